@@ -1,0 +1,186 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/job"
+)
+
+type connectionCommand struct {
+	Add   connectionAdd   `cmd:"" help:"Connect a system, and create the jobs that pull from it and push to it."`
+	Check connectionCheck `cmd:"" help:"Prove with harmless calls that a connection works."`
+	List  connectionList  `cmd:"" help:"List connections and how their links stand."`
+}
+
+type connectionAdd struct {
+	Connector string            `arg:"" help:"Kind of system, such as tryton."`
+	Code      string            `arg:"" help:"Short name of the connection, such as erp."`
+	Name      string            `help:"Name for people; the code when empty." placeholder:"TEXT"`
+	Set       map[string]string `mapsep:"none" help:"A setting; a value like @FILE is read from the file." placeholder:"KEY=VALUE"`
+	Secret    map[string]string `mapsep:"none" help:"A secret setting, best as @FILE: the command line is seen by others." placeholder:"KEY=@FILE"`
+	Every     time.Duration     `default:"1m" help:"How often to pull." placeholder:"DURATION"`
+}
+
+// Validate is called by kong.
+func (c *connectionAdd) Validate() error {
+	if c.Every < time.Second {
+		return errors.New("--every: at least 1s")
+	}
+	return nil
+}
+
+// Run adds the connection in one transaction with its jobs.
+func (c *connectionAdd) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	kind, ok := s.connectors[c.Connector]
+	if !ok {
+		return fmt.Errorf("there is no connector %q; known are %s", c.Connector, strings.Join(names(s.connectors), ", "))
+	}
+	config, err := settings(kind, c.Set, c.Secret)
+	if err != nil {
+		return err
+	}
+	var added connection.Connection
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+		added, err = s.connections.Add(ctx, tx, connection.New{Code: c.Code, Name: cmp.Or(c.Name, c.Code), Connector: c.Connector, Config: config})
+		if err != nil {
+			return err
+		}
+		remote, err := s.connections.Open(added) // it finds what the schema cannot, and asks nobody
+		if err != nil {
+			return err
+		}
+		if err := remote.Close(); err != nil {
+			return err
+		}
+		return createJobs(ctx, tx, s.jobs, added, kind, "@every "+c.Every.String())
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.stdout, "Added %s. Next: crmhub connection check %s\n", added.Name, added.Code)
+	return nil
+}
+
+// createJobs makes a connection's jobs: a pull on schedule and a push on demand for every stream that can.
+func createJobs(ctx context.Context, tx pgx.Tx, jobs *job.Store, conn connection.Connection, kind connector.Connector, schedule string) error {
+	for _, stream := range kind.Streams {
+		for _, j := range []struct {
+			can  bool
+			kind job.Kind
+			at   string
+		}{{stream.Pull, job.Pull, schedule}, {stream.Push, job.Push, ""}} {
+			if !j.can {
+				continue
+			}
+			if _, err := jobs.Create(ctx, tx, job.New{ConnectionID: conn.ID, Kind: j.kind, Entity: stream.Entity, Schedule: j.at}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settings reads key=value pairs into what the connector's configuration schema expects.
+func settings(kind connector.Connector, plain, secrets map[string]string) (map[string]any, error) {
+	var schema struct {
+		Properties map[string]struct {
+			Type string `json:"type"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(kind.Config, &schema); err != nil {
+		return nil, fmt.Errorf("configuration schema of %s: %w", kind.Name, err)
+	}
+	config := map[string]any{}
+	var faults []error
+	for _, pairs := range []map[string]string{plain, secrets} {
+		for _, key := range names(pairs) {
+			text := pairs[key]
+			if _, twice := config[key]; twice {
+				faults = append(faults, fmt.Errorf("%s: given by --set and by --secret", key))
+			}
+			if path, ok := strings.CutPrefix(text, "@"); ok {
+				b, err := os.ReadFile(path)
+				if err != nil {
+					faults = append(faults, fmt.Errorf("%s: %w", key, err))
+					continue
+				}
+				text = strings.TrimRight(string(b), "\r\n")
+			}
+			switch schema.Properties[key].Type {
+			case "", "string":
+				config[key] = text
+			default:
+				var v any
+				d := json.NewDecoder(strings.NewReader(text))
+				d.UseNumber()
+				if err := d.Decode(&v); err != nil {
+					faults = append(faults, fmt.Errorf("%s: not a value of type %s", key, schema.Properties[key].Type))
+					continue
+				}
+				config[key] = v
+			}
+		}
+	}
+	return config, errors.Join(faults...)
+}
+
+type connectionCheck struct {
+	Code string `arg:"" help:"The connection."`
+}
+
+// Run calls the other system.
+func (c *connectionCheck) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	conn, err := s.connection(ctx, c.Code)
+	if err != nil {
+		return err
+	}
+	if err := s.check(ctx, conn); err != nil {
+		return err
+	}
+	fmt.Fprintln(out.stdout, conn.Name, "answers and accepts the credentials.")
+	return nil
+}
+
+type connectionList struct{}
+
+// Run prints a line for each connection.
+func (c *connectionList) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	connections, standings, err := s.standings(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CODE\tCONNECTOR\tSTATUS\tLINKED\tPENDING\tFAILED\tNAME")
+	for _, conn := range connections {
+		n := standings[conn.ID]
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", conn.Code, conn.Connector, conn.Status, n.Linked, n.Pending, n.Failed, conn.Name)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,92 @@
+// Command crmhub is a CRM store in PostgreSQL, surrounded by connectors that keep customers, orders and invoices
+// equal in ERP and finance systems. This package reads the configuration and wires the parts; it decides nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"crmhub/core/connector"
+	"crmhub/core/schema"
+)
+
+// commands is everything a user can type; kong makes the help from it.
+type commands struct {
+	Config
+
+	Version kong.VersionFlag `help:"Print the version and end."`
+
+	Serve      serveCommand      `cmd:"" help:"Run the hub: API, console, engine."`
+	Demo       demoCommand       `cmd:"" help:"Run the hub with a simulated ERP and finance system and watch orders flow."`
+	Migrate    migrateCommand    `cmd:"" help:"Bring the database to this version's schema and end."`
+	Connection connectionCommand `cmd:"" help:"Connect other systems."`
+	Sync       syncCommand       `cmd:"" help:"Run jobs, see how they go, replay what failed."`
+	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
+	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
+	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`
+	Import     importCommand     `cmd:"" help:"Import entities from a JSON lines file."`
+	Doctor     doctorCommand     `cmd:"" help:"Check configuration, database, broker, mappings and connections."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // who interrupts twice means at once
+	code := run(ctx, os.Args[1:], output{os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// run is the program: it returns the exit code, 0 if the command did what it was told, 1 if it could not, 2 if it was told
+// wrongly. Tests call it as main does.
+func run(ctx context.Context, args []string, out output) int {
+	var c commands
+	exit := -1
+	parser, err := kong.New(&c, kong.Name("crmhub"), kong.Writers(out.stdout, out.stderr), kong.Exit(func(code int) { exit = code }),
+		kong.Description("A CRM that keeps customers, orders and invoices equal in ERP and finance systems."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"data": defaultDataDir(), "kinds": kinds(), "version": version()})
+	if err != nil {
+		fmt.Fprintln(out.stderr, "crmhub:", err)
+		return 2
+	}
+	k, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit // help was asked for and printed
+	}
+	if err != nil {
+		complain(out.stderr, err)
+		fmt.Fprintln(out.stderr, `Run "crmhub --help" to see what there is.`)
+		return 2
+	}
+	k.BindTo(ctx, (*context.Context)(nil))
+	if err := k.Run(&c.Config, out); err != nil {
+		complain(out.stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// complain prints a line for each thing that is wrong, and what can be done about it where that is known.
+func complain(w io.Writer, err error) {
+	text := err.Error()
+	if faults, ok := errors.AsType[schema.Violations](err); ok {
+		lines := make([]string, len(faults))
+		for i, f := range faults {
+			lines[i] = schema.Violations{f}.Error()
+		}
+		text = strings.Join(lines, "\n")
+	}
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(w, "crmhub: %s\n", strings.TrimSpace(line))
+	}
+	if remote, ok := errors.AsType[*connector.Error](err); ok && remote.Remedy != "" {
+		fmt.Fprintf(w, "crmhub: %s\n", remote.Remedy)
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/connectors"
+	"crmhub/core/access"
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/job"
+	"crmhub/core/link"
+	"crmhub/core/postgres"
+)
+
+// session is what a command works with that reads or writes the store: the hub itself, acting in one organization.
+type session struct {
+	db          *postgres.DB
+	who         postgres.Principal
+	connectors  map[string]connector.Connector
+	connections *connection.Store
+	jobs        *job.Store
+	access      *access.Store
+	undo        closers
+}
+
+func openSession(ctx context.Context, c *Config, out output) (*session, error) {
+	logger := c.logger(out.stderr)
+	if c.LogLevel == slog.LevelInfo {
+		logger = slog.New(slog.DiscardHandler) // a command says what it has to say itself
+	}
+	s := &session{}
+	var err error
+	if s.db, err = c.openDatabase(ctx, false, logger, &s.undo); err != nil {
+		return nil, errors.Join(err, s.undo.close(ctx))
+	}
+	if err := s.prepare(ctx, c, logger, out); err != nil {
+		return nil, errors.Join(err, s.undo.close(ctx))
+	}
+	return s, nil
+}
+
+func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, out output) error {
+	key, err := c.key()
+	if err != nil {
+		return err
+	}
+	if s.connectors, err = connectors.ByName(); err != nil {
+		return err
+	}
+	s.connections = &connection.Store{Connectors: s.connectors, Key: key, Logger: logger}
+	s.jobs = &job.Store{Connectors: s.connectors}
+	s.access = &access.Store{DB: s.db}
+	if c.Organization == access.MainOrganization {
+		first, err := s.access.Bootstrap(ctx)
+		if err != nil {
+			return err
+		}
+		if first.Login != "" {
+			fmt.Fprintf(out.stderr, "First start. Sign in as %s with password %s (shown once).\n", first.Login, first.Password.Reveal())
+		}
+	}
+	org, err := s.access.Organization(ctx, c.Organization)
+	if err != nil {
+		return fmt.Errorf("organization %q: %w", c.Organization, err)
+	}
+	s.who = postgres.Principal{Organization: org.ID, Actor: postgres.System}
+	return nil
+}
+
+// closeInto undoes what opening did, and adds what went wrong to err.
+func (s *session) closeInto(ctx context.Context, err *error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	*err = errors.Join(*err, s.undo.close(ctx))
+}
+
+func (s *session) connection(ctx context.Context, code string) (conn connection.Connection, err error) {
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+		conn, err = s.connections.GetByCode(ctx, tx, code)
+		return err
+	})
+	if err != nil {
+		return conn, fmt.Errorf("connection %s: %w", code, err)
+	}
+	return conn, nil
+}
+
+func (s *session) check(ctx context.Context, conn connection.Connection) (err error) {
+	remote, err := s.connections.Open(conn)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", conn.Code, err)
+	}
+	defer func() { err = errors.Join(err, remote.Close()) }()
+	if err := remote.Check(ctx); err != nil {
+		return fmt.Errorf("check %s: %w", conn.Code, err)
+	}
+	return nil
+}
+
+func (s *session) standings(ctx context.Context) (connections []connection.Connection, standings map[uuid.UUID]link.Standing, err error) {
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+		if connections, err = s.connections.List(ctx, tx); err != nil {
+			return err
+		}
+		standings, err = link.Standings(ctx, tx)
+		return err
+	})
+	return connections, standings, err
+}
+
+func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"crmhub/connectors"
+	"crmhub/core/access"
+	"crmhub/core/api"
+	"crmhub/core/bus"
+	"crmhub/core/bus/embedded"
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/console"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/mapping"
+	"crmhub/core/outbox"
+	"crmhub/core/postgres"
+	"crmhub/core/pull"
+	"crmhub/core/push"
+	"crmhub/core/schema"
+	"crmhub/core/telemetry"
+	"crmhub/mappings"
+	"crmhub/schemas"
+)
+
+// hub is the running program: stores, engine and doors, wired. Made by newHub, driven by run, released by undo.
+type hub struct {
+	logger      *slog.Logger
+	registry    *prometheus.Registry
+	db          *postgres.DB
+	bus         *bus.Client
+	crm         *crm.Store
+	access      *access.Store
+	connectors  map[string]connector.Connector
+	schemas     *schema.Set
+	mappings    *mapping.Set
+	connections *connection.Store
+	jobs        *job.Store
+	relay       *outbox.Relay
+	scheduler   *job.Scheduler
+	puller      *pull.Puller
+	pushMetrics *push.Metrics
+	replay      map[job.Kind]job.Replay
+	server      *http.Server
+	listener    net.Listener
+	first       access.Bootstrapped
+	undo        closers
+}
+
+// newHub opens everything the program needs, but starts no work.
+func newHub(ctx context.Context, c *Config, out output) (_ *hub, err error) {
+	h := &hub{logger: c.logger(out.stderr), registry: telemetry.NewRegistry(version()), crm: &crm.Store{}}
+	defer func() {
+		if err != nil {
+			h.closeInto(ctx, &err)
+		}
+	}()
+	if h.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
+		return nil, fmt.Errorf("listen for API and console (CRMHUB_LISTEN): %w", err)
+	}
+	h.undo.add(func(context.Context) error {
+		if err := h.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	if h.db, err = c.openDatabase(ctx, c.private() || c.embedded(), h.logger, &h.undo); err != nil {
+		return nil, err
+	}
+	if err := h.openBus(ctx, c); err != nil {
+		return nil, err
+	}
+	h.rewindGroups(ctx)
+	if err := h.openEngine(ctx, c); err != nil {
+		return nil, err
+	}
+	return h, h.openDoors()
+}
+
+// openBus connects to Kafka, or starts the embedded broker.
+func (h *hub) openBus(ctx context.Context, c *Config) error {
+	brokers := c.KafkaBrokers
+	if c.embedded() {
+		b, err := embedded.Start(ctx, embedded.Config{Dir: filepath.Join(c.DataDir, "broker"), Addr: c.BrokerListen, Logger: h.logger})
+		if err != nil {
+			return err
+		}
+		h.undo.add(func(context.Context) error { return b.Close() })
+		brokers = []string{b.Addr()}
+	}
+	var err error
+	if h.bus, err = bus.Open(ctx, c.bus(brokers, h.logger)); err != nil {
+		return err
+	}
+	h.undo.add(func(context.Context) error {
+		h.bus.Close()
+		return nil
+	})
+	return nil
+}
+
+// rewindGroups lets groups of connections begin logs anew that lost their end. It comes before the relay fills those
+// again, so that the groups skip nothing of it.
+func (h *hub) rewindGroups(ctx context.Context) {
+	rewound, err := h.bus.RewindGroups(ctx, "crmhub.")
+	if err != nil {
+		h.logger.WarnContext(ctx, "groups not checked; their readers notice a lost log themselves", "error", err)
+	}
+	for _, r := range rewound {
+		h.logger.WarnContext(ctx, "a log lost its end; its group begins it anew",
+			"group", r.Group, "topic", r.Topic, "partition", r.Number, "committed", r.Committed, "end", r.End)
+	}
+}
+
+func (h *hub) openEngine(ctx context.Context, c *Config) error {
+	key, err := c.key()
+	if err != nil {
+		return err
+	}
+	h.access = &access.Store{DB: h.db}
+	if h.first, err = h.access.Bootstrap(ctx); err != nil {
+		return err
+	}
+	if h.connectors, err = connectors.ByName(); err != nil {
+		return err
+	}
+	if h.schemas, err = schema.Load(schemas.FS); err != nil {
+		return err
+	}
+	if h.mappings, err = mapping.Load(mappings.FS, h.schemas); err != nil {
+		return err
+	}
+	h.connections = &connection.Store{Connectors: h.connectors, Key: key, Logger: h.logger}
+	h.jobs = &job.Store{Connectors: h.connectors}
+	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
+	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
+	h.pushMetrics = push.NewMetrics(h.registry)
+	h.puller = pull.New(pull.Config{
+		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm,
+		Logger: h.logger, Registerer: h.registry,
+	})
+	h.replay = map[job.Kind]job.Replay{job.Pull: h.puller.Replay, job.Push: push.Replay}
+	return nil
+}
+
+// openDoors puts API, console, metrics and health behind one address.
+func (h *hub) openDoors() error {
+	rest, err := api.New(api.Config{
+		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Replay: h.replay,
+		Schemas: h.schemas, Logger: h.logger, Registerer: h.registry, Version: version(),
+	})
+	if err != nil {
+		return err
+	}
+	pages, err := console.New(console.Config{
+		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Replay: h.replay, Logger: h.logger,
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/", rest)
+	mux.Handle("/healthz", telemetry.AliveHandler())
+	mux.Handle("/readyz", telemetry.ReadyHandler(
+		map[string]telemetry.Check{"database": h.db.Ping},
+		map[string]telemetry.Check{"broker": h.bus.Ping}, // while it is away changes wait in the outbox, and the doors stay open
+	))
+	mux.Handle("/metrics", telemetry.MetricsHandler(h.registry))
+	mux.Handle("/", pages.Handler())
+	h.server = &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(h.logger.Handler(), slog.LevelWarn),
+	}
+	return nil
+}
+
+// url is where API and console are.
+func (h *hub) url() string { return "http://" + h.listener.Addr().String() }
+
+// run does all the work until ctx ends or a part fails, and waits for every part.
+func (h *hub) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	runner := job.NewRunner(job.RunnerConfig{
+		DB: h.db, Logger: h.logger, Registerer: h.registry,
+		Work: map[job.Kind]job.Work{
+			job.Pull: h.puller.Run,
+			job.Push: h.sweep,
+		},
+	})
+	g.Go(func() error { return h.db.KeepStatistics(ctx) })
+	g.Go(func() error { return h.relay.Run(ctx) })
+	g.Go(func() error { return (&api.KeySweeper{DB: h.db, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error { return h.scheduler.Run(ctx) })
+	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error { return runner.Run(ctx) })
+	g.Go(func() error { return (&pushers{hub: h}).run(ctx) })
+	g.Go(func() error {
+		if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if h.server.Shutdown(grace) != nil {
+			return h.server.Close() // somebody follows a run live
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// sweep executes a push job: every entity whose newest version is not wanted yet on the connection becomes due there.
+func (h *hub) sweep(ctx context.Context, t job.Task) error {
+	return push.Sweep(ctx, h.db, h.crm, t)
+}
+
+// activeConnections are those of every organization.
+func (h *hub) activeConnections(ctx context.Context) (members []connection.Member, err error) {
+	err = h.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		members, err = h.connections.AllActive(ctx, tx)
+		return err
+	})
+	return members, err
+}

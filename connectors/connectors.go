@@ -1,0 +1,48 @@
+// Package connectors lists the connectors there are.
+package connectors
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+
+	"crmhub/connectors/rest"
+	"crmhub/core/connector"
+)
+
+//go:embed tryton/manifest.yaml simulator/erp.yaml simulator/finance.yaml
+var manifests embed.FS
+
+// All returns every connector. A faulty manifest is an error, which names all its faults by line.
+func All() ([]connector.Connector, error) {
+	var (
+		all    []connector.Connector
+		faults []error
+	)
+	for _, file := range []string{"tryton/manifest.yaml", "simulator/erp.yaml", "simulator/finance.yaml"} {
+		source, err := manifests.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("connectors: %w", err)
+		}
+		c, err := rest.Parse("connectors/"+file, source)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		all = append(all, c)
+	}
+	return all, errors.Join(faults...)
+}
+
+// ByName returns every connector by its name.
+func ByName() (map[string]connector.Connector, error) {
+	all, err := All()
+	if err != nil {
+		return nil, err
+	}
+	byName := make(map[string]connector.Connector, len(all))
+	for _, c := range all {
+		byName[c.Name] = c
+	}
+	return byName, nil
+}

@@ -1,0 +1,78 @@
+package rest
+
+import (
+	"fmt"
+
+	"crmhub/core/connector"
+)
+
+// toRecord reads a record of the stream from what the remote gave.
+func (st *stream) toRecord(v any) (connector.Record, error) {
+	data, ok := v.(map[string]any)
+	if !ok {
+		return connector.Record{}, wrongShape("a record is a %s, not an object", kindOf(v))
+	}
+	raw, _ := st.id.in(data)
+	id, err := text(raw)
+	if err != nil || id == "" {
+		return connector.Record{}, wrongShape("a record has no id where the manifest says")
+	}
+	r := connector.Record{ID: id, Data: data}
+	if st.version != nil {
+		raw, _ := st.version.in(data)
+		if r.Version, err = text(raw); err != nil {
+			return connector.Record{}, wrongShape("the version of a record: %v", err)
+		}
+	}
+	for _, at := range st.updated {
+		raw, _ := at.in(data)
+		changed, err := parseTime(raw, st.format)
+		if err != nil {
+			return connector.Record{}, wrongShape("when a record changed cannot be read: %v", err)
+		}
+		if changed.After(r.UpdatedAt) {
+			r.UpdatedAt = changed
+		}
+	}
+	r.Deleted = st.deleted != nil && st.deleted.fits(0, nil, data)
+	return r, nil
+}
+
+// wrongShape is an answer that the manifest does not describe.
+func wrongShape(format string, args ...any) *connector.Error {
+	return &connector.Error{
+		Class: connector.ClassConfig, Message: fmt.Sprintf(format, args...),
+		Remedy: "The remote answers otherwise than the connector's manifest says: check the remote's version.",
+	}
+}
+
+// rows returns the list of records in an answer. Where columns are named, rows are lists of values in their order.
+func rows(body any, at pointer, columns []string) ([]any, error) {
+	v, ok := at.in(body)
+	if !ok || v == nil {
+		if body == nil {
+			return nil, nil
+		}
+		return nil, wrongShape("the answer has no records where the manifest says")
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, wrongShape("the records are a %s, not a list", kindOf(v))
+	}
+	if columns == nil {
+		return list, nil
+	}
+	objects := make([]any, len(list))
+	for i, row := range list {
+		cells, ok := row.([]any)
+		if !ok || len(cells) != len(columns) {
+			return nil, wrongShape("a row has not the %d columns named", len(columns))
+		}
+		object := make(map[string]any, len(columns))
+		for j, name := range columns {
+			object[name] = cells[j]
+		}
+		objects[i] = object
+	}
+	return objects, nil
+}

@@ -1,0 +1,94 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/text/currency"
+
+	"crmhub/core/postgres"
+	"crmhub/core/schema"
+)
+
+// MainOrganization is the code of the organization an installation begins with.
+const MainOrganization = "main"
+
+// Organization is a tenant.
+type Organization struct {
+	ID           uuid.UUID
+	Code         string // lower-case letters, digits and -, from a letter on; part of its topics' names
+	Name         string
+	BaseCurrency string // ISO 4217
+}
+
+var codeForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+func (o Organization) validate() schema.Violations {
+	var vs schema.Violations
+	if !codeForm.MatchString(o.Code) {
+		vs = append(vs, schema.Violation{Pointer: "/code", Rule: "pattern", Message: "must be a letter and up to 30 lower-case letters, digits or -"})
+	}
+	if o.Name == "" {
+		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "must be given"})
+	}
+	if _, err := currency.ParseISO(o.BaseCurrency); err != nil {
+		vs = append(vs, schema.Violation{Pointer: "/base_currency", Rule: "format", Message: "must be an ISO 4217 currency like EUR"})
+	}
+	return vs
+}
+
+// AddOrganization creates an organization and gives it an id. What is wrong with it is [schema.Violations].
+func (s *Store) AddOrganization(ctx context.Context, o Organization) (Organization, error) {
+	if err := o.validate().Err(); err != nil {
+		return o, err
+	}
+	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
+		o, err = addOrganization(ctx, tx, o)
+		return err
+	})
+	return o, err
+}
+
+func addOrganization(ctx context.Context, tx pgx.Tx, o Organization) (Organization, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return o, fmt.Errorf("add organization: %w", err)
+	}
+	o.ID = id
+	_, err = tx.Exec(ctx, "insert into organizations (id, code, name, base_currency) values ($1, $2, $3, $4)", o.ID, o.Code, o.Name, o.BaseCurrency)
+	if code, _ := postgres.ErrorCode(err); code == uniqueViolation {
+		return o, schema.Violations{{Pointer: "/code", Rule: "unique", Message: "is taken already"}}
+	}
+	if err != nil {
+		return o, fmt.Errorf("add organization: %w", err)
+	}
+	return o, nil
+}
+
+const uniqueViolation = "23505"
+
+// Organization returns the organization with a code, or [ErrNotFound].
+func (s *Store) Organization(ctx context.Context, code string) (Organization, error) {
+	var o Organization
+	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
+		o, err = organization(ctx, tx, code)
+		return err
+	})
+	return o, err
+}
+
+func organization(ctx context.Context, tx pgx.Tx, code string) (Organization, error) {
+	o := Organization{Code: code}
+	err := tx.QueryRow(ctx, "select id, name, base_currency from organizations where code = $1", code).Scan(&o.ID, &o.Name, &o.BaseCurrency)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return o, ErrNotFound
+	}
+	if err != nil {
+		return o, fmt.Errorf("find organization: %w", err)
+	}
+	return o, nil
+}

@@ -1,0 +1,58 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"crmhub/core/postgres"
+)
+
+// Store keeps organizations, users, sessions and tokens. Methods on one organization's people take the principal who asks.
+type Store struct {
+	DB  *postgres.DB
+	Now func() time.Time // nil is the clock
+}
+
+func (s *Store) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+// ErrNotFound says that there is no such organization, user, session or token here.
+var ErrNotFound = errors.New("not found")
+
+// ErrSignIn says that login and password belong to nobody who may sign in. It does not say which of them is wrong.
+var ErrSignIn = errors.New("login or password is wrong")
+
+// ErrUnauthenticated says that a session or token is unknown, expired or revoked, or its user is disabled.
+var ErrUnauthenticated = errors.New("unknown or expired credentials")
+
+// Identity is somebody authenticated.
+type Identity struct {
+	Principal    postgres.Principal
+	UserID       uuid.UUID
+	Login        string
+	Name         string
+	Locale       string // en or zh-CN
+	Organization string // its code
+}
+
+// newSecret makes a token of 256 random bits and what is stored of it. A fast hash is enough: nobody guesses 256 bits.
+func newSecret(prefix string) (token string, hash []byte) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails, it says
+	token = prefix + base64.RawURLEncoding.EncodeToString(random)
+	return token, hashSecret(token)
+}
+
+func hashSecret(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}

@@ -1,0 +1,121 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
+	"crmhub/core/schema"
+)
+
+// tokenPrefix lets people and secret scanners tell what a token is for.
+const tokenPrefix = "chb_"
+
+// Token is what a program uses in a user's place.
+type Token struct {
+	ID         uuid.UUID
+	UserID     uuid.UUID
+	Name       string // what it is for
+	CreatedAt  time.Time
+	LastUsedAt *time.Time // to the minute
+	ExpiresAt  *time.Time // nil: never
+	RevokedAt  *time.Time
+}
+
+const insertToken = `
+insert into api_tokens (id, user_id, name, token_hash, created_at, expires_at) values ($1, $2, $3, $4, $5, $6)`
+
+// AddToken makes an API token for a user of p's organization. The secret it returns is shown once and kept nowhere.
+func (s *Store) AddToken(ctx context.Context, p postgres.Principal, user uuid.UUID, name string, expires *time.Time) (Token, string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || utf8.RuneCountInString(name) > 100 {
+		return Token{}, "", schema.Violations{{Pointer: "/name", Rule: "required", Message: "must have 1 to 100 characters"}}
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Token{}, "", fmt.Errorf("add token: %w", err)
+	}
+	secret, hash := newSecret(tokenPrefix)
+	t := Token{ID: id, UserID: user, Name: name, CreatedAt: s.now().UTC().Truncate(time.Microsecond), ExpiresAt: expires}
+	err = s.DB.As(ctx, p, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, insertToken, t.ID, t.UserID, t.Name, hash, t.CreatedAt, t.ExpiresAt)
+		return err
+	})
+	if code, _ := postgres.ErrorCode(err); code == "23503" {
+		return Token{}, "", ErrNotFound
+	}
+	if err != nil {
+		return Token{}, "", fmt.Errorf("add token: %w", err)
+	}
+	return t, secret, nil
+}
+
+const findToken = `
+select t.organization_id, t.id, u.id, u.login, u.name, u.locale, o.code, coalesce(t.last_used_at, t.created_at - interval '1 hour')
+from api_tokens t
+join users u on u.organization_id = t.organization_id and u.id = t.user_id
+join organizations o on o.id = t.organization_id
+where t.token_hash = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > $2) and u.status = 'active'`
+
+// Authenticate returns for whom an API token stands, or [ErrUnauthenticated]. The principal's actor is the token.
+func (s *Store) Authenticate(ctx context.Context, bearer string) (Identity, error) {
+	var who Identity
+	var id uuid.UUID
+	if !strings.HasPrefix(bearer, tokenPrefix) {
+		return Identity{}, ErrUnauthenticated
+	}
+	now := s.now()
+	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		var used time.Time
+		err := tx.QueryRow(ctx, findToken, hashSecret(bearer), now).Scan(&who.Principal.Organization, &id, &who.UserID,
+			&who.Login, &who.Name, &who.Locale, &who.Organization, &used)
+		if err != nil || now.Sub(used) < time.Minute {
+			return err
+		}
+		_, err = tx.Exec(ctx, "update api_tokens set last_used_at = $2 where id = $1", id, now)
+		return err
+	})
+	if err != nil {
+		return Identity{}, unauthenticated(err)
+	}
+	who.Principal.Actor = postgres.Token(id)
+	return who, nil
+}
+
+// Tokens returns a user's API tokens, the newest first, revoked ones too.
+func (s *Store) Tokens(ctx context.Context, p postgres.Principal, user uuid.UUID) ([]Token, error) {
+	var tokens []Token
+	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			select id, user_id, name, created_at, last_used_at, expires_at, revoked_at from api_tokens where user_id = $1 order by id desc`, user)
+		if err != nil {
+			return err
+		}
+		tokens, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	return tokens, nil
+}
+
+// RevokeToken ends an API token for good, or returns [ErrNotFound].
+func (s *Store) RevokeToken(ctx context.Context, p postgres.Principal, id uuid.UUID) error {
+	return s.DB.As(ctx, p, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "update api_tokens set revoked_at = coalesce(revoked_at, $2) where id = $1", id, s.now())
+		if err != nil {
+			return fmt.Errorf("revoke token: %w", err)
+		}
+		if tag.RowsAffected() == 0 {
+			return ErrNotFound
+		}
+		return nil
+	})
+}

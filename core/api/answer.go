@@ -1,0 +1,61 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+)
+
+// answer is a successful outcome, ready to be sent or kept for a repeated request.
+type answer struct {
+	Status   int
+	ETag     string
+	Location string
+	Body     []byte // JSON; nil if there is none
+	Replayed bool
+}
+
+// respond returns an answer with v as its body.
+func respond(status int, v any) (answer, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return answer{}, fmt.Errorf("encode the answer: %w", err)
+	}
+	return answer{Status: status, Body: b.Bytes()}, nil
+}
+
+func (a answer) write(w http.ResponseWriter) {
+	h := w.Header()
+	for name, value := range map[string]string{"ETag": a.ETag, "Location": a.Location} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	if a.Replayed {
+		h.Set("Idempotency-Replayed", "true")
+	}
+	if a.Body != nil {
+		h.Set("Content-Type", jsonType)
+		h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	}
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body) // the client went away: the access log has the request
+}
+
+func (p *Problem) write(w http.ResponseWriter) {
+	b, err := json.Marshal(p)
+	if err != nil {
+		b = []byte(`{}`)
+	}
+	h := w.Header()
+	maps.Copy(h, p.header)
+	h.Set("Content-Type", problemJSON)
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(b)
+}

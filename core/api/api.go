@@ -1,0 +1,73 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"crmhub/core/access"
+	"crmhub/core/connection"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/postgres"
+	"crmhub/core/schema"
+)
+
+// Config is what the API works with.
+type Config struct {
+	DB          *postgres.DB
+	CRM         *crm.Store
+	Access      *access.Store
+	Connections *connection.Store
+	Jobs        *job.Store
+	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Schemas     *schema.Set             // of entities: order.v1.json
+	Logger      *slog.Logger
+	Registerer  prometheus.Registerer
+	Version     string // of the program, for the document
+}
+
+type server struct {
+	Config
+	mux      *http.ServeMux
+	document *document
+	routes   []route
+	metrics  *metrics
+	now      func() time.Time
+	origins  *http.CrossOriginProtection
+}
+
+// New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.
+func New(c Config) (http.Handler, error) {
+	s := &server{
+		Config: c, mux: http.NewServeMux(), document: newDocument(c.Version), metrics: newMetrics(c.Registerer),
+		now: time.Now, origins: http.NewCrossOriginProtection(),
+	}
+	var err error
+	if s.routes, err = s.table(); err != nil {
+		return nil, err
+	}
+	for _, r := range s.routes {
+		if r.body != nil {
+			if err := r.body.compile(s.document); err != nil {
+				return nil, err
+			}
+		}
+		s.document.add(r)
+		s.mux.HandleFunc(r.at(), s.handle(r))
+	}
+	s.document.openAnswers()
+	if err := s.describe(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// at is the route's pattern for the mux: "GET /api/v1/customers/{id}".
+func (r route) at() string {
+	method, path, _ := strings.Cut(r.pattern, " ")
+	return method + " " + prefix + path
+}

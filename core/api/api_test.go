@@ -1,0 +1,255 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"crmhub/core/access"
+	"crmhub/core/api"
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/postgres"
+	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/schema"
+	"crmhub/core/secret"
+	"crmhub/schemas"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+// hub is an API over a database of its own, and two organizations with a user and a token each.
+type hub struct {
+	t          *testing.T
+	handler    http.Handler
+	registry   *prometheus.Registry
+	log        lockedBuffer
+	db         *postgres.DB
+	access     *access.Store
+	principalA postgres.Principal
+	tokenA     string
+	tokenB     string
+	ids        map[string]string // by the names that request replaces: {customer}
+}
+
+var loadSchemas = sync.OnceValues(func() (*schema.Set, error) { return schema.Load(schemas.FS) })
+
+func newHub(t *testing.T) *hub {
+	t.Helper()
+	db := postgrestest.New(t)
+	h := &hub{t: t, db: db, access: &access.Store{DB: db}, registry: prometheus.NewRegistry(), ids: map[string]string{}}
+	h.principalA, h.tokenA = h.organization("alpha")
+	_, h.tokenB = h.organization("beta")
+
+	key, err := secret.NewKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := loadSchemas()
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.NewTextHandler(&h.log, nil))
+	connectors := map[string]connector.Connector{"stub": stub()}
+	h.handler, err = api.New(api.Config{
+		DB: db, CRM: &crm.Store{}, Access: h.access,
+		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Jobs: &job.Store{Connectors: connectors},
+		Schemas: set, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
+		Logger: logger, Registerer: h.registry, Version: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func (h *hub) organization(code string) (postgres.Principal, string) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	o, err := h.access.AddOrganization(ctx, access.Organization{Code: code, Name: code, BaseCurrency: "EUR"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p := postgres.Principal{Organization: o.ID, Actor: postgres.System}
+	u, err := h.access.AddUser(ctx, p, access.User{Login: code, Name: code}, "correct horse")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_, token, err := h.access.AddToken(ctx, p, u.ID, "test", nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p, token
+}
+
+// stub is a connector whose system refuses any password but "right".
+func stub() connector.Connector {
+	return connector.Connector{
+		Name: "stub", Title: "Stub", Secrets: []string{"password"},
+		Config: json.RawMessage(`{"type":"object","additionalProperties":false,"required":["url"],
+			"properties":{"url":{"type":"string"},"password":{"type":"string"}}}`),
+		Streams: []connector.Stream{{Entity: "order", Record: "sale", Capabilities: connector.Capabilities{Pull: true}}},
+		Open:    func(o connector.Options) (connector.Session, error) { return stubSession{o.Secrets["password"]}, nil },
+	}
+}
+
+type stubSession struct{ password secret.Text }
+
+func (s stubSession) Check(context.Context) error {
+	if s.password.Reveal() == "right" {
+		return nil
+	}
+	return &connector.Error{Class: connector.ClassAuth, Code: "401", Message: "the password was refused", Remedy: "enter it again"}
+}
+
+func (stubSession) Close() error { return nil }
+
+// resolve is a replay that always succeeds.
+func resolve(ctx context.Context, tx pgx.Tx, letters []job.DeadLetter) error {
+	for _, d := range letters {
+		if err := job.Resolve(ctx, tx, job.Things{ConnectionID: d.ConnectionID, Direction: d.Direction, Entity: d.Entity, IDs: []string{d.RemoteID}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// request sends a request with organization A's token unless the headers ("Name: value"; "Name:" leaves one out) say
+// otherwise. {name} in path and body becomes the id of what was made under that name.
+func (h *hub) request(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	h.t.Helper()
+	for name, id := range h.ids {
+		path, body = strings.ReplaceAll(path, "{"+name+"}", id), strings.ReplaceAll(body, "{"+name+"}", id)
+	}
+	r := httptest.NewRequestWithContext(h.t.Context(), method, "/api/v1"+path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+h.tokenA)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if method == http.MethodPatch {
+		r.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ":")
+		r.Header.Set(name, strings.TrimSpace(value))
+		if strings.TrimSpace(value) == "" {
+			r.Header.Del(name)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	return w
+}
+
+// make posts something and remembers its id under a name.
+func (h *hub) make(name, path, body string) {
+	h.t.Helper()
+	w := h.request(http.MethodPost, path, body)
+	if w.Code/100 != 2 {
+		h.t.Fatalf("make %s: %d %s", name, w.Code, w.Body)
+	}
+	h.ids[name] = field(h.t, w, "id")
+}
+
+func (h *hub) makeAll() {
+	h.t.Helper()
+	h.make("customer", "/customers", `{"name":"Beispiel GmbH","kind":"company","lifecycle":"customer","code":"C1"}`)
+	h.make("contact", "/contacts", `{"name":"Erika Muster","customers":[{"customer_id":"{customer}"}]}`)
+	h.make("product", "/products", `{"sku":"P1","name":"Pump","unit":"unit","list_price":"10.5"}`)
+	h.make("order", "/orders", `{"number":"SO-1","customer_id":"{customer}","date":"2026-09-01","currency":"EUR",
+		"lines":[{"product_id":"{product}","description":"Pump","qty":"2","price":"10.5","tax_rate":"19"}]}`)
+	h.make("invoice", "/invoices", `{"number":"I-1","customer_id":"{customer}","currency":"EUR","lines":[{"description":"Pump","qty":"2","price":"10.5"}]}`)
+	h.make("payment", "/payments", `{"number":"Z-1","customer_id":"{customer}","date":"2026-09-02","currency":"EUR","amount":"5"}`)
+	h.make("connection", "/connections", `{"code":"erp","name":"ERP","connector":"stub","config":{"url":"https://erp","password":"hunter2"}}`)
+	h.make("job", "/jobs", `{"connection_id":"{connection}","kind":"pull","entity":"order","schedule":"@hourly"}`)
+	h.make("run", "/jobs/{job}/run", "")
+	h.ids["token"] = field(h.t, h.request(http.MethodPost, "/tokens", `{"name":"made"}`), "id")
+	h.bury()
+}
+
+func (h *hub) bury() {
+	h.t.Helper()
+	c := job.DeadLetter{Direction: job.Pull, Entity: "order", RemoteID: "77", Stage: job.StageSchema, Class: "schema", Message: "bad"}
+	if err := json.Unmarshal([]byte(`"`+h.ids["connection"]+`"`), &c.ConnectionID); err != nil {
+		h.t.Fatal(err)
+	}
+	letters := []job.DeadLetter{c}
+	if err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error { return job.Bury(h.t.Context(), tx, letters) }); err != nil {
+		h.t.Fatal(err)
+	}
+	h.ids["letter"] = letters[0].ID.String()
+}
+
+// traces returns the trace of each change, in order.
+func (h *hub) traces() []string {
+	h.t.Helper()
+	var traces []string
+	err := h.db.AsSystem(h.t.Context(), func(tx pgx.Tx) error {
+		rows, err := tx.Query(h.t.Context(), "select traceparent from outbox order by xid, seq")
+		if err != nil {
+			return err
+		}
+		traces, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return traces
+}
+
+func field(t *testing.T, w *httptest.ResponseRecorder, name string) string {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &object); err != nil {
+		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+	}
+	s, _ := object[name].(string)
+	return s
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// until asks a condition again and again, and fails the test when it does not come true.
+func until(t *testing.T, what string, condition func() (bool, error)) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		ok, err := condition()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: it did not happen", what)
+		}
+	}
+}

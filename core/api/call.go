@@ -1,0 +1,126 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+	"crmhub/core/telemetry"
+)
+
+// call is one request on its way through an operation.
+type call struct {
+	request *http.Request
+	route   route
+	who     access.Identity
+	trace   telemetry.TraceParent
+	query   url.Values
+	body    []byte
+}
+
+const maxBody = 1 << 20
+
+// read takes in what the request says and refuses what its operation does not declare.
+func (c *call) read(w http.ResponseWriter) error {
+	var err error
+	if c.query, err = url.ParseQuery(c.request.URL.RawQuery); err != nil {
+		return parameterFault("", "syntax", "the query cannot be parsed")
+	}
+	var faults parameterFaults
+	for _, name := range slices.Sorted(maps.Keys(c.query)) {
+		value := c.query.Get(name)
+		switch {
+		case !c.route.knows(name):
+			faults.add(name, "unknown", "this parameter does not exist here")
+		case len(c.query[name]) > 1:
+			faults.add(name, "repeated", "is given more than once")
+		case strings.ContainsRune(value, 0) || !utf8.ValidString(value):
+			faults.add(name, "format", "must be UTF-8 without NUL characters")
+		}
+	}
+	if c.request.Method != http.MethodGet && !c.route.keyed && c.request.Header.Get("Idempotency-Key") != "" {
+		faults.add("Idempotency-Key", "unknown", "is not understood here")
+	}
+	if err := faults.err(); err != nil {
+		return err
+	}
+	return c.readBody(w)
+}
+
+func (c *call) readBody(w http.ResponseWriter) error {
+	var err error
+	c.body, err = io.ReadAll(http.MaxBytesReader(w, c.request.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return err
+	}
+	if err != nil {
+		return unreadable("The body ended early.")
+	}
+	if c.route.body == nil {
+		if len(c.body) > 0 {
+			return unreadable("This operation takes no body.")
+		}
+		return nil
+	}
+	given := c.request.Header.Get("Content-Type")
+	mediaType, parameters, err := mime.ParseMediaType(given)
+	if charset := parameters["charset"]; err != nil || mediaType != c.route.body.mediaType || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
+		return &Problem{
+			Type: problemType("media-type"), Title: "The body has another media type", Status: http.StatusUnsupportedMediaType,
+			Detail: "The Content-Type must be " + c.route.body.mediaType + ".", Allowed: []string{c.route.body.mediaType},
+			header: http.Header{acceptHeader(c.request.Method): {c.route.body.mediaType}},
+		}
+	}
+	return nil
+}
+
+// id reads an identifier in the path.
+func (c *call) id() (uuid.UUID, error) {
+	given := c.request.PathValue("id")
+	id, err := uuid.Parse(given)
+	if err != nil || len(given) != 36 {
+		return uuid.Nil, parameterFault("id", "format", "must be a UUID")
+	}
+	return id, nil
+}
+
+// version reads If-Match: the version that the caller has seen. 0 means any ("*").
+func (c *call) version() (int64, error) {
+	given := c.request.Header.Get("If-Match")
+	switch given {
+	case "":
+		return 0, &Problem{
+			Type: problemType("precondition-required"), Title: "Say which version you saw", Status: http.StatusPreconditionRequired,
+			Detail: "Send If-Match with the ETag of the answer you read it from.",
+		}
+	case "*":
+		return 0, nil
+	}
+	v, err := strconv.ParseInt(strings.Trim(given, `"`), 10, 64)
+	if err != nil || v < 1 || given != etag(v) {
+		return 0, parameterFault("If-Match", "format", `must be an ETag of this API, such as "7", or *`)
+	}
+	return v, nil
+}
+
+// by is what the store writes down about the author of a change.
+func (c *call) by() crm.By {
+	return crm.By{Actor: c.who.Principal.Actor, Origin: "crm", TraceParent: string(c.trace)}
+}
+
+func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
+
+// acceptHeader names the header that tells which media types a method takes: Accept-Post, Accept-Patch.
+func acceptHeader(method string) string { return http.CanonicalHeaderKey("Accept-" + method) }

@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/job"
+	"crmhub/core/schema"
+)
+
+type dismissal struct {
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why it does not matter."`
+}
+
+func (s *server) listDeadLetters() operation {
+	statuses, directions := []string{"open", "resolved", "dismissed"}, []string{"push", "pull"}
+	text := &huma.Schema{Type: huma.TypeString}
+	return operation{
+		id: "list-dead-letters", tag: "dead-letters", summary: "List dead letters", description: "The one that changed last first.",
+		parameters: append([]*huma.Param{
+			choiceParameter("status", "Those that stand there.", statuses),
+			idParameter("connection_id", "Those of this connection."),
+			choiceParameter("direction", "Those of this direction.", directions),
+			choiceParameter("entity", "Those of this kind of entity.", kindNames()),
+			queryParameter("class", "Those of this class of cause.", text, "data"),
+			queryParameter("fingerprint", "Those with the same cause.", text, "9f86d081884c7d65"),
+		}, pageParameters()...),
+		status: http.StatusOK, result: jsonBody(s.document, list[job.DeadLetter]{Items: []job.DeadLetter{deadLetterExample()}}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			var faults parameterFaults
+			f := job.LetterFilter{
+				Status:     job.LetterStatus(c.choiceIn("status", statuses, &faults)),
+				Connection: c.idIn("connection_id", &faults),
+				Direction:  job.Kind(c.choiceIn("direction", directions, &faults)),
+				Entity:     c.choiceIn("entity", kindNames(), &faults),
+				Class:      c.query.Get("class"), Fingerprint: c.query.Get("fingerprint"),
+				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
+			}
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			var found job.LetterPage
+			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				found, err = job.ListDeadLetters(ctx, tx, f)
+				return err
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			return respond(http.StatusOK, page(c, found.Items, found.Next))
+		},
+	}
+}
+
+func (s *server) getDeadLetter() operation {
+	return operation{
+		id: "get-dead-letter", tag: "dead-letters", summary: "Get a dead letter",
+		status: http.StatusOK, result: jsonBody(s.document, deadLetterExample()),
+		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return job.GetDeadLetter(ctx, tx, id)
+		}),
+	}
+}
+
+func (s *server) replayDeadLetter() operation {
+	return operation{
+		id: "replay-dead-letter", tag: "dead-letters", summary: "Replay a dead letter",
+		description: "A pulled record is tried again at once; a push is due again and goes out soon. The status tells what came of it.",
+		status:      http.StatusOK, result: jsonBody(s.document, deadLetterExample()), keyed: true,
+		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			if err := openDeadLetter(ctx, tx, id); err != nil {
+				return nil, err
+			}
+			if _, err := job.ReplayDeadLetters(ctx, tx, s.Replay, []uuid.UUID{id}); err != nil {
+				return nil, err
+			}
+			return job.GetDeadLetter(ctx, tx, id)
+		}),
+	}
+}
+
+func (s *server) dismissDeadLetter() operation {
+	return operation{
+		id: "dismiss-dead-letter", tag: "dead-letters", summary: "Dismiss a dead letter",
+		description: "Closes it for a reason, which is kept.",
+		body:        jsonBody(s.document, dismissal{Reason: "Cancelled on the phone; nothing to send."}),
+		status:      http.StatusOK, result: jsonBody(s.document, deadLetterExample()), keyed: true,
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			in, err := decode[dismissal](c)
+			if err != nil {
+				return answer{}, err
+			}
+			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+				if err := openDeadLetter(ctx, tx, id); err != nil {
+					return nil, err
+				}
+				return job.Dismiss(ctx, tx, id, in.Reason)
+			})(ctx, c)
+		},
+	}
+}
+
+// openDeadLetter fails if the letter is closed.
+func openDeadLetter(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	d, err := job.GetDeadLetter(ctx, tx, id)
+	if err == nil && d.Status != job.Open {
+		return &Problem{
+			Type: problemType("closed"), Title: "The dead letter is closed", Status: http.StatusConflict,
+			Detail: "It is " + string(d.Status) + " already.",
+		}
+	}
+	return err
+}
+
+func deadLetterExample() job.DeadLetter {
+	at := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	return job.DeadLetter{
+		ID: uuid.MustParse(exampleID), ConnectionID: uuid.MustParse(exampleID), Direction: job.Pull, Entity: "invoice", RemoteID: "2231",
+		Stage: job.StageSchema, Class: "schema", Message: "The record is not what its schema says.",
+		Violations:  schema.Violations{{Pointer: "/invoice_date", Rule: "type", Message: "must be a string"}},
+		Payload:     json.RawMessage(`{"id":2231,"invoice_date":null}`),
+		Fingerprint: "9f86d081884c7d65", Attempts: 1, Status: job.Open, CreatedAt: at, UpdatedAt: at,
+	}
+}

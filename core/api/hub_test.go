@@ -1,0 +1,102 @@
+package api_test
+
+import "testing"
+
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.makeAll()
+	h.play([]scenario{
+		{name: "list", method: "GET", path: "/connections", status: 200, has: []string{`"code":"erp"`}, hasNot: []string{"hunter2", "password"}},
+		{name: "get", method: "GET", path: "/connections/{connection}", status: 200, has: []string{`"config":{"url":"https://erp"}`, "Etag: \"1\""}, hasNot: []string{"hunter2"}},
+		{name: "check fails", method: "POST", path: "/connections/{connection}/check", status: 200, has: []string{`"ok":false`, `"class":"auth"`, `"remedy":"enter it again"`}},
+		{name: "a secret alone", method: "PATCH", path: "/connections/{connection}", body: `{"config":{"password":"right"}}`, headers: []string{`If-Match: "1"`}, status: 200, has: []string{`"config":{"url":"https://erp"}`, "Etag: \"2\""}, hasNot: []string{"right"}},
+		{name: "check", method: "POST", path: "/connections/{connection}/check", status: 200, has: []string{`"ok":true`}},
+		{name: "a name leaves the secret", method: "PATCH", path: "/connections/{connection}", body: `{"name":"Main"}`, headers: []string{`If-Match: "2"`}, status: 200, has: []string{`"name":"Main"`, `"url":"https://erp"`}},
+		{name: "check again", method: "POST", path: "/connections/{connection}/check", status: 200, has: []string{`"ok":true`}},
+		{name: "null takes the secret", method: "PATCH", path: "/connections/{connection}", body: `{"config":{"password":null}}`, headers: []string{`If-Match: "3"`}, status: 200},
+		{name: "check without", method: "POST", path: "/connections/{connection}/check", status: 200, has: []string{`"ok":false`}},
+		{name: "stale", method: "PATCH", path: "/connections/{connection}", body: `{"name":"x"}`, headers: []string{`If-Match: "1"`}, status: 412, has: []string{`"version":4`}},
+		{name: "config of another form", method: "PATCH", path: "/connections/{connection}", body: `{"config":{"url":7}}`, headers: []string{`If-Match: "4"`}, status: 422, has: []string{`"pointer":"/config/url"`}},
+		{name: "code never changes", method: "PATCH", path: "/connections/{connection}", body: `{"code":"x"}`, headers: []string{`If-Match: "4"`}, status: 422, has: []string{`"pointer":"/code"`}},
+		{name: "pause", method: "POST", path: "/connections/{connection}/pause", status: 200, has: []string{`"status":"paused"`, "Etag: \"5\""}},
+		{name: "pause again", method: "POST", path: "/connections/{connection}/pause", status: 200, has: []string{"Etag: \"5\""}},
+		{name: "resume", method: "POST", path: "/connections/{connection}/resume", status: 200, has: []string{`"status":"active"`}},
+		{name: "add with a taken code", method: "POST", path: "/connections", body: `{"code":"erp","name":"x","connector":"stub","config":{"url":"u"}}`, status: 422, has: []string{`"pointer":"/code"`, `"rule":"unique"`}},
+		{name: "add with no connector there is", method: "POST", path: "/connections", body: `{"code":"x","name":"x","connector":"odd","config":{}}`, status: 422, has: []string{`"pointer":"/connector"`}},
+		{name: "add nothing", method: "POST", path: "/connections", body: `{}`, status: 422, has: []string{`"pointer":"/code"`, `"pointer":"/name"`, `"pointer":"/connector"`}},
+		{name: "delete", method: "DELETE", path: "/connections/{connection}", headers: []string{`If-Match: "6"`}, status: 204},
+		{name: "gone", method: "GET", path: "/connections/{connection}", status: 404},
+		{name: "its jobs too", method: "GET", path: "/jobs", status: 200, has: []string{`{"items":[]}`}},
+	})
+}
+
+func TestJobsAndRuns(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.makeAll()
+	h.play([]scenario{
+		{name: "list", method: "GET", path: "/jobs?connection_id={connection}", status: 200, has: []string{`"name":"pull order"`}},
+		{name: "list of another", method: "GET", path: "/jobs?connection_id={customer}", status: 200, has: []string{`{"items":[]}`}},
+		{name: "list of no id", method: "GET", path: "/jobs?connection_id=7", status: 400, has: []string{`"parameter":"connection_id"`}},
+		{name: "get", method: "GET", path: "/jobs/{job}", status: 200, has: []string{`"schedule":"@hourly"`, `"next_run_at"`}},
+		{name: "add one twice", method: "POST", path: "/jobs", body: `{"connection_id":"{connection}","kind":"pull","entity":"order"}`, status: 422, has: []string{`"rule":"unique"`}},
+		{name: "add what the connector cannot", method: "POST", path: "/jobs", body: `{"connection_id":"{connection}","kind":"push","entity":"order"}`, status: 422, has: []string{`"pointer":"/entity"`}},
+		{name: "add without a connection", method: "POST", path: "/jobs", body: `{"connection_id":"x","kind":"pull","entity":"order"}`, status: 422, has: []string{`"pointer":"/connection_id"`, `"rule":"format"`}},
+		{name: "patch", method: "PATCH", path: "/jobs/{job}", body: `{"schedule":"*/5 * * * *"}`, status: 200, has: []string{`"schedule":"*/5 * * * *"`, `"name":"pull order"`}},
+		{name: "patch to no schedule", method: "PATCH", path: "/jobs/{job}", body: `{"schedule":"often"}`, status: 422, has: []string{`"pointer":"/schedule"`}},
+		{name: "patch clears", method: "PATCH", path: "/jobs/{job}", body: `{"schedule":null}`, status: 200, hasNot: []string{`"schedule"`, `"next_run_at"`}},
+		{name: "patch to no name", method: "PATCH", path: "/jobs/{job}", body: `{"name":""}`, status: 422, has: []string{`"pointer":"/name"`}},
+		{name: "patch what never changes", method: "PATCH", path: "/jobs/{job}", body: `{"entity":"customer"}`, status: 422, has: []string{`"pointer":"/entity"`}},
+		{name: "pause", method: "POST", path: "/jobs/{job}/pause", status: 200, has: []string{`"status":"paused"`}},
+		{name: "resume", method: "POST", path: "/jobs/{job}/resume", status: 200, has: []string{`"status":"active"`}},
+
+		{name: "run again gives the queued one", method: "POST", path: "/jobs/{job}/run", status: 202, has: []string{`"id":"` + h.ids["run"] + `"`, "Location: /api/v1/runs/" + h.ids["run"]}},
+		{name: "runs", method: "GET", path: "/runs?job_id={job}&status=queued", status: 200, has: []string{`"id":"` + h.ids["run"] + `"`}},
+		{name: "runs of a status there is not", method: "GET", path: "/runs?status=lost", status: 400, has: []string{`"parameter":"status"`, `"rule":"enum"`}},
+		{name: "runs from nowhere", method: "GET", path: "/runs?after=x", status: 400, has: []string{`"parameter":"after"`}},
+		{name: "cancel", method: "POST", path: "/runs/{run}/cancel", status: 200, has: []string{`"status":"cancelled"`}},
+		{name: "cancel again", method: "POST", path: "/runs/{run}/cancel", status: 200, has: []string{`"status":"cancelled"`}},
+		{name: "get a run", method: "GET", path: "/runs/{run}", status: 200, has: []string{`"cause":"manual"`}},
+	})
+}
+
+func TestDeadLettersAndLinks(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.makeAll()
+	h.play([]scenario{
+		{name: "list", method: "GET", path: "/dead-letters?status=open&direction=pull&entity=order&connection_id={connection}", status: 200, has: []string{`"remote_id":"77"`}},
+		{name: "list others", method: "GET", path: "/dead-letters?class=auth", status: 200, has: []string{`{"items":[]}`}},
+		{name: "get", method: "GET", path: "/dead-letters/{letter}", status: 200, has: []string{`"message":"bad"`}},
+		{name: "dismiss without a reason", method: "POST", path: "/dead-letters/{letter}/dismiss", body: `{}`, status: 422, has: []string{`"pointer":"/reason"`}},
+		{name: "replay", method: "POST", path: "/dead-letters/{letter}/replay", status: 200, has: []string{`"status":"resolved"`}},
+		{name: "replay again", method: "POST", path: "/dead-letters/{letter}/replay", status: 409, has: []string{`resolved`}},
+		{name: "dismiss a closed one", method: "POST", path: "/dead-letters/{letter}/dismiss", body: `{"reason":"old"}`, status: 409},
+	})
+	h.bury()
+	h.play([]scenario{
+		{name: "dismiss", method: "POST", path: "/dead-letters/{letter}/dismiss", body: `{"reason":"old"}`, status: 200, has: []string{`"status":"dismissed"`, `"reason":"old"`}},
+		{name: "links", method: "GET", path: "/links?connection_id={connection}&entity=order&entity_id={order}&remote_id=7&state=linked", status: 200, has: []string{`{"items":[]}`}},
+		{name: "links of no kind", method: "GET", path: "/links?entity=invoice_line", status: 400, has: []string{`"parameter":"entity"`}},
+	})
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	w := h.request("POST", "/tokens", `{"name":"export"}`)
+	h.ids["token"] = field(t, w, "id")
+	secret := field(t, w, "token")
+	h.play([]scenario{
+		{name: "me", method: "GET", path: "/me", status: 200, has: []string{`"login":"alpha"`, `"organization":"alpha"`, `"actor":"token:`}},
+		{name: "the new one works", method: "GET", path: "/me", headers: []string{"Authorization: Bearer " + secret}, status: 200},
+		{name: "list", method: "GET", path: "/tokens", status: 200, has: []string{`"name":"export"`}, hasNot: []string{secret}},
+		{name: "no name", method: "POST", path: "/tokens", body: `{}`, status: 422, has: []string{`"pointer":"/name"`}},
+		{name: "no time", method: "POST", path: "/tokens", body: `{"name":"x","expires_at":"tomorrow"}`, status: 422, has: []string{`"pointer":"/expires_at"`}},
+		{name: "secrets are not kept", method: "POST", path: "/tokens", body: `{"name":"x"}`, headers: []string{"Idempotency-Key: k"}, status: 400, has: []string{`"parameter":"Idempotency-Key"`}},
+		{name: "another's token", method: "DELETE", path: "/tokens/{token}", headers: []string{"Authorization: Bearer " + h.tokenB}, status: 404},
+		{name: "revoke", method: "DELETE", path: "/tokens/{token}", status: 204},
+		{name: "it stops counting", method: "GET", path: "/me", headers: []string{"Authorization: Bearer " + secret}, status: 401},
+	})
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
+)
+
+// KeySweeper forgets idempotency keys, and the answers kept with them, after 24 hours.
+// Any number of processes may run one.
+type KeySweeper struct {
+	DB     *postgres.DB
+	Logger *slog.Logger
+}
+
+const sweepKeysSQL = `delete from idempotency_keys where created_at < now() - interval '24 hours'`
+
+// Run sweeps once an hour until ctx ends. A failure is logged and made good by the next sweep.
+func (k *KeySweeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if err := k.sweep(ctx); err != nil && ctx.Err() == nil {
+			k.Logger.WarnContext(ctx, "idempotency keys were not swept", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (k *KeySweeper) sweep(ctx context.Context) error {
+	return k.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, sweepKeysSQL); err != nil {
+			return fmt.Errorf("sweep idempotency keys: %w", err)
+		}
+		return nil
+	})
+}

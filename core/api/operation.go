@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// route is an operation at its place: "GET /customers/{id}".
+type route struct {
+	pattern string
+	operation
+}
+
+// operation is what a route does, and how the document describes it. What is declared here is enforced: a query
+// parameter that is not is refused, and so is a body where there should be none or of another media type.
+type operation struct {
+	id          string
+	tag         string
+	summary     string
+	description string
+	parameters  []*huma.Param // in query and header; the path's {id} is known
+	filtered    bool          // each query parameter may carry an operator: total[ge]
+	body        *content      // nil: none
+	status      int           // of success
+	result      *content      // nil: success has no body
+	versioned   bool          // the result carries an ETag
+	located     bool          // the result carries a Location
+	problems    []int         // besides those that any operation may answer
+	keyed       bool          // understands Idempotency-Key
+	serve       func(ctx context.Context, c *call) (answer, error)
+}
+
+// describe returns the operation as OpenAPI has it.
+func (r route) describe() *huma.Operation {
+	method, path, _ := strings.Cut(r.pattern, " ")
+	op := &huma.Operation{
+		Method: method, Path: path,
+		OperationID: r.id, Summary: r.summary, Description: r.description, Tags: []string{r.tag},
+		Responses: map[string]*huma.Response{},
+	}
+	if r.onOne() {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: "id", In: "path", Required: true,
+			Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"}, Example: exampleID,
+		})
+	}
+	op.Parameters = append(op.Parameters, r.parameters...)
+	if r.keyed {
+		op.Parameters = append(op.Parameters, idempotencyKeyParameter())
+	}
+	if r.body != nil {
+		op.RequestBody = &huma.RequestBody{Required: true, Content: r.body.describe()}
+	}
+	success := &huma.Response{Description: http.StatusText(r.status), Headers: map[string]*huma.Param{}}
+	if r.result != nil {
+		success.Content = r.result.describe()
+	}
+	if r.versioned {
+		success.Headers["ETag"] = &huma.Param{
+			Description: "The version, to be sent back as If-Match.", Schema: &huma.Schema{Type: huma.TypeString}, Example: `"7"`,
+		}
+	}
+	if r.located {
+		success.Headers["Location"] = &huma.Param{Description: "Where it is.", Schema: &huma.Schema{Type: huma.TypeString, Format: "uri-reference"}}
+	}
+	op.Responses[strconv.Itoa(r.status)] = success
+	for _, status := range r.mayFail() {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + problemName(status)}
+	}
+	return op
+}
+
+// onOne reports whether the path names one thing, by its id.
+func (r route) onOne() bool { return strings.Contains(r.pattern, "{id}") }
+
+// mayFail lists the statuses of the problems that the route may answer.
+func (r route) mayFail() []int {
+	all := append([]int{
+		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError, http.StatusServiceUnavailable,
+	}, r.problems...)
+	if r.onOne() {
+		all = append(all, http.StatusNotFound)
+	}
+	if r.body != nil {
+		all = append(all, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
+	}
+	if r.keyed {
+		all = append(all, http.StatusConflict, http.StatusUnprocessableEntity)
+	}
+	return all
+}
+
+// knows reports whether the operation declares a parameter of this name in the query.
+func (o operation) knows(name string) bool {
+	if o.filtered {
+		name, _, _ = strings.Cut(name, "[")
+	}
+	for _, p := range o.parameters {
+		if p.In == "query" && p.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func queryParameter(name, description string, schema *huma.Schema, example any) *huma.Param {
+	return &huma.Param{Name: name, In: "query", Description: description, Schema: schema, Example: example}
+}

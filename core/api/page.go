@@ -1,0 +1,62 @@
+package api
+
+import (
+	"maps"
+	"net/url"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// The parameters that lists have in common.
+const (
+	textParameter  = "q"
+	sortParameter  = "sort"
+	limitParameter = "limit"
+	afterParameter = "after"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 200
+)
+
+// list is the body of each answer that lists things.
+type list[T any] struct {
+	Items []T    `json:"items" nullable:"false" doc:"This page."`
+	Next  string `json:"next,omitempty" format:"uri-reference" doc:"Where the next page is; absent on the last one."`
+}
+
+// page returns a list with the URL of the next page, which asks the same but for where to go on.
+func page[T any](c *call, items []T, next string) list[T] {
+	l := list[T]{Items: items}
+	if items == nil {
+		l.Items = []T{}
+	}
+	if next != "" {
+		query := url.Values{}
+		maps.Copy(query, c.query)
+		query.Set(afterParameter, next)
+		l.Next = c.request.URL.Path + "?" + query.Encode()
+	}
+	return l
+}
+
+func parseLimit(values url.Values, faults *parameterFaults) int {
+	if !values.Has(limitParameter) {
+		return defaultLimit
+	}
+	n, err := strconv.Atoi(values.Get(limitParameter))
+	if err != nil || n < 1 || n > maxLimit {
+		faults.add(limitParameter, "range", "must be a whole number from 1 to "+strconv.Itoa(maxLimit))
+	}
+	return n
+}
+
+func pageParameters() []*huma.Param {
+	least, most := 1.0, float64(maxLimit)
+	return []*huma.Param{
+		queryParameter(limitParameter, "How many to return at most.", &huma.Schema{Type: huma.TypeInteger, Minimum: &least, Maximum: &most, Default: defaultLimit}, 20),
+		queryParameter(afterParameter, "Where to go on: part of the URL in next.", &huma.Schema{Type: huma.TypeString}, nil),
+	}
+}

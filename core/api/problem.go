@@ -1,0 +1,144 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"crmhub/core/access"
+	"crmhub/core/connection"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/link"
+	"crmhub/core/postgres"
+	"crmhub/core/schema"
+)
+
+// Problem is an error as the API answers it: RFC 9457, application/problem+json.
+type Problem struct {
+	Type       string      `json:"type" doc:"Stable and machine-readable: urn:crmhub:problem: and a name." example:"urn:crmhub:problem:invalid"`
+	Title      string      `json:"title" doc:"What kind of problem it is; the same for each of its type." example:"The body breaks a rule"`
+	Status     int         `json:"status" doc:"The HTTP status." example:"422"`
+	Detail     string      `json:"detail,omitempty" doc:"What went wrong this time."`
+	Instance   string      `json:"instance,omitempty" doc:"The request, as the logs name it." example:"urn:crmhub:request:0199a1b2-0000-7000-8000-000000000001"`
+	Violations []Violation `json:"violations,omitempty" doc:"Everything that is wrong with the input, not only the first."`
+	Version    int64       `json:"version,omitempty" doc:"With 412: the version stored now." example:"7"`
+	Allowed    []string    `json:"allowed,omitempty" doc:"What would have been accepted instead." example:"[\"approved\",\"cancelled\"]"`
+
+	header http.Header
+}
+
+// Violation is one thing wrong with a request: in its body (pointer) or in a path, query or header parameter.
+type Violation struct {
+	Pointer   *string `json:"pointer,omitempty" doc:"JSON pointer (RFC 6901) into the body; empty is the whole." example:"/lines/0/qty"`
+	Parameter string  `json:"parameter,omitempty" doc:"Name of the path, query or header parameter." example:"limit"`
+	Rule      string  `json:"rule" doc:"Stable and machine-readable: a JSON Schema keyword or a rule of the hub." example:"required"`
+	Message   string  `json:"message" doc:"A sentence for people." example:"is missing"`
+}
+
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+
+// statusClientGone is what the log says when the client did not wait for the answer; nobody receives it.
+const statusClientGone = 499
+
+// problemOf maps an error to its answer. It is the only place that does.
+// What it does not know is the hub's fault: a 500 that says nothing but the request's id.
+func problemOf(err error) *Problem {
+	var (
+		p   *Problem
+		vs  schema.Violations
+		ps  parameterFaults
+		big *http.MaxBytesError
+		old *crm.StaleError
+	)
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &ps):
+		return &Problem{Type: problemType("parameters"), Title: "A parameter is wrong", Status: http.StatusBadRequest, Detail: ps.Error(), Violations: ps}
+	case errors.As(err, &vs):
+		return invalid(vs)
+	case errors.As(err, &old):
+		return stale(old.Stored)
+	case errors.Is(err, connection.ErrStale):
+		return stale(0)
+	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound):
+		return notFound()
+	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor):
+		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
+	case errors.As(err, &big):
+		return &Problem{Type: problemType("too-large"), Title: "The body is too large", Status: http.StatusRequestEntityTooLarge, Detail: "a body has at most 1 MiB"}
+	case errors.Is(err, context.Canceled):
+		return &Problem{Type: problemType("client-gone"), Title: "The client went away", Status: statusClientGone}
+	case postgres.Unavailable(err):
+		return &Problem{
+			Type: problemType("unavailable"), Title: "The database cannot be reached", Status: http.StatusServiceUnavailable,
+			Detail: "Nothing was changed unless the answer was lost on its way: repeat the request, with its Idempotency-Key.",
+			header: http.Header{"Retry-After": {"2"}},
+		}
+	}
+	return internal()
+}
+
+func problemType(name string) string { return "urn:crmhub:problem:" + name }
+
+func internal() *Problem {
+	return &Problem{
+		Type: problemType("internal"), Title: "The hub failed", Status: http.StatusInternalServerError,
+		Detail: "The failure is in the log under the id of the request.",
+	}
+}
+
+// invalid is the answer to a body that breaks rules of its schema or of the store.
+func invalid(vs schema.Violations) *Problem {
+	p := &Problem{Type: problemType("invalid"), Title: "The body breaks a rule", Status: http.StatusUnprocessableEntity, Detail: vs.Error()}
+	for _, v := range vs {
+		p.Violations = append(p.Violations, Violation{Pointer: &v.Pointer, Rule: v.Rule, Message: v.Message})
+	}
+	return p
+}
+
+func notFound() *Problem {
+	return &Problem{Type: problemType("not-found"), Title: "There is no such thing", Status: http.StatusNotFound, Detail: "There is nothing with this id."}
+}
+
+func unauthenticated(detail string) *Problem {
+	return &Problem{
+		Type: problemType("unauthenticated"), Title: "Sign in first", Status: http.StatusUnauthorized, Detail: detail,
+		header: http.Header{"Www-Authenticate": {`Bearer realm="crmhub"`}},
+	}
+}
+
+func unreadable(detail string) *Problem {
+	return &Problem{Type: problemType("syntax"), Title: "The request cannot be read", Status: http.StatusBadRequest, Detail: detail}
+}
+
+// parameterFaults is everything wrong with the parameters of a request.
+type parameterFaults []Violation
+
+func (fs parameterFaults) Error() string {
+	var s strings.Builder
+	for i, f := range fs {
+		if i > 0 {
+			s.WriteString("; ")
+		}
+		s.WriteString(f.Parameter + ": " + f.Message)
+	}
+	return s.String()
+}
+
+func (fs *parameterFaults) add(parameter, rule, message string) {
+	*fs = append(*fs, Violation{Parameter: parameter, Rule: rule, Message: message})
+}
+
+func (fs parameterFaults) err() error {
+	if len(fs) == 0 {
+		return nil
+	}
+	return fs
+}
+
+func parameterFault(parameter, rule, message string) error {
+	return parameterFaults{{Parameter: parameter, Rule: rule, Message: message}}
+}

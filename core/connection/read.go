@@ -1,0 +1,98 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/schema"
+)
+
+const (
+	columns = `organization_id, id, version, code, name, connector, config::text, status,
+    created_at, created_by, updated_at, updated_by, secrets`
+	selectConnection = `select ` + columns + ` from connections c`
+)
+
+// Get returns a connection, or ErrNotFound.
+func (s *Store) Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Connection, error) {
+	return one(ctx, tx, selectConnection+` where c.id = $1`, id)
+}
+
+// GetByCode returns the connection with the code, or ErrNotFound.
+func (s *Store) GetByCode(ctx context.Context, tx pgx.Tx, code string) (Connection, error) {
+	return one(ctx, tx, selectConnection+` where c.code = $1`, code)
+}
+
+// List returns all connections of the organization by code. There are few: they are set up by hand.
+func (s *Store) List(ctx context.Context, tx pgx.Tx) ([]Connection, error) {
+	rows, _ := tx.Query(ctx, selectConnection+` order by c.code`)
+	list, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, fmt.Errorf("list connections: %w", err)
+	}
+	return list, nil
+}
+
+// Member is a connection together with its organization's code, which topic names need.
+type Member struct {
+	Connection
+
+	OrganizationCode string
+}
+
+const selectActive = `
+select o.code, c.organization_id, c.id, c.version, c.code, c.name, c.connector, c.config::text, c.status,
+    c.created_at, c.created_by, c.updated_at, c.updated_by, c.secrets
+from connections c join organizations o on o.id = c.organization_id
+where c.status = 'active'
+order by o.code, c.code`
+
+// AllActive returns the active connections of every organization, for the engine. The transaction is the system's.
+func (s *Store) AllActive(ctx context.Context, tx pgx.Tx) ([]Member, error) {
+	rows, _ := tx.Query(ctx, selectActive)
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Member, err error) {
+		err = scanInto(row, &m.Connection, &m.OrganizationCode)
+		return m, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list active connections: %w", err)
+	}
+	return list, nil
+}
+
+func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Connection, error) {
+	rows, _ := tx.Query(ctx, sql, args...)
+	c, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Connection{}, ErrNotFound
+	}
+	if err != nil {
+		return Connection{}, fmt.Errorf("read or write a connection: %w", err)
+	}
+	return c, nil
+}
+
+func scan(row pgx.CollectableRow) (c Connection, err error) {
+	err = scanInto(row, &c)
+	return c, err
+}
+
+// scanInto reads a row whose first columns go to before.
+func scanInto(row pgx.CollectableRow, c *Connection, before ...any) error {
+	var config []byte
+	err := row.Scan(append(before, &c.Organization, &c.ID, &c.Version, &c.Code, &c.Name, &c.Connector, &config, &c.Status,
+		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed)...)
+	if err != nil {
+		return err
+	}
+	doc, err := schema.DecodeJSON(config) // a number stays as it was typed
+	if err != nil {
+		return fmt.Errorf("configuration of connection %s: %w", c.Code, err)
+	}
+	c.Config, _ = doc.(map[string]any)
+	return nil
+}

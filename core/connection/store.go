@@ -1,0 +1,161 @@
+package connection
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connector"
+	"crmhub/core/schema"
+	"crmhub/core/secret"
+)
+
+// Store reads and writes connections in the caller's transaction, and opens sessions with them.
+type Store struct {
+	Connectors map[string]connector.Connector // by name
+	Key        secret.Key                     // seals the secrets
+	Logger     *slog.Logger                   // what a session logs with; the connection is added
+}
+
+const insertConnection = `
+insert into connections (id, code, name, connector, config, secrets)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (organization_id, code) do nothing
+returning ` + columns
+
+// Add stores a new, active connection. Everything wrong with it is reported at once as [schema.Violations].
+func (s *Store) Add(ctx context.Context, tx pgx.Tx, in New) (Connection, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Connection{}, fmt.Errorf("add connection: %w", err)
+	}
+	vs := append(checkCode(in.Code), checkName(in.Name)...)
+	c, known := s.Connectors[in.Connector]
+	if !known {
+		return Connection{}, append(vs, unknownConnector(s.Connectors))
+	}
+	plain, sealed, err := s.seal(c, id, in.Config, nil, vs)
+	if err != nil {
+		return Connection{}, err
+	}
+	rows, _ := tx.Query(ctx, insertConnection, id, in.Code, in.Name, in.Connector, plain, sealed)
+	got, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Connection{}, schema.Violations{{Pointer: "/code", Rule: "unique", Message: "another connection has this code"}}
+	}
+	if err != nil {
+		return Connection{}, fmt.Errorf("add connection %s: %w", in.Code, err)
+	}
+	return got, nil
+}
+
+const updateConnection = `
+update connections set name = $2, config = $3, secrets = $4, version = version + 1, updated_at = now(), updated_by = crmhub_actor()
+where id = $1
+returning ` + columns
+
+// Update replaces the name and configuration of a connection last seen in the given version; see [Change] for secrets.
+// Errors: [schema.Violations], [ErrNotFound], [ErrStale].
+func (s *Store) Update(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int64, in Change) (Connection, error) {
+	old, err := s.lock(ctx, tx, id, version)
+	if err != nil {
+		return Connection{}, err
+	}
+	vs := checkName(in.Name)
+	c, known := s.Connectors[old.Connector]
+	if !known {
+		return Connection{}, append(vs, unknownConnector(s.Connectors))
+	}
+	stored, err := s.Key.Open(id.String(), old.sealed)
+	if err != nil {
+		return Connection{}, fmt.Errorf("update connection %s: %w", old.Code, err)
+	}
+	plain, sealed, err := s.seal(c, id, in.Config, stored, vs)
+	if err != nil {
+		return Connection{}, err
+	}
+	return one(ctx, tx, updateConnection, id, in.Name, plain, sealed)
+}
+
+const setStatus = `
+update connections set status = $2, version = version + 1, updated_at = now(), updated_by = crmhub_actor()
+where id = $1
+returning ` + columns
+
+// SetStatus pauses or resumes a connection last seen in the given version. Errors: as Update's.
+func (s *Store) SetStatus(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int64, status Status) (Connection, error) {
+	if status != Active && status != Paused {
+		return Connection{}, schema.Violations{{Pointer: "/status", Rule: "enum", Message: "a connection is active or paused"}}
+	}
+	if _, err := s.lock(ctx, tx, id, version); err != nil {
+		return Connection{}, err
+	}
+	return one(ctx, tx, setStatus, id, status)
+}
+
+const deleteConnection = `delete from connections where id = $1`
+
+// Delete removes a connection last seen in the given version, and with it its links, jobs, runs and dead letters.
+// What was pulled over it stays. Errors: [ErrNotFound], [ErrStale].
+func (s *Store) Delete(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int64) error {
+	if _, err := s.lock(ctx, tx, id, version); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, deleteConnection, id); err != nil {
+		return fmt.Errorf("delete connection %s: %w", id, err)
+	}
+	return nil
+}
+
+// Open starts a session with the connection's settings and secrets. It calls nobody: the session's Check does.
+func (s *Store) Open(c Connection) (connector.Session, error) {
+	kind, known := s.Connectors[c.Connector]
+	if !known {
+		return nil, fmt.Errorf("open connection %s: there is no connector %q in this hub", c.Code, c.Connector)
+	}
+	secrets, err := s.Key.Open(c.ID.String(), c.sealed)
+	if err != nil {
+		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
+	}
+	session, err := kind.Open(connector.Options{
+		Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
+	}
+	return session, nil
+}
+
+// seal checks a configuration together with the stored secrets it leaves out, and returns its two halves as stored.
+func (s *Store) seal(c connector.Connector, id uuid.UUID, config map[string]any, stored map[string]secret.Text, vs schema.Violations) (plain, sealed []byte, err error) {
+	w := whole(c, config, stored)
+	faults, err := checkConfig(c, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	rest, secrets, odd := split(c, w)
+	if vs = append(append(vs, faults...), odd...); len(vs) > 0 {
+		return nil, nil, vs
+	}
+	if plain, err = json.Marshal(rest); err != nil {
+		return nil, nil, fmt.Errorf("encode configuration: %w", err)
+	}
+	if sealed, err = s.Key.Seal(id.String(), secrets); err != nil {
+		return nil, nil, err
+	}
+	return plain, sealed, nil
+}
+
+// lock reads a connection for update and compares its version with the one the caller saw.
+func (s *Store) lock(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int64) (Connection, error) {
+	c, err := one(ctx, tx, selectConnection+` where c.id = $1 for update`, id)
+	if err == nil && c.Version != version {
+		return Connection{}, ErrStale
+	}
+	return c, err
+}

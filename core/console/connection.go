@@ -1,0 +1,168 @@
+package console
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/job"
+	"crmhub/core/link"
+)
+
+// connectionRow is a connection with how its links stand.
+type connectionRow struct {
+	connection.Connection
+	link.Standing
+}
+
+type connectionPage struct {
+	Connection  connectionRow
+	Jobs        []jobRow
+	DeadLetters []deadLetterRow
+	CheckFailed *connector.Error // why the check just made failed; nil if none was made
+}
+
+func (c *Console) connectionRows(ctx context.Context, tx pgx.Tx) ([]connectionRow, error) {
+	connections, err := c.Connections.List(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	standings, err := link.Standings(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]connectionRow, len(connections))
+	for i, conn := range connections {
+		rows[i] = connectionRow{conn, standings[conn.ID]}
+	}
+	return rows, nil
+}
+
+// connectionNames gives the names of all connections by id.
+func (c *Console) connectionNames(ctx context.Context, tx pgx.Tx) (map[uuid.UUID]string, error) {
+	connections, err := c.Connections.List(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[uuid.UUID]string, len(connections))
+	for _, conn := range connections {
+		names[conn.ID] = conn.Name
+	}
+	return names, nil
+}
+
+func (c *Console) listConnections(ctx context.Context, v *visit) error {
+	var rows []connectionRow
+	err := v.as(ctx, func(tx pgx.Tx) (err error) {
+		rows, err = c.connectionRows(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return v.show("connections", rows)
+}
+
+func (c *Console) showConnection(ctx context.Context, v *visit) error {
+	return c.writeConnection(ctx, v, nil)
+}
+
+func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *connector.Error) error {
+	id, err := v.id(connection.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	p := connectionPage{CheckFailed: checkFailed}
+	err = v.as(ctx, func(tx pgx.Tx) error {
+		conn, err := c.Connections.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		standings, err := link.Standings(ctx, tx)
+		if err != nil {
+			return err
+		}
+		p.Connection = connectionRow{conn, standings[id]}
+		if p.Jobs, err = c.jobRows(ctx, tx, id); err != nil {
+			return err
+		}
+		for i := range p.Jobs {
+			p.Jobs[i].ConnectionName = "" // the page is the connection's
+		}
+		page, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Connection: id, Status: job.Open, Limit: 20})
+		for i := range page.DeadLetters {
+			page.DeadLetters[i].ConnectionName = ""
+		}
+		p.DeadLetters = page.DeadLetters
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return v.show("connection", p)
+}
+
+func (c *Console) checkConnection(ctx context.Context, v *visit) error {
+	id, err := v.id(connection.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	var conn connection.Connection
+	err = v.as(ctx, func(tx pgx.Tx) (err error) {
+		conn, err = c.Connections.Get(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.check(ctx, conn); err != nil {
+		return c.writeConnection(ctx, v, connector.AsError(err))
+	}
+	return v.done("/sync/connections/"+id.String(), "checked")
+}
+
+// checkTime is how long a person waits for another system's answer.
+const checkTime = 30 * time.Second
+
+// check asks the other system whether it answers and takes the credentials. No transaction is open meanwhile.
+func (c *Console) check(ctx context.Context, conn connection.Connection) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	session, err := c.Connections.Open(conn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = session.Close() }()
+	return session.Check(ctx)
+}
+
+func (c *Console) setConnectionStatus(ctx context.Context, v *visit) error {
+	id, err := v.id(connection.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	status, err := v.choice("status", string(connection.Active), string(connection.Paused))
+	if err != nil {
+		return err
+	}
+	notice := "connection_resumed"
+	if status == string(connection.Paused) {
+		notice = "connection_paused"
+	}
+	err = v.as(ctx, func(tx pgx.Tx) error {
+		conn, err := c.Connections.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		_, err = c.Connections.SetStatus(ctx, tx, id, conn.Version, connection.Status(status))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return v.done("/sync/connections/"+id.String(), notice)
+}

@@ -1,0 +1,274 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+
+	"crmhub/core/access"
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/console"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/postgres"
+	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/schema"
+	"crmhub/core/secret"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+const password = "correct horse"
+
+// site is a console with somebody's browser before it.
+type site struct {
+	*testing.T
+	db          *postgres.DB
+	who         postgres.Principal
+	access      *access.Store
+	crm         *crm.Store
+	connections *connection.Store
+	jobs        *job.Store
+	server      *httptest.Server
+	browser     *http.Client
+	remoteErr   error // what the remote says when a connection is checked
+	broken      bool  // what is replayed fails again
+
+	customer *crm.Customer
+	order    *crm.Order
+	invoice  *crm.Invoice
+	erp      connection.Connection
+	job      job.Job
+	run      job.Run
+	letter   uuid.UUID
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{T: t, db: postgrestest.New(t), crm: &crm.Store{}}
+	s.access = &access.Store{DB: s.db}
+	s.who = postgrestest.Organization(t, s.db)
+	if _, err := s.access.AddUser(t.Context(), s.who, access.User{Login: "ann", Name: "Ann Lee"}, password); err != nil {
+		t.Fatal(err)
+	}
+	key, err := secret.NewKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	connectors := map[string]connector.Connector{"stub": {
+		Name: "stub", Title: "Stub", Secrets: []string{"password"},
+		Config:  json.RawMessage(`{"type":"object","properties":{"url":{"type":"string"},"password":{"type":"string"}}}`),
+		Streams: []connector.Stream{{Entity: "order", Record: "sale", Capabilities: connector.Capabilities{Pull: true}}},
+		Open:    func(connector.Options) (connector.Session, error) { return stubSession{s}, nil },
+	}}
+	s.connections = &connection.Store{Connectors: connectors, Key: key, Logger: quiet}
+	s.jobs = &job.Store{Connectors: connectors}
+	c, err := console.New(console.Config{
+		DB: s.db, CRM: s.crm, Access: s.access, Connections: s.connections, Jobs: s.jobs, Logger: quiet,
+		Replay: map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server = httptest.NewServer(c.Handler())
+	t.Cleanup(s.server.Close)
+	s.browser = s.newBrowser()
+	return s
+}
+
+// replay resolves pulled orders, unless the site is broken.
+func (s *site) replay(ctx context.Context, tx pgx.Tx, letters []job.DeadLetter) error {
+	if s.broken {
+		return job.Bury(ctx, tx, letters)
+	}
+	var ids []string
+	for _, d := range letters {
+		ids = append(ids, d.RemoteID)
+	}
+	return job.Resolve(ctx, tx, job.Things{ConnectionID: letters[0].ConnectionID, Direction: job.Pull, Entity: letters[0].Entity, IDs: ids})
+}
+
+type stubSession struct{ site *site }
+
+func (r stubSession) Check(context.Context) error { return r.site.remoteErr }
+func (stubSession) Close() error                  { return nil }
+
+// newBrowser is one that keeps cookies and does not follow redirects.
+func (s *site) newBrowser() *http.Client {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	transport := &http.Transport{}
+	s.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func (s *site) tx(fn func(tx pgx.Tx) error) {
+	s.Helper()
+	if err := s.db.As(s.Context(), s.who, fn); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// fill gives the organization one thing of each kind that a page shows.
+func (s *site) fill() {
+	s.Helper()
+	by := crm.By{Actor: s.who.Actor, Origin: "crm"}
+	today, err := crm.ParseDate("2026-11-20")
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.customer = &crm.Customer{Code: "C1", Name: "Müller & Söhne <GmbH>", Type: "company", Lifecycle: "customer", Currency: "EUR", Phone: "+43 1 1234"}
+	s.customer.Addresses = []crm.CustomerAddress{{Kind: "bill", Address: crm.Address{Street: "Main 1", City: "Graz", Country: "AT"}}}
+	s.tx(func(tx pgx.Tx) error {
+		if err := s.crm.Save(s.Context(), tx, by, []crm.Entity{s.customer}); err != nil {
+			return err
+		}
+		s.order = &crm.Order{Number: "O-1", CustomerID: s.customer.ID, Date: today, Currency: "EUR", Status: "confirmed"}
+		s.order.Lines = []crm.OrderLine{{Description: "Bolt", Unit: "pcs", Qty: decimal.NewFromInt(3), Price: decimal.RequireFromString("1234.5"), TaxRate: decimal.NewFromInt(20)}}
+		return s.crm.Save(s.Context(), tx, by, []crm.Entity{s.order})
+	})
+	s.tx(func(tx pgx.Tx) (err error) {
+		s.erp, err = s.connections.Add(s.Context(), tx, connection.New{Code: "erp", Name: "Our ERP", Connector: "stub", Config: map[string]any{"url": "https://erp.example.org", "password": "hunter2"}})
+		if err != nil {
+			return err
+		}
+		if s.job, err = s.jobs.Create(s.Context(), tx, job.New{ConnectionID: s.erp.ID, Kind: job.Pull, Entity: "order", Schedule: "@every 1m"}); err != nil {
+			return err
+		}
+		s.run, err = job.Enqueue(s.Context(), tx, s.job.ID, job.ByHand)
+		return err
+	})
+	s.tx(func(tx pgx.Tx) error {
+		s.invoice = &crm.Invoice{
+			Number: "R-1", CustomerID: s.customer.ID, OrderID: &s.order.ID, Currency: "EUR", Status: "issued", IssueDate: &today,
+			Untaxed: decimal.RequireFromString("3703.5"), Tax: decimal.RequireFromString("740.7"), Total: decimal.RequireFromString("4444.2"), Residual: decimal.RequireFromString("4444.2"),
+		}
+		from := crm.By{Actor: postgres.Connection(s.erp.ID), Origin: "erp"}
+		if err := s.crm.Save(s.Context(), tx, from, []crm.Entity{s.invoice}); err != nil {
+			return err
+		}
+		_, err := tx.Exec(s.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state, cause) values
+			($1, $2, 'order', $3, '4711', 'failed', '{"class": "data", "message": "the article is blocked", "remedy": "Release it."}')`, uuid.New(), s.erp.ID, s.order.ID)
+		return err
+	})
+	s.bury()
+}
+
+// bury makes an open dead letter.
+func (s *site) bury() {
+	s.Helper()
+	s.letter = s.buryOrder("77")
+}
+
+// buryOrder makes an open dead letter of a pulled order; all have the same cause.
+func (s *site) buryOrder(remoteID string) (letter uuid.UUID) {
+	s.Helper()
+	s.tx(func(tx pgx.Tx) error {
+		if err := job.Bury(s.Context(), tx, []job.DeadLetter{{
+			ConnectionID: s.erp.ID, RunID: &s.run.ID, Direction: job.Pull, Entity: "order", RemoteID: remoteID, Stage: job.StageSchema, Class: "schema",
+			Message: "the record is not what its schema says", Payload: json.RawMessage(`{"total": "<b>"}`),
+			Violations: schema.Violations{{Pointer: "/total", Rule: "pattern", Message: "no amount"}},
+		}}); err != nil {
+			return err
+		}
+		page, err := job.ListDeadLetters(s.Context(), tx, job.LetterFilter{Status: job.Open, Limit: 1})
+		letter = page.Items[0].ID
+		return err
+	})
+	return letter
+}
+
+// paths are every page, with what there is.
+func (s *site) paths() []string {
+	return []string{
+		"/", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
+		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
+		"/sync/jobs", "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/" + s.letter.String(),
+	}
+}
+
+// answer is what the console answered.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (s *site) do(method, path string, form url.Values, header ...string) answer {
+	s.Helper()
+	req, err := http.NewRequestWithContext(s.Context(), method, s.server.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		s.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	r, err := s.browser.Do(req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return answer{r.StatusCode, r.Header, string(b)}
+}
+
+func (s *site) get(path string) answer {
+	s.Helper()
+	return s.do(http.MethodGet, path, nil)
+}
+
+// post sends a form and expects to be sent on; it returns where to.
+func (s *site) post(path string, pairs ...string) string {
+	s.Helper()
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	a := s.do(http.MethodPost, path, form)
+	if a.status != http.StatusSeeOther {
+		s.Fatalf("POST %s: %d\n%s", path, a.status, a.body)
+	}
+	return a.header.Get("Location")
+}
+
+func (s *site) signIn() {
+	s.Helper()
+	if to := s.post("/login", "login", "ann", "password", password); to != "/" {
+		s.Fatalf("sent on to %q", to)
+	}
+}
+
+// wants checks a page's status and that it has each of the texts.
+func (a answer) wants(t *testing.T, status int, texts ...string) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d\n%s", a.status, status, a.body)
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			t.Errorf("%q is missing in\n%s", text, a.body)
+		}
+	}
+}

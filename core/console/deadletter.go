@@ -1,0 +1,170 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"net/url"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/schema"
+)
+
+// deadLetterRow is a dead letter with the name of its connection.
+type deadLetterRow struct {
+	job.DeadLetter
+	ConnectionName string
+}
+
+// EntityURL is the page of the entity a push was about, "" if there is none.
+func (d deadLetterRow) EntityURL() string {
+	if d.EntityID == nil {
+		return ""
+	}
+	switch crm.Kind(d.Entity) {
+	case crm.KindCustomer, crm.KindOrder, crm.KindInvoice:
+		return "/" + d.Entity + "s/" + d.EntityID.String()
+	}
+	return ""
+}
+
+// fault is a rule that the payload breaks, with what the payload has there.
+type fault struct {
+	schema.Violation
+	Found string // "" if there is nothing
+}
+
+// Faults are the letter's violations beside what stands at their places in the payload.
+func (d deadLetterRow) Faults() []fault {
+	faults := make([]fault, len(d.Violations))
+	for i, v := range d.Violations {
+		faults[i] = fault{v, valueAt(d.Payload, v.Pointer)}
+	}
+	return faults
+}
+
+type deadLettersPage struct {
+	Status      string
+	Statuses    []job.LetterStatus
+	Connection  uuid.UUID
+	Connections []connectionRow
+	Entity      string
+	Entities    []crm.Kind
+	Cause       string // a fingerprint: only letters with this cause; "" for all
+	DeadLetters []deadLetterRow
+	First       string // URL of the first page, "" on it
+	Next        string // URL of the next page, "" on the last
+}
+
+// Filtered reports whether the list shows less than all letters of its status.
+func (p deadLettersPage) Filtered() bool {
+	return p.Connection != uuid.Nil || p.Entity != "" || p.Cause != ""
+}
+
+// CauseURL is the list of the letters with one cause.
+func (p deadLettersPage) CauseURL(fingerprint string) string {
+	p.Cause = fingerprint
+	return p.url("")
+}
+
+func (p deadLettersPage) url(after string) string {
+	q := url.Values{"status": {p.Status}}
+	if p.Connection != uuid.Nil {
+		q.Set("connection", p.Connection.String())
+	}
+	for name, value := range map[string]string{"entity": p.Entity, "cause": p.Cause, "after": after} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return "/sync/dead-letters?" + q.Encode()
+}
+
+func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFilter) (deadLettersPage, error) {
+	page, err := job.ListDeadLetters(ctx, tx, f)
+	if err != nil {
+		return deadLettersPage{}, err
+	}
+	names, err := c.connectionNames(ctx, tx)
+	if err != nil {
+		return deadLettersPage{}, err
+	}
+	p := deadLettersPage{DeadLetters: make([]deadLetterRow, len(page.Items)), Next: page.Next}
+	for i, d := range page.Items {
+		p.DeadLetters[i] = deadLetterRow{d, names[d.ConnectionID]}
+	}
+	return p, nil
+}
+
+func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
+	q := v.r.URL.Query()
+	p := deadLettersPage{
+		Status: cmp.Or(q.Get("status"), string(job.Open)), Statuses: []job.LetterStatus{job.Open, job.Resolved, job.Dismissed},
+		Entity: q.Get("entity"), Entities: crm.Kinds(), Cause: q.Get("cause"),
+	}
+	if !slices.Contains(p.Statuses, job.LetterStatus(p.Status)) || p.Entity != "" && !slices.Contains(p.Entities, crm.Kind(p.Entity)) {
+		return errAddress
+	}
+	if s := q.Get("connection"); s != "" {
+		var err error
+		if p.Connection, err = uuid.Parse(s); err != nil {
+			return errAddress
+		}
+	}
+	after := q.Get("after")
+	err := v.as(ctx, func(tx pgx.Tx) (err error) {
+		found, err := c.deadLetterRows(ctx, tx, job.LetterFilter{
+			Status: job.LetterStatus(p.Status), Connection: p.Connection, Entity: p.Entity, Fingerprint: p.Cause, After: after, Limit: pageSize,
+		})
+		if err != nil {
+			return err
+		}
+		p.DeadLetters, p.Next = found.DeadLetters, found.Next
+		p.Connections, err = c.connectionRows(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if p.Next != "" {
+		p.Next = p.url(p.Next)
+	}
+	if after != "" {
+		p.First = p.url("")
+	}
+	return v.show("dead-letters", p)
+}
+
+type deadLetterPage struct {
+	Letter        deadLetterRow
+	ReasonMissing bool
+}
+
+func (c *Console) showDeadLetter(ctx context.Context, v *visit) error {
+	id, err := v.id(job.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	p, err := c.deadLetter(ctx, v, id)
+	if err != nil {
+		return err
+	}
+	return v.show("dead-letter", p)
+}
+
+func (c *Console) deadLetter(ctx context.Context, v *visit, id uuid.UUID) (p deadLetterPage, err error) {
+	err = v.as(ctx, func(tx pgx.Tx) error {
+		d, err := job.GetDeadLetter(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		names, err := c.connectionNames(ctx, tx)
+		p.Letter = deadLetterRow{d, names[d.ConnectionID]}
+		return err
+	})
+	return p, err
+}

@@ -1,0 +1,190 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"crmhub/core/crm"
+	"crmhub/core/money"
+)
+
+// functions are what templates may call, in one language.
+func functions(lang string, words catalogue, assetNames map[string]string) template.FuncMap {
+	return template.FuncMap{
+		"lang":  func() string { return lang },
+		"t":     words.text,
+		"asset": func(name string) string { return assetNames[name] },
+		// state gives the words of a state: the key is state.<kind>.<value>.
+		"state":  func(kind string, value any) string { return words.text(fmt.Sprintf("state.%s.%v", kind, value)) },
+		"tone":   tone,
+		"amount": formatAmount,
+		"number": func(n int64) string { return group(strconv.FormatInt(n, 10)) },
+		"price":  formatPrice,
+		"qty":    func(d decimal.Decimal) string { return group(d.String()) },
+		"when":   func(v any) (template.HTML, error) { return formatTime(lang, v) },
+		"date":   func(v any) (string, error) { return formatDate(lang, v) },
+		"active": func(current, prefix string) bool {
+			return current == prefix || prefix != "/" && strings.HasPrefix(current, prefix+"/")
+		},
+		"took":   formatDuration,
+		"unpaid": unpaid,
+		"json":   prettyJSON,
+		"dict":   dict,
+	}
+}
+
+// tone is the colour of a state: ok, warn, bad, info or idle.
+func tone(state any) string {
+	value := fmt.Sprint(state)
+	switch {
+	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer"}, value):
+		return "ok"
+	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant"}, value):
+		return "warn"
+	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled"}, value):
+		return "bad"
+	case slices.Contains([]string{"running", "queued", "sending", "pending", "in_progress", "confirmed", "submitted", "issued"}, value):
+		return "info"
+	}
+	return "idle"
+}
+
+// formatAmount gives 1,234.50 EUR: as many decimals as the currency counts in, thousands grouped as both languages do.
+func formatAmount(d decimal.Decimal, currency string) string {
+	digits, err := money.Digits(currency)
+	if err != nil {
+		return group(d.String()) + " " + currency
+	}
+	return group(d.StringFixed(digits)) + " " + currency
+}
+
+// formatPrice gives a price per unit, which may be finer than the currency counts in, without the currency's name.
+func formatPrice(d decimal.Decimal, currency string) string {
+	if digits, err := money.Digits(currency); err == nil && d.Equal(d.Round(digits)) {
+		return group(d.StringFixed(digits))
+	}
+	return group(d.String())
+}
+
+func group(s string) string {
+	sign, digits := "", s
+	if strings.HasPrefix(s, "-") {
+		sign, digits = "−", s[1:]
+	}
+	whole, fraction, dot := strings.Cut(digits, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if dot {
+		whole += "." + fraction
+	}
+	return sign + whole
+}
+
+// formatTime gives a <time> element: the instant for machines and the script, the minute in UTC for people.
+func formatTime(lang string, v any) (template.HTML, error) {
+	var t time.Time
+	switch v := v.(type) {
+	case time.Time:
+		t = v
+	case *time.Time:
+		if v != nil {
+			t = *v
+		}
+	default:
+		return "", fmt.Errorf("when: %T is no time", v)
+	}
+	if t.IsZero() {
+		return "–", nil
+	}
+	layout := "2 Jan 2006, 15:04 UTC"
+	if lang == "zh-CN" {
+		layout = "2006-01-02 15:04 UTC"
+	}
+	t = t.UTC()
+	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `">` + t.Format(layout) + `</time>`), nil //nolint:gosec // both parts are formatted here
+}
+
+// formatDate gives a day as people write it.
+func formatDate(lang string, v any) (string, error) {
+	var d crm.Date
+	switch v := v.(type) {
+	case crm.Date:
+		d = v
+	case *crm.Date:
+		if v != nil {
+			d = *v
+		}
+	default:
+		return "", fmt.Errorf("date: %T is no date", v)
+	}
+	t := d.Time()
+	switch {
+	case t.IsZero():
+		return "–", nil
+	case lang == "zh-CN":
+		return t.Format(time.DateOnly), nil
+	}
+	return t.Format("2 Jan 2006"), nil
+}
+
+// formatDuration gives 0.4 s, 12 s, 3 min 20 s or 2 h 5 min; "–" for none.
+func formatDuration(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "–"
+	case d < 10*time.Second:
+		return strconv.FormatFloat(max(d.Seconds(), 0.1), 'f', 1, 64) + " s"
+	case d < time.Minute:
+		return strconv.Itoa(int(d.Seconds())) + " s"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+}
+
+// unpaid keeps the sums of which something is still to be paid.
+func unpaid(sums []crm.Total) []crm.Total {
+	return slices.DeleteFunc(slices.Clone(sums), func(t crm.Total) bool { return t.Residual.IsZero() })
+}
+
+func prettyJSON(v any) (string, error) {
+	if raw, ok := v.(json.RawMessage); ok {
+		if len(raw) == 0 {
+			return "", nil
+		}
+		var b bytes.Buffer
+		if err := json.Indent(&b, raw, "", "  "); err != nil {
+			return string(raw), nil //nolint:nilerr // what is no JSON is shown as it is
+		}
+		return b.String(), nil
+	}
+	b, err := json.MarshalIndent(v, "", "  ")
+	return string(b), err
+}
+
+// dict makes a map for a part that needs several values.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, errors.New("dict: odd number of arguments")
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		key, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("dict: key %v is no string", pairs[i])
+		}
+		m[key] = pairs[i+1]
+	}
+	return m, nil
+}

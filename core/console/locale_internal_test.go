@@ -1,0 +1,119 @@
+package console
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/link"
+)
+
+func words(t *testing.T, lang string) catalogue {
+	t.Helper()
+	c, err := loadCatalogue(lang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestLanguagesHaveTheSameWords(t *testing.T) {
+	t.Parallel()
+	verb := regexp.MustCompile(`%[a-z]`)
+	en, zh := words(t, "en"), words(t, "zh-CN")
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(en)), slices.Sorted(maps.Keys(zh))); diff != "" {
+		t.Errorf("keys (-en +zh-CN):\n%s", diff)
+	}
+	for key := range en {
+		if en[key] == "" || zh[key] == "" {
+			t.Errorf("%s is empty", key)
+		}
+		if diff := cmp.Diff(verb.FindAllString(en[key], -1), verb.FindAllString(zh[key], -1)); diff != "" {
+			t.Errorf("%s takes other arguments:\n%s", key, diff)
+		}
+	}
+}
+
+func TestEveryWordIsThereAndUsed(t *testing.T) {
+	t.Parallel()
+	literal := regexp.MustCompile(`"([a-z_]+(?:\.[a-z_]+)*)"`)
+	mentioned := map[string]bool{}
+	for _, files := range []struct {
+		fsys fs.FS
+		glob string
+	}{{templates, "template/*.html"}, {os.DirFS("."), "*.go"}} {
+		names, err := fs.Glob(files.fsys, files.glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			b, err := fs.ReadFile(files.fsys, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range literal.FindAllSubmatch(b, -1) {
+				mentioned[string(m[1])] = true
+			}
+		}
+	}
+	en := words(t, "en")
+	for n := range notices {
+		mentioned["notice."+n] = true
+	}
+	for _, page := range []string{"error.closed", "error.internal", "error.invalid", "error.not_found"} {
+		mentioned[page+".title"], mentioned[page+".text"] = true, true
+	}
+	for key := range states() {
+		mentioned[key] = true
+		if en[key] == "" {
+			t.Errorf("no words for %s", key)
+		}
+	}
+	for key := range en {
+		if !mentioned[key] {
+			t.Errorf("nobody says %s", key)
+		}
+	}
+}
+
+// states are the keys of every state that a page may have to name.
+func states() map[string]bool {
+	all := map[string]bool{}
+	add := func(kind string, values ...string) {
+		for _, v := range values {
+			all["state."+kind+"."+v] = true
+		}
+	}
+	add("active", "active", "paused")
+	add("address", "bill", "ship", "other")
+	add("cause", string(job.BySchedule), string(job.ByHand))
+	add("customer", lifecycles...)
+	add("order", orderStatuses...)
+	add("payment", paymentStatuses...)
+	add("invoice", "draft", "issued", "cancelled", "credited_partial", "credited_full")
+	add("degree", "none", "partial", "full")
+	add("direction", string(job.Pull), string(job.Push))
+	for _, k := range crm.Kinds() {
+		add("entity", string(k))
+	}
+	for _, s := range []link.State{link.Pending, link.Sending, link.Unknown, link.Linked, link.Parked, link.Waiting, link.Failed} {
+		add("link", string(s))
+	}
+	for _, s := range []job.RunStatus{job.Queued, job.Running, job.Succeeded, job.Suspect, job.Failed, job.Cancelled} {
+		add("run", string(s))
+	}
+	for _, s := range []job.Stage{job.StageSchema, job.StageMapping, job.StageMerge, job.StageStore, job.StageRemote} {
+		add("stage", string(s))
+	}
+	for _, s := range []job.LetterStatus{job.Open, job.Resolved, job.Dismissed} {
+		add("dead_letter", string(s))
+	}
+	return all
+}

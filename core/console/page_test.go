@@ -1,0 +1,191 @@
+package console_test
+
+import (
+	"html"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// unknownWord is a message's key where its words should be.
+var unknownWord = regexp.MustCompile(`>\s*[a-z_]+(\.[a-z_0-9]+)+\s*<`)
+
+func TestEveryPageInBothLanguages(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	for _, lang := range []string{"en", "zh-CN"} {
+		s.post("/language", "language", lang, "to", "/orders")
+		for _, path := range s.paths() {
+			a := s.get(path)
+			if a.status != http.StatusOK {
+				t.Errorf("%s %s: %d\n%s", lang, path, a.status, a.body)
+				continue
+			}
+			if !strings.Contains(a.body, `<html lang="`+lang+`">`) {
+				t.Errorf("%s: not in %s", path, lang)
+			}
+			if word := unknownWord.FindString(a.body); word != "" {
+				t.Errorf("%s %s: no words for %s", lang, path, word)
+			}
+			for _, inline := range []string{"<script>", "<style", ` style="`, ` onclick=`} {
+				if strings.Contains(a.body, inline) {
+					t.Errorf("%s has %s, which its policy forbids", path, inline)
+				}
+			}
+			if strings.Contains(a.body, "hunter2") {
+				t.Errorf("%s shows a secret", path)
+			}
+		}
+	}
+}
+
+func TestEmptyPagesSayWhatToDoFirst(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.signIn()
+	for path, hint := range map[string]string{
+		"/":                  "Three steps to begin",
+		"/customers":         "Import a file",
+		"/orders":            "Orders appear here",
+		"/invoices":          "Invoices come from",
+		"/sync/connections":  "crmhub connection add",
+		"/sync/jobs":         "Adding a connection",
+		"/sync/runs":         "when a job",
+		"/sync/dead-letters": "has arrived",
+	} {
+		s.get(path).wants(t, http.StatusOK, hint)
+	}
+}
+
+func TestPagesShowWhatIsThere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.get("/").wants(t, 200, "4,444.20 EUR", "Our ERP", "Pull · Order")
+	s.get("/customers?q=müller").wants(t, 200, "Müller &amp; Söhne &lt;GmbH&gt;", "Graz · AT")
+	s.get("/customers?status=lead").wants(t, 200, "Nothing matches", `href="/customers"`)
+	s.get("/customers/"+s.customer.ID.String()).wants(t, 200, "O-1", "R-1", "Main 1", "Not yet in any other system")
+	s.get("/orders/"+s.order.ID.String()).wants(t, 200, "1,234.50", "3,703.50 EUR", "4,444.20 EUR", "4711", "Our ERP", "the article is blocked", "Release it.")
+	s.get("/invoices/"+s.invoice.ID.String()).wants(t, 200, "20 Nov 2026", "/orders/"+s.order.ID.String())
+	s.get("/sync/dead-letters/"+s.letter.String()).wants(t, 200, "/total", "no amount", "&lt;b&gt;")
+	s.get("/sync/runs/"+s.run.ID.String()).wants(t, 200, "Queued", "by hand", "the record is not what its schema says")
+}
+
+func TestListsTurnPages(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into customers (id, code, name, kind, lifecycle, currency, version, origin, created_at, created_by, updated_at, updated_by)
+			select gen_random_uuid(), 'N' || n, 'Customer ' || n, 'company', 'lead', 'EUR', 1, 'crm', now(), 'system', now(), 'system' from generate_series(1, 120) n`)
+		return err
+	})
+	seen, path := 0, "/customers?status=lead"
+	next := regexp.MustCompile(`href="([^"]+)" rel="next"`)
+	for pages := 0; path != ""; pages++ {
+		a := s.get(path)
+		a.wants(t, 200)
+		seen += strings.Count(a.body, `<td><a href="/customers/`)
+		path = ""
+		if m := next.FindStringSubmatch(a.body); m != nil {
+			path = strings.ReplaceAll(m[1], "&amp;", "&")
+		}
+		if pages > 5 {
+			t.Fatal("the pages do not end")
+		}
+	}
+	if seen != 120 {
+		t.Errorf("the pages showed %d of 120", seen)
+	}
+}
+
+func TestWhatIsNotThereIsSaidInWords(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	other := newSite(t)
+	other.fill()
+	s.signIn()
+	for _, path := range []string{
+		"/nowhere", "/customers/7", "/orders/" + other.order.ID.String(), "/orders/" + s.customer.ID.String(),
+		"/sync/runs/" + other.run.ID.String(), "/sync/connections/x", "/sync/dead-letters/" + other.letter.String(),
+	} {
+		s.get(path).wants(t, http.StatusNotFound, "Nothing here")
+	}
+	for _, path := range []string{"/customers?after=x", "/orders?status=odd", "/sync/runs?after=x", "/sync/dead-letters?after=x"} {
+		s.get(path).wants(t, http.StatusBadRequest, "does not fit")
+	}
+}
+
+func TestListsAreSortedByTheirHeadings(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into customers (id, code, name, kind, lifecycle, currency, version, origin, created_at, created_by, updated_at, updated_by)
+			select gen_random_uuid(), n, n, 'company', 'lead', 'EUR', 1, 'crm', now(), 'system', now(), 'system' from unnest('{b,c,a}'::text[]) n`)
+		return err
+	})
+	page := s.get("/customers?status=lead&sort=name")
+	page.wants(t, 200, `<th aria-sort="ascending"><a href="/customers?sort=-name&amp;status=lead">`, `name="sort" value="name"`)
+	for path, want := range map[string]string{"/customers?status=lead&sort=name": "a b c", "/customers?status=lead&sort=-code": "c b a"} {
+		var names []string
+		for _, m := range regexp.MustCompile(`<td><a href="/customers/[^"]+">([^<]+)`).FindAllStringSubmatch(s.get(path).body, -1) {
+			names = append(names, m[1])
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestRunsAreFoundByJobAndStatus(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	run := "/sync/runs/" + s.run.ID.String()
+	s.get("/sync/jobs").wants(t, 200, "/sync/runs?job="+s.job.ID.String())
+	s.get("/sync/runs?status=queued&job="+s.job.ID.String()).wants(t, 200, run, "Our ERP · Pull · Order")
+	s.get("/sync/runs?status=failed").wants(t, 200, "Nothing matches")
+	s.get("/sync/runs?job="+s.order.ID.String()).wants(t, 200, "No runs yet")
+}
+
+func TestRunsAndDeadLettersTurnPages(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into runs (id, job_id, cause, status, started_at, finished_at)
+			select gen_random_uuid(), $1, 'manual', 'succeeded', now(), now() + '2 s' from generate_series(1, 60)`, s.job.ID)
+		return err
+	})
+	for n := range 60 {
+		s.buryOrder("p" + strconv.Itoa(n))
+	}
+	for first, row := range map[string]string{
+		"/sync/runs?job=" + s.job.ID.String() + "&status=succeeded":            `<td class="nowrap"><a href="/sync/runs/`,
+		"/sync/dead-letters?connection=" + s.erp.ID.String() + "&entity=order": `<td><a href="/sync/dead-letters/`,
+	} {
+		a := s.get(first)
+		m := regexp.MustCompile(`href="([^"]+)" rel="next"`).FindStringSubmatch(a.body)
+		if m == nil || strings.Count(a.body, row) != 50 {
+			t.Fatalf("%s shows %d rows, and no way on:\n%s", first, strings.Count(a.body, row), a.body)
+		}
+		b := s.get(html.UnescapeString(m[1]))
+		b.wants(t, 200, "First page")
+		if rest := strings.Count(b.body, row); rest != 10 && rest != 11 || strings.Contains(b.body, `rel="next"`) {
+			t.Errorf("%s: the second page shows %d rows:\n%s", first, rest, b.body)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/connection"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/schema"
+)
+
+// visit is one signed-in request.
+type visit struct {
+	console *Console
+	w       http.ResponseWriter
+	r       *http.Request
+	lang    string
+	who     access.Identity
+}
+
+// frame is what the layout needs around a page's own data.
+type frame struct {
+	Path   string
+	Here   string // path and query, to come back to
+	User   string // "" where nobody is signed in
+	Notice string // a key of the catalogue, "" for none
+	Tone   string // of the notice
+	Data   any
+}
+
+// page serves one page to whoever is signed in, and shows an error page for what it returns.
+func (c *Console) page(serve func(context.Context, *visit) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, err := c.identify(r)
+		if errors.Is(err, access.ErrUnauthenticated) {
+			http.Redirect(w, r, loginURL(r), http.StatusSeeOther)
+			return
+		}
+		v := &visit{c, w, r, languageOf(r, who.Locale), who}
+		if err == nil {
+			err = serve(r.Context(), v)
+		}
+		if err != nil {
+			v.fail(err)
+		}
+	})
+}
+
+// as runs fn in a transaction of the signed-in person.
+func (v *visit) as(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return v.console.DB.As(ctx, v.who.Principal, fn)
+}
+
+// id is the one in the URL; what is no UUID names nothing.
+func (v *visit) id(notFound error) (uuid.UUID, error) {
+	id, err := uuid.Parse(v.r.PathValue("id"))
+	if err != nil {
+		return uuid.Nil, notFound
+	}
+	return id, nil
+}
+
+// show writes a page.
+func (v *visit) show(name string, data any) error { return v.write(http.StatusOK, name, data) }
+
+func (v *visit) write(status int, name string, data any) error {
+	q := v.r.URL.Query()
+	f := frame{Path: v.r.URL.Path, User: v.who.Name, Data: data}
+	if v.r.Method == http.MethodPost {
+		f.Path = path.Dir(f.Path) // the page that the action is on
+	}
+	if tone, ok := notices[q.Get("done")]; ok {
+		f.Notice, f.Tone = "notice."+q.Get("done"), tone
+	}
+	q.Del("done")
+	f.Here = (&url.URL{Path: f.Path, RawQuery: q.Encode()}).RequestURI()
+	return v.console.write(v.w, v.lang, status, name, f)
+}
+
+// write sends a page, or an error if it cannot be rendered.
+func (c *Console) write(w http.ResponseWriter, lang string, status int, name string, f frame) error {
+	b, err := c.render.render(lang, name, "", f)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // the browser may have gone
+	return nil
+}
+
+// notices are what a page may say after an action, by ?done=, and in which tone.
+var notices = map[string]string{ //nolint:gochecknoglobals // a table
+	"queued": "ok", "cancelled": "ok", "cancelling": "ok", "run_ended": "info",
+	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
+	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok",
+}
+
+// choice is what a form asks for, of those it may.
+func (v *visit) choice(field string, options ...string) (string, error) {
+	if chosen := v.r.PostFormValue(field); slices.Contains(options, chosen) {
+		return chosen, nil
+	}
+	return "", errAddress
+}
+
+// done sends the browser back to a page, which says what was done.
+func (v *visit) done(to, notice string) error {
+	mark := "?"
+	if strings.Contains(to, "?") {
+		mark = "&"
+	}
+	http.Redirect(v.w, v.r, to+mark+"done="+notice, http.StatusSeeOther)
+	return nil
+}
+
+var (
+	// errAddress says that a URL or form asks for what no page of the console offers.
+	errAddress = errors.New("the address does not fit")
+	// errClosed says that somebody was faster.
+	errClosed = errors.New("it was dealt with meanwhile")
+)
+
+// fail shows the page of an error, and logs it if it is the hub's.
+func (v *visit) fail(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	status, key := http.StatusInternalServerError, "error.internal"
+	var invalid schema.Violations
+	switch {
+	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound):
+		status, key = http.StatusNotFound, "error.not_found"
+	case errors.Is(err, errClosed), errors.Is(err, connection.ErrStale):
+		status, key = http.StatusConflict, "error.closed"
+	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, errAddress):
+		status, key = http.StatusBadRequest, "error.invalid"
+	default:
+		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)
+	}
+	if err := v.write(status, "error", key); err != nil {
+		http.Error(v.w, http.StatusText(status), status)
+	}
+}

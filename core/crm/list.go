@@ -1,0 +1,259 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Query asks for a page of entities. Fields are those of the entity's JSON that hold one value.
+type Query struct {
+	Filter []Condition // all must hold; deleted entities are left out unless a condition names deleted_at
+	Sort   []Sort      // newest change first if empty; ties are broken by id
+	After  string      // Page.Next of the page before; "" for the first
+	Limit  int         // 50 if 0, at most 1000
+	Text   string      // occurs in the code, number or name
+}
+
+// Condition compares a field.
+type Condition struct {
+	Field string
+	Op    Op
+	Value any // a string as in JSON; []string for OpIn; "true" or "false" for OpNull
+}
+
+// Op is how a [Condition] compares.
+type Op string
+
+// The operators.
+const (
+	OpEqual        Op = "eq"
+	OpNotEqual     Op = "ne" // also true where the field is empty
+	OpLess         Op = "lt"
+	OpLessEqual    Op = "le"
+	OpGreater      Op = "gt"
+	OpGreaterEqual Op = "ge"
+	OpIn           Op = "in"
+	OpContains     Op = "contains" // of texts, in any case
+	OpNull         Op = "null"     // empty or not
+)
+
+// Sort is a field to sort by.
+type Sort struct {
+	Field string
+	Desc  bool
+}
+
+// Page is a part of a list.
+type Page struct {
+	Items []Entity
+	Next  string // for Query.After; "" on the last page
+}
+
+const (
+	defaultLimit = 50
+	maxLimit     = 1000
+)
+
+// List returns the page a query asks for. What is wrong with the query is [schema.Violations].
+func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (Page, error) {
+	l := listing{table: tableOf(k)}
+	sql := l.statement(q)
+	if err := l.violations.Err(); err != nil {
+		return Page{}, err
+	}
+	entities, err := l.table.query(ctx, tx, k, sql, l.args...)
+	if err != nil {
+		return Page{}, fmt.Errorf("list %s: %w", l.table.name, err)
+	}
+	if len(entities) <= l.limit {
+		return Page{Items: entities}, nil
+	}
+	entities = entities[:l.limit]
+	next, err := l.cursor(entities[l.limit-1])
+	return Page{Items: entities, Next: next}, err
+}
+
+// listing is the statement of one List while it is built.
+type listing struct {
+	faults
+	table  table
+	sort   []sortField
+	limit  int
+	where  []string
+	args   []any
+	seeing bool // a condition names deleted_at
+}
+
+type sortField struct {
+	field
+	desc bool
+}
+
+func (l *listing) statement(q Query) string {
+	l.limit = min(q.Limit, maxLimit)
+	if l.limit <= 0 {
+		l.limit = defaultLimit
+	}
+	for i, c := range q.Filter {
+		l.condition("/filter/"+strconv.Itoa(i), c)
+	}
+	if !l.seeing {
+		l.where = append(l.where, "deleted_at is null")
+	}
+	if text := strings.TrimSpace(q.Text); text != "" {
+		l.search(text)
+	}
+	l.sortBy(q.Sort)
+	l.after(q.After)
+	if len(l.violations) > 0 {
+		return ""
+	}
+	sql := "select " + names(l.table.columns, "") + " from " + l.table.name
+	if len(l.where) > 0 {
+		sql += " where " + strings.Join(l.where, " and ")
+	}
+	var order []string
+	for _, s := range l.sort {
+		if s.desc {
+			order = append(order, s.expression()+" desc")
+		} else {
+			order = append(order, s.expression())
+		}
+	}
+	return sql + " order by " + strings.Join(order, ", ") + " limit " + strconv.Itoa(l.limit+1)
+}
+
+// find returns the column of a field that may be filtered and sorted by: no other name ever reaches the statement.
+func (l *listing) find(at, name string) (field, bool) {
+	for _, c := range l.table.columns {
+		if c.name == name && c.typ != object && c.typ != document {
+			return c, true
+		}
+	}
+	l.add(at, "field", "must be a field of %s with one value", l.table.name)
+	return field{}, false
+}
+
+func (l *listing) search(text string) {
+	pattern := l.arg("%"+likeEscape(text)+"%") + "::text"
+	either := make([]string, len(l.table.search))
+	for i, column := range l.table.search {
+		either[i] = column + " ilike " + pattern
+	}
+	l.where = append(l.where, "("+strings.Join(either, " or ")+")")
+}
+
+func (l *listing) arg(v any) string {
+	l.args = append(l.args, v)
+	return "$" + strconv.Itoa(len(l.args))
+}
+
+var comparisons = map[Op]string{ //nolint:gochecknoglobals // a table
+	OpEqual: "=", OpNotEqual: "is distinct from", OpLess: "<", OpLessEqual: "<=", OpGreater: ">", OpGreaterEqual: ">=",
+}
+
+func (l *listing) condition(at string, c Condition) {
+	f, ok := l.find(at+"/field", c.Field)
+	if !ok {
+		return
+	}
+	l.seeing = l.seeing || f.name == "deleted_at"
+	switch c.Op {
+	case OpIn:
+		values, ok := c.Value.([]string)
+		if !ok {
+			l.add(at+"/value", "type", "must be a list of texts")
+			return
+		}
+		for i, v := range values {
+			l.check(at+"/value/"+strconv.Itoa(i), f, v)
+		}
+		l.where = append(l.where, f.name+" = any("+l.arg(values)+"::text[]::"+f.sqlType()+"[])")
+		return
+	case OpNull:
+		switch c.Value {
+		case "true":
+			l.where = append(l.where, f.name+" is null")
+		case "false":
+			l.where = append(l.where, f.name+" is not null")
+		default:
+			l.add(at+"/value", "type", `must be "true" or "false"`)
+		}
+		return
+	}
+	value, ok := c.Value.(string)
+	if !ok {
+		l.add(at+"/value", "type", "must be a text")
+		return
+	}
+	if c.Op == OpContains {
+		if f.typ != text {
+			l.add(at+"/op", "operator", "contains is for texts")
+			return
+		}
+		l.check(at+"/value", f, value)
+		l.where = append(l.where, f.name+" ilike "+l.arg("%"+likeEscape(value)+"%")+"::text")
+		return
+	}
+	sign, ok := comparisons[c.Op]
+	if !ok {
+		l.add(at+"/op", "operator", "must be one of eq, ne, lt, le, gt, ge, in, contains, null")
+		return
+	}
+	if l.check(at+"/value", f, value) {
+		l.where = append(l.where, f.name+" "+sign+" "+l.arg(value)+"::text::"+f.sqlType())
+	}
+}
+
+// check reports whether s can be a value of the field.
+func (l *listing) check(at string, f field, s string) bool {
+	if err := f.parse(s); err != nil || strings.ContainsRune(s, 0) {
+		l.add(at, "format", "must be %s", formOf(f.typ))
+		return false
+	}
+	return true
+}
+
+// parse reads a field's value from the text a query carries.
+func (f field) parse(s string) (err error) {
+	switch f.typ {
+	case boolean:
+		if s != "true" && s != "false" {
+			err = errForm
+		}
+	case integer:
+		_, err = strconv.ParseInt(s, 10, f.goType.Bits())
+	default:
+		err = setText(f.typ, s, reflect.New(f.goType).Elem())
+	}
+	return err
+}
+
+// sqlType is the type a text is cast to for comparison with the field's column.
+func (f field) sqlType() string {
+	switch f.typ {
+	case boolean:
+		return "boolean"
+	case integer:
+		return "bigint"
+	case number:
+		return "numeric"
+	case id:
+		return "uuid"
+	case day:
+		return "date"
+	case instant:
+		return "timestamptz"
+	default:
+		return "text"
+	}
+}
+
+func likeEscape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}

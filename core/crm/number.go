@@ -1,0 +1,84 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// giveNumbers fills empty codes and numbers: C-000001, SO-2026-000001. Numbers grow within an organization and year,
+// with gaps where a transaction failed. Writers without numbers wait for each other here, until they commit.
+func (w *writing) giveNumbers(ctx context.Context, tx pgx.Tx) error {
+	if w.table.key == "" {
+		return nil
+	}
+	var key field
+	for _, c := range w.table.columns {
+		if c.name == w.table.key {
+			key = c
+		}
+	}
+	empty := make(map[string][]reflect.Value) // by prefix
+	for _, e := range w.batch {
+		if v := reflect.ValueOf(e).Elem().FieldByIndex(key.index); v.Len() == 0 {
+			p := w.table.prefix + "-"
+			if w.table.yearly {
+				p += fmt.Sprintf("%04d-", w.year(e))
+			}
+			empty[p] = append(empty[p], v)
+		}
+	}
+	for prefix, fields := range empty {
+		for len(fields) > 0 {
+			free, err := w.table.nextNumbers(ctx, tx, prefix, len(fields))
+			if err != nil {
+				return fmt.Errorf("number %d as %s…: %w", len(fields), prefix, err)
+			}
+			for i, number := range free {
+				fields[i].SetString(number)
+			}
+			fields = fields[len(free):]
+		}
+	}
+	return nil
+}
+
+// year is the year a document's number shows: that of its date.
+func (w *writing) year(e Entity) int {
+	switch e := e.(type) {
+	case *Order:
+		return e.Date.Time().Year()
+	case *Payment:
+		return e.Date.Time().Year()
+	case *Invoice:
+		if e.IssueDate != nil {
+			return e.IssueDate.Time().Year()
+		}
+	}
+	return w.at.Year()
+}
+
+const takeNumbers = `
+insert into number_sequences as s (prefix, taken) values ($1, $2)
+on conflict (organization_id, prefix) do update set taken = s.taken + excluded.taken
+returning taken`
+
+// nextNumbers takes n numbers and returns those of them that nobody has chosen by hand before.
+func (t table) nextNumbers(ctx context.Context, tx pgx.Tx, prefix string, n int) ([]string, error) {
+	var last int64
+	if err := tx.QueryRow(ctx, takeNumbers, prefix, n).Scan(&last); err != nil {
+		return nil, err
+	}
+	numbers := make([]string, n)
+	for i := range numbers {
+		numbers[i] = fmt.Sprintf("%s%06d", prefix, last-int64(n)+1+int64(i))
+	}
+	rows, err := tx.Query(ctx, "select n from unnest($1::text[]) with ordinality u(n, i)"+
+		" where not exists (select from "+t.name+" where "+t.key+" = n and deleted_at is null) order by i", numbers)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

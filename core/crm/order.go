@@ -1,0 +1,145 @@
+package crm
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"crmhub/core/money"
+	"crmhub/core/schema"
+)
+
+// Order is a sale. Its status is moved by people and the ERP; delivery, billing and payment are states of their own.
+type Order struct {
+	Head
+	Number         string          `json:"number" db:"number" max:"64"` // unique in the organization; given by the store when empty
+	CustomerID     uuid.UUID       `json:"customer_id" db:"customer_id" refers:"customer" required:"true"`
+	ContactID      *uuid.UUID      `json:"contact_id,omitempty" db:"contact_id" refers:"contact"`
+	ClientRef      string          `json:"client_ref,omitempty" db:"client_ref"` // the customer's own order number
+	Date           Date            `json:"date" db:"date" required:"true"`
+	PromisedDate   *Date           `json:"promised_date,omitempty" db:"promised_date"`
+	Currency       string          `json:"currency" db:"currency" required:"true" format:"currency"`
+	RateToBase     decimal.Decimal `json:"rate_to_base" db:"rate_to_base" numeric:"20,10"`
+	PaymentTerm    string          `json:"payment_term,omitempty" db:"payment_term"`
+	Status         string          `json:"status" db:"status" enum:"draft submitted confirmed in_progress on_hold completed closed_short cancelled"` // see orderTransitions
+	HeldStatus     string          `json:"held_status,omitempty" db:"held_status" enum:"confirmed in_progress"`                                      // where on_hold goes back to
+	DeliveryStatus string          `json:"delivery_status" db:"delivery_status" enum:"none partial full"`                                            // none, partial, full
+	BillingStatus  string          `json:"billing_status" db:"billing_status" enum:"none partial full"`                                              // none, partial, full
+	PaymentStatus  string          `json:"payment_status" db:"payment_status" enum:"none partial full"`                                              // none, partial, full
+	Untaxed        decimal.Decimal `json:"untaxed" db:"untaxed"`                                                                                     // computed from the lines
+	Tax            decimal.Decimal `json:"tax" db:"tax"`
+	Total          decimal.Decimal `json:"total" db:"total"`
+	BillAddress    *Address        `json:"bill_address,omitempty" db:"bill_address"`
+	ShipAddress    *Address        `json:"ship_address,omitempty" db:"ship_address"`
+	OwnerID        *uuid.UUID      `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
+	Remark         string          `json:"remark,omitempty" db:"remark" max:"10000"`
+	Lines          []OrderLine     `json:"lines" db:"-"`
+	Ext            Ext             `json:"ext" db:"ext"`
+}
+
+// OrderLine is a position of an order; its place in the list is its identity.
+type OrderLine struct {
+	ProductID    *uuid.UUID      `json:"product_id,omitempty" db:"product_id" refers:"product"`
+	Description  string          `json:"description" db:"description" max:"10000"`
+	Unit         string          `json:"unit,omitempty" db:"unit" max:"64"`
+	Qty          decimal.Decimal `json:"qty" db:"qty" required:"true" numeric:"20,6"`
+	Price        decimal.Decimal `json:"price" db:"price" numeric:"20,6"` // per unit, untaxed
+	DiscountPct  decimal.Decimal `json:"discount_pct" db:"discount_pct" numeric:"7,4"`
+	TaxRate      decimal.Decimal `json:"tax_rate" db:"tax_rate" numeric:"7,4"` // percent
+	Untaxed      decimal.Decimal `json:"untaxed" db:"untaxed"`                 // computed, rounded to the currency
+	Tax          decimal.Decimal `json:"tax" db:"tax"`                         // computed; the lines' taxes add up to the order's
+	QtyDelivered decimal.Decimal `json:"qty_delivered" db:"qty_delivered" numeric:"20,6"`
+	QtyBilled    decimal.Decimal `json:"qty_billed" db:"qty_billed" numeric:"20,6"`
+}
+
+// Kind is KindOrder.
+func (*Order) Kind() Kind { return KindOrder }
+
+// Normalize brings fields to their canonical form and computes the amounts, and the delivery and billing status
+// from the lines' quantities where nobody gave them.
+func (o *Order) Normalize() {
+	canonical(o)
+	o.Status = cmp.Or(o.Status, "draft")
+	if o.Status != "on_hold" {
+		o.HeldStatus = ""
+	}
+	o.Currency = strings.ToUpper(o.Currency)
+	if o.RateToBase.IsZero() {
+		o.RateToBase = decimal.NewFromInt(1)
+	}
+	for _, a := range []*Address{o.BillAddress, o.ShipAddress} {
+		if a != nil {
+			a.Country = strings.ToUpper(a.Country)
+		}
+	}
+	if o.BillAddress != nil && *o.BillAddress == (Address{}) {
+		o.BillAddress = nil
+	}
+	if o.ShipAddress != nil && *o.ShipAddress == (Address{}) {
+		o.ShipAddress = nil
+	}
+	o.setAmounts()
+	o.DeliveryStatus = cmp.Or(o.DeliveryStatus, o.progress(func(l OrderLine) decimal.Decimal { return l.QtyDelivered }))
+	o.BillingStatus = cmp.Or(o.BillingStatus, o.progress(func(l OrderLine) decimal.Decimal { return l.QtyBilled }))
+	o.PaymentStatus = cmp.Or(o.PaymentStatus, "none")
+}
+
+func (o *Order) setAmounts() {
+	digits, err := money.Digits(o.Currency)
+	if err != nil {
+		return // Validate tells
+	}
+	lines := make([]taxable, len(o.Lines))
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		lines[i] = taxable{l.Qty, l.Price, l.DiscountPct, l.TaxRate, &l.Untaxed, &l.Tax}
+		if !lines[i].fits() {
+			return // Validate tells
+		}
+		lines[i].setUntaxed(digits)
+	}
+	o.Untaxed, o.Tax = setTaxes(lines, digits)
+	o.Total = o.Untaxed.Add(o.Tax)
+}
+
+// progress is none, partial or full: how much of the quantities ordered is done.
+func (o *Order) progress(done func(OrderLine) decimal.Decimal) string {
+	begun, complete := false, len(o.Lines) > 0
+	for _, l := range o.Lines {
+		d := done(l)
+		begun = begun || d.IsPositive()
+		complete = complete && d.GreaterThanOrEqual(l.Qty)
+	}
+	switch {
+	case complete && begun:
+		return "full"
+	case begun:
+		return "partial"
+	default:
+		return "none"
+	}
+}
+
+// Validate returns everything that breaks a rule of the type. How a status may move is checked by the store, which knows the last one.
+func (o *Order) Validate() schema.Violations {
+	f := checkFields(o)
+	if !o.RateToBase.IsPositive() {
+		f.add("/rate_to_base", "minimum", "must be positive")
+	}
+	if o.Status == "on_hold" && o.HeldStatus == "" {
+		f.add("/held_status", "required", "must say where on_hold goes back to")
+	}
+	for i, l := range o.Lines {
+		at := "/lines/" + strconv.Itoa(i)
+		if l.Qty.IsNegative() {
+			f.add(at+"/qty", "minimum", "must be positive")
+		}
+		f.atLeastZero(at+"/price", &l.Price)
+		f.percent(at+"/discount_pct", &l.DiscountPct)
+		f.percent(at+"/tax_rate", &l.TaxRate)
+	}
+	return f.violations
+}

@@ -1,0 +1,124 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Get returns the entities of a kind by id, deleted ones too (their DeletedAt is set). Unknown ids are absent.
+func (s *Store) Get(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID) (map[uuid.UUID]Entity, error) {
+	return get(ctx, tx, k, ids, "")
+}
+
+// GetForUpdate is Get, and locks the rows until the transaction ends.
+func (s *Store) GetForUpdate(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID) (map[uuid.UUID]Entity, error) {
+	return get(ctx, tx, k, ids, forUpdate)
+}
+
+// forUpdate locks in one order, whoever locks: no deadlock.
+const forUpdate = " order by id for no key update"
+
+func get(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID, tail string) (map[uuid.UUID]Entity, error) {
+	found := make(map[uuid.UUID]Entity, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	t := tableOf(k)
+	entities, err := t.query(ctx, tx, k, "select "+names(t.columns, "")+" from "+t.name+" where id = any($1)"+tail, ids)
+	if err != nil {
+		return nil, fmt.Errorf("get %d of %s: %w", len(ids), t.name, err)
+	}
+	for _, e := range entities {
+		found[e.head().ID] = e
+	}
+	return found, nil
+}
+
+// query reads entities whole, their parts by one more statement.
+func (t table) query(ctx context.Context, tx pgx.Tx, k Kind, sql string, args ...any) ([]Entity, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	entities, err := t.scanAll(k, rows)
+	if err != nil || t.part == nil || len(entities) == 0 {
+		return entities, err
+	}
+	return entities, t.part.read(ctx, tx, entities)
+}
+
+func (p *part) read(ctx context.Context, tx pgx.Tx, entities []Entity) error {
+	lists := make(map[uuid.UUID]reflect.Value, len(entities))
+	for _, e := range entities {
+		lists[e.head().ID] = reflect.ValueOf(e).Elem().FieldByIndex(p.field.index)
+	}
+	rows, err := tx.Query(ctx, "select "+p.parent+", "+names(p.columns, "")+" from "+p.name+
+		" where "+p.parent+" = any($1) order by "+p.parent+", seq", idsOf(entities))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var parent uuid.UUID
+		item := reflect.New(lists[entities[0].head().ID].Type().Elem()).Elem()
+		if err := rows.Scan(targets(p.columns, item, &parent)...); err != nil {
+			return err
+		}
+		list := lists[parent]
+		list.Set(reflect.Append(list, item))
+	}
+	return rows.Err()
+}
+
+// VersionRef names a version of an entity.
+type VersionRef struct {
+	ID      uuid.UUID
+	Version int64
+	Deleted bool
+}
+
+// IDsAfter returns the newest versions, those of deleted entities too, in the order of ids, from after (not included; the
+// nil UUID to begin with) on.
+func (s *Store) IDsAfter(ctx context.Context, tx pgx.Tx, k Kind, after uuid.UUID, limit int) ([]VersionRef, error) {
+	name := tableNames(k).name
+	rows, err := tx.Query(ctx, "select id, version, deleted_at is not null from "+name+" where id > $1 order by id limit $2", after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list ids of %s: %w", name, err)
+	}
+	refs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[VersionRef])
+	if err != nil {
+		return nil, fmt.Errorf("list ids of %s: %w", name, err)
+	}
+	return refs, nil
+}
+
+// FindByKey returns the ids of what is not deleted and has one of the values in a natural key: a customer's code, uscc
+// or tax_id, a contact's email, a product's sku, the number of a document. A value that several share is absent,
+// since it does not say which is meant.
+func (s *Store) FindByKey(ctx context.Context, tx pgx.Tx, k Kind, field string, values []string) (map[string]uuid.UUID, error) {
+	t := tableNames(k)
+	if !slices.Contains(t.keys, field) {
+		return nil, fmt.Errorf("find %s by %q: only %v identify one", k, field, t.keys)
+	}
+	rows, err := tx.Query(ctx, "select "+field+", min(id::text)::uuid from "+t.name+
+		" where "+field+" = any($1) and deleted_at is null group by "+field+" having count(*) = 1", values)
+	if err != nil {
+		return nil, fmt.Errorf("find %s by %s: %w", k, field, err)
+	}
+	found := make(map[string]uuid.UUID)
+	var value string
+	var id uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&value, &id}, func() error {
+		found[value] = id
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find %s by %s: %w", k, field, err)
+	}
+	return found, nil
+}

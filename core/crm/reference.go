@@ -1,0 +1,108 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/schema"
+)
+
+// references are what the entities of a batch refer to, and what of it is there.
+type references struct {
+	there      map[string]map[uuid.UUID]bool // by the kind referred to
+	currencies map[uuid.UUID]string          // of the invoices
+}
+
+// references looks up what the batch refers to: one statement for each kind referred to. The foreign keys hold anyway;
+// this finds every fault at once, with its place, and leaves the transaction alive.
+func (w *writing) references(ctx context.Context, tx pgx.Tx) (*references, error) {
+	wanted := make(map[string][]uuid.UUID)
+	for _, e := range w.batch {
+		eachReference("", shapes()[w.kind], reflect.ValueOf(e).Elem(), func(_, kind string, to uuid.UUID) {
+			wanted[kind] = append(wanted[kind], to)
+		})
+	}
+	r := &references{there: make(map[string]map[uuid.UUID]bool, len(wanted))}
+	for kind, ids := range wanted {
+		there := make(map[uuid.UUID]bool, len(ids))
+		r.there[kind] = there
+		name := "users"
+		if kind != "user" {
+			name = tableNames(Kind(kind)).name
+		}
+		rows, err := tx.Query(ctx, "select id from "+name+" where id = any($1)", ids)
+		if err != nil {
+			return nil, fmt.Errorf("look up %s: %w", name, err)
+		}
+		var to uuid.UUID
+		if _, err := pgx.ForEachRow(rows, []any{&to}, func() error { there[to] = true; return nil }); err != nil {
+			return nil, fmt.Errorf("look up %s: %w", name, err)
+		}
+	}
+	for _, e := range w.batch {
+		if there := r.there[string(w.kind)]; there != nil && e.head().Version == 0 {
+			there[e.head().ID] = true // entities of a batch may refer to each other
+		}
+	}
+	if w.kind != KindPayment {
+		return r, nil
+	}
+	return r, r.readCurrencies(ctx, tx, wanted[string(KindInvoice)])
+}
+
+func (r *references) readCurrencies(ctx context.Context, tx pgx.Tx, invoices []uuid.UUID) error {
+	r.currencies = make(map[uuid.UUID]string, len(invoices))
+	rows, err := tx.Query(ctx, "select id, currency from invoices where id = any($1)", invoices)
+	if err != nil {
+		return fmt.Errorf("look up currencies: %w", err)
+	}
+	var id uuid.UUID
+	var currency string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &currency}, func() error { r.currencies[id] = currency; return nil }); err != nil {
+		return fmt.Errorf("look up currencies: %w", err)
+	}
+	return nil
+}
+
+// missing returns what e refers to that is not there, and invoices a payment cannot pay.
+func (r *references) missing(k Kind, e Entity) schema.Violations {
+	var f faults
+	eachReference("", shapes()[k], reflect.ValueOf(e).Elem(), func(at, kind string, to uuid.UUID) {
+		if !r.there[kind][to] {
+			f.add(at, "exists", "must be the id of a %s here", kind)
+		}
+	})
+	if p, ok := e.(*Payment); ok {
+		for i, a := range p.Allocations {
+			if c := r.currencies[a.InvoiceID]; c != "" && c != p.Currency {
+				f.add("/allocations/"+strconv.Itoa(i)+"/invoice_id", "currency", "must be an invoice in %s, the payment's currency", p.Currency)
+			}
+		}
+	}
+	return f.violations
+}
+
+// eachReference calls fn for every id in v that names another entity.
+func eachReference(pointer string, s shape, v reflect.Value, fn func(at, kind string, to uuid.UUID)) {
+	for _, f := range s {
+		switch {
+		case f.refers != "":
+			value := f.value(v)
+			if !value.IsValid() || value.IsZero() {
+				continue
+			}
+			to, _ := reflect.TypeAssert[uuid.UUID](value)
+			fn(pointer+"/"+f.name, f.refers, to)
+		case f.typ == list:
+			items := f.value(v)
+			for i := range items.Len() {
+				eachReference(pointer+"/"+f.name+"/"+strconv.Itoa(i), f.elem, items.Index(i), fn)
+			}
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// An order is paid when its invoices have brought in what it is worth, or all that it was billed for once it is billed in
+// full (an ERP may round other than we do). Credit notes count with their negative amounts.
+const settled = `
+select o.id, p.status
+from orders o
+cross join lateral (
+	select coalesce(sum(i.total - i.residual), 0) as paid, coalesce(sum(i.residual), 0) as residual
+	from invoices i
+	where i.order_id = o.id and i.status not in ('draft', 'cancelled') and i.deleted_at is null
+) s
+cross join lateral (
+	select case
+		when s.paid <= 0 then 'none'
+		when s.paid >= o.total or o.billing_status = 'full' and s.residual <= 0 then 'full'
+		else 'partial'
+	end as status
+) p
+where o.id = any($1) and o.deleted_at is null and o.payment_status <> p.status
+order by o.id
+for no key update of o`
+
+// settle lets the payment status of orders follow their invoices, which were just saved. Where an ERP tells the status
+// itself, its word and this one are the last by turns, and agree in the end.
+func (s *Store) settle(ctx context.Context, tx pgx.Tx, by By, invoices []Entity) error {
+	var ids []uuid.UUID
+	for _, e := range invoices {
+		if v, ok := e.(*Invoice); ok && v.OrderID != nil {
+			ids = append(ids, *v.OrderID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, settled, ids)
+	if err != nil {
+		return fmt.Errorf("settle orders: %w", err)
+	}
+	status := map[uuid.UUID]string{}
+	var moved []uuid.UUID
+	var id uuid.UUID
+	var paid string
+	if _, err = pgx.ForEachRow(rows, []any{&id, &paid}, func() error {
+		status[id], moved = paid, append(moved, id)
+		return nil
+	}); err != nil {
+		return fmt.Errorf("settle orders: %w", err)
+	}
+	if len(moved) == 0 {
+		return nil
+	}
+	w := writing{by: by, kind: KindOrder, table: tableOf(KindOrder), at: s.now()}
+	if w.stored, err = get(ctx, tx, KindOrder, moved, ""); err != nil {
+		return err
+	}
+	for _, id := range moved {
+		o := *w.stored[id].(*Order) //nolint:forcetypeassert // get returns the kind asked for
+		o.PaymentStatus = status[id]
+		if err := w.setHead(&o.Head, w.stored[id]); err != nil {
+			return err
+		}
+		w.batch = append(w.batch, &o)
+	}
+	if err := w.write(ctx, tx); err != nil {
+		return fmt.Errorf("settle orders: %w", err)
+	}
+	return nil
+}

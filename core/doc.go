@@ -1,0 +1,27 @@
+// Package core is the map of the house; it holds no code.
+//
+// # Push: what is saved here reaches the ERP
+//
+//	api, console → crm (row and change in one transaction) → outbox → relay → bus (Kafka, crmhub.<entity>.v1)
+//	  → push (a consumer per connection) → mapping (entity → record, checked by schema)
+//	  → link (intent) → connector → ERP → link (acknowledged) → offset
+//
+// # Pull: what happened there reaches the CRM
+//
+//	job (cron, lease) → pull → connector (a page) → mapping (record, checked by schema → entity)
+//	  → link (three-way merge) → crm (row and change), link and cursor in one transaction
+//	  → outbox → … → the other connections
+//
+// # Floors
+//
+// A package imports lower floors only; imports_test.go holds the table and fails with the rule it finds broken.
+//
+//	7  cmd                                      wires everything; nothing else does
+//	6  api   console                            the doors
+//	5  push  pull                               the two walks
+//	4  job                                      when, and what a person must look at
+//	3  crm   link   connection                  the store, the crosswalk, whom we speak to
+//	2  access   outbox   mapping   connector    who, what leaves, how things correspond, the connectors' contract
+//	1  postgres   bus                           the two servers
+//	0  money  secret  schema  telemetry         words everybody uses
+package core

@@ -1,0 +1,130 @@
+package core_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport is the plan of the house: folder → the folders of this module that its non-test code may import.
+// A folder's subfolders follow its rule unless they have their own.
+var mayImport = map[string][]string{
+	"schemas":  {},
+	"mappings": {},
+
+	"core":           {},
+	"core/money":     {},
+	"core/secret":    {},
+	"core/schema":    {},
+	"core/telemetry": {},
+
+	"core/postgres":              {},
+	"core/postgres/private":      {"core/postgres"},
+	"core/postgres/postgrestest": {"core/postgres", "core/postgres/private"},
+	"core/bus":                   {"core/secret", "core/schema"},
+	"core/bus/embedded":          {},
+
+	"core/access":                  {"core/postgres", "core/secret", "core/schema"},
+	"core/outbox":                  {"core/postgres", "core/bus"},
+	"core/mapping":                 {"core/schema", "core/money"},
+	"core/connector":               {"core/secret"},
+	"core/connector/connectortest": {"core/connector", "core/secret"},
+
+	"core/crm":        {"core/postgres", "core/outbox", "core/schema", "core/money"},
+	"core/link":       {"core/postgres", "core/mapping", "core/schema"},
+	"core/connection": {"core/postgres", "core/connector", "core/schema", "core/secret"},
+
+	"core/job": {"core/postgres", "core/schema", "core/link", "core/connector", "core/connection"},
+
+	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
+	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
+
+	"core/api": {
+		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/secret", "core/telemetry", "core/mapping", "schemas",
+	},
+	"core/console": {
+		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/secret", "core/telemetry", "core/mapping", "core/money",
+	},
+
+	"connectors":           {"connectors/rest", "core/connector"},
+	"connectors/rest":      {"core/connector", "core/money", "core/schema", "core/secret", "schemas"},
+	"connectors/tryton":    {"core/connector", "core/money", "core/schema", "core/secret"},
+	"connectors/simulator": {"core/connector", "core/money", "core/schema", "core/secret"},
+
+	"cmd/crmhub": {"*"},
+}
+
+// noPgx are the folders without SQL: they may take a transaction along (pgx.Tx), nothing more.
+var noPgx = []string{"core/api", "core/console", "connectors", "core/mapping", "core/schema", "core/connector"}
+
+func TestImportsPointOneWay(t *testing.T) {
+	t.Parallel()
+	fset := token.NewFileSet()
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); name != ".." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "deploy") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(fset, path, src, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		folder := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), ".."+string(filepath.Separator)))
+		rule, allowed, known := ruleOf(folder)
+		if !known {
+			t.Errorf("%s: no rule for this folder; say in core/imports_test.go what it may import", folder)
+			return nil
+		}
+		for _, spec := range file.Imports {
+			target, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(target, "github.com/jackc/pgx") {
+				for _, f := range noPgx {
+					if (folder == f || strings.HasPrefix(folder, f+"/")) && target != "github.com/jackc/pgx/v5" {
+						t.Errorf("%s imports %s: SQL lives with the types it stores", path, target)
+					}
+				}
+			}
+			to, ours := strings.CutPrefix(target, "crmhub/")
+			if !ours || slices.Contains(allowed, "*") || slices.Contains(allowed, to) || strings.HasPrefix(to, rule+"/") || to == rule {
+				continue
+			}
+			t.Errorf("%s imports %s, which %s must not: it may import %v", path, to, rule, allowed)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func ruleOf(folder string) (rule string, allowed []string, known bool) {
+	for rule = folder; rule != "."; rule = filepath.ToSlash(filepath.Dir(rule)) {
+		if allowed, known = mayImport[rule]; known {
+			return rule, allowed, true
+		}
+	}
+	return folder, nil, false
+}

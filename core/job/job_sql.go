@@ -1,0 +1,170 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connector"
+	"crmhub/core/schema"
+)
+
+// Store reads and writes jobs in the caller's transaction.
+type Store struct {
+	Connectors map[string]connector.Connector // by name: a job is only created for what its connection can do
+	Now        func() time.Time
+}
+
+const (
+	jobColumns = `organization_id, id, connection_id, name, kind, entity, coalesce(schedule, ''), time_zone, status,
+	next_run_at, created_at, created_by, updated_at`
+	selectJob = `select ` + jobColumns + ` from jobs`
+)
+
+func scanJob(row pgx.CollectableRow) (j Job, err error) {
+	err = row.Scan(&j.Organization, &j.ID, &j.ConnectionID, &j.Name, &j.Kind, &j.Entity, &j.Schedule, &j.TimeZone, &j.Status,
+		&j.NextRunAt, &j.CreatedAt, &j.CreatedBy, &j.UpdatedAt)
+	return j, err
+}
+
+const insertJob = `
+insert into jobs (id, connection_id, name, kind, entity, schedule, time_zone, next_run_at)
+values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8)
+on conflict (organization_id, connection_id, kind, entity) do nothing
+returning ` + jobColumns
+
+// Create stores a new, active job. Everything wrong with it is reported at once as [schema.Violations].
+func (s *Store) Create(ctx context.Context, tx pgx.Tx, in New) (Job, error) {
+	var connectorName string
+	err := tx.QueryRow(ctx, `select connector from connections where id = $1`, in.ConnectionID).Scan(&connectorName)
+	var vs schema.Violations
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		vs = schema.Violations{{Pointer: "/connection_id", Rule: "exists", Message: "there is no such connection"}}
+	case err != nil:
+		return Job{}, fmt.Errorf("create job: %w", err)
+	default:
+		vs = checkStream(s.Connectors[connectorName], in.Kind, in.Entity)
+	}
+	next, faults := s.next(in.Schedule, in.TimeZone)
+	if vs = append(vs, faults...); len(vs) > 0 {
+		return Job{}, vs
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Job{}, fmt.Errorf("create job: %w", err)
+	}
+	if in.Name == "" {
+		in.Name = string(in.Kind) + " " + in.Entity
+	}
+	j, err := oneJob(ctx, tx, insertJob, id, in.ConnectionID, in.Name, in.Kind, in.Entity, in.Schedule, zone(in.TimeZone), next)
+	if errors.Is(err, ErrNotFound) {
+		return Job{}, schema.Violations{{
+			Pointer: "/entity", Rule: "unique",
+			Message: "the connection has a job for this already",
+		}}
+	}
+	return j, err
+}
+
+const updateJob = `
+update jobs set name = $2, schedule = nullif($3, ''), time_zone = $4, next_run_at = case when status = 'active' then $5::timestamptz end,
+	updated_at = now()
+where id = $1
+returning ` + jobColumns
+
+// Update replaces a job's name and schedule. Errors: [schema.Violations], [ErrNotFound].
+func (s *Store) Update(ctx context.Context, tx pgx.Tx, id uuid.UUID, in Change) (Job, error) {
+	next, vs := s.next(in.Schedule, in.TimeZone)
+	if vs = append(checkName(in.Name), vs...); len(vs) > 0 {
+		return Job{}, vs
+	}
+	return oneJob(ctx, tx, updateJob, id, in.Name, in.Schedule, zone(in.TimeZone), next)
+}
+
+// Pause stops a job's schedule; a run of it that executes goes on.
+func (s *Store) Pause(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error) {
+	return oneJob(ctx, tx, `update jobs set status = 'paused', next_run_at = null, updated_at = now() where id = $1
+		returning `+jobColumns, id)
+}
+
+// Resume lets a paused job's schedule count again, from now on.
+func (s *Store) Resume(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error) {
+	j, err := s.Get(ctx, tx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	next, vs := s.next(j.Schedule, j.TimeZone)
+	if len(vs) > 0 {
+		return Job{}, vs
+	}
+	return oneJob(ctx, tx, `update jobs set status = 'active', next_run_at = $2, updated_at = now() where id = $1
+		returning `+jobColumns, id, next)
+}
+
+// Get returns a job, or [ErrNotFound].
+func (s *Store) Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error) {
+	return oneJob(ctx, tx, selectJob+` where id = $1`, id)
+}
+
+// List returns the jobs of a connection, or of all with [uuid.Nil]. There are few: a handful a connection.
+func (s *Store) List(ctx context.Context, tx pgx.Tx, connection uuid.UUID) ([]Job, error) {
+	rows, _ := tx.Query(ctx, selectJob+` where $1::uuid is null or connection_id = $1 order by connection_id, kind, entity`,
+		optional(connection))
+	list, err := pgx.CollectRows(rows, scanJob)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	return list, nil
+}
+
+// next returns when a schedule is due first, nil without one.
+func (s *Store) next(schedule, timeZone string) (*time.Time, schema.Violations) {
+	if schedule == "" {
+		_, vs := parseZone(timeZone)
+		return nil, vs
+	}
+	parsed, vs := ParseSchedule(schedule, timeZone)
+	if len(vs) > 0 {
+		return nil, vs
+	}
+	t := parsed.Next(now(s.Now))
+	return &t, nil
+}
+
+func oneJob(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Job, error) {
+	rows, _ := tx.Query(ctx, sql, args...)
+	j, err := pgx.CollectExactlyOneRow(rows, scanJob)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Job{}, ErrNotFound
+	}
+	if err != nil {
+		return Job{}, fmt.Errorf("read or write a job: %w", err)
+	}
+	return j, nil
+}
+
+func now(clock func() time.Time) time.Time {
+	if clock == nil {
+		return time.Now()
+	}
+	return clock()
+}
+
+func zone(name string) string {
+	if name == "" {
+		return "UTC"
+	}
+	return name
+}
+
+func optional(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}

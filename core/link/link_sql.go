@@ -1,0 +1,181 @@
+package link
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/mapping"
+)
+
+const columns = `l.id, l.connection_id, l.entity, l.entity_id, coalesce(l.remote_id, ''), coalesce(l.remote_version, ''),
+	coalesce(l.reference, ''), l.state, l.wanted_version, l.synced_version, coalesce(l.waits_on_entity, ''), l.waits_on_id,
+	l.attempts, l.sent_at, l.next_attempt_at, l.cause, l.created_at, l.updated_at`
+
+func scan(row pgx.CollectableRow, more ...any) (Link, error) {
+	var l Link
+	var cause []byte
+	err := row.Scan(append([]any{
+		&l.ID, &l.ConnectionID, &l.Entity, &l.EntityID, &l.RemoteID, &l.RemoteVersion,
+		&l.Reference, &l.State, &l.WantedVersion, &l.SyncedVersion, &l.WaitsOnEntity, &l.WaitsOnID,
+		&l.Attempts, &l.SentAt, &l.NextAttemptAt, &cause, &l.CreatedAt, &l.UpdatedAt,
+	}, more...)...)
+	if err != nil {
+		return Link{}, err
+	}
+	if len(cause) > 0 {
+		if err := json.Unmarshal(cause, &l.Cause); err != nil {
+			return Link{}, fmt.Errorf("link %s: its cause: %w", l.ID, err)
+		}
+	}
+	return l, nil
+}
+
+func scanLink(row pgx.CollectableRow) (Link, error) { return scan(row) }
+
+func scanWithSnapshot(row pgx.CollectableRow) (Link, error) {
+	var snapshot []byte
+	l, err := scan(row, &snapshot)
+	l.Snapshot = snapshot
+	return l, err
+}
+
+const byEntity = `
+select ` + columns + `
+from unnest((select $2::text[]), (select $3::uuid[])) as i (entity, id)
+cross join lateral (select * from links l where l.connection_id = $1 and l.entity = i.entity and l.entity_id = i.id offset 0) l`
+
+// ByEntity returns the links that entities have on a connection, by entity and entity id. Those without a link are
+// absent, and so are ids that are no UUID.
+func ByEntity(ctx context.Context, tx pgx.Tx, connection uuid.UUID, refs []mapping.Ref) (map[mapping.Ref]Link, error) {
+	entities, ids := make([]string, 0, len(refs)), make([]uuid.UUID, 0, len(refs))
+	for _, r := range refs {
+		if id, err := uuid.Parse(r.ID); err == nil {
+			entities, ids = append(entities, r.Entity), append(ids, id)
+		}
+	}
+	found := make(map[mapping.Ref]Link, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	rows, _ := tx.Query(ctx, byEntity, connection, entities, ids)
+	links, err := pgx.CollectRows(rows, scanLink)
+	if err != nil {
+		return nil, fmt.Errorf("links by entity: %w", err)
+	}
+	for _, l := range links {
+		found[mapping.Ref{Entity: l.Entity, ID: l.EntityID.String()}] = l
+	}
+	return found, nil
+}
+
+const byRemote = `
+select ` + columns + `, l.snapshot
+from unnest($2::text[], $3::text[]) as i (entity, id)
+cross join lateral (select * from links l where l.connection_id = $1 and l.entity = i.entity and l.remote_id = i.id offset 0) l`
+
+// ByRemote returns the links that records have on a connection, by entity and remote id, with their snapshots.
+func ByRemote(ctx context.Context, tx pgx.Tx, connection uuid.UUID, refs []mapping.Ref) (map[mapping.Ref]Link, error) {
+	found := make(map[mapping.Ref]Link, len(refs))
+	if len(refs) == 0 {
+		return found, nil
+	}
+	entities, ids := make([]string, len(refs)), make([]string, len(refs))
+	for i, r := range refs {
+		entities[i], ids[i] = r.Entity, r.ID
+	}
+	rows, _ := tx.Query(ctx, byRemote, connection, entities, ids)
+	links, err := pgx.CollectRows(rows, scanWithSnapshot)
+	if err != nil {
+		return nil, fmt.Errorf("links by record: %w", err)
+	}
+	for _, l := range links {
+		found[mapping.Ref{Entity: l.Entity, ID: l.RemoteID}] = l
+	}
+	return found, nil
+}
+
+const ofEntity = `
+select ` + columns + ` from links l where l.entity = $1 and l.entity_id = $2 order by l.connection_id`
+
+// OfEntity returns an entity's links on all connections.
+func OfEntity(ctx context.Context, tx pgx.Tx, entity string, id uuid.UUID) ([]Link, error) {
+	rows, err := tx.Query(ctx, ofEntity, entity, id)
+	if err != nil {
+		return nil, fmt.Errorf("links of %s %s: %w", entity, id, err)
+	}
+	links, err := pgx.CollectRows(rows, scanLink)
+	if err != nil {
+		return nil, fmt.Errorf("links of %s %s: %w", entity, id, err)
+	}
+	return links, nil
+}
+
+// Filter narrows a list of links; zero fields do not.
+type Filter struct {
+	Connection uuid.UUID
+	Entity     string
+	EntityID   uuid.UUID
+	RemoteID   string
+	State      State
+	After      string // Page.Next of the page before
+	Limit      int    // 0: 50; at most 500
+}
+
+// Page is a part of a list.
+type Page struct {
+	Items []Link
+	Next  string // "" on the last page
+}
+
+// ErrCursor is returned for a Filter.After that no list gave.
+var ErrCursor = errors.New("this is no place in the list to go on from")
+
+const list = `
+select ` + columns + `
+from links l
+where ($1::uuid is null or l.connection_id = $1) and ($2 = '' or l.entity = $2) and ($3::uuid is null or l.entity_id = $3)
+	and ($4 = '' or l.state = $4) and ($5::uuid is null or l.id < $5) and ($6 = '' or l.remote_id = $6)
+order by l.id desc
+limit $7`
+
+// List returns links, newest first.
+func List(ctx context.Context, tx pgx.Tx, f Filter) (Page, error) {
+	var after *uuid.UUID
+	if f.After != "" {
+		id, err := uuid.Parse(f.After)
+		if err != nil {
+			return Page{}, ErrCursor
+		}
+		after = &id
+	}
+	limit := min(f.Limit, 500)
+	if limit <= 0 {
+		limit = 50
+	}
+	rows, err := tx.Query(ctx, list, optional(f.Connection), f.Entity, optional(f.EntityID), string(f.State), after, f.RemoteID, limit+1)
+	if err != nil {
+		return Page{}, fmt.Errorf("list links: %w", err)
+	}
+	links, err := pgx.CollectRows(rows, scanLink)
+	if err != nil {
+		return Page{}, fmt.Errorf("list links: %w", err)
+	}
+	p := Page{Items: links}
+	if len(links) > limit {
+		p.Items = links[:limit]
+		p.Next = p.Items[limit-1].ID.String()
+	}
+	return p, nil
+}
+
+func optional(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}

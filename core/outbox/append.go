@@ -1,0 +1,46 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Channel is what a commit with changes notifies, so that the relay wakes.
+const Channel = "crmhub_outbox"
+
+const appendChanges = `
+insert into outbox (event_id, entity, entity_id, version, type, origin, traceparent, data)
+select e, n, i, v, t, o, nullif(p, ''), d::json
+from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[]) as c(e, n, i, v, t, o, p, d)`
+
+// Append writes changes in the caller's transaction, in their order, for its organization. They are published once it has committed.
+func Append(ctx context.Context, tx pgx.Tx, changes []Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	var (
+		events, ids                           = make([][16]byte, len(changes)), make([][16]byte, len(changes)) // uuid.UUID takes the driver's slow way
+		entities, types, origins, trace, data = make([]string, len(changes)), make([]string, len(changes)), make([]string, len(changes)), make([]string, len(changes)), make([]string, len(changes))
+		versions                              = make([]int64, len(changes))
+	)
+	for i, c := range changes {
+		if c.EventID == uuid.Nil {
+			var err error
+			if c.EventID, err = uuid.NewV7(); err != nil {
+				return fmt.Errorf("append to outbox: %w", err)
+			}
+		}
+		events[i], ids[i], versions[i] = c.EventID, c.EntityID, c.Version
+		entities[i], types[i], origins[i], trace[i], data[i] = c.Entity, c.Type, c.Origin, c.TraceParent, string(c.Data)
+	}
+	var b pgx.Batch
+	b.Queue(appendChanges, events, entities, ids, versions, types, origins, trace, data)
+	b.Queue("select pg_notify('" + Channel + "', '')")
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("append %d changes to outbox: %w", len(changes), err)
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/bus"
+)
+
+// window is a part of the outbox that is complete: the changes of the transactions from a number to below another, all
+// of which have ended. Within a window changes are in the order they were written in (seq), which is that of an entity's
+// versions: who changes an entity first waits for whoever changed it before, and only then writes to the outbox. The
+// transactions' numbers have no such order, they may be given before the wait.
+// Neither is there a change in a later window that belongs before one of this: its transaction would have ended, hence
+// be in this window, before the other could change the entity.
+type window struct {
+	term  int64
+	from  xid
+	until xid   // 0: the window is still to be opened
+	seq   int64 // what has been read of it
+	last  int64 // the last of its changes
+}
+
+// close goes to where the next window begins.
+func (w *window) close() { *w = window{term: w.term, from: max(w.from, w.until)} }
+
+// page is the changes to publish next.
+type page struct {
+	messages []bus.Message
+	end      window // the position once they are published
+	highest  int64  // seq among them
+}
+
+const pageSize = 2000
+
+// The transactions below the oldest that still runs have all ended, and later ones have higher numbers. The offset keeps
+// the planner from looking for the lowest seq along seq's index, past everything that was published before.
+const openWindow = `
+select p.term, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, coalesce(o.first - 1, 0), coalesce(o.last, 0)
+from outbox_position p, (
+	select min(w.seq) as first, max(w.seq) as last
+	from (select seq from outbox where xid >= $1::text::xid8 and xid < pg_snapshot_xmin(pg_current_snapshot()) offset 0) w) o`
+
+// A page is what the window has in a stretch of seq, so that reading a window of millions stays proportional to it. The
+// subquery's offset keeps the planner on the index of seq, whatever it believes of the window's size.
+const selectPage = `
+select o.seq, o.organization_id, o.event_id, o.entity, o.entity_id, o.version, o.type, o.origin, coalesce(o.traceparent, ''),
+	o.created_at, o.data
+from (select * from outbox where seq > $1 and seq <= $2 offset 0) o
+where o.xid >= $3::text::xid8 and o.xid < $4::text::xid8
+order by o.seq`
+
+// read returns the next page and moves w behind it. A page without messages means that there is none at present.
+func (r *Relay) read(ctx context.Context, w *window) (p page, err error) {
+	err = r.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		if w.until == 0 {
+			if open, err := r.open(ctx, tx, w); err != nil || !open {
+				return err
+			}
+		}
+		for len(p.messages) == 0 && w.seq < w.last {
+			if err := r.fill(ctx, tx, &p, w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return page{}, fmt.Errorf("read the outbox: %w", err)
+	}
+	if w.seq >= w.last {
+		w.close()
+	}
+	p.end = *w
+	return p, nil
+}
+
+// open reports whether there is anything in the window.
+func (r *Relay) open(ctx context.Context, tx pgx.Tx, w *window) (bool, error) {
+	var term int64
+	if err := tx.QueryRow(ctx, openWindow, w.from.text()).Scan(&term, &w.until, &w.seq, &w.last); err != nil {
+		return false, err
+	}
+	if term != w.term {
+		return false, errOldTerm
+	}
+	return w.last > 0, nil
+}
+
+// fill puts what the window has in the next stretch on the page, and moves w behind it.
+func (r *Relay) fill(ctx context.Context, tx pgx.Tx, p *page, w *window) error {
+	end := min(w.last, w.seq+pageSize)
+	rows, err := tx.Query(ctx, selectPage, w.seq, end, w.from.text(), w.until.text())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	p.messages = make([]bus.Message, 0, end-w.seq)
+	organizations := make([]uuid.UUID, 0, end-w.seq)
+	for rows.Next() {
+		n := len(p.messages)
+		p.messages, organizations = p.messages[:n+1], organizations[:n+1]
+		e := &p.messages[n].Event
+		// As [16]byte, since uuid.UUID takes the driver's slow way.
+		if err := rows.Scan(&p.highest, (*[16]byte)(&organizations[n]), (*[16]byte)(&e.ID), &e.Entity, (*[16]byte)(&e.EntityID), &e.Version,
+			&e.Type, &e.Origin, &e.TraceParent, &e.Time, &e.Data); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	w.seq = end
+	return r.address(ctx, tx, p.messages, organizations)
+}
+
+// address fills in the organizations' codes, and with them the topics. A code never changes.
+func (r *Relay) address(ctx context.Context, tx pgx.Tx, messages []bus.Message, organizations []uuid.UUID) error {
+	for i, id := range organizations {
+		code, known := r.codes[id]
+		if !known {
+			if err := tx.QueryRow(ctx, "select code from organizations where id = $1", id).Scan(&code); err != nil {
+				return fmt.Errorf("look up organization %s: %w", id, err)
+			}
+			r.codes[id] = code
+		}
+		m := &messages[i]
+		m.Event.Organization, m.Topic = code, bus.Topic(code, m.Event.Entity)
+	}
+	return nil
+}

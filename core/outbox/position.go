@@ -1,0 +1,98 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/bus"
+)
+
+// errOldTerm means that somebody else took the lead, or that the position was moved back.
+var errOldTerm = errors.New("the relay's term is over")
+
+const takePosition = `
+update outbox_position set term = term + 1, updated_at = now()
+returning xid::text::bigint, until::text::bigint, seq, term, greatest(xid, until) > pg_snapshot_xmax(pg_current_snapshot())`
+
+// On another server transactions have other numbers than those the rows and the position came with. What was not
+// published gets the number of this transaction; what was gets one below all, so that no later window meets it again.
+// Transactions that run now will commit with numbers from the new position on.
+const adoptPosition = `
+with here as materialized (
+	select p.xid, p.highest_seq, pg_snapshot_xmin(pg_current_snapshot()) as oldest from outbox_position p
+), adopted as (
+	update outbox o
+	set xid = case when o.xid >= h.xid or o.seq > h.highest_seq then pg_current_xact_id() else '0'::xid8 end
+	from here h
+	where o.xid >= h.xid or o.seq > h.highest_seq or o.xid >= h.oldest
+)
+update outbox_position p set xid = h.oldest, until = '0', seq = 0 from here h
+returning p.xid::text::bigint, p.until::text::bigint, p.seq`
+
+const lastOfWindow = `
+select coalesce(max(seq), 0) from outbox where xid >= $1::text::xid8 and xid < $2::text::xid8`
+
+// takePosition begins a term: whoever published before cannot move the position any more.
+func (r *Relay) takePosition(ctx context.Context) (w window, err error) {
+	err = r.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		var foreign bool
+		if err := tx.QueryRow(ctx, takePosition).Scan(&w.from, &w.until, &w.seq, &w.term, &foreign); err != nil {
+			return err
+		}
+		if foreign {
+			r.Logger.WarnContext(ctx, "the database comes from another server; changes not known as published are published again")
+			return tx.QueryRow(ctx, adoptPosition).Scan(&w.from, &w.until, &w.seq)
+		}
+		if w.until == 0 {
+			return nil
+		}
+		return tx.QueryRow(ctx, lastOfWindow, w.from.text(), w.until.text()).Scan(&w.last)
+	})
+	if err != nil {
+		return window{}, fmt.Errorf("take the outbox's position: %w", err)
+	}
+	if w.seq >= w.last {
+		w.close()
+	}
+	return w, nil
+}
+
+const movePosition = `
+with moved as (
+	update outbox_position
+	set xid = $2::text::xid8, until = $3::text::xid8, seq = $4, highest_seq = greatest(highest_seq, $5), updated_at = now()
+	where term = $1
+	returning 1
+)
+insert into outbox_ends (topic, partition, next_offset)
+select * from unnest($6::text[], $7::integer[], $8::bigint[]) where exists (select from moved)
+on conflict (topic, partition) do update set next_offset = excluded.next_offset`
+
+// movePosition also notes where the topics end now.
+func (r *Relay) movePosition(ctx context.Context, p page, written []bus.Written) error {
+	topics, numbers, offsets := make([]string, len(written)), make([]int32, len(written)), make([]int64, len(written))
+	for i, w := range written {
+		topics[i], numbers[i], offsets[i] = w.Topic, int32(w.Number), w.End //nolint:gosec // Kafka's partitions are numbered by 32 bits
+	}
+	err := r.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, movePosition, p.end.term, p.end.from.text(), p.end.until.text(), p.end.seq, p.highest, topics, numbers, offsets)
+		if err == nil && tag.RowsAffected() == 0 {
+			return errOldTerm
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("move the outbox's position: %w", err)
+	}
+	r.ends.note(written)
+	return nil
+}
+
+// xid is the number of a transaction, which never wraps around.
+type xid int64
+
+func (x xid) text() string { return strconv.FormatInt(int64(x), 10) }

@@ -1,0 +1,34 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const purgeSize = 5000
+
+// The oldest have the lowest seq, but for moments.
+const purge = `
+delete from outbox where (xid, seq) in (
+	select o.xid, o.seq from (select * from outbox order by seq limit $2) o, outbox_position p
+	where o.created_at < now() - make_interval(secs => $1) and o.xid < p.xid)`
+
+// purge deletes what was published long ago, a piece at a time so that nobody waits for it.
+func (r *Relay) purge(ctx context.Context) error {
+	for {
+		var deleted int64
+		err := r.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, purge, r.Keep.Seconds(), purgeSize)
+			deleted = tag.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("purge the outbox: %w", err)
+		}
+		if deleted < purgeSize {
+			return nil
+		}
+	}
+}

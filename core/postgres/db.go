@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// DB is a pool of connections to one database. It is safe for concurrent use.
+type DB struct {
+	pool *pgxpool.Pool
+}
+
+// Config says how to reach the database.
+type Config struct {
+	URL      string // a PostgreSQL connection string
+	MaxConns int32  // 0: 10
+}
+
+// Open connects and checks that the server answers. It migrates nothing.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	pc, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		// The error of ParseConfig repeats the URL, password included.
+		return nil, errors.New("open database: the connection string cannot be parsed")
+	}
+	pc.MaxConns = c.MaxConns
+	if pc.MaxConns == 0 {
+		pc.MaxConns = 10
+	}
+	pc.ConnConfig.RuntimeParams["application_name"] = "crmhub"
+	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	pc.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
+		m := c.TypeMap()
+		m.TryWrapEncodePlanFuncs = append([]pgtype.TryWrapEncodePlanFunc{wrapUUID}, m.TryWrapEncodePlanFuncs...)
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("reach database %s at %s: %w", pc.ConnConfig.Database, pc.ConnConfig.Host, err)
+	}
+	return &DB{pool: pool}, nil
+}
+
+// Close waits for connections in use to come back and closes them all.
+func (db *DB) Close() { db.pool.Close() }
+
+// Ping reports whether the server answers.
+func (db *DB) Ping(ctx context.Context) error { return db.pool.Ping(ctx) }
+
+// Principal is who acts in a transaction: an organization, and within it somebody or something.
+type Principal struct {
+	Organization uuid.UUID
+	Actor        Actor
+}
+
+// Actor is written to created_by and updated_by, for example user:0198… or connection:0198….
+type Actor string
+
+// User is a person at the console.
+func User(id uuid.UUID) Actor { return Actor("user:" + id.String()) }
+
+// Token is a program at the API.
+func Token(id uuid.UUID) Actor { return Actor("token:" + id.String()) }
+
+// Connection is a remote system whose records are pulled.
+func Connection(id uuid.UUID) Actor { return Actor("connection:" + id.String()) }
+
+// System is the hub acting on its own.
+const System Actor = "system"
+
+// ErrNoPrincipal is returned for a transaction that names no organization or an actor that is none.
+var ErrNoPrincipal = errors.New("no principal: an organization and an actor are required")
+
+func (p Principal) check() error {
+	kind, id, _ := strings.Cut(string(p.Actor), ":")
+	switch kind {
+	case "user", "token", "connection":
+		if _, err := uuid.Parse(id); err != nil {
+			return ErrNoPrincipal
+		}
+	case "system":
+		if id != "" {
+			return ErrNoPrincipal
+		}
+	default:
+		return ErrNoPrincipal
+	}
+	if p.Organization == uuid.Nil {
+		return ErrNoPrincipal
+	}
+	return nil
+}
+
+// As runs fn in a transaction that sees and writes p's organization only, and commits when fn returns nil.
+// The transaction is read committed. fn must not use the transaction after it returned.
+func (db *DB) As(ctx context.Context, p Principal, fn func(tx pgx.Tx) error) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	// One round trip opens the transaction and says who acts. Both values were checked above:
+	// a UUID printed by us and a kind with a UUID cannot carry a quote.
+	begin := "begin; set local role crmhub_app; set local crmhub.organization = '" + p.Organization.String() +
+		"'; set local crmhub.actor = '" + string(p.Actor) + "'"
+	return db.run(ctx, begin, fn)
+}
+
+// AsSystem runs fn in a transaction that crosses organizations, on the tables granted to the system role:
+// signing in, the outbox, jobs and runs. It is for the hub's own work, never for a request of somebody.
+func (db *DB) AsSystem(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return db.run(ctx, "begin; set local role crmhub_system; set local crmhub.actor = 'system'", fn)
+}
+
+func (db *DB) run(ctx context.Context, begin string, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, fn)
+}
+
+// ErrorCode returns the SQLSTATE and constraint name of a server error in err's chain; empty strings if there is none.
+func ErrorCode(err error) (code, constraint string) {
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pe.Code, pe.ConstraintName
+	}
+	return "", ""
+}

@@ -1,0 +1,48 @@
+package pull
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"crmhub/core/connector"
+)
+
+const (
+	fetchAttempts = 6
+	longestWait   = 2 * time.Minute // a remote that asks for more ends the run; the next one goes on
+)
+
+// fetch reads a page, again when the remote fails for a while.
+func (s *stream) fetch(ctx context.Context, puller connector.Puller, cursor json.RawMessage) (connector.Page, error) {
+	wait := s.Backoff
+	for attempt := 1; ; attempt++ {
+		p, err := puller.Pull(ctx, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: s.PageSize})
+		if err == nil {
+			return p, nil
+		}
+		remote := connector.AsError(err)
+		delay := max(wait, remote.RetryAfter)
+		if ctx.Err() != nil || !remote.Retryable() || attempt == fetchAttempts || delay > longestWait {
+			return p, fmt.Errorf("read %s: %w", s.mapping.Record(), remote)
+		}
+		s.log.WarnContext(ctx, "a page was not read and is read again", "attempt", attempt, "wait", delay, "error", err)
+		if !sleep(ctx, delay) {
+			return p, ctx.Err()
+		}
+		wait *= 2
+	}
+}
+
+// sleep waits; false means that ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

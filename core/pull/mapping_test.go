@@ -1,0 +1,44 @@
+package pull_test
+
+const (
+	partySchema = `{
+	"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+	"required": ["code", "name"],
+	"properties": {
+		"code": {"type": "string", "minLength": 1}, "name": {"type": "string"}, "phone": {"type": ["string", "null"]},
+		"note": {"type": ["string", "null"]}, "boss": {"type": ["string", "null"]}, "group": {"type": "string"}
+	}
+}`
+	customerMapping = `
+entity: customer
+record: party
+match: [code]
+fields:
+  - {crm: code, remote: code}
+  - {crm: name, remote: name, authority: ask}
+  - {crm: phone, remote: phone, authority: remote}
+  - {crm: remark, remote: note, direction: pull}
+  - {crm: parent_id, remote: boss, link: customer, authority: remote}
+  - {remote: group, push: "'crm'"}
+`
+	receiptSchema = `{
+	"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+	"required": ["number", "payer", "date", "currency", "amount"],
+	"properties": {
+		"number": {"type": "string"}, "payer": {"type": "string"}, "date": {"type": "string", "format": "date"},
+		"currency": {"type": "string"}, "amount": {"type": "string", "format": "decimal"}, "state": {"enum": ["draft", "posted"]}
+	}
+}`
+	paymentMapping = `
+entity: payment
+record: receipt
+match: [number]
+fields:
+  - {crm: number, remote: number, direction: pull}
+  - {crm: customer_id, remote: payer, link: customer, direction: pull}
+  - {crm: date, remote: date, direction: pull}
+  - {crm: currency, remote: currency, direction: pull}
+  - {crm: amount, remote: amount, direction: pull}
+  - {crm: status, remote: state, direction: pull}
+`
+)

@@ -1,0 +1,182 @@
+package pull
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"crmhub/core/connector"
+	"crmhub/core/job"
+)
+
+// pass reads the stream from where it stands to its end. While one page is stored the next is fetched and mapped.
+func (s *stream) pass(ctx context.Context, t job.Task, session connector.Session) error {
+	puller, ok := session.(connector.Puller)
+	if !ok {
+		return misconfigured("the connector " + s.connection.Connector + " cannot pull")
+	}
+	p, err := s.begin(ctx, t)
+	if err != nil {
+		return err
+	}
+	pages := make(chan *page)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(pages)
+		return s.produce(gctx, puller, p.position, pages)
+	})
+	g.Go(func() error {
+		for page := range pages {
+			if err := p.store(gctx, page); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.retryWaiting(ctx, t)
+}
+
+// produce fetches and prepares pages until the last.
+func (s *stream) produce(ctx context.Context, puller connector.Puller, from position, pages chan<- *page) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // a connector at fault ends its run, not the hub
+			err = fmt.Errorf("the connector %s panicked: %v", s.connection.Connector, p)
+		}
+	}()
+	cursor := from.cursor
+	for {
+		got, err := s.fetch(ctx, puller, cursor)
+		if err != nil {
+			return err
+		}
+		if got.More && string(got.Cursor) == string(cursor) {
+			return misconfigured("the connector gave a page that does not move its cursor")
+		}
+		prepared, err := s.prepare(ctx, got)
+		if err != nil {
+			return err
+		}
+		select {
+		case pages <- prepared:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !got.More {
+			return nil
+		}
+		cursor = got.Cursor
+	}
+}
+
+// passing is a pass on its way.
+type passing struct {
+	*stream
+	task     job.Task
+	position position
+	believe  bool // a person started this run after a suspect one
+	first    bool
+}
+
+func (s *stream) begin(ctx context.Context, t job.Task) (*passing, error) {
+	p := &passing{stream: s, task: t, first: true}
+	err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+		if p.position, err = s.readPosition(ctx, tx); err != nil {
+			return err
+		}
+		if t.Trigger != job.ByHand {
+			return nil
+		}
+		last, err := job.LastStatus(ctx, tx, t.Job.ID)
+		p.believe = last == job.Suspect
+		return err
+	})
+	return p, err
+}
+
+// store stores a page and decides whether what the pass found is to be believed.
+func (p *passing) store(ctx context.Context, page *page) error {
+	if p.first && len(p.position.cursor) == 0 && page.expected > 0 && p.suspect(page.expected) {
+		return p.tooLittle(page.expected) // before anything is stored
+	}
+	p.first = false
+	next := position{cursor: page.cursor, volume: p.position.volume + int64(page.read), usual: p.position.usual}
+	var doubt error
+	if page.last {
+		switch {
+		case p.incremental:
+			next.volume = 0
+			if len(next.cursor) == 0 {
+				next.cursor = p.position.cursor // an empty page may come without one
+			}
+		case p.suspect(next.volume):
+			doubt = p.tooLittle(next.volume)
+			next = position{usual: p.position.usual}
+		default:
+			next = position{usual: next.volume}
+		}
+	}
+	if err := p.storePage(ctx, page, next); err != nil {
+		return err
+	}
+	p.position = next
+	return doubt
+}
+
+// suspect is the rule: a whole pass that finds less than half of the last one's records.
+func (p *passing) suspect(volume int64) bool {
+	return !p.incremental && !p.believe && volume*2 < p.position.usual
+}
+
+func (p *passing) tooLittle(volume int64) error {
+	return &job.SuspectError{Message: fmt.Sprintf("%d records of %s were found, where the last pass found %d", volume, p.kind, p.position.usual)}
+}
+
+// position is how far a pass has come.
+type position struct {
+	cursor json.RawMessage // nil: at the beginning
+	volume int64           // records read since the beginning
+	usual  int64           // records of the last whole pass
+}
+
+const selectPosition = `select cursor::text, volume, coalesce(usual_volume, 0) from cursors where connection_id = $1 and entity = $2`
+
+func (s *stream) readPosition(ctx context.Context, tx pgx.Tx) (p position, err error) {
+	rows, _ := tx.Query(ctx, selectPosition, s.connection.ID, s.kind)
+	var cursor *string
+	_, err = pgx.ForEachRow(rows, []any{&cursor, &p.volume, &p.usual}, func() error {
+		if cursor != nil {
+			p.cursor = json.RawMessage(*cursor)
+		}
+		return nil
+	})
+	if err != nil {
+		return p, fmt.Errorf("read the cursor of %s: %w", s.kind, err)
+	}
+	return p, nil
+}
+
+const upsertPosition = `
+insert into cursors (connection_id, entity, cursor, volume, usual_volume) values ($1, $2, $3, $4, nullif($5::bigint, 0))
+on conflict (organization_id, connection_id, entity) do update set
+	cursor = excluded.cursor, volume = excluded.volume, usual_volume = excluded.usual_volume, updated_at = now()`
+
+func (s *stream) writePosition(ctx context.Context, tx pgx.Tx, p position) error {
+	var cursor *string
+	if len(p.cursor) > 0 {
+		text := string(p.cursor)
+		cursor = &text
+	}
+	if _, err := tx.Exec(ctx, upsertPosition, s.connection.ID, s.kind, cursor, p.volume, p.usual); err != nil {
+		return fmt.Errorf("move the cursor of %s: %w", s.kind, err)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/mapping"
+	"crmhub/core/postgres"
+)
+
+// Config is what a Puller needs.
+type Config struct {
+	DB          *postgres.DB
+	Connections *connection.Store
+	Mappings    *mapping.Set
+	Entities    *crm.Store
+	Logger      *slog.Logger
+	Registerer  prometheus.Registerer
+	PageSize    int           // records asked for at a time; 0: 1000
+	Backoff     time.Duration // wait before the first retry of a failed call, doubled with each; 0: 1 s
+}
+
+// Puller executes the runs of pull jobs and replays pulled records.
+type Puller struct {
+	Config
+	records *prometheus.CounterVec
+}
+
+// New returns a Puller and registers its metrics.
+func New(c Config) *Puller {
+	if c.PageSize == 0 {
+		c.PageSize = 1000
+	}
+	if c.Backoff == 0 {
+		c.Backoff = time.Second
+	}
+	p := &Puller{Config: c, records: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "crmhub_pulled_records_total", Help: "Records read from other systems, by what became of them.",
+	}, []string{"connection", "entity", "result"})}
+	c.Registerer.MustRegister(p.records)
+	return p
+}
+
+// Run executes one run of a pull job; it is the [job.Work] of [job.Pull]. When it is cut off, the next run goes on from
+// the last page that was stored.
+func (p *Puller) Run(ctx context.Context, t job.Task) error {
+	who := postgres.Principal{Organization: t.Job.Organization, Actor: postgres.Connection(t.Job.ConnectionID)}
+	var c connection.Connection
+	err := p.DB.As(ctx, who, func(tx pgx.Tx) (err error) {
+		c, err = p.Connections.Get(ctx, tx, t.Job.ConnectionID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", t.Job.Entity, err)
+	}
+	s, err := p.stream(c, t.Job.Entity)
+	if err != nil {
+		return err
+	}
+	session, err := p.Connections.Open(c)
+	if err != nil {
+		return misconfigured("the connection cannot be opened: " + err.Error())
+	}
+	err = s.pass(ctx, t, session)
+	return errors.Join(err, closing(session, err))
+}
+
+// closing closes a session; once the run failed, that it does not close either is of no interest.
+func closing(session connector.Session, failed error) error {
+	err := session.Close()
+	if failed != nil || err == nil {
+		return nil //nolint:nilerr // as said above
+	}
+	return fmt.Errorf("close the session: %w", err)
+}
+
+// stream is one entity type on one connection, ready to be pulled.
+type stream struct {
+	*Puller
+	connection  connection.Connection
+	who         postgres.Principal
+	by          crm.By
+	kind        crm.Kind
+	mapping     *mapping.Mapping
+	fields      []mapping.Field
+	incremental bool
+	remoteOwns  bool // nothing is ever pushed: the remote's deletions count
+	log         *slog.Logger
+}
+
+func (p *Puller) stream(c connection.Connection, entity string) (*stream, error) {
+	m, ok := p.Mappings.For(c.Connector, entity)
+	if !ok {
+		return nil, misconfigured(fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.Connector))
+	}
+	kind, err := crm.ParseKind(entity)
+	if err != nil {
+		return nil, misconfigured(err.Error())
+	}
+	s := &stream{
+		Puller: p, connection: c, who: c.Principal(), kind: kind, mapping: m, fields: m.Fields(), remoteOwns: true,
+		by:  crm.By{Actor: postgres.Connection(c.ID), Origin: c.Code},
+		log: p.Logger.With("organization", c.Organization, "connection", c.Code, "entity", entity),
+	}
+	for _, f := range s.fields {
+		s.remoteOwns = s.remoteOwns && !f.Push
+	}
+	for _, declared := range p.Connections.Connectors[c.Connector].Streams {
+		if declared.Entity == entity && declared.Record == m.Record() && declared.Pull {
+			s.incremental = declared.Incremental
+			return s, nil
+		}
+	}
+	return nil, misconfigured(fmt.Sprintf("the connector %s does not pull %s", c.Connector, m.Record()))
+}
+
+func misconfigured(message string) *connector.Error {
+	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job."}
+}

@@ -1,0 +1,114 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/mapping"
+)
+
+// Replay brings the records of dead letters in again, as if they came with a page; it is the [job.Replay] of
+// [job.Pull]. The mapping is today's.
+func (p *Puller) Replay(ctx context.Context, tx pgx.Tx, letters []job.DeadLetter) error {
+	c, err := p.Connections.Get(ctx, tx, letters[0].ConnectionID)
+	if err != nil {
+		return err
+	}
+	s, err := p.stream(c, letters[0].Entity)
+	if err != nil {
+		return err
+	}
+	items, err := fromLetters(letters)
+	if err != nil {
+		return err
+	}
+	links, err := s.referred(ctx, tx, items)
+	if err != nil {
+		return err
+	}
+	s.mapAll(items, links)
+	_, err = s.apply(ctx, tx, items, nil)
+	return err
+}
+
+// retryWaiting brings in records that came before what they refer to, whichever entity of the connection they are:
+// this run may have brought it. Rounds go on as long as one freed another (a child's child).
+func (s *stream) retryWaiting(ctx context.Context, t job.Task) error {
+	for {
+		var freed int64
+		for _, kind := range crm.Kinds() {
+			other, err := s.stream(s.connection, string(kind))
+			if err != nil {
+				continue // the connection does not pull it
+			}
+			n, err := other.retryEach(ctx, t)
+			if err != nil {
+				return fmt.Errorf("retry waiting %s: %w", kind, err)
+			}
+			freed += n
+		}
+		if freed == 0 {
+			return nil
+		}
+	}
+}
+
+// retryEach tries what waits in one stream, a page at a time, and returns how many came in.
+func (s *stream) retryEach(ctx context.Context, t job.Task) (freed int64, err error) {
+	for after := uuid.Nil; ; {
+		var letters []job.DeadLetter
+		var counts job.Counts
+		err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+			// The lock comes first: another run may be bringing in a newer state of the same record.
+			if _, err := tx.Exec(ctx, lockStream, s.connection.ID, s.kind); err != nil {
+				return err
+			}
+			if letters, err = job.Waiting(ctx, tx, s.connection.ID, string(s.kind), after, s.PageSize); err != nil || len(letters) == 0 {
+				return err
+			}
+			ready, err := s.ready(ctx, tx, letters)
+			if err != nil || len(ready) == 0 {
+				return err
+			}
+			if counts, err = s.apply(ctx, tx, ready, &t.ID); err != nil {
+				return err
+			}
+			counts.Failed = 0 // it was counted when it came
+			return job.Advance(ctx, tx, t, counts)
+		})
+		if err != nil {
+			return freed, err
+		}
+		freed += counts.Created + counts.Updated + counts.Unchanged
+		if len(letters) < s.PageSize {
+			return freed, nil
+		}
+		after = letters[len(letters)-1].ID
+	}
+}
+
+// ready are the letters' records, mapped, without those that must go on waiting.
+func (s *stream) ready(ctx context.Context, tx pgx.Tx, letters []job.DeadLetter) ([]*item, error) {
+	items, err := fromLetters(letters)
+	if err != nil {
+		return nil, err
+	}
+	links, err := s.referred(ctx, tx, items)
+	if err != nil {
+		return nil, err
+	}
+	s.mapAll(items, links)
+	var ready []*item
+	for _, it := range items {
+		if _, ok := errors.AsType[*mapping.MissingLink](it.err); !ok {
+			ready = append(ready, it)
+		}
+	}
+	return ready, nil
+}

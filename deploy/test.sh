@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka and a real Tryton.
+# On a Debian-like machine it installs what is missing; elsewhere it says what to install.
+#
+#   deploy/test.sh            everything (about 20 minutes on two cores)
+#   deploy/test.sh quick      what needs nothing but Go
+#
+# WORK is where servers keep their files while the tests run (default: a folder under the temporary directory).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+WORK=${WORK:-${TMPDIR:-/tmp}/crmhub-test}
+mkdir -p "$WORK"
+started=$SECONDS
+
+step() { printf '\n== %s (%d s)\n' "$*" "$((SECONDS - started))"; }
+
+root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# need PACKAGE COMMAND…: installs the package if the command does not work.
+need() {
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 && return
+  command -v apt-get >/dev/null || { echo "missing: $package (the command '$*' fails)" >&2; exit 1; }
+  [ -n "${APT_READY:-}" ] || { root apt-get update -qq >/dev/null; APT_READY=1; }
+  root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >/dev/null
+}
+
+tool() { go tool -modfile=deploy/tools/go.mod "$@"; }
+
+if [ "${1:-}" != quick ]; then
+  step "install what is missing"
+  need openjdk-17-jre-headless java -version
+  need maven mvn -version
+  need python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
+  need postgresql bash -c 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
+  need gcc gcc --version # for the race detector
+
+  # Both take minutes the first time; they get ready while the Go tests run.
+  deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
+  kafka=$!
+  deploy/tryton.sh up "$WORK/tryton" >"$WORK/tryton.log" 2>&1 &
+  tryton=$!
+  trap 'deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
+fi
+
+step "format, vet, lint"
+unformatted=$(tool gofumpt -l cmd connectors core mappings schemas)
+[ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
+go vet ./...
+go vet -tags system,tryton ./...
+tool golangci-lint run
+go mod tidy -diff
+dead=$(tool deadcode -test ./...)
+[ -z "$dead" ] || { echo "dead code: $dead" >&2; exit 1; }
+
+step "go test -race ./..."
+go test -race -count=1 -timeout 15m ./...
+
+# By count, since the end of a time can look like a finding (context deadline exceeded).
+step "fuzz every parser for a moment"
+grep -rl --include='*_test.go' '^func Fuzz' core connectors cmd | while read -r file; do
+  grep -o '^func Fuzz[A-Za-z0-9_]*' "$file" | while read -r _ name; do
+    go test -run='^$' -fuzz="^$name\$" -fuzztime="${FUZZTIME:-5000x}" "./$(dirname "$file")" >"$WORK/fuzz.log" 2>&1 ||
+      { cat "$WORK/fuzz.log" >&2; exit 1; }
+    echo "$name: $(tail -1 "$WORK/fuzz.log")"
+  done
+done
+
+step "known vulnerabilities"
+if ! tool govulncheck ./... >"$WORK/vulnerabilities.log" 2>&1; then
+  if grep -q 'Vulnerability #' "$WORK/vulnerabilities.log"; then
+    cat "$WORK/vulnerabilities.log" >&2
+    exit 1
+  fi
+  echo "NOT CHECKED: the vulnerability database is out of reach from here"
+fi
+
+[ "${1:-}" != quick ] || exit 0
+
+step "wait for Kafka and Tryton"
+wait "$kafka" || { cat "$WORK/kafka.log" >&2; exit 1; }
+wait "$tryton" || { cat "$WORK/tryton.log" >&2; exit 1; }
+CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
+CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
+export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON WORK
+
+step "bus and outbox on Apache Kafka"
+go test -count=1 -timeout 5m ./core/bus/... ./core/outbox/...
+
+step "the Tryton connector on a Tryton server"
+go test -count=1 -timeout 5m -tags tryton ./connectors/...
+
+step "the whole program: crashes, faults, outages, Tryton"
+go test -count=1 -timeout 20m -tags system -v ./cmd/crmhub | grep -Ev '^=== '
