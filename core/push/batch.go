@@ -287,7 +287,7 @@ func (p *Pusher) acknowledge(ctx context.Context, s *stream, items []*item) erro
 	if len(items) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	var done link.Acknowledged
 	err := p.retry(ctx, func(tx pgx.Tx) error {

@@ -213,7 +213,13 @@ func (b *bench) pusher(changes push.Changes) *push.Pusher {
 func (b *bench) run(p *push.Pusher) (stop func() error) {
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
+	go func() {
+		err := p.Run(ctx)
+		if err != nil {
+			b.Logf("a pusher ended: %v", err)
+		}
+		done <- err
+	}()
 	stop = sync.OnceValue(func() error {
 		cancel()
 		return <-done

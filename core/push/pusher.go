@@ -74,6 +74,9 @@ const (
 	pipeline  = 3   // batches of the topics under way at a time
 	dueAhead  = 2   // batches of due links under way at a time
 
+	// patience is how long the database is asked to take down what was done at the remote, after ctx's end too.
+	patience = 30 * time.Second
+
 	// pace is how long after a batch of the topics the next begins at the earliest. A change after a quiet moment leaves
 	// at once; of a steady stream a few go together, which costs a fraction of as many batches of one.
 	pace = 10 * time.Millisecond
