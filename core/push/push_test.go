@@ -427,12 +427,19 @@ func TestVanishedCreateIsRepeatedUnderTheNewReference(t *testing.T) {
 		}
 		return fine
 	}
+	out, renamed := make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() {
+		close(out)
+		<-renamed // nobody looks the first create up before
+	})
+	b.remote.pushed = func(connector.Write) { first() }
 	b.run(b.pusher(b.topic))
 	c := customer("C1", "one")
 	b.save(c)
-	b.until("the first create is out", func() bool { return b.calls() == 1 })
+	<-out
 	c.Code = "C2"
 	b.save(c)
+	close(renamed)
 	b.synced(c)
 	b.holds(map[string]string{"C2": "one"})
 	if diff := cmp.Diff(map[string]int{"C2": 1}, b.remote.creates); diff != "" {
