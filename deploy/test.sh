@@ -35,6 +35,7 @@ if [ "${1:-}" != quick ]; then
   need python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
   need postgresql bash -c 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
   need gcc gcc --version # for the race detector
+  need curl curl --version
 
   # Both take minutes the first time; they get ready while the Go tests run.
   deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
@@ -84,6 +85,9 @@ wait "$tryton" || { cat "$WORK/tryton.log" >&2; exit 1; }
 CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
 CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
 export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON WORK
+
+step "the API against its OpenAPI document"
+deploy/schemathesis.sh "$WORK/schemathesis"
 
 step "bus and outbox on Apache Kafka"
 go test -count=1 -timeout 5m ./core/bus/... ./core/outbox/...

@@ -186,6 +186,6 @@ func TestDocumentIsPublicInEachForm(t *testing.T) {
 	newHub(t).play([]scenario{
 		{name: "JSON", method: "GET", path: "/openapi.json", headers: nobody, status: 200, has: []string{`"openapi": "3.1.0"`, "Content-Type: application/openapi+json"}},
 		{name: "YAML", method: "GET", path: "/openapi.yaml", headers: nobody, status: 200, has: []string{"openapi: 3.1.0", "operationId: move-order", "minimum: 1\n"}},
-		{name: "page", method: "GET", path: "/", headers: nobody, status: 200, has: []string{"POST /api/v1/orders/{id}/status", "Move an order"}, hasNot: []string{"<script", "http://", "https://"}},
+		{name: "page", method: "GET", path: "/", headers: nobody, status: 200, has: []string{"/api/v1/orders/{id}/status", "Move an order"}, hasNot: []string{"<script", `="http`}},
 	})
 }

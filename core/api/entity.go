@@ -198,7 +198,7 @@ func (e entities) judge(doc map[string]any) (crm.Entity, error) {
 func ifMatch() *huma.Param {
 	return &huma.Param{
 		Name: "If-Match", In: "header", Required: true, Description: "The ETag of the version you have seen, or * for any.",
-		Schema: &huma.Schema{Type: huma.TypeString}, Example: `"1"`,
+		Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^("[1-9][0-9]{0,17}"|\*)$`}, Example: `"1"`,
 	}
 }
 

@@ -53,9 +53,26 @@ func (e entities) queryParameters() []*huma.Param {
 	parameters = append(parameters, pageParameters()...)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		description, _ := fields[name]["description"].(string)
-		parameters = append(parameters, queryParameter(name, description, &huma.Schema{Type: huma.TypeString}, nil))
+		parameters = append(parameters, queryParameter(name, description, filterSchema(fields[name]), nil))
 	}
 	return parameters
+}
+
+// filterSchema is what a field is compared with: less strict than the field, since one may ask for what cannot be stored.
+func filterSchema(field map[string]any) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	switch field["type"] {
+	case huma.TypeBoolean, huma.TypeInteger:
+		s.Type, _ = field["type"].(string)
+	}
+	switch format := field["format"]; format {
+	case "uuid", "date", "date-time":
+		s.Format, _ = format.(string)
+	case "decimal":
+		s.Pattern = crm.DecimalForm
+	}
+	s.Enum, _ = field["enum"].([]any)
+	return s
 }
 
 func (e entities) listContent() *content {

@@ -19,25 +19,24 @@ import (
 var idempotencyKeyForm = regexp.MustCompile(`^[\x21-\x7e]{1,128}$`)
 
 func idempotencyKeyParameter() *huma.Param {
-	maxLength := 128
 	return &huma.Param{
 		Name: "Idempotency-Key", In: "header",
 		Description: "Makes the write safe to repeat: the same key with the same request gives the first answer again " +
 			"(Idempotency-Replayed: true), with another request 422, while the first still runs 409. Kept for 24 hours.",
-		Schema:  &huma.Schema{Type: huma.TypeString, MaxLength: &maxLength},
-		Example: "6f7b1a52-order-1001",
+		Schema: &huma.Schema{Type: huma.TypeString, Pattern: idempotencyKeyForm.String()},
 	}
 }
 
 // write runs do in a transaction of the caller, at most once per Idempotency-Key.
 func (s *server) write(ctx context.Context, c *call, do func(tx pgx.Tx) (answer, error)) (answer, error) {
 	key := c.request.Header.Get("Idempotency-Key")
-	if key != "" && !idempotencyKeyForm.MatchString(key) {
+	_, given := c.request.Header["Idempotency-Key"]
+	if given && !idempotencyKeyForm.MatchString(key) {
 		return answer{}, parameterFault("Idempotency-Key", "format", "must be 1 to 128 visible ASCII characters")
 	}
 	var a answer
 	err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-		if key == "" {
+		if !given {
 			a, err = do(tx)
 			return err
 		}

@@ -65,11 +65,10 @@ func choiceParameter(name, description string, choices []string) *huma.Param {
 
 // idIn reads an id in the query; the nil UUID if it is not there.
 func (c *call) idIn(name string, faults *parameterFaults) uuid.UUID {
-	given := c.query.Get(name)
-	if given == "" {
+	if !c.query.Has(name) {
 		return uuid.Nil
 	}
-	id, err := uuid.Parse(given)
+	id, err := uuid.Parse(c.query.Get(name))
 	if err != nil {
 		faults.add(name, "format", "must be a UUID")
 	}
@@ -79,7 +78,7 @@ func (c *call) idIn(name string, faults *parameterFaults) uuid.UUID {
 // choiceIn reads one of some words in the query; "" if it is not there.
 func (c *call) choiceIn(name string, choices []string, faults *parameterFaults) string {
 	given := c.query.Get(name)
-	if given != "" && !slices.Contains(choices, given) {
+	if c.query.Has(name) && !slices.Contains(choices, given) {
 		faults.add(name, "enum", "must be one of "+strings.Join(choices, ", "))
 	}
 	return given

@@ -95,8 +95,11 @@ func (r *reading) object(pointer string, s shape, doc map[string]any, v reflect.
 	}
 }
 
-// decimalText is a decimal as JSON carries it. Exponents are refused: few bytes could ask for a number of gigabytes.
-var decimalText = regexp.MustCompile(`^-?[0-9]{1,40}(\.[0-9]{1,40})?$`)
+// DecimalForm is a decimal as JSON carries it, a regular expression. Exponents are refused: few bytes could ask for a
+// number of gigabytes.
+const DecimalForm = `^-?[0-9]{1,40}(\.[0-9]{1,40})?$`
+
+var decimalText = regexp.MustCompile(DecimalForm)
 
 func (r *reading) field(at string, f field, in any, v reflect.Value) {
 	switch f.typ {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -196,6 +197,7 @@ func (l *listing) condition(at string, c Condition) {
 			l.add(at+"/op", "operator", "contains is for texts")
 			return
 		}
+		f.enum = nil // a part of a value is none of them
 		l.check(at+"/value", f, value)
 		l.where = append(l.where, f.name+" ilike "+l.arg("%"+likeEscape(value)+"%")+"::text")
 		return
@@ -214,6 +216,10 @@ func (l *listing) condition(at string, c Condition) {
 func (l *listing) check(at string, f field, s string) bool {
 	if err := f.parse(s); err != nil || strings.ContainsRune(s, 0) {
 		l.add(at, "format", "must be %s", formOf(f.typ))
+		return false
+	}
+	if len(f.enum) > 0 && !slices.Contains(f.enum, s) {
+		l.add(at, "enum", "must be one of %s", strings.Join(f.enum, ", "))
 		return false
 	}
 	return true
