@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -51,6 +52,9 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	for _, r := range s.routes {
+		if !r.needs.declared() {
+			return nil, fmt.Errorf("%s does not say what it needs", r.pattern)
+		}
 		if r.body != nil {
 			if err := r.body.compile(s.document); err != nil {
 				return nil, err

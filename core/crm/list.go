@@ -69,7 +69,7 @@ const (
 
 // List returns the page a query asks for. What is wrong with the query is [schema.Violations].
 func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (Page, error) {
-	l := listing{table: tableOf(k), blind: q.Blind}
+	l := listing{table: tableOf(k), owned: Owned(k), blind: q.Blind}
 	sql := l.statement(q)
 	if err := l.violations.Err(); err != nil {
 		return Page{}, err
@@ -90,6 +90,7 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (Page, err
 type listing struct {
 	faults
 	table  table
+	owned  bool
 	sort   []sortField
 	limit  int
 	where  []string
@@ -131,7 +132,7 @@ func (l *listing) statement(q Query) string {
 		}
 	}
 	tail := " order by " + strings.Join(order, ", ") + " limit " + strconv.Itoa(l.limit+1)
-	if q.Owners == nil || !l.table.owned() {
+	if q.Owners == nil || !l.owned {
 		sql := "select " + names(l.table.columns, "") + " from " + l.table.name
 		if len(l.where) > 0 {
 			sql += " where " + strings.Join(l.where, " and ")
@@ -139,10 +140,15 @@ func (l *listing) statement(q Query) string {
 		return sql + tail
 	}
 	// The first rows of each owner, of which the first are taken: an index has each owner's rows in the order of a list,
-	// and nobody's rows are read beyond a page, however many there are.
+	// and beyond that index nobody's rows are read but those of the page.
+	keys := make([]string, len(l.sort))
+	for i, s := range l.sort {
+		keys[i] = s.name
+	}
 	l.where = append(l.where, "owner_id = o.owner")
-	return "select t.* from unnest(" + l.arg(q.Owners) + "::uuid[]) o(owner) cross join lateral (select " + names(l.table.columns, "") +
-		" from " + l.table.name + " where " + strings.Join(l.where, " and ") + tail + ") t" + tail
+	return "select " + names(l.table.columns, "t.") + " from (select p.id as found from unnest(" + l.arg(q.Owners) + "::uuid[]) o(owner)" +
+		" cross join lateral (select " + strings.Join(keys, ", ") + " from " + l.table.name + " where " + strings.Join(l.where, " and ") + tail + ") p" +
+		tail + ") page join " + l.table.name + " t on t.id = page.found" + tail
 }
 
 // find returns the column of a field that may be filtered and sorted by: no other name ever reaches the statement.

@@ -2,7 +2,6 @@ package crm
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -75,11 +74,6 @@ func tableNames(k Kind) table {
 	default:
 		panic("crm: unknown kind " + string(k))
 	}
-}
-
-// owned reports whether rows have an owner.
-func (t table) owned() bool {
-	return slices.ContainsFunc(t.columns, func(f field) bool { return f.name == "owner_id" })
 }
 
 // names lists columns, each behind prefix.
