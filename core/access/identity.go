@@ -278,7 +278,11 @@ func (p *Permissions) setReach() {
 	for r := range named {
 		wants[string(r)+".read"] = p.May(r, Read)
 		wants[string(r)+".create"] = p.May(r, Create)
-		wants[string(r)+".change"] = p.May(r, Update).Wider(p.May(r, Delete)).Wider(p.May(r, Assign))
+		change := p.May(r, Update)
+		for _, a := range []Action{Delete, Assign, Merge, Approve} {
+			change = change.Wider(p.May(r, a)) // the database knows no finer: the operations ask for the action itself
+		}
+		wants[string(r)+".change"] = change
 	}
 	p.reach = postgres.NewReach(p.owners, wants)
 }

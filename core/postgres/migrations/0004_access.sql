@@ -5,7 +5,7 @@
 -- itself and connections), else a list like ';customer.read=own;customer.change=own;*.read=department'. The words are
 --     read    rows that may be seen
 --     create  rows that may be added
---     change  rows that may be updated, deleted or given to another owner
+--     change  rows that may be updated, deleted, given to another owner, merged or approved
 -- and scopes: own, department, department_tree, organization. Whose rows the first three are, crmhub.own,
 -- crmhub.department and crmhub.department_tree say, each the ids of users. What is unset or unknown is nothing.
 -- Roles say more than rows: package access reads all of it, and package postgres (Reach) writes the settings.
