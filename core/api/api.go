@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -52,8 +51,8 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	for _, r := range s.routes {
-		if !r.needs.declared() {
-			return nil, fmt.Errorf("%s does not say what it needs", r.pattern)
+		if err := r.undeclared(); err != nil {
+			return nil, err
 		}
 		if r.body != nil {
 			if err := r.body.compile(s.document); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/access"
+	"crmhub/core/api"
 	"crmhub/core/crm"
 	"crmhub/core/postgres"
 )
@@ -332,9 +333,18 @@ func TestPresetsMayWhatTheyShould(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fields := map[access.Resource]map[string]bool{}
+	for _, e := range api.Entities() {
+		fields[e.Name] = e.Fields
+	}
 	for _, role := range roles {
 		if role.Code == "tested" {
 			continue
+		}
+		for _, rule := range role.Fields {
+			if _, ok := fields[rule.Resource][rule.Field]; fields[rule.Resource] != nil && !ok {
+				t.Errorf("%s has a rule for %s.%s, which does not exist", role.Code, rule.Resource, rule.Field)
+			}
 		}
 		if _, err := f.access.ChangeUser(t.Context(), f.principalA, f.users["me"], func(u *access.User) { u.Roles = []string{role.Code} }); err != nil {
 			t.Fatal(err)

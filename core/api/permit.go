@@ -28,9 +28,12 @@ func may(r access.Resource, actions ...access.Action) need {
 // signedIn is the need of what everybody may do who is known.
 func signedIn() need { return need{signedIn: true} }
 
-// declared reports whether somebody thought about it.
-func (n need) declared() bool {
-	return n.public || n.signedIn || n.resource != "" && len(n.actions) > 0
+// undeclared refuses a route that says nothing about what it needs; the API does not start with one.
+func (r route) undeclared() error {
+	if n := r.needs; n.public || n.signedIn || n.resource != "" && len(n.actions) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s does not say what it needs of its caller", r.pattern)
 }
 
 // String names the permission as problems and the document do: order:update.
