@@ -129,7 +129,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if err != nil {
 		return err
 	}
-	h.access = &access.Store{DB: h.db}
+	h.access = &access.Store{DB: h.db, Entities: api.Entities()}
 	if h.first, err = h.access.Bootstrap(ctx); err != nil {
 		return err
 	}

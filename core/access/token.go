@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,25 +27,38 @@ type Token struct {
 	LastUsedAt *time.Time // to the minute
 	ExpiresAt  *time.Time // nil: never
 	RevokedAt  *time.Time
+	Scopes     []string // what it may do of what its user may: customer:read, order:*, *:read; empty is all of it
 }
 
 const insertToken = `
-insert into api_tokens (id, user_id, name, token_hash, created_at, expires_at) values ($1, $2, $3, $4, $5, $6)`
+insert into api_tokens (id, user_id, name, token_hash, created_at, expires_at, scopes) values ($1, $2, $3, $4, $5, $6, $7)`
 
-// AddToken makes an API token for a user of p's organization. The secret it returns is shown once and kept nowhere.
-func (s *Store) AddToken(ctx context.Context, p postgres.Principal, user uuid.UUID, name string, expires *time.Time) (Token, string, error) {
+// AddToken makes an API token for a user of p's organization. Scopes narrow what it may do; without any it may do all that
+// the user may. The secret it returns is shown once and kept nowhere.
+func (s *Store) AddToken(ctx context.Context, p postgres.Principal, user uuid.UUID, name string, expires *time.Time, scopes ...string) (Token, string, error) {
 	name = strings.TrimSpace(name)
+	var vs schema.Violations
 	if name == "" || utf8.RuneCountInString(name) > 100 {
-		return Token{}, "", schema.Violations{{Pointer: "/name", Rule: "required", Message: "must have 1 to 100 characters"}}
+		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "must have 1 to 100 characters"})
+	}
+	for i, scope := range scopes {
+		if r, a, _ := strings.Cut(scope, ":"); !s.exists(Resource(r), Action(a)) {
+			vs = append(vs, schema.Violation{
+				Pointer: "/scopes/" + strconv.Itoa(i), Rule: "exists", Message: "must be a resource, a colon and an action that it has; * is any",
+			})
+		}
+	}
+	if err := vs.Err(); err != nil {
+		return Token{}, "", err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Token{}, "", fmt.Errorf("add token: %w", err)
 	}
 	secret, hash := newSecret(tokenPrefix)
-	t := Token{ID: id, UserID: user, Name: name, CreatedAt: s.now().UTC().Truncate(time.Microsecond), ExpiresAt: expires}
+	t := Token{ID: id, UserID: user, Name: name, CreatedAt: s.now().UTC().Truncate(time.Microsecond), ExpiresAt: expires, Scopes: append([]string{}, scopes...)}
 	err = s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, insertToken, t.ID, t.UserID, t.Name, hash, t.CreatedAt, t.ExpiresAt)
+		_, err := tx.Exec(ctx, insertToken, t.ID, t.UserID, t.Name, hash, t.CreatedAt, t.ExpiresAt, t.Scopes)
 		return err
 	})
 	if code, _ := postgres.ErrorCode(err); code == "23503" {
@@ -57,7 +71,8 @@ func (s *Store) AddToken(ctx context.Context, p postgres.Principal, user uuid.UU
 }
 
 const findToken = `
-select t.organization_id, t.id, u.id, u.login, u.name, u.locale, o.code, coalesce(t.last_used_at, t.created_at - interval '1 hour')
+select t.organization_id, t.id, u.id, u.login, u.name, u.locale, o.code, coalesce(t.last_used_at, t.created_at - interval '1 hour'),
+	t.scopes, o.access_version
 from api_tokens t
 join users u on u.organization_id = t.organization_id and u.id = t.user_id
 join organizations o on o.id = t.organization_id
@@ -73,8 +88,13 @@ func (s *Store) Authenticate(ctx context.Context, bearer string) (Identity, erro
 	now := s.now()
 	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
 		var used time.Time
+		var scopes []string
+		var version int64
 		err := tx.QueryRow(ctx, findToken, hashSecret(bearer), now).Scan(&who.Principal.Organization, &id, &who.UserID,
-			&who.Login, &who.Name, &who.Locale, &who.Organization, &used)
+			&who.Login, &who.Name, &who.Locale, &who.Organization, &used, &scopes, &version)
+		if err == nil {
+			err = s.identify(ctx, tx, &who, version, scopes)
+		}
 		if err != nil || now.Sub(used) < time.Minute {
 			return err
 		}
@@ -93,7 +113,7 @@ func (s *Store) Tokens(ctx context.Context, p postgres.Principal, user uuid.UUID
 	var tokens []Token
 	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
-			select id, user_id, name, created_at, last_used_at, expires_at, revoked_at from api_tokens where user_id = $1 order by id desc`, user)
+			select id, user_id, name, created_at, last_used_at, expires_at, revoked_at, scopes from api_tokens where user_id = $1 order by id desc`, user)
 		if err != nil {
 			return err
 		}

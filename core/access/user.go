@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/mail"
 	"slices"
@@ -24,6 +25,9 @@ type User struct {
 	Email    string // "" if unknown
 	Locale   string // en, zh-CN; en if empty
 	Disabled bool
+
+	DepartmentID *uuid.UUID
+	Roles        []string // codes of the roles that say what the user may do, sorted; none: nothing
 }
 
 const (
@@ -76,8 +80,8 @@ func (s *Store) AddUser(ctx context.Context, p postgres.Principal, u User, passw
 }
 
 const insertUser = `
-insert into users (organization_id, id, login, name, email, password_hash, locale, status)
-values ($1, $2, $3, $4, nullif($5, ''), $6, $7, case when $8 then 'disabled' else 'active' end)`
+insert into users (organization_id, id, login, name, email, password_hash, locale, status, department_id)
+values ($1, $2, $3, $4, nullif($5, ''), $6, $7, case when $8 then 'disabled' else 'active' end, $9)`
 
 // addUser names the organization because the system role, which has none, adds the first user.
 func addUser(ctx context.Context, tx pgx.Tx, organization uuid.UUID, u User, hash string) (User, error) {
@@ -86,21 +90,56 @@ func addUser(ctx context.Context, tx pgx.Tx, organization uuid.UUID, u User, has
 		return u, fmt.Errorf("add user: %w", err)
 	}
 	u.ID = id
-	_, err = tx.Exec(ctx, insertUser, organization, u.ID, u.Login, u.Name, u.Email, hash, u.Locale, u.Disabled)
-	if code, _ := postgres.ErrorCode(err); code == uniqueViolation {
-		return u, schema.Violations{{Pointer: "/login", Rule: "unique", Message: "is taken already"}}
-	}
+	_, err = tx.Exec(ctx, insertUser, organization, u.ID, u.Login, u.Name, u.Email, hash, u.Locale, u.Disabled, u.DepartmentID)
 	if err != nil {
-		return u, fmt.Errorf("add user: %w", err)
+		return u, userFault(err)
 	}
-	return u, nil
+	err = u.giveRoles(ctx, tx, organization)
+	return u, err
 }
+
+// giveRoles writes down the user's roles.
+func (u *User) giveRoles(ctx context.Context, tx pgx.Tx, organization uuid.UUID) error {
+	u.Roles = slices.Compact(slices.Sorted(slices.Values(u.Roles)))
+	if u.Roles == nil {
+		u.Roles = []string{}
+	}
+	tag, err := tx.Exec(ctx, `
+		insert into user_roles (organization_id, user_id, role_id)
+		select organization_id, $2, id from roles where organization_id = $1 and code = any($3)`, organization, u.ID, u.Roles)
+	if err != nil {
+		return fmt.Errorf("give roles: %w", err)
+	}
+	if int(tag.RowsAffected()) != len(u.Roles) {
+		return schema.Violations{{Pointer: "/roles", Rule: "exists", Message: "must be codes of roles here"}}
+	}
+	return nil
+}
+
+func userFault(err error) error {
+	var vs schema.Violations
+	code, constraint := postgres.ErrorCode(err)
+	switch {
+	case err == nil, errors.Is(err, ErrNotFound), errors.As(err, &vs):
+		return err
+	case code == uniqueViolation:
+		return schema.Violations{{Pointer: "/login", Rule: "unique", Message: "is taken already"}}
+	case code == foreignKeyViolation && strings.Contains(constraint, "department"):
+		return schema.Violations{{Pointer: "/department_id", Rule: "exists", Message: "must be the id of a department here"}}
+	}
+	return fmt.Errorf("write user: %w", err)
+}
+
+const readUsers = `
+select id, login, name, coalesce(email, ''), locale, status = 'disabled', department_id,
+	array(select r.code from user_roles h join roles r on r.id = h.role_id where h.user_id = u.id order by r.code)
+from users u`
 
 // Users returns the people of p's organization by login.
 func (s *Store) Users(ctx context.Context, p postgres.Principal) ([]User, error) {
 	var users []User
 	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "select id, login, name, coalesce(email, ''), locale, status = 'disabled' from users order by lower(login)")
+		rows, err := tx.Query(ctx, readUsers+" order by lower(login)")
 		if err != nil {
 			return err
 		}
@@ -111,6 +150,94 @@ func (s *Store) Users(ctx context.Context, p postgres.Principal) ([]User, error)
 		return nil, fmt.Errorf("list users: %w", err)
 	}
 	return users, nil
+}
+
+// User returns a person of p's organization, or [ErrNotFound].
+func (s *Store) User(ctx context.Context, p postgres.Principal, id uuid.UUID) (u User, err error) {
+	err = s.DB.As(ctx, p, func(tx pgx.Tx) error {
+		u, err = readUser(ctx, tx, id)
+		return err
+	})
+	return u, userFault(err)
+}
+
+func readUser(ctx context.Context, tx pgx.Tx, id uuid.UUID) (User, error) {
+	rows, err := tx.Query(ctx, readUsers+" where id = $1", id)
+	if err != nil {
+		return User{}, err
+	}
+	u, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[User])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return u, ErrNotFound
+	}
+	return u, err
+}
+
+// ChangeUser changes all of a user but id and login; disabling ends the user's sessions. [ErrNotFound] if there is no such user.
+// What is wrong is [schema.Violations]; so is taking the administrator's role from the last active one.
+func (s *Store) ChangeUser(ctx context.Context, p postgres.Principal, id uuid.UUID, change func(*User)) (u User, err error) {
+	err = s.DB.As(ctx, p, func(tx pgx.Tx) error {
+		if err := lockAdministrators(ctx, tx); err != nil {
+			return err
+		}
+		if u, err = readUser(ctx, tx, id); err != nil {
+			return err
+		}
+		login, was := u.Login, u
+		change(&u)
+		u.ID, u.Login, u.Name, u.Locale = id, login, strings.TrimSpace(u.Name), cmp.Or(u.Locale, "en")
+		vs := u.validate()
+		if was.administers() && !u.administers() {
+			last, err := lastAdministrator(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			if last {
+				pointer := "/roles"
+				if u.Disabled {
+					pointer = "/status"
+				}
+				vs = append(vs, schema.Violation{Pointer: pointer, Rule: "administrator", Message: "must leave an active administrator"})
+			}
+		}
+		if err := vs.Err(); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
+			update users set name = $2, email = nullif($3, ''), locale = $4, status = case when $5 then 'disabled' else 'active' end,
+				department_id = $6, updated_at = $7
+			where id = $1`, id, u.Name, u.Email, u.Locale, u.Disabled, u.DepartmentID, s.at())
+		if err != nil {
+			return err
+		}
+		if u.Disabled {
+			if _, err := tx.Exec(ctx, "delete from sessions where user_id = $1", id); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(ctx, "delete from user_roles where user_id = $1", id); err != nil {
+			return err
+		}
+		return u.giveRoles(ctx, tx, p.Organization)
+	})
+	return u, userFault(err)
+}
+
+func (u User) administers() bool { return !u.Disabled && slices.Contains(u.Roles, Admin) }
+
+// lockAdministrators keeps two administrators from taking each other's role at once.
+func lockAdministrators(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, "select from roles where code = $1 for update", Admin)
+	return err
+}
+
+// lastAdministrator reports whether no other active user is an administrator.
+func lastAdministrator(ctx context.Context, tx pgx.Tx, user uuid.UUID) (last bool, err error) {
+	err = tx.QueryRow(ctx, `
+		select not exists (
+			select from users u join user_roles h on h.user_id = u.id join roles r on r.id = h.role_id
+			where r.code = $2 and u.status = 'active' and u.id <> $1)`, user, Admin).Scan(&last)
+	return last, err
 }
 
 // SetPassword changes a user's password and ends all of the user's sessions; [ErrNotFound] if there is no such user.
@@ -124,11 +251,11 @@ func (s *Store) SetPassword(ctx context.Context, p postgres.Principal, user uuid
 	})
 }
 
-// DisableUser keeps a user from signing in and ends all of the user's sessions; API tokens stop as well.
+// DisableUser keeps a user from signing in and ends all of the user's sessions; API tokens stop as well. The last active
+// administrator stays: [schema.Violations].
 func (s *Store) DisableUser(ctx context.Context, p postgres.Principal, user uuid.UUID) error {
-	return s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		return changeUser(ctx, tx, user, "update users set status = 'disabled', updated_at = now() where id = $1")
-	})
+	_, err := s.ChangeUser(ctx, p, user, func(u *User) { u.Disabled = true })
+	return err
 }
 
 func changeUser(ctx context.Context, tx pgx.Tx, user uuid.UUID, sql string, args ...any) error {

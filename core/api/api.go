@@ -51,6 +51,9 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	for _, r := range s.routes {
+		if err := r.undeclared(); err != nil {
+			return nil, err
+		}
 		if r.body != nil {
 			if err := r.body.compile(s.document); err != nil {
 				return nil, err

@@ -49,7 +49,7 @@ var loadSchemas = sync.OnceValues(func() (*schema.Set, error) { return schema.Lo
 func newHub(t *testing.T) *hub {
 	t.Helper()
 	db := postgrestest.New(t)
-	h := &hub{t: t, db: db, access: &access.Store{DB: db}, registry: prometheus.NewRegistry(), ids: map[string]string{}}
+	h := &hub{t: t, db: db, access: &access.Store{DB: db, Entities: api.Entities()}, registry: prometheus.NewRegistry(), ids: map[string]string{}}
 	h.principalA, h.tokenA = h.organization("alpha")
 	_, h.tokenB = h.organization("beta")
 
@@ -83,7 +83,7 @@ func (h *hub) organization(code string) (postgres.Principal, string) {
 		h.t.Fatal(err)
 	}
 	p := postgres.Principal{Organization: o.ID, Actor: postgres.System}
-	u, err := h.access.AddUser(ctx, p, access.User{Login: code, Name: code}, "correct horse")
+	u, err := h.access.AddUser(ctx, p, access.User{Login: code, Name: code, Roles: []string{access.Admin}}, "correct horse")
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -175,6 +175,9 @@ func (h *hub) makeAll() {
 	h.make("connection", "/connections", `{"code":"erp","name":"ERP","connector":"stub","config":{"url":"https://erp","password":"hunter2"}}`)
 	h.make("job", "/jobs", `{"connection_id":"{connection}","kind":"pull","entity":"order","schedule":"@hourly"}`)
 	h.make("run", "/jobs/{job}/run", "")
+	h.make("department", "/departments", `{"name":"Sales"}`)
+	h.make("role", "/roles", `{"code":"helper","name":"Helper","grants":[{"resource":"customer","action":"read","scope":"own"}]}`)
+	h.make("user", "/users", `{"login":"helper","name":"Helper","password":"correct horse","department_id":"{department}","roles":["helper"]}`)
 	h.ids["token"] = field(h.t, h.request(http.MethodPost, "/tokens", `{"name":"made"}`), "id")
 	h.bury()
 }

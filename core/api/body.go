@@ -47,8 +47,12 @@ func (c *content) compile(d *document) error {
 	if _, ok := d.entities[name]; ok || name == "" {
 		return nil
 	}
-	d.inputs[name] = true
+	parts := map[string]*huma.Schema{}
+	d.takeIn(name, parts)
 	source, err := json.Marshal(d.schemas.Map()[name])
+	if err == nil && len(parts) > 1 {
+		source, err = json.Marshal(map[string]any{"$ref": c.schema.Ref, "components": map[string]any{"schemas": parts}})
+	}
 	if err == nil {
 		c.judge, err = schema.Compile(name, source)
 	}
@@ -56,6 +60,26 @@ func (c *content) compile(d *document) error {
 		return fmt.Errorf("schema of the body %s: %w", name, err)
 	}
 	return nil
+}
+
+// takeIn marks a component as one that judges bodies, and gathers it and those it is made of.
+func (d *document) takeIn(name string, parts map[string]*huma.Schema) {
+	if _, ok := parts[name]; ok || d.entities[name] {
+		return
+	}
+	s := d.schemas.Map()[name]
+	if s == nil {
+		return
+	}
+	d.inputs[name], parts[name] = true, s
+	for _, p := range s.Properties {
+		for p != nil {
+			if to, ok := strings.CutPrefix(p.Ref, componentsPath); ok {
+				d.takeIn(to, parts)
+			}
+			p = p.Items
+		}
+	}
 }
 
 // object reads the body, a JSON object, and judges it by the schema its operation declares. Numbers stay as they were written.

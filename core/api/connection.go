@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/connection"
 )
 
@@ -25,7 +26,7 @@ type connectionPatch struct {
 
 func (s *server) listConnections() operation {
 	return operation{
-		id: "list-connections", tag: "connections", summary: "List connections",
+		id: "list-connections", needs: may(access.Connections, access.Read), tag: "connections", summary: "List connections",
 		status: http.StatusOK, result: jsonBody(s.document, list[connection.Connection]{Items: []connection.Connection{connectionExample()}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var all []connection.Connection
@@ -43,7 +44,7 @@ func (s *server) listConnections() operation {
 
 func (s *server) addConnection() operation {
 	return operation{
-		id: "add-connection", tag: "connections", summary: "Add a connection",
+		id: "add-connection", needs: may(access.Connections, access.Create), tag: "connections", summary: "Add a connection",
 		body: jsonBody(s.document, connectionInput{
 			Code: "erp", Name: "Tryton", Connector: "tryton",
 			Config: map[string]any{"url": "https://erp.example.com", "database": "main", "user": "crmhub", "password": "…"},
@@ -69,7 +70,7 @@ func (s *server) addConnection() operation {
 
 func (s *server) getConnection() operation {
 	return operation{
-		id: "get-connection", tag: "connections", summary: "Get a connection",
+		id: "get-connection", needs: may(access.Connections, access.Read), tag: "connections", summary: "Get a connection",
 		status: http.StatusOK, result: jsonBody(s.document, connectionExample()), versioned: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			found, err := s.findConnection(ctx, c)
@@ -83,7 +84,7 @@ func (s *server) getConnection() operation {
 
 func (s *server) patchConnection() operation {
 	return operation{
-		id: "update-connection", tag: "connections", summary: "Change a connection",
+		id: "update-connection", needs: may(access.Connections, access.Update), tag: "connections", summary: "Change a connection",
 		description: "A JSON merge patch (RFC 7396). Code and connector never change.",
 		parameters:  []*huma.Param{ifMatch()},
 		body:        mergePatchBody(s.document, connectionPatch{Name: "Tryton, main"}),
@@ -127,7 +128,7 @@ func (s *server) mergeConfig(old connection.Connection, patch map[string]any) ma
 
 func (s *server) deleteConnection() operation {
 	return operation{
-		id: "delete-connection", tag: "connections", summary: "Delete a connection",
+		id: "delete-connection", needs: may(access.Connections, access.Delete), tag: "connections", summary: "Delete a connection",
 		description: "Its links, jobs, runs and dead letters go with it; what came over it stays.",
 		parameters:  []*huma.Param{ifMatch()},
 		status:      http.StatusNoContent, keyed: true,

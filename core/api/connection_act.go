@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 )
@@ -28,7 +29,7 @@ const checkTimeout = 20 * time.Second
 
 func (s *server) checkConnection() operation {
 	return operation{
-		id: "check-connection", tag: "connections", summary: "Check a connection",
+		id: "check-connection", needs: may(access.Connections, access.Update), tag: "connections", summary: "Check a connection",
 		description: "Calls the system, harmlessly, and says what came of it.",
 		status:      http.StatusOK, result: jsonBody(s.document, checkResult{
 			DurationMS: 131, Class: "auth", Code: "401", Message: "The credentials were refused.", Remedy: "Enter the password again.",
@@ -76,7 +77,7 @@ func (s *server) resumeConnection() operation {
 
 func (s *server) setConnectionStatus(verb, summary string, status connection.Status, description string) operation {
 	return operation{
-		id: verb + "-connection", tag: "connections", summary: summary, description: description,
+		id: verb + "-connection", needs: may(access.Connections, access.Update), tag: "connections", summary: summary, description: description,
 		status: http.StatusOK, result: jsonBody(s.document, connectionExample()), versioned: true, keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			id, err := c.id()

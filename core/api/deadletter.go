@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/job"
 	"crmhub/core/schema"
 )
@@ -22,7 +23,7 @@ func (s *server) listDeadLetters() operation {
 	statuses, directions := []string{"open", "resolved", "dismissed"}, []string{"push", "pull"}
 	text := &huma.Schema{Type: huma.TypeString}
 	return operation{
-		id: "list-dead-letters", tag: "dead-letters", summary: "List dead letters", description: "The one that changed last first.",
+		id: "list-dead-letters", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "List dead letters", description: "The one that changed last first.",
 		parameters: append([]*huma.Param{
 			choiceParameter("status", "Those that stand there.", statuses),
 			idParameter("connection_id", "Those of this connection."),
@@ -60,7 +61,7 @@ func (s *server) listDeadLetters() operation {
 
 func (s *server) getDeadLetter() operation {
 	return operation{
-		id: "get-dead-letter", tag: "dead-letters", summary: "Get a dead letter",
+		id: "get-dead-letter", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "Get a dead letter",
 		status: http.StatusOK, result: jsonBody(s.document, deadLetterExample()),
 		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
 			return job.GetDeadLetter(ctx, tx, id)
@@ -70,7 +71,7 @@ func (s *server) getDeadLetter() operation {
 
 func (s *server) replayDeadLetter() operation {
 	return operation{
-		id: "replay-dead-letter", tag: "dead-letters", summary: "Replay a dead letter",
+		id: "replay-dead-letter", needs: may(access.DeadLetters, access.Run), tag: "dead-letters", summary: "Replay a dead letter",
 		description: "A pulled record is tried again at once; a push is due again and goes out soon. The status tells what came of it.",
 		status:      http.StatusOK, result: jsonBody(s.document, deadLetterExample()), keyed: true,
 		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
@@ -87,7 +88,7 @@ func (s *server) replayDeadLetter() operation {
 
 func (s *server) dismissDeadLetter() operation {
 	return operation{
-		id: "dismiss-dead-letter", tag: "dead-letters", summary: "Dismiss a dead letter",
+		id: "dismiss-dead-letter", needs: may(access.DeadLetters, access.Update), tag: "dead-letters", summary: "Dismiss a dead letter",
 		description: "Closes it for a reason, which is kept.",
 		body:        jsonBody(s.document, dismissal{Reason: "Cancelled on the phone; nothing to send."}),
 		status:      http.StatusOK, result: jsonBody(s.document, deadLetterExample()), keyed: true,

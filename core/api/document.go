@@ -50,7 +50,7 @@ func newDocument(version string) *document {
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
-			{Name: "access", Description: "Who is calling, and API tokens."},
+			{Name: "access", Description: "Who is calling and what he may do; users, roles and departments; API tokens."},
 		},
 	}}
 }
@@ -130,7 +130,7 @@ func problemResponses(schemas huma.Registry) map[string]*huma.Response {
 	shown := []Problem{
 		{Type: problemType("parameters"), Title: "A parameter is wrong", Status: 400, Violations: []Violation{{Parameter: "limit", Rule: "maximum", Message: "must be at most 200"}}},
 		{Type: problemType("unauthenticated"), Title: "Sign in first", Status: 401},
-		{Type: problemType("cross-origin"), Title: "The request came from another site", Status: 403},
+		{Type: problemType("forbidden"), Title: "You may not do that", Status: 403, Detail: "It needs the permission order:update.", Permission: "order:update"},
 		{Type: problemType("not-found"), Title: "There is no such thing", Status: 404, Detail: "There is nothing with this id."},
 		{Type: problemType("in-flight"), Title: "The request is still running", Status: 409},
 		{Type: problemType("stale"), Title: "It has changed since you read it", Status: 412, Version: 7},

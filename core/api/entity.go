@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/crm"
 )
 
@@ -22,7 +23,7 @@ type entities struct {
 
 func (e entities) create() operation {
 	return operation{
-		id: "create-" + string(e.kind), tag: "entities", summary: "Create " + article(e.kind),
+		id: "create-" + string(e.kind), needs: may(e.resource(), access.Create), tag: "entities", summary: "Create " + article(e.kind),
 		description: "Fields that are readOnly may be sent and are ignored; unknown ones are refused.",
 		body:        e.createContent(),
 		status:      http.StatusCreated, result: e.content(e.shown), versioned: true, located: true, keyed: true,
@@ -38,7 +39,7 @@ func (e entities) create() operation {
 
 func (e entities) get() operation {
 	return operation{
-		id: "get-" + string(e.kind), tag: "entities", summary: "Get " + article(e.kind),
+		id: "get-" + string(e.kind), needs: may(e.resource(), access.Read), tag: "entities", summary: "Get " + article(e.kind),
 		status: http.StatusOK, result: e.content(e.shown), versioned: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			id, err := c.id()
@@ -55,7 +56,7 @@ func (e entities) get() operation {
 				if err != nil {
 					return err
 				}
-				a, err = e.answer(http.StatusOK, entity)
+				a, err = e.answer(c, http.StatusOK, entity)
 				return err
 			})
 			return a, err
@@ -65,7 +66,7 @@ func (e entities) get() operation {
 
 func (e entities) patch() operation {
 	return operation{
-		id: "update-" + string(e.kind), tag: "entities", summary: "Change " + article(e.kind),
+		id: "update-" + string(e.kind), needs: may(e.resource(), access.Update, access.Assign), tag: "entities", summary: "Change " + article(e.kind),
 		description: "A JSON merge patch (RFC 7396): what is absent stays, null clears, a list is replaced as a whole. " +
 			"Fields that are readOnly may be sent and are ignored; unknown ones are refused.",
 		parameters: []*huma.Param{ifMatch()},
@@ -81,9 +82,13 @@ func (e entities) patch() operation {
 			if err != nil {
 				return answer{}, err
 			}
+			patch = e.schema.writable(patch)
 			return e.change(ctx, c, seen, func(tx pgx.Tx, stored crm.Entity) (answer, error) {
 				entity, err := e.merge(stored, patch)
 				if err != nil {
+					return answer{}, err
+				}
+				if err := e.permitChange(c, patch, stored, entity); err != nil {
 					return answer{}, err
 				}
 				return e.save(ctx, tx, c, http.StatusOK, entity)
@@ -94,7 +99,7 @@ func (e entities) patch() operation {
 
 func (e entities) remove() operation {
 	return operation{
-		id: "delete-" + string(e.kind), tag: "entities", summary: "Delete " + article(e.kind),
+		id: "delete-" + string(e.kind), needs: may(e.resource(), access.Delete), tag: "entities", summary: "Delete " + article(e.kind),
 		description: "It disappears from lists and answers 404 from now on; other systems are told. History keeps it.",
 		parameters:  []*huma.Param{ifMatch()},
 		status:      http.StatusNoContent, keyed: true,
@@ -105,6 +110,9 @@ func (e entities) remove() operation {
 				return answer{}, err
 			}
 			return e.change(ctx, c, seen, func(tx pgx.Tx, stored crm.Entity) (answer, error) {
+				if err := e.permitOn(c, stored, access.Delete); err != nil {
+					return answer{}, err
+				}
 				h := crm.HeadOf(stored)
 				_, err := e.CRM.Delete(ctx, tx, c.by(), e.kind, h.ID, h.Version)
 				return answer{Status: http.StatusNoContent}, err
@@ -124,6 +132,9 @@ func (e entities) change(ctx context.Context, c *call, seen int64, do func(tx pg
 		if err != nil {
 			return answer{}, err
 		}
+		if len(found) == 0 {
+			return answer{}, e.unchangeable(ctx, tx, c, id)
+		}
 		stored, err := e.present(found, id)
 		if err != nil {
 			return answer{}, err
@@ -133,6 +144,22 @@ func (e entities) change(ctx context.Context, c *call, seen int64, do func(tx pg
 		}
 		return do(tx, stored)
 	})
+}
+
+// unchangeable says why an entity cannot be locked: the caller may see it but not change it, or it is not there for him.
+func (e entities) unchangeable(ctx context.Context, tx pgx.Tx, c *call, id uuid.UUID) error {
+	found, err := e.CRM.Get(ctx, tx, e.kind, []uuid.UUID{id})
+	if err != nil {
+		return err
+	}
+	stored, err := e.present(found, id)
+	if err != nil {
+		return err
+	}
+	if err := e.permitOn(c, stored, c.route.needs.actions...); err != nil {
+		return err
+	}
+	return notFound() // it came into reach this very moment: whoever asks again finds it
 }
 
 // present takes one entity out of what was found. One that was deleted counts as none.
@@ -148,15 +175,19 @@ func (e entities) save(ctx context.Context, tx pgx.Tx, c *call, status int, enti
 	if err := e.CRM.Save(ctx, tx, c.by(), []crm.Entity{entity}); err != nil {
 		return answer{}, err
 	}
-	a, err := e.answer(status, entity)
+	a, err := e.answer(c, status, entity)
 	if status == http.StatusCreated {
 		a.Location = prefix + e.path + "/" + crm.HeadOf(entity).ID.String()
 	}
 	return a, err
 }
 
-func (e entities) answer(status int, entity crm.Entity) (answer, error) {
-	a, err := respond(status, entity)
+func (e entities) answer(c *call, status int, entity crm.Entity) (answer, error) {
+	seen, err := e.seen(c, entity)
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := respond(status, seen)
 	a.ETag = etag(crm.HeadOf(entity).Version)
 	return a, err
 }
@@ -169,16 +200,20 @@ func (e entities) decode(c *call) (crm.Entity, error) {
 	}
 	doc = e.schema.writable(doc)
 	delete(doc, "version") // what is created is new, whatever it was copied from
-	return e.judge(doc)
+	entity, err := e.judge(doc)
+	if err != nil {
+		return nil, err
+	}
+	return entity, e.permitNew(c, doc, entity)
 }
 
-// merge applies a patch to a stored entity; the outcome is judged as a whole.
+// merge applies a patch of writable fields to a stored entity; the outcome is judged as a whole.
 func (e entities) merge(stored crm.Entity, patch map[string]any) (crm.Entity, error) {
 	doc, err := crm.Document(stored)
 	if err != nil {
 		return nil, err
 	}
-	merged, _ := mergePatch(doc, e.schema.writable(patch)).(map[string]any)
+	merged, _ := mergePatch(doc, patch).(map[string]any)
 	merged["id"], merged["version"] = doc["id"], doc["version"]
 	entity, err := e.judge(merged)
 	if err != nil {

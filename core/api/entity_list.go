@@ -10,13 +10,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/schema"
 )
 
 func (e entities) search() operation {
 	return operation{
-		id: "list-" + plural(e.kind), tag: "entities", summary: "List " + plural(e.kind),
+		id: "list-" + plural(e.kind), needs: may(e.resource(), access.Read), tag: "entities", summary: "List " + plural(e.kind),
 		description: "Newest change first if sort is not given. A filter is a field's name, with an operator in brackets if it is not equality: " +
 			"total[ge]=100, number[contains]=42, status[in]=draft,confirmed, owner_id[null]=true. " +
 			"There are eq, ne, lt, le, gt, ge, in, contains and null; all filters must hold.",
@@ -27,6 +28,7 @@ func (e entities) search() operation {
 			if err != nil {
 				return answer{}, err
 			}
+			q.Owners, q.Blind = c.who.Owners(e.resource(), access.Read), c.who.Blind(e.resource())
 			var found crm.Page
 			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 				found, err = e.CRM.List(ctx, tx, e.kind, q.Query)
@@ -38,7 +40,13 @@ func (e entities) search() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
+			items := make([]any, len(found.Items))
+			for i, entity := range found.Items {
+				if items[i], err = e.seen(c, entity); err != nil {
+					return answer{}, err
+				}
+			}
+			return respond(http.StatusOK, page(c, items, found.Next))
 		},
 	}
 }

@@ -74,6 +74,8 @@ func (q entityQuery) faults(vs schema.Violations) parameterFaults {
 			faults.add(q.filters[at], v.Rule, v.Message)
 		case step[1] == "sort":
 			faults.add(sortParameter, v.Rule, v.Message)
+		case step[1] == "text":
+			faults.add(textParameter, v.Rule, v.Message)
 		case step[1] == "after":
 			faults.add(afterParameter, v.Rule, v.Message)
 		default:

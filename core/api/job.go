@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/job"
 	"crmhub/core/schema"
 )
@@ -30,7 +31,7 @@ type jobPatch struct {
 
 func (s *server) listJobs() operation {
 	return operation{
-		id: "list-jobs", tag: "jobs", summary: "List jobs",
+		id: "list-jobs", needs: may(access.Jobs, access.Read), tag: "jobs", summary: "List jobs",
 		parameters: []*huma.Param{idParameter("connection_id", "Those of this connection.")},
 		status:     http.StatusOK, result: jsonBody(s.document, list[job.Job]{Items: []job.Job{jobExample()}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
@@ -54,7 +55,7 @@ func (s *server) listJobs() operation {
 
 func (s *server) addJob() operation {
 	return operation{
-		id: "add-job", tag: "jobs", summary: "Add a job",
+		id: "add-job", needs: may(access.Jobs, access.Create), tag: "jobs", summary: "Add a job",
 		body:   jsonBody(s.document, jobInput{ConnectionID: exampleID, Kind: "pull", Entity: "order", Schedule: "*/15 * * * *", TimeZone: "Europe/Berlin"}),
 		status: http.StatusCreated, result: jsonBody(s.document, jobExample()), located: true, keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
@@ -83,7 +84,7 @@ func (s *server) addJob() operation {
 
 func (s *server) getJob() operation {
 	return operation{
-		id: "get-job", tag: "jobs", summary: "Get a job",
+		id: "get-job", needs: may(access.Jobs, access.Read), tag: "jobs", summary: "Get a job",
 		status: http.StatusOK, result: jsonBody(s.document, jobExample()),
 		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.Jobs.Get(ctx, tx, id) }),
 	}
@@ -92,7 +93,7 @@ func (s *server) getJob() operation {
 func (s *server) patchJob() operation {
 	hourly := "@hourly"
 	return operation{
-		id: "update-job", tag: "jobs", summary: "Change a job's name or schedule",
+		id: "update-job", needs: may(access.Jobs, access.Update), tag: "jobs", summary: "Change a job's name or schedule",
 		description: "A JSON merge patch (RFC 7396). Jobs have no versions: the last change wins.",
 		body:        mergePatchBody(s.document, jobPatch{Schedule: &hourly}),
 		status:      http.StatusOK, result: jsonBody(s.document, jobExample()), keyed: true,
@@ -119,7 +120,7 @@ func (s *server) patchJob() operation {
 
 func (s *server) pauseJob() operation {
 	return operation{
-		id: "pause-job", tag: "jobs", summary: "Pause a job", description: "Its schedule does not count until it is resumed. A run that executes goes on.",
+		id: "pause-job", needs: may(access.Jobs, access.Update), tag: "jobs", summary: "Pause a job", description: "Its schedule does not count until it is resumed. A run that executes goes on.",
 		status: http.StatusOK, result: jsonBody(s.document, jobExample()), keyed: true,
 		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.Jobs.Pause(ctx, tx, id) }),
 	}
@@ -127,7 +128,7 @@ func (s *server) pauseJob() operation {
 
 func (s *server) resumeJob() operation {
 	return operation{
-		id: "resume-job", tag: "jobs", summary: "Resume a job", description: "Its schedule counts again, from now on.",
+		id: "resume-job", needs: may(access.Jobs, access.Update), tag: "jobs", summary: "Resume a job", description: "Its schedule counts again, from now on.",
 		status: http.StatusOK, result: jsonBody(s.document, jobExample()), keyed: true,
 		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.Jobs.Resume(ctx, tx, id) }),
 	}
@@ -135,7 +136,7 @@ func (s *server) resumeJob() operation {
 
 func (s *server) runJob() operation {
 	return operation{
-		id: "run-job", tag: "jobs", summary: "Run a job now",
+		id: "run-job", needs: may(access.Jobs, access.Run), tag: "jobs", summary: "Run a job now",
 		description: "Queues a run and returns it. While one is queued already, that one is returned.",
 		status:      http.StatusAccepted, result: jsonBody(s.document, runExample()), located: true, keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {

@@ -9,13 +9,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/link"
 )
 
 func (s *server) listLinks() operation {
 	states := []string{"pending", "sending", "unknown", "linked", "parked", "waiting", "failed"}
 	return operation{
-		id: "list-links", tag: "links", summary: "List links", description: "Which entity is which record, and whether both sides agree. Newest first.",
+		id: "list-links", needs: may(access.DeadLetters, access.Read), tag: "links", summary: "List links", description: "Which entity is which record, and whether both sides agree. Newest first.",
 		parameters: append([]*huma.Param{
 			idParameter("connection_id", "Those on this connection."),
 			choiceParameter("entity", "Those of this kind of entity.", kindNames()),

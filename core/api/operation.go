@@ -19,6 +19,7 @@ type route struct {
 // parameter that is not is refused, and so is a body where there should be none or of another media type.
 type operation struct {
 	id          string
+	needs       need
 	tag         string
 	summary     string
 	description string
@@ -41,6 +42,12 @@ func (r route) describe() *huma.Operation {
 		Method: method, Path: path,
 		OperationID: r.id, Summary: r.summary, Description: r.description, Tags: []string{r.tag},
 		Responses: map[string]*huma.Response{},
+	}
+	if r.needs.resource != "" {
+		op.Description = strings.TrimSpace(op.Description + " Needs the permission " + r.needs.String() + ".")
+	}
+	if r.needs.public {
+		op.Security = []map[string][]string{{}}
 	}
 	if r.onOne() {
 		op.Parameters = append(op.Parameters, &huma.Param{

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/crm"
 )
 
@@ -21,7 +22,7 @@ func (e entities) moveOrder() operation {
 	match.Required = false
 	match.Description = "The ETag of the version you have seen; without it any version moves, if its status allows."
 	return operation{
-		id: "move-order", tag: "entities", summary: "Move an order to another status",
+		id: "move-order", needs: may(e.resource(), access.Update, access.Approve), tag: "entities", summary: "Move an order to another status",
 		description: "A status that may not follow the present one is refused with 422, which lists those that may.",
 		parameters:  []*huma.Param{match},
 		body:        jsonBody(e.document, orderStatus{Status: "confirmed"}),
@@ -39,8 +40,12 @@ func (e entities) moveOrder() operation {
 				}
 			}
 			return e.change(ctx, c, seen, func(tx pgx.Tx, stored crm.Entity) (answer, error) {
-				entity, err := e.merge(stored, map[string]any{"status": in.Status})
+				patch := map[string]any{"status": in.Status}
+				entity, err := e.merge(stored, patch)
 				if err != nil {
+					return answer{}, err
+				}
+				if err := e.permitMove(c, patch, stored, entity); err != nil {
 					return answer{}, err
 				}
 				return e.save(ctx, tx, c, http.StatusOK, entity)

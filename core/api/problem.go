@@ -24,6 +24,7 @@ type Problem struct {
 	Instance   string      `json:"instance,omitempty" doc:"The request, as the logs name it." example:"urn:crmhub:request:0199a1b2-0000-7000-8000-000000000001"`
 	Violations []Violation `json:"violations,omitempty" doc:"Everything that is wrong with the input, not only the first."`
 	Version    int64       `json:"version,omitempty" doc:"With 412: the version stored now." example:"7"`
+	Permission string      `json:"permission,omitempty" doc:"With 403: what is missing." example:"order:update"`
 	Allowed    []string    `json:"allowed,omitempty" doc:"What would have been accepted instead." example:"[\"approved\",\"cancelled\"]"`
 
 	header http.Header
@@ -67,6 +68,10 @@ func problemOf(err error) *Problem {
 		return notFound()
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
+	case errors.Is(err, access.ErrInUse):
+		return &Problem{Type: problemType("in-use"), Title: "It is in use", Status: http.StatusConflict, Detail: "Something depends on it: move that away first."}
+	case isRefused(err):
+		return &Problem{Type: problemType("forbidden"), Title: "You may not do that", Status: http.StatusForbidden, Detail: "What you write would be out of your reach."}
 	case errors.As(err, &big):
 		return &Problem{Type: problemType("too-large"), Title: "The body is too large", Status: http.StatusRequestEntityTooLarge, Detail: "a body has at most 1 MiB"}
 	case errors.Is(err, context.Canceled):
@@ -79,6 +84,12 @@ func problemOf(err error) *Problem {
 		}
 	}
 	return internal()
+}
+
+// isRefused reports whether the database kept a row from who wanted to write it. The operations ask before; this is the fence.
+func isRefused(err error) bool {
+	code, _ := postgres.ErrorCode(err)
+	return code == "42501"
 }
 
 func problemType(name string) string { return "urn:crmhub:problem:" + name }

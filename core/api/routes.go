@@ -53,5 +53,20 @@ func (s *server) table() ([]route, error) {
 		route{"GET /tokens", s.listTokens()},
 		route{"POST /tokens", s.createToken()},
 		route{"DELETE /tokens/{id}", s.revokeToken()},
+
+		route{"GET /users", s.listUsers()},
+		route{"POST /users", s.addUser()},
+		route{"GET /users/{id}", s.getUser()},
+		route{"PATCH /users/{id}", s.patchUser()},
+		route{"GET /roles", s.listRoles()},
+		route{"POST /roles", s.addRole()},
+		route{"GET /roles/{id}", s.getRole()},
+		route{"PATCH /roles/{id}", s.patchRole()},
+		route{"DELETE /roles/{id}", s.deleteRole()},
+		route{"GET /departments", s.listDepartments()},
+		route{"POST /departments", s.addDepartment()},
+		route{"GET /departments/{id}", s.getDepartment()},
+		route{"PATCH /departments/{id}", s.patchDepartment()},
+		route{"DELETE /departments/{id}", s.deleteDepartment()},
 	), nil
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/job"
 )
 
 func (s *server) listRuns() operation {
 	statuses := []string{"queued", "running", "succeeded", "suspect", "failed", "cancelled"}
 	return operation{
-		id: "list-runs", tag: "jobs", summary: "List runs", description: "Newest first.",
+		id: "list-runs", needs: may(access.DeadLetters, access.Read), tag: "jobs", summary: "List runs", description: "Newest first.",
 		parameters: append([]*huma.Param{
 			idParameter("job_id", "Those of this job."),
 			idParameter("connection_id", "Those of this connection."),
@@ -47,7 +48,7 @@ func (s *server) listRuns() operation {
 
 func (s *server) getRun() operation {
 	return operation{
-		id: "get-run", tag: "jobs", summary: "Get a run", description: "Its counts grow while it executes.",
+		id: "get-run", needs: may(access.DeadLetters, access.Read), tag: "jobs", summary: "Get a run", description: "Its counts grow while it executes.",
 		status: http.StatusOK, result: jsonBody(s.document, runExample()),
 		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return job.GetRun(ctx, tx, id) }),
 	}
@@ -55,7 +56,7 @@ func (s *server) getRun() operation {
 
 func (s *server) cancelRun() operation {
 	return operation{
-		id: "cancel-run", tag: "jobs", summary: "Cancel a run",
+		id: "cancel-run", needs: may(access.Jobs, access.Run), tag: "jobs", summary: "Cancel a run",
 		description: "A queued run ends; one that executes ends after its page. One that has ended stays as it is.",
 		status:      http.StatusOK, result: jsonBody(s.document, runExample()), keyed: true,
 		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {

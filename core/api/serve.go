@@ -87,7 +87,12 @@ func (s *server) handle(rt route) http.HandlerFunc {
 }
 
 func (s *server) run(w http.ResponseWriter, c *call) (answer, error) {
-	if err := s.authenticate(c); err != nil {
+	if !c.route.needs.public {
+		if err := s.authenticate(c); err != nil {
+			return answer{}, err
+		}
+	}
+	if err := c.route.needs.check(c.who); err != nil {
 		return answer{}, err
 	}
 	if err := c.read(w); err != nil {

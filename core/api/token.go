@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/access"
+	"crmhub/core/schema"
 )
 
 // Token is an API token as the API shows it: never its secret, but once.
@@ -19,6 +20,7 @@ type Token struct {
 	LastUsedAt *time.Time `json:"last_used_at,omitempty" doc:"To the minute."`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty" doc:"Absent: never."`
 	RevokedAt  *time.Time `json:"revoked_at,omitempty" doc:"Absent: it counts."`
+	Scopes     []string   `json:"scopes" nullable:"false" doc:"What it may do of what you may: a resource, a colon and an action, where * is any. Empty: all of it." example:"[\"customer:read\",\"order:*\"]"`
 }
 
 // NewToken is a token just made.
@@ -30,11 +32,12 @@ type NewToken struct {
 type tokenInput struct {
 	Name      string     `json:"name" minLength:"1" maxLength:"100" doc:"What it is for."`
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When it stops counting; never if left out."`
+	Scopes    []string   `json:"scopes,omitempty" nullable:"false" maxItems:"100" doc:"What it may do of what you may: a resource, a colon and an action, where * is any. Left out: all of it."`
 }
 
 func (s *server) listTokens() operation {
 	return operation{
-		id: "list-tokens", tag: "access", summary: "List your API tokens", description: "The newest first, revoked ones too.",
+		id: "list-tokens", needs: may(access.Tokens, access.Read), tag: "access", summary: "List your API tokens", description: "The newest first, revoked ones too.",
 		status: http.StatusOK, result: jsonBody(s.document, list[Token]{Items: []Token{tokenExample()}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			tokens, err := s.Access.Tokens(ctx, c.who.Principal, c.who.UserID)
@@ -54,16 +57,19 @@ func (s *server) listTokens() operation {
 func (s *server) createToken() operation {
 	expires := time.Date(2027, 9, 1, 0, 0, 0, 0, time.UTC)
 	return operation{
-		id: "create-token", tag: "access", summary: "Create an API token",
+		id: "create-token", needs: may(access.Tokens, access.Create), tag: "access", summary: "Create an API token",
 		description: "It acts in your name. Its secret is in this answer and nowhere else, which is why an Idempotency-Key is refused here.",
-		body:        jsonBody(s.document, tokenInput{Name: "nightly export", ExpiresAt: &expires}),
+		body:        jsonBody(s.document, tokenInput{Name: "nightly export", ExpiresAt: &expires, Scopes: []string{"order:read", "customer:*"}}),
 		status:      http.StatusCreated, result: jsonBody(s.document, NewToken{tokenExample(), "chb_…"}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			in, err := decode[tokenInput](c)
 			if err != nil {
 				return answer{}, err
 			}
-			t, secret, err := s.Access.AddToken(ctx, c.who.Principal, c.who.UserID, in.Name, in.ExpiresAt)
+			if !c.who.MayGiveScopes(in.Scopes) {
+				return answer{}, schema.Violations{{Pointer: "/scopes", Rule: "permission", Message: "must be within the scopes of the token you use"}}
+			}
+			t, secret, err := s.Access.AddToken(ctx, c.who.Principal, c.who.UserID, in.Name, in.ExpiresAt, in.Scopes...)
 			if err != nil {
 				return answer{}, err
 			}
@@ -74,7 +80,7 @@ func (s *server) createToken() operation {
 
 func (s *server) revokeToken() operation {
 	return operation{
-		id: "revoke-token", tag: "access", summary: "Revoke one of your API tokens", description: "It stops counting at once, for good.",
+		id: "revoke-token", needs: may(access.Tokens, access.Delete), tag: "access", summary: "Revoke one of your API tokens", description: "It stops counting at once, for good.",
 		status: http.StatusNoContent,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			id, err := c.id()
@@ -94,9 +100,9 @@ func (s *server) revokeToken() operation {
 }
 
 func showToken(t access.Token) Token {
-	return Token{ID: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: t.LastUsedAt, ExpiresAt: t.ExpiresAt, RevokedAt: t.RevokedAt}
+	return Token{ID: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: t.LastUsedAt, ExpiresAt: t.ExpiresAt, RevokedAt: t.RevokedAt, Scopes: t.Scopes}
 }
 
 func tokenExample() Token {
-	return Token{ID: uuid.MustParse(exampleID), Name: "nightly export", CreatedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
+	return Token{ID: uuid.MustParse(exampleID), Name: "nightly export", CreatedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), Scopes: []string{"order:read", "customer:*"}}
 }

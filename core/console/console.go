@@ -48,36 +48,47 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /logout", c.logout)
 	mux.HandleFunc("POST /language", c.setLanguage)
 
-	pages := map[string]func(context.Context, *visit) error{
-		"GET /{$}":                             c.overview,
-		"GET /customers":                       c.listCustomers,
-		"GET /customers/{id}":                  c.showCustomer,
-		"GET /orders":                          c.listOrders,
-		"GET /orders/{id}":                     c.showOrder,
-		"GET /invoices":                        c.listInvoices,
-		"GET /invoices/{id}":                   c.showInvoice,
-		"GET /sync/connections":                c.listConnections,
-		"GET /sync/connections/{id}":           c.showConnection,
-		"POST /sync/connections/{id}/check":    c.checkConnection,
-		"POST /sync/connections/{id}/status":   c.setConnectionStatus,
-		"GET /sync/jobs":                       c.listJobs,
-		"POST /sync/jobs/{id}/run":             c.runJob,
-		"POST /sync/jobs/{id}/status":          c.setJobStatus,
-		"GET /sync/runs":                       c.listRuns,
-		"GET /sync/runs/{id}":                  c.showRun,
-		"GET /sync/runs/{id}/live":             c.followRun,
-		"POST /sync/runs/{id}/cancel":          c.cancelRun,
-		"GET /sync/dead-letters":               c.listDeadLetters,
-		"GET /sync/dead-letters/{id}":          c.showDeadLetter,
-		"POST /sync/dead-letters/replay":       c.replayCause,
-		"POST /sync/dead-letters/{id}/replay":  c.replayDeadLetter,
-		"POST /sync/dead-letters/{id}/dismiss": c.dismissDeadLetter,
+	for pattern, p := range c.pages() {
+		mux.Handle(pattern, c.page(p))
 	}
-	for pattern, page := range pages {
-		mux.Handle(pattern, c.page(page))
-	}
-	mux.Handle("/", c.page(func(context.Context, *visit) error { return crm.ErrNotFound }))
+	mux.Handle("/", c.page(page{serve: func(context.Context, *visit) error { return crm.ErrNotFound }}))
 	return c.secure(mux)
+}
+
+// page is what a URL of the console shows or does, and the permission it needs; no resource is for everybody signed in.
+type page struct {
+	resource access.Resource
+	action   access.Action
+	serve    func(context.Context, *visit) error
+}
+
+func (c *Console) pages() map[string]page {
+	const customers, orders, invoices = access.Resource(crm.KindCustomer), access.Resource(crm.KindOrder), access.Resource(crm.KindInvoice)
+	return map[string]page{
+		"GET /{$}":                             {"", "", c.overview},
+		"GET /customers":                       {customers, access.Read, c.listCustomers},
+		"GET /customers/{id}":                  {customers, access.Read, c.showCustomer},
+		"GET /orders":                          {orders, access.Read, c.listOrders},
+		"GET /orders/{id}":                     {orders, access.Read, c.showOrder},
+		"GET /invoices":                        {invoices, access.Read, c.listInvoices},
+		"GET /invoices/{id}":                   {invoices, access.Read, c.showInvoice},
+		"GET /sync/connections":                {access.Connections, access.Read, c.listConnections},
+		"GET /sync/connections/{id}":           {access.Connections, access.Read, c.showConnection},
+		"POST /sync/connections/{id}/check":    {access.Connections, access.Update, c.checkConnection},
+		"POST /sync/connections/{id}/status":   {access.Connections, access.Update, c.setConnectionStatus},
+		"GET /sync/jobs":                       {access.Jobs, access.Read, c.listJobs},
+		"POST /sync/jobs/{id}/run":             {access.Jobs, access.Run, c.runJob},
+		"POST /sync/jobs/{id}/status":          {access.Jobs, access.Update, c.setJobStatus},
+		"GET /sync/runs":                       {access.DeadLetters, access.Read, c.listRuns},
+		"GET /sync/runs/{id}":                  {access.DeadLetters, access.Read, c.showRun},
+		"GET /sync/runs/{id}/live":             {access.DeadLetters, access.Read, c.followRun},
+		"POST /sync/runs/{id}/cancel":          {access.Jobs, access.Run, c.cancelRun},
+		"GET /sync/dead-letters":               {access.DeadLetters, access.Read, c.listDeadLetters},
+		"GET /sync/dead-letters/{id}":          {access.DeadLetters, access.Read, c.showDeadLetter},
+		"POST /sync/dead-letters/replay":       {access.DeadLetters, access.Run, c.replayCause},
+		"POST /sync/dead-letters/{id}/replay":  {access.DeadLetters, access.Run, c.replayDeadLetter},
+		"POST /sync/dead-letters/{id}/dismiss": {access.DeadLetters, access.Update, c.dismissDeadLetter},
+	}
 }
 
 // contentPolicy allows our own files and forms, and nothing inline.

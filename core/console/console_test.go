@@ -18,6 +18,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
+	"crmhub/core/api"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/console"
@@ -59,9 +60,9 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{T: t, db: postgrestest.New(t), crm: &crm.Store{}}
-	s.access = &access.Store{DB: s.db}
+	s.access = &access.Store{DB: s.db, Entities: api.Entities()}
 	s.who = postgrestest.Organization(t, s.db)
-	if _, err := s.access.AddUser(t.Context(), s.who, access.User{Login: "ann", Name: "Ann Lee"}, password); err != nil {
+	if _, err := s.access.AddUser(t.Context(), s.who, access.User{Login: "ann", Name: "Ann Lee", Roles: []string{access.Admin}}, password); err != nil {
 		t.Fatal(err)
 	}
 	key, err := secret.NewKey(bytes.Repeat([]byte{7}, 32))

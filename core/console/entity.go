@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/link"
 )
@@ -88,6 +89,7 @@ func listEntities[T crm.Entity](ctx context.Context, v *visit, of listed) (list[
 		return l, errAddress
 	}
 	query := crm.Query{Text: l.Text, Sort: []crm.Sort{{Field: field, Desc: desc}}, After: q.Get("after"), Limit: pageSize}
+	v.narrow(of.kind, &query)
 	if l.Status != "" {
 		query.Filter = []crm.Condition{{Field: of.statusField, Op: crm.OpEqual, Value: l.Status}}
 	}
@@ -101,6 +103,9 @@ func listEntities[T crm.Entity](ctx context.Context, v *visit, of listed) (list[
 		}
 		var customers []uuid.UUID
 		for _, e := range page.Items {
+			if e, err = v.present(e); err != nil {
+				return err
+			}
 			l.Items = append(l.Items, e.(T)) //nolint:forcetypeassert // List returns the kind asked for
 			if id, ok := customerOf(e); ok {
 				customers = append(customers, id)
@@ -109,7 +114,7 @@ func listEntities[T crm.Entity](ctx context.Context, v *visit, of listed) (list[
 		if page.Next != "" {
 			l.Next = l.url(page.Next)
 		}
-		l.Customers, err = customerNames(ctx, v.console.CRM, tx, customers)
+		l.Customers, err = v.customerNames(ctx, tx, customers)
 		return err
 	})
 	return l, err
@@ -125,16 +130,23 @@ func customerOf(e crm.Entity) (uuid.UUID, bool) {
 	return uuid.Nil, false
 }
 
-func customerNames(ctx context.Context, store *crm.Store, tx pgx.Tx, ids []uuid.UUID) (map[uuid.UUID]string, error) {
+// customerNames gives the names of customers; a dash for those that the visitor does not see.
+func (v *visit) customerNames(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) (map[uuid.UUID]string, error) {
 	names := map[uuid.UUID]string{}
+	for _, id := range ids {
+		names[id] = "–"
+	}
 	if len(ids) == 0 {
 		return names, nil
 	}
-	found, err := store.Get(ctx, tx, crm.KindCustomer, ids)
+	found, err := v.console.CRM.Get(ctx, tx, crm.KindCustomer, ids)
 	if err != nil {
 		return nil, err
 	}
 	for id, e := range found {
+		if e, err = v.present(e); err != nil {
+			return nil, err
+		}
 		names[id] = e.(*crm.Customer).Name //nolint:forcetypeassert // Get returns the kind asked for
 	}
 	return names, nil
@@ -159,10 +171,14 @@ func getEntity[T crm.Entity](ctx context.Context, v *visit, tx pgx.Tx, kind crm.
 	if err != nil {
 		return e, nil, err
 	}
-	e, ok := found[id].(T)
-	if !ok {
+	if found[id] == nil {
 		return e, nil, crm.ErrNotFound
 	}
+	seen, err := v.present(found[id])
+	if err != nil {
+		return e, nil, err
+	}
+	e = seen.(T) //nolint:forcetypeassert // Get returns the kind asked for
 	links, err := link.OfEntity(ctx, tx, string(kind), id)
 	if err != nil || len(links) == 0 {
 		return e, nil, err
@@ -176,15 +192,24 @@ func getEntity[T crm.Entity](ctx context.Context, v *visit, tx pgx.Tx, kind crm.
 
 // related lists the newest entities of a kind that belong to one entity.
 func related[T crm.Entity](ctx context.Context, v *visit, tx pgx.Tx, kind crm.Kind, field, newest string, id uuid.UUID) ([]T, error) {
-	page, err := v.console.CRM.List(ctx, tx, kind, crm.Query{
+	q := crm.Query{
 		Filter: []crm.Condition{{Field: field, Op: crm.OpEqual, Value: id.String()}},
 		Sort:   []crm.Sort{{Field: newest, Desc: true}}, Limit: relatedSize,
-	})
+	}
+	r := access.Resource(kind)
+	if v.who.Hides(r, field) || v.who.Hides(r, newest) {
+		return nil, nil
+	}
+	v.narrow(kind, &q)
+	page, err := v.console.CRM.List(ctx, tx, kind, q)
 	if err != nil {
 		return nil, err
 	}
 	items := make([]T, len(page.Items))
 	for i, e := range page.Items {
+		if e, err = v.present(e); err != nil {
+			return nil, err
+		}
 		items[i] = e.(T) //nolint:forcetypeassert // List returns the kind asked for
 	}
 	return items, nil

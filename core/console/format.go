@@ -60,6 +60,9 @@ func tone(state any) string {
 
 // formatAmount gives 1,234.50 EUR: as many decimals as the currency counts in, thousands grouped as both languages do.
 func formatAmount(d decimal.Decimal, currency string) string {
+	if d.Exponent() == withheld.Exponent() {
+		return "–"
+	}
 	digits, err := money.Digits(currency)
 	if err != nil {
 		return group(d.String()) + " " + currency

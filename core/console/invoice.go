@@ -41,9 +41,14 @@ func (c *Console) showInvoice(ctx context.Context, v *visit) error {
 			if err != nil {
 				return err
 			}
-			p.Order, _ = orders[*p.Invoice.OrderID].(*crm.Order)
+			if o := orders[*p.Invoice.OrderID]; o != nil {
+				if o, err = v.present(o); err != nil {
+					return err
+				}
+				p.Order = o.(*crm.Order) //nolint:forcetypeassert // Get returns the kind asked for
+			}
 		}
-		p.Customers, err = customerNames(ctx, c.CRM, tx, []uuid.UUID{p.Invoice.CustomerID})
+		p.Customers, err = v.customerNames(ctx, tx, []uuid.UUID{p.Invoice.CustomerID})
 		return err
 	})
 	if err != nil {

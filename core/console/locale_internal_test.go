@@ -67,7 +67,7 @@ func TestEveryWordIsThereAndUsed(t *testing.T) {
 	for n := range notices {
 		mentioned["notice."+n] = true
 	}
-	for _, page := range []string{"error.closed", "error.internal", "error.invalid", "error.not_found"} {
+	for _, page := range []string{"error.closed", "error.forbidden", "error.internal", "error.invalid", "error.not_found"} {
 		mentioned[page+".title"], mentioned[page+".text"] = true, true
 	}
 	for key := range states() {

@@ -36,7 +36,7 @@ func (c *Console) showOrder(ctx context.Context, v *visit) error {
 		if p.Order, p.Links, err = getEntity[*crm.Order](ctx, v, tx, crm.KindOrder); err != nil {
 			return err
 		}
-		if p.Customers, err = customerNames(ctx, c.CRM, tx, []uuid.UUID{p.Order.CustomerID}); err != nil {
+		if p.Customers, err = v.customerNames(ctx, tx, []uuid.UUID{p.Order.CustomerID}); err != nil {
 			return err
 		}
 		p.Invoices, err = related[*crm.Invoice](ctx, v, tx, crm.KindInvoice, "order_id", "issue_date", p.Order.ID)

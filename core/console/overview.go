@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/job"
 )
@@ -38,42 +39,76 @@ func (p overviewPage) Begun() bool {
 
 func (c *Console) overview(ctx context.Context, v *visit) error {
 	var p overviewPage
-	err := v.as(ctx, func(tx pgx.Tx) error {
-		customers, err := c.CRM.Count(ctx, tx, crm.KindCustomer)
-		if err != nil {
+	err := v.as(ctx, func(tx pgx.Tx) (err error) {
+		if p.Totals, err = v.totals(ctx, tx); err != nil {
 			return err
 		}
-		sums, err := c.CRM.Totals(ctx, tx)
-		if err != nil {
-			return err
-		}
-		p.Totals = []total{
-			{Label: "nav.customers", Link: "/customers", Count: customers},
-			totalOf(crm.KindOrder, "nav.orders", "/orders", sums),
-			totalOf(crm.KindInvoice, "nav.invoices", "/invoices", sums),
-			totalOf(crm.KindPayment, "overview.payments", "", sums),
-		}
-		if p.Waiting, err = job.CountOpen(ctx, tx); err != nil {
-			return err
-		}
-		if p.Waiting > 0 {
-			letters, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Status: job.Open, Limit: 5})
-			if err != nil {
+		if v.who.May(access.DeadLetters, access.Read) != "" {
+			if err := c.lately(ctx, tx, &p); err != nil {
 				return err
 			}
-			p.DeadLetters = letters.DeadLetters
 		}
-		if p.Connections, err = c.connectionRows(ctx, tx); err != nil {
-			return err
+		if v.who.May(access.Connections, access.Read) != "" {
+			p.Connections, err = c.connectionRows(ctx, tx)
 		}
-		runs, err := c.runRows(ctx, tx, job.RunFilter{Limit: 200})
-		p.Runs = newestOfEach(runs.Runs)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return v.show("overview", p)
+}
+
+// totals are the tiles of what the visitor may see.
+func (v *visit) totals(ctx context.Context, tx pgx.Tx) ([]total, error) {
+	var all []total
+	if v.who.May(access.Resource(crm.KindCustomer), access.Read) != "" {
+		customers, err := v.console.CRM.Count(ctx, tx, crm.KindCustomer)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, total{Label: "nav.customers", Link: "/customers", Count: customers})
+	}
+	sums, err := v.console.CRM.Totals(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range []struct {
+		kind              crm.Kind
+		label, to, amount string
+	}{
+		{crm.KindOrder, "nav.orders", "/orders", "total"},
+		{crm.KindInvoice, "nav.invoices", "/invoices", "total"},
+		{crm.KindPayment, "overview.payments", "", "amount"},
+	} {
+		r := access.Resource(t.kind)
+		if v.who.May(r, access.Read) == "" {
+			continue
+		}
+		shown := totalOf(t.kind, t.label, t.to, sums)
+		if v.who.Hides(r, t.amount) || v.who.Hides(r, "residual") {
+			shown.Sums = nil
+		}
+		all = append(all, shown)
+	}
+	return all, nil
+}
+
+// lately fills in what waits for a person and what ran.
+func (c *Console) lately(ctx context.Context, tx pgx.Tx, p *overviewPage) (err error) {
+	if p.Waiting, err = job.CountOpen(ctx, tx); err != nil {
+		return err
+	}
+	if p.Waiting > 0 {
+		letters, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Status: job.Open, Limit: 5})
+		if err != nil {
+			return err
+		}
+		p.DeadLetters = letters.DeadLetters
+	}
+	runs, err := c.runRows(ctx, tx, job.RunFilter{Limit: 200})
+	p.Runs = newestOfEach(runs.Runs)
+	return err
 }
 
 // totalOf gathers the sums of one kind, a currency each.

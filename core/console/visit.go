@@ -36,10 +36,15 @@ type frame struct {
 	Notice string // a key of the catalogue, "" for none
 	Tone   string // of the notice
 	Data   any
+
+	who access.Identity
 }
 
-// page serves one page to whoever is signed in, and shows an error page for what it returns.
-func (c *Console) page(serve func(context.Context, *visit) error) http.Handler {
+// May reports whether the reader may do something, so that a page offers nothing that would be refused.
+func (f frame) May(r access.Resource, a access.Action) bool { return f.who.May(r, a) != "" }
+
+// page serves one page to whoever is signed in and may see it, and shows an error page for what it returns.
+func (c *Console) page(p page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := c.identify(r)
 		if errors.Is(err, access.ErrUnauthenticated) {
@@ -47,8 +52,11 @@ func (c *Console) page(serve func(context.Context, *visit) error) http.Handler {
 			return
 		}
 		v := &visit{c, w, r, languageOf(r, who.Locale), who}
+		if err == nil && p.resource != "" && v.who.May(p.resource, p.action) == "" {
+			err = errForbidden
+		}
 		if err == nil {
-			err = serve(r.Context(), v)
+			err = p.serve(r.Context(), v)
 		}
 		if err != nil {
 			v.fail(err)
@@ -75,7 +83,7 @@ func (v *visit) show(name string, data any) error { return v.write(http.StatusOK
 
 func (v *visit) write(status int, name string, data any) error {
 	q := v.r.URL.Query()
-	f := frame{Path: v.r.URL.Path, User: v.who.Name, Data: data}
+	f := frame{Path: v.r.URL.Path, User: v.who.Name, Data: data, who: v.who}
 	if v.r.Method == http.MethodPost {
 		f.Path = path.Dir(f.Path) // the page that the action is on
 	}
@@ -127,6 +135,8 @@ func (v *visit) done(to, notice string) error {
 var (
 	// errAddress says that a URL or form asks for what no page of the console offers.
 	errAddress = errors.New("the address does not fit")
+	// errForbidden says that the visitor lacks the permission for a page.
+	errForbidden = errors.New("may not do that")
 	// errClosed says that somebody was faster.
 	errClosed = errors.New("it was dealt with meanwhile")
 )
@@ -141,6 +151,8 @@ func (v *visit) fail(err error) {
 	switch {
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
+	case errors.Is(err, errForbidden):
+		status, key = http.StatusForbidden, "error.forbidden"
 	case errors.Is(err, errClosed), errors.Is(err, connection.ErrStale):
 		status, key = http.StatusConflict, "error.closed"
 	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, errAddress):

@@ -69,11 +69,12 @@ func (r *references) readCurrencies(ctx context.Context, tx pgx.Tx, invoices []u
 	return nil
 }
 
-// missing returns what e refers to that is not there, and invoices a payment cannot pay.
-func (r *references) missing(k Kind, e Entity) schema.Violations {
+// missing returns what e refers to that is not there, and invoices a payment cannot pay. What the stored version refers
+// to already stays as it is, even where the writer does not see it.
+func (r *references) missing(k Kind, stored, e Entity) schema.Violations {
 	var f faults
 	eachReference("", shapes()[k], reflect.ValueOf(e).Elem(), func(at, kind string, to uuid.UUID) {
-		if !r.there[kind][to] {
+		if !r.there[kind][to] && !refersTo(stored, kind, to) {
 			f.add(at, "exists", "must be the id of a %s here", kind)
 		}
 	})
@@ -85,6 +86,15 @@ func (r *references) missing(k Kind, e Entity) schema.Violations {
 		}
 	}
 	return f.violations
+}
+
+func refersTo(e Entity, kind string, to uuid.UUID) (found bool) {
+	if e != nil {
+		eachReference("", shapes()[e.Kind()], reflect.ValueOf(e).Elem(), func(_, k string, id uuid.UUID) {
+			found = found || k == kind && id == to
+		})
+	}
+	return found
 }
 
 // eachReference calls fn for every id in v that names another entity.

@@ -110,7 +110,7 @@ func (w *writing) check(ctx context.Context, tx pgx.Tx) error {
 		e.Normalize()
 		moved := w.moved(stored, e)
 		vs := append(e.Validate(), moved...)
-		vs = append(vs, found.missing(w.kind, e)...)
+		vs = append(vs, found.missing(w.kind, stored, e)...)
 		if len(vs) > 0 {
 			return &ItemError{i, vs}
 		}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // An order is paid when its invoices have brought in what it is worth, or all that it was billed for once it is billed in
@@ -30,7 +32,8 @@ order by o.id
 for no key update of o`
 
 // settle lets the payment status of orders follow their invoices, which were just saved. Where an ERP tells the status
-// itself, its word and this one are the last by turns, and agree in the end.
+// itself, its word and this one are the last by turns, and agree in the end. It reaches every order and invoice of the
+// organization: what an order was paid does not depend on who saves an invoice.
 func (s *Store) settle(ctx context.Context, tx pgx.Tx, by By, invoices []Entity) error {
 	var ids []uuid.UUID
 	for _, e := range invoices {
@@ -41,6 +44,10 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, by By, invoices []Entity)
 	if len(ids) == 0 {
 		return nil
 	}
+	return postgres.AsHub(ctx, tx, by.Actor, func() error { return s.settleOrders(ctx, tx, by, ids) })
+}
+
+func (s *Store) settleOrders(ctx context.Context, tx pgx.Tx, by By, ids []uuid.UUID) error {
 	rows, err := tx.Query(ctx, settled, ids)
 	if err != nil {
 		return fmt.Errorf("settle orders: %w", err)

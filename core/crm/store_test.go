@@ -36,7 +36,7 @@ func newShop(t testing.TB) *shop {
 func openShop(t testing.TB, db *postgres.DB) *shop {
 	t.Helper()
 	who := postgrestest.Organization(t, db)
-	who.Actor = postgres.User(uuid.New())
+	who.Actor, who.Reach = postgres.User(uuid.New()), postgres.Everywhere()
 	return &shop{db: db, who: who}
 }
 

@@ -63,6 +63,7 @@ func (db *DB) Ping(ctx context.Context) error { return db.pool.Ping(ctx) }
 type Principal struct {
 	Organization uuid.UUID
 	Actor        Actor
+	Reach        *Reach // of users and tokens, who see no guarded row without; the hub and connections see all
 }
 
 // Actor is written to created_by and updated_by, for example user:0198… or connection:0198….
@@ -79,6 +80,9 @@ func Connection(id uuid.UUID) Actor { return Actor("connection:" + id.String()) 
 
 // System is the hub acting on its own.
 const System Actor = "system"
+
+// Whole reports whether the actor is no person and acts on the whole organization.
+func (a Actor) Whole() bool { return a == System || strings.HasPrefix(string(a), "connection:") }
 
 // ErrNoPrincipal is returned for a transaction that names no organization or an actor that is none.
 var ErrNoPrincipal = errors.New("no principal: an organization and an actor are required")
@@ -109,11 +113,21 @@ func (db *DB) As(ctx context.Context, p Principal, fn func(tx pgx.Tx) error) err
 	if err := p.check(); err != nil {
 		return err
 	}
-	// One round trip opens the transaction and says who acts. Both values were checked above:
-	// a UUID printed by us and a kind with a UUID cannot carry a quote.
+	// One round trip opens the transaction and says who acts and how far. The values were checked above and in
+	// NewReach: UUIDs printed by us, a kind with a UUID and words of the alphabet cannot carry a quote.
 	begin := "begin; set local role crmhub_app; set local crmhub.organization = '" + p.Organization.String() +
-		"'; set local crmhub.actor = '" + string(p.Actor) + "'"
+		"'; set local crmhub.actor = '" + string(p.Actor) + "'" + p.settings()
 	return db.run(ctx, begin, fn)
+}
+
+func (p Principal) settings() string {
+	switch {
+	case p.Actor.Whole():
+		return everywhere
+	case p.Reach == nil:
+		return ""
+	}
+	return p.Reach.settings
 }
 
 // AsSystem runs fn in a transaction that crosses organizations, on the tables granted to the system role:
@@ -124,6 +138,27 @@ func (db *DB) AsSystem(ctx context.Context, fn func(tx pgx.Tx) error) error {
 
 func (db *DB) run(ctx context.Context, begin string, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, fn)
+}
+
+// AsHub runs fn with the reach of the hub itself inside the transaction of an actor who may reach less: for what follows
+// from a write by a rule of the hub (an order is paid because its invoices are), whoever made it.
+func AsHub(ctx context.Context, tx pgx.Tx, actor Actor, fn func() error) error {
+	if actor.Whole() {
+		return fn()
+	}
+	var before string
+	err := tx.QueryRow(ctx, `
+		with before as materialized (select coalesce(current_setting('crmhub.reach', true), '') as reach)
+		select reach, set_config('crmhub.reach', '*', true) from before`).Scan(&before, nil)
+	if err != nil {
+		return fmt.Errorf("reach as the hub: %w", err)
+	}
+	err = fn()
+	// After an error of the server this fails too, and whoever goes on from a savepoint has the old setting back by it.
+	if _, back := tx.Exec(ctx, "select set_config('crmhub.reach', $1, true)", before); back != nil && err == nil {
+		err = fmt.Errorf("reach no further: %w", back)
+	}
+	return err
 }
 
 // ErrorCode returns the SQLSTATE and constraint name of a server error in err's chain; empty strings if there is none.

@@ -1,0 +1,138 @@
+package access
+
+import (
+	"maps"
+	"slices"
+
+	"crmhub/core/postgres"
+)
+
+// Resource is what a permission is about: a kind of entity (customer), or one of the hub's own below. "*" in a grant or a
+// token's scope is every resource.
+type Resource string
+
+// The resources that are no entities.
+const (
+	Connections   Resource = "connection"
+	Jobs          Resource = "job"
+	DeadLetters   Resource = "dead_letter" // and links, and runs
+	Users         Resource = "user"
+	Roles         Resource = "role"
+	Organizations Resource = "organization" // its departments
+	Tokens        Resource = "token"
+	Audit         Resource = "audit"
+	Reports       Resource = "report"
+)
+
+// Action is what somebody does with a resource. "*" in a grant or a token's scope is every action.
+type Action string
+
+// The actions.
+const (
+	Read    Action = "read"
+	Create  Action = "create"
+	Update  Action = "update"
+	Delete  Action = "delete"
+	Assign  Action = "assign" // give to another owner
+	Export  Action = "export"
+	Import  Action = "import"
+	Merge   Action = "merge"
+	Approve Action = "approve" // let an order be confirmed
+	Reveal  Action = "reveal"  // see masked fields plainly
+	Run     Action = "run"     // start and cancel jobs, replay dead letters
+)
+
+// Any stands for every resource or action.
+const Any = "*"
+
+// Scope is how far a permission reaches; see [postgres.Scope].
+type Scope = postgres.Scope
+
+// FieldAccess is what somebody may do with a field, the least first. A field that no rule names may be edited.
+type FieldAccess string
+
+// The kinds of access to a field.
+const (
+	FieldHidden FieldAccess = "hidden"
+	FieldMasked FieldAccess = "masked" // a text shows its end, anything else is hidden
+	FieldRead   FieldAccess = "read"
+	FieldEdit   FieldAccess = "edit"
+)
+
+var fieldAccess = []FieldAccess{FieldHidden, FieldMasked, FieldRead, FieldEdit} //nolint:gochecknoglobals // an order
+
+func (a FieldAccess) less(b FieldAccess) bool {
+	return slices.Index(fieldAccess, a) < slices.Index(fieldAccess, b)
+}
+
+// Entity is a kind of entity as far as permissions need to know it.
+type Entity struct {
+	Name   Resource
+	Owned  bool            // rows have an owner; others are reached all or none, so only the scope organization fits
+	Fields map[string]bool // what rules may name; true: a text, which can be masked
+}
+
+// entityActions are what may be done with every entity; [Actions] says which have more.
+var entityActions = []Action{Read, Create, Update, Delete, Export, Import, Reveal} //nolint:gochecknoglobals // a table
+
+// special are the actions that few entities know.
+var special = map[Action][]Resource{ //nolint:gochecknoglobals // a table
+	Merge:   {"customer", "contact"},
+	Approve: {"order", "contract", "invoice", "payment"},
+}
+
+// hubActions are what may be done with the resources that are no entities.
+var hubActions = map[Resource][]Action{ //nolint:gochecknoglobals // a table
+	Connections:   {Read, Create, Update, Delete},
+	Jobs:          {Read, Create, Update, Run},
+	DeadLetters:   {Read, Update, Run},
+	Users:         {Read, Create, Update},
+	Roles:         {Read, Create, Update, Delete},
+	Organizations: {Read, Update},
+	Tokens:        {Read, Create, Delete},
+	Audit:         {Read, Export},
+	Reports:       {Read, Export},
+}
+
+// Resources are all there are, by name.
+func (s *Store) Resources() []Resource {
+	all := slices.Collect(maps.Keys(hubActions))
+	for _, e := range s.Entities {
+		all = append(all, e.Name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Actions are what may be done with a resource; none if there is no such resource.
+func (s *Store) Actions(r Resource) []Action {
+	e, ok := s.entity(r)
+	if !ok {
+		return hubActions[r]
+	}
+	actions := slices.Clone(entityActions)
+	if e.Owned {
+		actions = append(actions, Assign)
+	}
+	for _, a := range []Action{Merge, Approve} {
+		if slices.Contains(special[a], r) {
+			actions = append(actions, a)
+		}
+	}
+	return actions
+}
+
+// owned reports whether a scope narrower than the organization means something for a resource.
+func (s *Store) owned(r Resource) bool {
+	e, ok := s.entity(r)
+	return ok && e.Owned || r == Tokens || r == Any
+}
+
+func (s *Store) entity(r Resource) (Entity, bool) {
+	for _, e := range s.Entities {
+		if e.Name == r {
+			return e, true
+		}
+	}
+	return Entity{}, false
+}

@@ -1,0 +1,431 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"crmhub/core/access"
+	"crmhub/core/api"
+	"crmhub/core/crm"
+	"crmhub/core/postgres"
+)
+
+// firm is an organization where somebody, called me, works in a department of a tree, among a colleague there, somebody
+// below, and somebody above. Of each kind there is an entity of each of them and one of nobody.
+type firm struct {
+	*hub
+	t     *testing.T
+	role  uuid.UUID
+	me    string // a token
+	users map[string]uuid.UUID
+	rows  map[crm.Kind]map[string]string // kind, owner, id
+}
+
+var people = []string{"me", "colleague", "below", "above", "nobody"}
+
+// reaches is what the scopes mean, said a second time and plainly.
+func reaches(scope access.Scope, owner string) bool {
+	switch scope {
+	case "own":
+		return owner == "me"
+	case "department":
+		return owner == "me" || owner == "colleague"
+	case "department_tree":
+		return owner == "me" || owner == "colleague" || owner == "below"
+	case "organization":
+		return true
+	}
+	return false
+}
+
+func newFirm(t *testing.T) *firm {
+	t.Helper()
+	h := newHub(t)
+	f := &firm{hub: h, t: t, users: map[string]uuid.UUID{}, rows: map[crm.Kind]map[string]string{}}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	head, err := h.access.AddDepartment(t.Context(), h.principalA, access.Department{Name: "Head"})
+	must(err)
+	north, err := h.access.AddDepartment(t.Context(), h.principalA, access.Department{Name: "North", ParentID: &head.ID})
+	must(err)
+	harbour, err := h.access.AddDepartment(t.Context(), h.principalA, access.Department{Name: "Harbour", ParentID: &north.ID})
+	must(err)
+	role, err := h.access.AddRole(t.Context(), h.principalA, access.Role{Code: "tested", Name: "Tested"})
+	must(err)
+	f.role = role.ID
+	for login, department := range map[string]uuid.UUID{"me": north.ID, "colleague": north.ID, "below": harbour.ID, "above": head.ID} {
+		u, err := h.access.AddUser(t.Context(), h.principalA, access.User{Login: login, Name: login, DepartmentID: &department, Roles: []string{"tested"}}, "correct horse")
+		must(err)
+		f.users[login] = u.ID
+	}
+	_, f.me, err = h.access.AddToken(t.Context(), h.principalA, f.users["me"], "test", nil)
+	must(err)
+	for _, kind := range crm.Kinds() {
+		f.rows[kind] = map[string]string{}
+		for _, owner := range people {
+			if owner != "nobody" && !crm.Owned(kind) {
+				continue
+			}
+			name := string(kind) + " of " + owner
+			h.make(name, "/"+string(kind)+"s", f.document(kind, name, owner))
+			f.rows[kind][owner] = h.ids[name]
+		}
+	}
+	return f
+}
+
+// document is an entity with what its kind needs; what it refers to is nobody's.
+func (f *firm) document(kind crm.Kind, name, owner string) string {
+	doc := map[string]any{}
+	customer := f.rows[crm.KindCustomer]["nobody"]
+	switch kind {
+	case crm.KindCustomer:
+		doc = map[string]any{"name": name, "kind": "company", "lifecycle": "lead"}
+	case crm.KindContact:
+		doc = map[string]any{"name": name}
+	case crm.KindProduct:
+		doc = map[string]any{"sku": name, "name": name, "unit": "unit"}
+	case crm.KindOrder:
+		doc = map[string]any{"customer_id": customer, "date": "2026-09-01", "currency": "EUR"}
+	case crm.KindInvoice:
+		doc = map[string]any{"customer_id": customer, "currency": "EUR"}
+	case crm.KindPayment:
+		doc = map[string]any{"customer_id": customer, "date": "2026-09-01", "currency": "EUR", "amount": "1"}
+	default:
+		f.t.Fatalf("say here what a %s needs", kind)
+	}
+	if owner != "nobody" {
+		doc["owner_id"] = f.users[owner]
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// allow makes me somebody who may do this and nothing else.
+func (f *firm) allow(resource access.Resource, may map[access.Action]access.Scope) {
+	f.t.Helper()
+	_, err := f.access.ChangeRole(f.t.Context(), f.principalA, f.role, func(r *access.Role) {
+		r.Grants, r.Fields = nil, nil
+		for action, scope := range may {
+			if scope != "" {
+				r.Grants = append(r.Grants, access.Grant{Resource: resource, Action: action, Scope: scope})
+			}
+		}
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *firm) ask(method, path, body string, headers ...string) (status int, answer string) {
+	w := f.request(method, path, body, append([]string{"Authorization: Bearer " + f.me}, headers...)...)
+	return w.Code, w.Body.String()
+}
+
+// checkKind asks for everything that may be done with the entities of a kind and compares with what the scopes mean.
+func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
+	f.t.Helper()
+	path := "/" + string(kind) + "s"
+	expect := func(what string, got int, want int, body string) {
+		f.t.Helper()
+		if got != want {
+			f.t.Errorf("%s %s with %v: got %d, want %d %s", what, kind, may, got, want, body)
+		}
+	}
+	var seen []string
+	for owner, id := range f.rows[kind] {
+		visible := reaches(may["read"], owner)
+		if visible {
+			seen = append(seen, owner)
+		}
+		// One who may not read at all is told so; else what is out of scope is not there.
+		read := http.StatusNotFound
+		switch {
+		case may["read"] == "":
+			read = http.StatusForbidden
+		case visible:
+			read = http.StatusOK
+		}
+		status, body := f.ask("GET", path+"/"+id, "")
+		expect("get "+owner+"'s", status, read, body)
+
+		// An ETag that is old by far shows who gets as far as writing, and changes nothing.
+		write := func(scopes ...access.Scope) int {
+			allowed, any := false, false
+			for _, s := range scopes {
+				any, allowed = any || s != "", allowed || reaches(s, owner)
+			}
+			switch {
+			case !any:
+				return http.StatusForbidden
+			case !visible:
+				return http.StatusNotFound
+			case allowed:
+				return http.StatusPreconditionFailed
+			}
+			return http.StatusForbidden
+		}
+		status, body = f.ask("PATCH", path+"/"+id, `{"ext":{"a":1}}`, `If-Match: "999"`)
+		want := write(may["update"], may["assign"])
+		if may["delete"] != "" && visible && reaches(may["delete"], owner) && want == http.StatusForbidden && may["update"].Wider(may["assign"]) != "" {
+			want = http.StatusPreconditionFailed // it could be locked, and its version comes first
+		}
+		expect("patch "+owner+"'s", status, want, body)
+		status, body = f.ask("DELETE", path+"/"+id, "", `If-Match: "999"`)
+		want = write(may["delete"])
+		if may["delete"] != "" && visible && want == http.StatusForbidden && reaches(may["update"].Wider(may["assign"]), owner) {
+			want = http.StatusPreconditionFailed
+		}
+		expect("delete "+owner+"'s", status, want, body)
+
+		created := http.StatusUnprocessableEntity
+		switch {
+		case may["create"] == "":
+			created = http.StatusForbidden
+		case owner == "nobody" && crm.Owned(kind), reaches(may["create"], owner): // without an owner it is mine
+			created = http.StatusCreated
+		}
+		customerSeen := kind == crm.KindCustomer || kind == crm.KindContact || kind == crm.KindProduct
+		if created == http.StatusCreated && !customerSeen {
+			created = http.StatusUnprocessableEntity // refers to a customer I do not see
+		}
+		status, body = f.ask("POST", path, f.document(kind, uuid.NewString(), owner))
+		expect("create "+owner+"'s", status, created, body)
+		if status == http.StatusCreated {
+			var doc struct{ ID string }
+			_ = json.Unmarshal([]byte(body), &doc)
+			if w := f.request("DELETE", path+"/"+doc.ID, "", "If-Match: *"); w.Code != http.StatusNoContent {
+				f.t.Fatalf("%d %s", w.Code, w.Body)
+			}
+		}
+	}
+	if may["read"] == "" {
+		return
+	}
+	status, body := f.ask("GET", path+"?limit=200", "")
+	expect("list", status, http.StatusOK, body)
+	var list struct{ Items []struct{ ID string } }
+	_ = json.Unmarshal([]byte(body), &list)
+	var listed []string
+	for owner, id := range f.rows[kind] {
+		if slices.ContainsFunc(list.Items, func(i struct{ ID string }) bool { return i.ID == id }) {
+			listed = append(listed, owner)
+		}
+	}
+	slices.Sort(seen)
+	slices.Sort(listed)
+	if diff := cmp.Diff(seen, listed); diff != "" || len(list.Items) != len(seen) {
+		f.t.Errorf("list of %s with %v has %d (-want +got):\n%s", kind, may, len(list.Items), diff)
+	}
+}
+
+// TestEveryScopeOfEveryActionOnEveryKind walks the matrix: each action alone beside reading everything, and each beside
+// reading so far and no further.
+func TestEveryScopeOfEveryActionOnEveryKind(t *testing.T) {
+	t.Parallel()
+	f := newFirm(t)
+	scopes := append([]access.Scope{""}, postgres.Scopes()...)
+	for _, kind := range crm.Kinds() {
+		if !crm.Owned(kind) {
+			scopes = []access.Scope{"", postgres.ScopeOrganization}
+		} else {
+			scopes = append([]access.Scope{""}, postgres.Scopes()...)
+		}
+		for _, scope := range scopes {
+			for _, may := range []map[access.Action]access.Scope{
+				{"read": scope},
+				{"read": "organization", "update": scope},
+				{"read": "organization", "create": scope},
+				{"read": "organization", "delete": scope},
+				{"read": scope, "update": "organization", "delete": "organization", "create": "organization"},
+			} {
+				f.allow(access.Resource(kind), may)
+				f.checkKind(kind, may)
+			}
+			if crm.Owned(kind) {
+				may := map[access.Action]access.Scope{"read": "organization", "assign": scope}
+				f.allow(access.Resource(kind), may)
+				f.checkKind(kind, may)
+			}
+		}
+	}
+}
+
+// presets is what the roles that come with an organization may do with entities, said a second time.
+var presets = map[string]map[crm.Kind]map[access.Action]access.Scope{
+	"admin": {
+		"customer": all("organization"), "contact": all("organization"), "product": all("organization"),
+		"order": all("organization"), "invoice": all("organization"), "payment": all("organization"),
+	},
+	"sales_manager": {
+		"customer": all("department_tree"), "contact": all("department_tree"), "order": all("department_tree"),
+		"product": reading("organization"), "invoice": reading("department_tree"), "payment": reading("department_tree"),
+	},
+	"sales": {
+		"customer": writing("own"), "contact": writing("own"), "order": writing("own"),
+		"product": reading("organization"), "invoice": reading("own"), "payment": reading("own"),
+	},
+	"marketing": {
+		"customer": reading("organization"), "contact": reading("organization"), "order": reading("organization"), "product": reading("organization"),
+	},
+	"service": {
+		"customer": reading("organization"), "contact": reading("organization"), "order": reading("organization"), "product": reading("organization"),
+	},
+	"finance": {
+		"customer": {"read": "organization", "update": "organization"}, "contact": reading("organization"), "order": reading("organization"),
+		"product": reading("organization"), "invoice": all("organization"), "payment": all("organization"),
+	},
+	"integrator": {
+		"customer": reading("organization"), "contact": reading("organization"), "product": reading("organization"),
+		"order": reading("organization"), "invoice": reading("organization"), "payment": reading("organization"),
+	},
+	"auditor": {
+		"customer": reading("organization"), "contact": reading("organization"), "product": reading("organization"),
+		"order": reading("organization"), "invoice": reading("organization"), "payment": reading("organization"),
+	},
+}
+
+func reading(s access.Scope) map[access.Action]access.Scope {
+	return map[access.Action]access.Scope{"read": s}
+}
+
+func writing(s access.Scope) map[access.Action]access.Scope {
+	return map[access.Action]access.Scope{"read": s, "create": s, "update": s}
+}
+
+func all(s access.Scope) map[access.Action]access.Scope {
+	return map[access.Action]access.Scope{"read": s, "create": s, "update": s, "delete": s, "assign": s}
+}
+
+// doors are lists of the hub's own things, and which presets may see them.
+var doors = map[string][]string{
+	"/connections":  {"admin", "integrator", "auditor"},
+	"/jobs":         {"admin", "integrator", "auditor"},
+	"/runs":         {"admin", "integrator", "auditor"},
+	"/links":        {"admin", "integrator", "auditor"},
+	"/dead-letters": {"admin", "integrator", "auditor"},
+	"/roles":        {"admin", "auditor"},
+	"/users":        slices.Collect(maps.Keys(presets)),
+	"/departments":  slices.Collect(maps.Keys(presets)),
+	"/tokens":       slices.Collect(maps.Keys(presets)),
+	"/me":           slices.Collect(maps.Keys(presets)),
+}
+
+func TestPresetsMayWhatTheyShould(t *testing.T) {
+	t.Parallel()
+	f := newFirm(t)
+	roles, err := f.access.Roles(t.Context(), f.principalA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := map[access.Resource]map[string]bool{}
+	for _, e := range api.Entities() {
+		fields[e.Name] = e.Fields
+	}
+	for _, role := range roles {
+		if role.Code == "tested" {
+			continue
+		}
+		for _, rule := range role.Fields {
+			if _, ok := fields[rule.Resource][rule.Field]; fields[rule.Resource] != nil && !ok {
+				t.Errorf("%s has a rule for %s.%s, which does not exist", role.Code, rule.Resource, rule.Field)
+			}
+		}
+		if _, err := f.access.ChangeUser(t.Context(), f.principalA, f.users["me"], func(u *access.User) { u.Roles = []string{role.Code} }); err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range crm.Kinds() {
+			t.Run(fmt.Sprint(role.Code, " ", kind), func(t *testing.T) {
+				f.t = t
+				f.checkPreset(kind, presets[role.Code][kind])
+			})
+		}
+		for path, codes := range doors {
+			want := http.StatusForbidden
+			if slices.Contains(codes, role.Code) {
+				want = http.StatusOK
+			}
+			if status, body := f.ask("GET", path, ""); status != want {
+				t.Errorf("%s: GET %s is %d, want %d %s", role.Code, path, status, want, body)
+			}
+		}
+	}
+}
+
+// checkPreset is checkKind but for creating, where what is referred to depends on the rest of the role.
+func (f *firm) checkPreset(kind crm.Kind, may map[access.Action]access.Scope) {
+	f.t.Helper()
+	path := "/" + string(kind) + "s"
+	for owner, id := range f.rows[kind] {
+		visible := reaches(may["read"], owner)
+		for _, c := range []struct {
+			method, body string
+			action       access.Action
+			done         int
+		}{{"GET", "", "read", 200}, {"PATCH", `{"remark":"x"}`, "update", 412}, {"DELETE", "", "delete", 412}} {
+			want := c.done
+			switch {
+			case may[c.action] == "":
+				want = http.StatusForbidden
+			case !visible:
+				want = http.StatusNotFound
+			case !reaches(may[c.action], owner):
+				want = http.StatusForbidden
+			}
+			if status, body := f.ask(c.method, path+"/"+id, c.body, `If-Match: "999"`); status != want {
+				f.t.Errorf("%s %s's: got %d, want %d %s", c.method, owner, status, want, body)
+			}
+		}
+	}
+	status, body := f.ask("POST", path, f.document(kind, "x", "me"))
+	if refused := status == http.StatusForbidden; refused != (may["create"] == "") {
+		f.t.Errorf("POST: %d %s", status, body)
+	}
+}
+
+// TestNobodyMayDoWhatNoRoleGrants walks every operation as somebody without a role.
+func TestNobodyMayDoWhatNoRoleGrants(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.makeAll()
+	u, err := h.access.AddUser(t.Context(), h.principalA, access.User{Login: "new", Name: "New"}, "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := h.access.AddToken(t.Context(), h.principalA, u.ID, "test", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, methods := range readDocument(t, h).Paths {
+		for method, op := range methods {
+			want := http.StatusForbidden
+			if op.OperationID == "get-me" {
+				want = http.StatusOK
+			}
+			url := strings.Replace(path, "{id}", h.ids["customer"], 1)
+			w := h.request(strings.ToUpper(method), url, "", "Authorization: Bearer "+token)
+			if w.Code != want {
+				t.Errorf("%s %s: got %d, want %d %s", method, path, w.Code, want, w.Body)
+			}
+			var problem struct{ Permission string }
+			if _ = json.Unmarshal(w.Body.Bytes(), &problem); want == http.StatusForbidden && problem.Permission == "" {
+				t.Errorf("%s %s does not say which permission is missing: %s", method, path, w.Body)
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package postgres
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Scope is how far somebody reaches among rows that have an owner. Each holds all narrower ones.
+type Scope string
+
+// The scopes, from the narrowest to the widest. Rows without an owner are the organization's.
+const (
+	ScopeNone           Scope = ""
+	ScopeOwn            Scope = "own"
+	ScopeDepartment     Scope = "department"
+	ScopeDepartmentTree Scope = "department_tree" // the department and those below it
+	ScopeOrganization   Scope = "organization"
+)
+
+// Scopes are all scopes that reach anything, the narrowest first.
+func Scopes() []Scope {
+	return []Scope{ScopeOwn, ScopeDepartment, ScopeDepartmentTree, ScopeOrganization}
+}
+
+// Wider returns the wider of two scopes.
+func (s Scope) Wider(t Scope) Scope {
+	if slices.Index(Scopes(), t) > slices.Index(Scopes(), s) {
+		return t
+	}
+	return s
+}
+
+// Owners are the users whose rows the scopes below the organization reach.
+type Owners struct {
+	Own            uuid.UUID
+	Department     []uuid.UUID
+	DepartmentTree []uuid.UUID
+}
+
+// Of returns the users whose rows a scope reaches; all is true where it reaches everybody's and nobody's.
+func (o Owners) Of(s Scope) (users []uuid.UUID, all bool) {
+	switch s {
+	case ScopeOwn:
+		return []uuid.UUID{o.Own}, false
+	case ScopeDepartment:
+		return o.Department, false
+	case ScopeDepartmentTree:
+		return o.DepartmentTree, false
+	case ScopeOrganization:
+		return nil, true
+	}
+	return []uuid.UUID{}, false
+}
+
+// Reach is which rows of guarded tables a principal reads, adds and changes: the settings that the policies of
+// migration 0004 ask. It never changes, so many principals may share it.
+type Reach struct{ settings string }
+
+// Everywhere is the reach of who may do everything in the organization.
+func Everywhere() *Reach { return &Reach{settings: everywhere} }
+
+const everywhere = "; set local crmhub.reach = '*'"
+
+// NewReach says how far somebody reaches: wants are a resource (or "*", any), a dot, and one of read, create and change.
+func NewReach(owners Owners, wants map[string]Scope) *Reach {
+	var b strings.Builder
+	b.WriteString("; set local crmhub.reach = ';")
+	named := map[Scope]bool{}
+	for _, want := range slices.Sorted(maps.Keys(wants)) {
+		scope := wants[want]
+		// The statement is put together from texts: only words of the alphabet reach it. What is anything else is no
+		// resource that a policy asks for.
+		if !isWords(want) || !slices.Contains(Scopes(), scope) {
+			continue
+		}
+		b.WriteString(want + "=" + string(scope) + ";")
+		named[scope] = true
+	}
+	b.WriteString("'")
+	for _, s := range []Scope{ScopeOwn, ScopeDepartment, ScopeDepartmentTree} {
+		if users, _ := owners.Of(s); named[s] {
+			b.WriteString("; set local crmhub." + string(s) + " = '{")
+			for i, u := range users {
+				if i > 0 {
+					b.WriteByte(',')
+				}
+				b.WriteString(u.String())
+			}
+			b.WriteString("}'")
+		}
+	}
+	return &Reach{settings: b.String()}
+}
+
+func isWords(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && c != '_' && c != '.' && c != '*' {
+			return false
+		}
+	}
+	return s != ""
+}
