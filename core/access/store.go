@@ -10,12 +10,16 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/postgres"
+	"crmhub/core/secret"
 )
 
 // Store keeps organizations, users, sessions and tokens. Methods on one organization's people take the principal who asks.
 type Store struct {
 	DB  *postgres.DB
+	Key secret.Key       // seals second factors; nobody can turn one on without
 	Now func() time.Time // nil is the clock
+
+	check func(hash, password string) (bool, error) // nil is checkPassword; a test counts the calls
 }
 
 func (s *Store) now() time.Time {
@@ -38,6 +42,7 @@ var ErrUnauthenticated = errors.New("unknown or expired credentials")
 type Identity struct {
 	Principal    postgres.Principal
 	UserID       uuid.UUID
+	SessionID    uuid.UUID // the nil UUID where an API token is used
 	Login        string
 	Name         string
 	Locale       string // en or zh-CN
