@@ -29,7 +29,7 @@ func outcome(t *testing.T, h *house, entry access.Entry, err error) string {
 	locked, isLocked := errors.AsType[*access.LockedError](err)
 	switch {
 	case isLocked:
-		return "wait " + locked.Until.Sub(h.now).String()
+		return "wait " + locked.Wait.String()
 	case errors.Is(err, access.ErrSignIn):
 		return "wrong"
 	case err != nil:
@@ -288,7 +288,7 @@ func TestGuessersOfACodeWait(t *testing.T) {
 	}
 	pending := h.pending(t)
 	_, err := h.EnterCode(t.Context(), access.Code{Pending: pending, Code: f.code(t, h.now)})
-	if locked, ok := errors.AsType[*access.LockedError](err); !ok || locked.Until.Sub(h.now) != 30*time.Second {
+	if locked, ok := errors.AsType[*access.LockedError](err); !ok || locked.Wait != 30*time.Second {
 		t.Errorf("got %v", err)
 	}
 	h.now = h.now.Add(30 * time.Second)

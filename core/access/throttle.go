@@ -31,12 +31,10 @@ const (
 
 // LockedError says that too much was tried in vain, by this login or from this address, whether it is known or not.
 type LockedError struct {
-	Until time.Time
+	Wait time.Duration
 }
 
-func (e *LockedError) Error() string {
-	return "too many attempts; wait until " + e.Until.UTC().Format(time.RFC3339)
-}
+func (e *LockedError) Error() string { return "too many attempts; wait for " + e.Wait.String() }
 
 // waitAfter is how long a subject is refused after so many failures, of which some are free: 30 s, doubled by each more,
 // at most 15 minutes.
@@ -130,7 +128,7 @@ func (s *Store) count(ctx context.Context, guess, login, ip string) (attempt, er
 			return err
 		}
 		if until := a.blockedUntil(); until.After(now) {
-			return &LockedError{Until: until}
+			return &LockedError{Wait: until.Sub(now)}
 		}
 		failures := make([]float64, len(a.subjects))
 		for i := range a.subjects {
