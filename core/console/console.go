@@ -51,7 +51,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /login/code", c.enterCode)
 	if c.OpenID != nil {
 		mux.HandleFunc("GET /login/oidc", c.beginOpenID)
-		mux.HandleFunc("GET /login/oidc/callback", c.finishOpenID)
+		mux.HandleFunc("GET "+OpenIDCallback, c.finishOpenID)
 	}
 	mux.HandleFunc("POST /logout", c.logout)
 	mux.HandleFunc("POST /language", c.setLanguage)

@@ -9,6 +9,9 @@ import (
 	"crmhub/core/access/openid"
 )
 
+// OpenIDCallback is the path that browsers come back to from the OpenID provider, where it has to be registered.
+const OpenIDCallback = "/login/oidc/callback"
+
 // ticketCookie is what a browser keeps while it is at the OpenID provider.
 const ticketCookie = "crmhub_openid"
 

@@ -45,6 +45,12 @@ func New(c Config) *Provider {
 	return &Provider{config: c, client: &http.Client{Timeout: 10 * time.Second}}
 }
 
+// Check asks the provider where everything is, and returns [ErrUnreachable] if it does not answer.
+func (p *Provider) Check(ctx context.Context) error {
+	_, _, err := p.discover(ctx)
+	return err
+}
+
 // Why nobody came back signed in.
 var (
 	ErrUnreachable = errors.New("the OpenID provider cannot be reached")
