@@ -47,7 +47,7 @@ on conflict do nothing`
 func (s *Store) SignInExternal(ctx context.Context, in External) (Entry, error) {
 	var p person
 	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
-		p, err = s.identify(ctx, tx, in)
+		p, err = s.recognize(ctx, tx, in)
 		return err
 	})
 	if err == nil && p.disabled {
@@ -72,8 +72,8 @@ func (s *Store) SignInExternal(ctx context.Context, in External) (Entry, error) 
 	return Entry{}, err
 }
 
-// identify finds who an identity is, and binds it to a user the first time.
-func (s *Store) identify(ctx context.Context, tx pgx.Tx, in External) (person, error) {
+// recognize finds who an identity is, and binds it to a user the first time.
+func (s *Store) recognize(ctx context.Context, tx pgx.Tx, in External) (person, error) {
 	people, err := queryPeople(ctx, tx, findIdentity, in.Issuer, in.Subject)
 	if err != nil || len(people) == 1 {
 		return append(people, person{})[0], err
