@@ -19,7 +19,7 @@ const (
 	factorBytes = 20
 )
 
-var base32Text = base32.StdEncoding.WithPadding(base32.NoPadding)
+var base32Text = base32.StdEncoding.WithPadding(base32.NoPadding) //nolint:gochecknoglobals // a constant
 
 // stepAt numbers the steps from the Unix epoch.
 func stepAt(t time.Time) int64 { return t.Unix() / int64(codeStep/time.Second) }

@@ -23,7 +23,7 @@ func (c *Console) beginOpenID(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, cookie(r, ticketCookie, ticket, openid.TicketLife))
-	http.Redirect(w, r, where, http.StatusSeeOther)
+	http.Redirect(w, r, where, http.StatusSeeOther) //nolint:gosec // the configured provider
 }
 
 func (c *Console) finishOpenID(w http.ResponseWriter, r *http.Request) {

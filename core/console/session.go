@@ -29,10 +29,10 @@ type loginPage struct {
 // loginURL is the sign-in page that leads back to the page that was asked for.
 func loginURL(r *http.Request) string {
 	to := r.URL.RequestURI()
-	if r.Method != http.MethodGet || strings.HasSuffix(r.URL.Path, "/live") {
-		to = "/"
+	if r.Method != http.MethodGet || to == "/" || strings.HasSuffix(r.URL.Path, "/live") {
+		return "/login"
 	}
-	return leadingTo("/login", to)
+	return "/login?" + url.Values{"to": {to}}.Encode()
 }
 
 func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +83,7 @@ func (c *Console) begin(w http.ResponseWriter, r *http.Request, session, to stri
 		}
 	}
 	http.SetCookie(w, cookie(r, sessionCookie, session, access.SessionLife))
-	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // a path of this console
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 func (c *Console) unavailable(w http.ResponseWriter, r *http.Request, err error) {
