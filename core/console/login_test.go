@@ -120,7 +120,8 @@ func TestGuessersAreToldToWaitWhoeverTheyTry(t *testing.T) {
 		s.send("/login/code", "code", "000000").wants(t, http.StatusUnauthorized)
 	}
 	s.post("/language", "language", "zh-CN")
-	s.send("/login/code", "code", s.code(secret)).wants(t, http.StatusSeeOther)
+	s.send("/login/code", "code", "000000").wants(t, http.StatusTooManyRequests, "尝试次数过多，请在 1 分钟后重试。", `autocomplete="one-time-code"`)
+	s.send("/login/code", "code", s.code(secret)).wants(t, http.StatusSeeOther) // a minute later
 }
 
 func TestEachSignInHasASessionOfItsOwn(t *testing.T) {
