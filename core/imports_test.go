@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"core/bus/embedded":          {},
 
 	"core/access":                  {"core/postgres", "core/secret", "core/schema"},
+	"core/access/openid":           {"core/secret"},
 	"core/outbox":                  {"core/postgres", "core/bus"},
 	"core/mapping":                 {"core/schema", "core/money"},
 	"core/connector":               {"core/secret"},
@@ -50,7 +51,7 @@ var mayImport = map[string][]string{
 		"core/secret", "core/telemetry", "core/mapping", "schemas",
 	},
 	"core/console": {
-		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "core/money",
 	},
 

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +18,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"crmhub/core/access/openid"
 	"crmhub/core/bus"
+	"crmhub/core/console"
 	"crmhub/core/secret"
 )
 
@@ -31,12 +35,18 @@ type Config struct {
 	KafkaTLS      bool        `env:"CRMHUB_KAFKA_TLS" help:"Speak TLS to Kafka."`
 	BrokerListen  string      `env:"CRMHUB_BROKER_LISTEN" default:"127.0.0.1:9092" help:"Address of the embedded broker." placeholder:"ADDR"`
 	Listen        string      `env:"CRMHUB_LISTEN" default:"127.0.0.1:8080" help:"Address of API and console." placeholder:"ADDR"`
-	SecretKey     secret.Text `env:"CRMHUB_SECRET_KEY" help:"Key that seals connection secrets, 64 hex digits; one in the data directory when empty." placeholder:"HEX"`
+	PublicURL     string      `env:"CRMHUB_PUBLIC_URL" help:"Where browsers find API and console, such as https://crm.example.com; needed to sign in at an OpenID provider." placeholder:"URL"`
+	Proxies       []string    `env:"CRMHUB_TRUSTED_PROXIES" name:"trusted-proxies" default:"127.0.0.1/32,::1/128" help:"Networks of the proxies before the hub, whose X-Forwarded-For says where a request comes from." placeholder:"LIST"`
+	OIDCIssuer    string      `env:"CRMHUB_OIDC_ISSUER" name:"oidc-issuer" help:"OpenID provider to sign in at; nobody does when empty." placeholder:"URL"`
+	OIDCClientID  string      `env:"CRMHUB_OIDC_CLIENT_ID" name:"oidc-client-id" help:"Who the hub is to the OpenID provider." placeholder:"ID"`
+	OIDCSecret    secret.Text `env:"CRMHUB_OIDC_CLIENT_SECRET" name:"oidc-client-secret" help:"Its secret there; none for a public client." placeholder:"TEXT"`
+	SecretKey     secret.Text `env:"CRMHUB_SECRET_KEY" help:"Key that seals connection secrets and second factors, 64 hex digits; one in the data directory when empty." placeholder:"HEX"`
 	Organization  string      `env:"CRMHUB_ORGANIZATION" default:"main" help:"Organization that commands act in." placeholder:"CODE"`
 	LogLevelName  string      `env:"CRMHUB_LOG_LEVEL" name:"log-level" default:"info" help:"debug, info, warn or error." placeholder:"LEVEL"`
 	LogFormat     string      `env:"CRMHUB_LOG_FORMAT" default:"text" help:"text or json." placeholder:"FORMAT"`
 
-	LogLevel slog.Level `kong:"-"` // what LogLevelName means
+	LogLevel slog.Level     `kong:"-"` // what LogLevelName means
+	trusted  []netip.Prefix // what Proxies means
 }
 
 // Validate reports every fault of the configuration at once, which is why kong's own checks, that stop at the first,
@@ -68,6 +78,26 @@ func (c *Config) Validate() error {
 	hostPort("CRMHUB_BROKER_LISTEN", c.BrokerListen)
 	for _, b := range c.KafkaBrokers {
 		hostPort("CRMHUB_KAFKA_BROKERS", b)
+	}
+	c.trusted = nil
+	for _, p := range c.Proxies {
+		network, err := netip.ParsePrefix(p)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("CRMHUB_TRUSTED_PROXIES: %q is no network like 10.0.0.0/8", p))
+		}
+		c.trusted = append(c.trusted, network)
+	}
+	webAddress := func(variable, value string) {
+		if u, err := url.Parse(value); value != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+			faults = append(faults, fmt.Errorf("%s: %q is no address like https://crm.example.com", variable, value))
+		}
+	}
+	webAddress("CRMHUB_PUBLIC_URL", c.PublicURL)
+	webAddress("CRMHUB_OIDC_ISSUER", c.OIDCIssuer)
+	if c.OIDCIssuer != "" || c.OIDCClientID != "" || !c.OIDCSecret.IsZero() {
+		required("CRMHUB_OIDC_ISSUER", c.OIDCIssuer)
+		required("CRMHUB_OIDC_CLIENT_ID", c.OIDCClientID)
+		required("CRMHUB_PUBLIC_URL", c.PublicURL)
 	}
 	oneOf("CRMHUB_KAFKA_SASL", c.KafkaSASL, "plain", "scram-sha-256", "scram-sha-512")
 	oneOf("CRMHUB_LOG_FORMAT", c.LogFormat, "text", "json")
@@ -107,6 +137,17 @@ func (c *Config) bus(brokers []string, logger *slog.Logger) bus.Config {
 	}
 	b.TLS = c.KafkaTLS
 	return b
+}
+
+// openID returns the provider that people sign in at; nil if there is none.
+func (c *Config) openID(key secret.Key) *openid.Provider {
+	if c.OIDCIssuer == "" {
+		return nil
+	}
+	return openid.New(openid.Config{
+		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCSecret, Key: key,
+		RedirectURL: strings.TrimSuffix(c.PublicURL, "/") + console.OpenIDCallback,
+	})
 }
 
 // key returns the key that seals secrets: the configured one, else one made once and kept in the data directory.

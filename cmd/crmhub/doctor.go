@@ -17,6 +17,7 @@ import (
 	"crmhub/core/bus"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
+	"crmhub/core/secret"
 )
 
 type doctorCommand struct{}
@@ -31,6 +32,9 @@ func (c *doctorCommand) Run(ctx context.Context, cfg *Config, out output) (err e
 	d.check("mappings", err)
 	if !cfg.embedded() {
 		d.check("Kafka", reachKafka(ctx, cfg, out))
+	}
+	if provider := cfg.openID(secret.Key{}); provider != nil {
+		d.check("OpenID provider", provider.Check(ctx))
 	}
 	s, err := openSession(ctx, cfg, out)
 	d.check("database and its schema", err)
@@ -89,6 +93,9 @@ func (d *doctor) settings(c *Config) {
 	d.note("data directory", c.DataDir)
 	d.note("database", database)
 	d.note("broker", broker)
+	if c.OIDCIssuer != "" {
+		d.note("OpenID provider", c.OIDCIssuer+", as "+c.OIDCClientID)
+	}
 	d.note("sealing key", either(c.SecretKey.IsZero(), "in the data directory", "configured"))
 }
 

@@ -10,6 +10,7 @@ import (
 
 type passwordCommand struct {
 	Login string `arg:"" default:"admin" help:"Whose password."`
+	Reset bool   `help:"Also forget the second factor and the identity at the OpenID provider."`
 }
 
 // Run makes a password up, sets it and prints it.
@@ -30,6 +31,11 @@ func (c *passwordCommand) Run(ctx context.Context, cfg *Config, out output) (err
 		password := rand.Text()
 		if err := s.access.SetPassword(ctx, s.who, u.ID, password); err != nil {
 			return err
+		}
+		if c.Reset {
+			if err := s.access.ResetSignIn(ctx, s.who, u.ID); err != nil {
+				return err
+			}
 		}
 		fmt.Fprintln(out.stdout, password)
 		return nil

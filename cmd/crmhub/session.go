@@ -58,7 +58,7 @@ func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, o
 	}
 	s.connections = &connection.Store{Connectors: s.connectors, Key: key, Logger: logger}
 	s.jobs = &job.Store{Connectors: s.connectors}
-	s.access = &access.Store{DB: s.db}
+	s.access = &access.Store{DB: s.db, Key: key}
 	if c.Organization == access.MainOrganization {
 		first, err := s.access.Bootstrap(ctx)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"crmhub/connectors"
 	"crmhub/core/access"
+	"crmhub/core/access/openid"
 	"crmhub/core/api"
 	"crmhub/core/bus"
 	"crmhub/core/bus/embedded"
@@ -43,6 +45,8 @@ type hub struct {
 	bus         *bus.Client
 	crm         *crm.Store
 	access      *access.Store
+	openID      *openid.Provider // nil: nobody signs in elsewhere
+	trusted     []netip.Prefix
 	connectors  map[string]connector.Connector
 	schemas     *schema.Set
 	mappings    *mapping.Set
@@ -129,7 +133,8 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if err != nil {
 		return err
 	}
-	h.access = &access.Store{DB: h.db, Entities: api.Entities()}
+	h.access = &access.Store{DB: h.db, Key: key, Entities: api.Entities()}
+	h.openID, h.trusted = c.openID(key), c.trusted
 	if h.first, err = h.access.Bootstrap(ctx); err != nil {
 		return err
 	}
@@ -165,7 +170,7 @@ func (h *hub) openDoors() error {
 		return err
 	}
 	pages, err := console.New(console.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Replay: h.replay, Logger: h.logger,
+		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Replay: h.replay, Logger: h.logger,
 	})
 	if err != nil {
 		return err
@@ -180,7 +185,7 @@ func (h *hub) openDoors() error {
 	mux.Handle("/metrics", telemetry.MetricsHandler(h.registry))
 	mux.Handle("/", pages.Handler())
 	h.server = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: forwarded(h.trusted, mux), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(h.logger.Handler(), slog.LevelWarn),
 	}
 	return nil
@@ -202,6 +207,7 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error { return h.db.KeepStatistics(ctx) })
 	g.Go(func() error { return h.relay.Run(ctx) })
 	g.Go(func() error { return (&api.KeySweeper{DB: h.db, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error { return (&access.Sweeper{Store: h.access, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return h.scheduler.Run(ctx) })
 	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return runner.Run(ctx) })

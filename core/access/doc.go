@@ -1,7 +1,7 @@
-// Package access knows who somebody is: organizations, their users, sessions and API tokens.
+// Package access knows who somebody is: organizations, their users, how they sign in, sessions and API tokens.
 //
 // Promises: a password is kept only as argon2id, a session or API token only as SHA-256 of 256 random bits; what was
-// lost cannot be read back from the database. Signing in answers the same, and in the same time, for an unknown login,
-// a wrong password and a disabled user. Whoever is authenticated gets a postgres.Principal, which is all that the other
+// lost cannot be read back from the database. Signing in answers the same, after the same work, for an unknown login,
+// a wrong password and a disabled user, and makes guessers of each wait alike. A code of a second factor counts once. Whoever is authenticated gets a postgres.Principal, which is all that the other
 // packages ask for. What somebody may see is kept by row level security, not here.
 package access

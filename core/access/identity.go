@@ -16,6 +16,7 @@ import (
 type Identity struct {
 	Principal    postgres.Principal
 	UserID       uuid.UUID
+	SessionID    uuid.UUID // the nil UUID where an API token is used
 	Login        string
 	Name         string
 	Locale       string // en or zh-CN

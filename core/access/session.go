@@ -12,15 +12,6 @@ import (
 	"crmhub/core/postgres"
 )
 
-// SignIn is an attempt to sign in.
-type SignIn struct {
-	Login     string
-	Password  string
-	Life      time.Duration // of the session, if it succeeds
-	IP        string        // where it comes from, "" if unknown
-	UserAgent string
-}
-
 // Session is somebody signed in somewhere.
 type Session struct {
 	ID         uuid.UUID
@@ -32,68 +23,21 @@ type Session struct {
 	ExpiresAt  time.Time
 }
 
-const findLogin = `
-select organization_id, id, coalesce(password_hash, '') from users where lower(login) = lower($1) and status = 'active'`
-
-const insertSession = `
-insert into sessions (organization_id, id, user_id, token_hash, ip, user_agent, created_at, last_seen_at, expires_at)
-values ($1, $2, $3, $4, nullif($5, ''), nullif($6, ''), $7, $7, $8)`
-
-// SignIn checks a password and begins a session. It returns the session's token, which is nowhere else, or [ErrSignIn].
-func (s *Store) SignIn(ctx context.Context, in SignIn) (token string, err error) {
-	var organization, user uuid.UUID
-	var hash string
-	err = s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, findLogin, clean(in.Login, 100)).Scan(&organization, &user, &hash)
-	})
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return "", fmt.Errorf("sign in: %w", err)
-	}
-	known := hash != "" && len(in.Password) <= 4*maxPassword // bytes
-	if !known {
-		in.Password = in.Password[:min(len(in.Password), 4*maxPassword)]
-		hash = nobodysHash
-	}
-	// No transaction is open while the password is hashed: it takes long on purpose.
-	right, err := checkPassword(hash, in.Password)
-	if err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
-	}
-	if !known || !right {
-		return "", ErrSignIn
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
-	}
-	token, tokenHash := newSecret("")
-	now := s.now()
-	err = s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, insertSession, organization, id, user, tokenHash, in.IP, clean(in.UserAgent, 300), now, now.Add(in.Life))
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
-	}
-	return token, nil
-}
-
 const findSession = `
 select s.organization_id, s.id, u.id, u.login, u.name, u.locale, o.code, s.last_seen_at, o.access_version
 from sessions s
 join users u on u.organization_id = s.organization_id and u.id = s.user_id
 join organizations o on o.id = s.organization_id
-where s.token_hash = $1 and s.expires_at > $2 and u.status = 'active'`
+where s.token_hash = $1 and s.expires_at > $2 and s.last_seen_at > $3 and u.status = 'active'`
 
 // AuthenticateSession returns who has a session's token, or [ErrUnauthenticated].
 func (s *Store) AuthenticateSession(ctx context.Context, token string) (Identity, error) {
 	var who Identity
 	now := s.now()
 	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		var session uuid.UUID
 		var seen time.Time
 		var version int64
-		err := tx.QueryRow(ctx, findSession, hashSecret(token), now).Scan(&who.Principal.Organization, &session, &who.UserID,
+		err := tx.QueryRow(ctx, findSession, hashSecret(token), now, now.Add(-SessionIdle)).Scan(&who.Principal.Organization, &who.SessionID, &who.UserID,
 			&who.Login, &who.Name, &who.Locale, &who.Organization, &seen, &version)
 		if err == nil {
 			err = s.identify(ctx, tx, &who, version, nil)
@@ -101,7 +45,7 @@ func (s *Store) AuthenticateSession(ctx context.Context, token string) (Identity
 		if err != nil || now.Sub(seen) < time.Minute {
 			return err
 		}
-		_, err = tx.Exec(ctx, "update sessions set last_seen_at = $2 where id = $1", session, now)
+		_, err = tx.Exec(ctx, "update sessions set last_seen_at = $2 where id = $1", who.SessionID, now)
 		return err
 	})
 	if err != nil {
@@ -136,7 +80,7 @@ func (s *Store) Sessions(ctx context.Context, p postgres.Principal, user uuid.UU
 	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
 			select id, user_id, coalesce(ip, ''), coalesce(user_agent, ''), created_at, last_seen_at, expires_at
-			from sessions where user_id = $1 and expires_at > $2 order by last_seen_at desc, id`, user, s.now())
+			from sessions where user_id = $1 and expires_at > $2 and last_seen_at > $3 order by last_seen_at desc, id`, user, s.now(), s.now().Add(-SessionIdle))
 		if err != nil {
 			return err
 		}
@@ -161,4 +105,9 @@ func (s *Store) RevokeSession(ctx context.Context, p postgres.Principal, id uuid
 		}
 		return nil
 	})
+}
+
+// RevokeOtherSessions ends all sessions of whoever asks but the one asked from.
+func (s *Store) RevokeOtherSessions(ctx context.Context, who Identity) error {
+	return s.DB.As(ctx, who.Principal, func(tx pgx.Tx) error { return endOthers(ctx, tx, who.UserID, who.SessionID) })
 }

@@ -11,14 +11,18 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/postgres"
+	"crmhub/core/secret"
 )
 
 // Store keeps organizations, their departments, roles and users, sessions and tokens. Methods on one organization's people
 // take the principal who asks.
 type Store struct {
 	DB       *postgres.DB
+	Key      secret.Key       // seals second factors; nobody can turn one on without
 	Now      func() time.Time // nil is the clock
 	Entities []Entity         // the kinds that roles may name; without them a masked field is hidden
+
+	check func(hash, password string) (bool, error) // nil is checkPassword; a test counts the calls
 
 	mu    sync.Mutex
 	known map[uuid.UUID]remembered // by user

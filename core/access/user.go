@@ -30,11 +30,6 @@ type User struct {
 	Roles        []string // codes of the roles that say what the user may do, sorted; none: nothing
 }
 
-const (
-	minPassword = 10 // characters
-	maxPassword = 256
-)
-
 func (u User) validate() schema.Violations {
 	var vs schema.Violations
 	add := func(pointer, rule, message string) {
@@ -55,20 +50,10 @@ func (u User) validate() schema.Violations {
 	return vs
 }
 
-func validatePassword(password string) schema.Violations {
-	if n := utf8.RuneCountInString(password); n < minPassword || n > maxPassword {
-		return schema.Violations{{
-			Pointer: "/password", Rule: "minLength",
-			Message: fmt.Sprintf("must have %d to %d characters", minPassword, maxPassword),
-		}}
-	}
-	return nil
-}
-
 // AddUser creates a user in p's organization and gives it an id. What is wrong is [schema.Violations].
 func (s *Store) AddUser(ctx context.Context, p postgres.Principal, u User, password string) (User, error) {
 	u.Login, u.Name, u.Locale = strings.TrimSpace(u.Login), strings.TrimSpace(u.Name), cmp.Or(u.Locale, "en")
-	if err := append(u.validate(), validatePassword(password)...).Err(); err != nil {
+	if err := append(u.validate(), validatePassword(u.Login, password)...).Err(); err != nil {
 		return u, err
 	}
 	hash := hashPassword(password) // before the transaction: it takes long on purpose
@@ -211,7 +196,7 @@ func (s *Store) ChangeUser(ctx context.Context, p postgres.Principal, id uuid.UU
 			return err
 		}
 		if u.Disabled {
-			if _, err := tx.Exec(ctx, "delete from sessions where user_id = $1", id); err != nil {
+			if err := endOthers(ctx, tx, id, uuid.Nil); err != nil {
 				return err
 			}
 		}
@@ -242,7 +227,17 @@ func lastAdministrator(ctx context.Context, tx pgx.Tx, user uuid.UUID) (last boo
 
 // SetPassword changes a user's password and ends all of the user's sessions; [ErrNotFound] if there is no such user.
 func (s *Store) SetPassword(ctx context.Context, p postgres.Principal, user uuid.UUID, password string) error {
-	if err := validatePassword(password).Err(); err != nil {
+	var login string
+	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "select login from users where id = $1", user).Scan(&login)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("find user: %w", err)
+	}
+	if err := validatePassword(login, password).Err(); err != nil {
 		return err
 	}
 	hash := hashPassword(password)
@@ -266,8 +261,5 @@ func changeUser(ctx context.Context, tx pgx.Tx, user uuid.UUID, sql string, args
 	if tag.RowsAffected() == 0 {
 		return ErrNotFound
 	}
-	if _, err := tx.Exec(ctx, "delete from sessions where user_id = $1", user); err != nil {
-		return fmt.Errorf("end sessions: %w", err)
-	}
-	return nil
+	return endOthers(ctx, tx, user, uuid.Nil)
 }

@@ -38,6 +38,7 @@ type hub struct {
 	log        lockedBuffer
 	db         *postgres.DB
 	access     *access.Store
+	now        time.Time // of access
 	principalA postgres.Principal
 	tokenA     string
 	tokenB     string
@@ -49,14 +50,15 @@ var loadSchemas = sync.OnceValues(func() (*schema.Set, error) { return schema.Lo
 func newHub(t *testing.T) *hub {
 	t.Helper()
 	db := postgrestest.New(t)
-	h := &hub{t: t, db: db, access: &access.Store{DB: db, Entities: api.Entities()}, registry: prometheus.NewRegistry(), ids: map[string]string{}}
-	h.principalA, h.tokenA = h.organization("alpha")
-	_, h.tokenB = h.organization("beta")
-
 	key, err := secret.NewKey(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
+	h := &hub{t: t, db: db, now: time.Now().UTC().Truncate(time.Second), registry: prometheus.NewRegistry(), ids: map[string]string{}}
+	h.access = &access.Store{DB: db, Key: key, Now: func() time.Time { return h.now }, Entities: api.Entities()}
+	h.principalA, h.tokenA = h.organization("alpha")
+	_, h.tokenB = h.organization("beta")
+
 	set, err := loadSchemas()
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +181,19 @@ func (h *hub) makeAll() {
 	h.make("role", "/roles", `{"code":"helper","name":"Helper","grants":[{"resource":"customer","action":"read","scope":"own"}]}`)
 	h.make("user", "/users", `{"login":"helper","name":"Helper","password":"correct horse","department_id":"{department}","roles":["helper"]}`)
 	h.ids["token"] = field(h.t, h.request(http.MethodPost, "/tokens", `{"name":"made"}`), "id")
+	h.signIn()
+	h.ids["session"] = field(h.t, h.request(http.MethodGet, "/me/sessions", ""), "items", "id")
 	h.bury()
+}
+
+// signIn begins a session of organization A's user.
+func (h *hub) signIn() string {
+	h.t.Helper()
+	entry, err := h.access.SignIn(h.t.Context(), access.SignIn{Login: "alpha", Password: "correct horse", IP: "192.0.2.1", UserAgent: "test"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return entry.Session
 }
 
 func (h *hub) bury() {
@@ -213,13 +227,21 @@ func (h *hub) traces() []string {
 	return traces
 }
 
-func field(t *testing.T, w *httptest.ResponseRecorder, name string) string {
+// field returns a text in an answer; in a list that of its first item.
+func field(t *testing.T, w *httptest.ResponseRecorder, path ...string) string {
 	t.Helper()
-	var object map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &object); err != nil {
+	var at any
+	if err := json.Unmarshal(w.Body.Bytes(), &at); err != nil {
 		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
 	}
-	s, _ := object[name].(string)
+	for _, name := range path {
+		object, _ := at.(map[string]any)
+		at = object[name]
+		if items, ok := at.([]any); ok && len(items) > 0 {
+			at = items[0]
+		}
+	}
+	s, _ := at.(string)
 	return s
 }
 

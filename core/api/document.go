@@ -50,7 +50,7 @@ func newDocument(version string) *document {
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
-			{Name: "access", Description: "Who is calling and what he may do; users, roles and departments; API tokens."},
+			{Name: "access", Description: "Who is calling, how they sign in and what they may do; users, roles and departments; API tokens."},
 		},
 	}}
 }
@@ -138,6 +138,7 @@ func problemResponses(schemas huma.Registry) map[string]*huma.Response {
 		{Type: problemType("media-type"), Title: "The body has another media type", Status: 415, Allowed: []string{jsonType}},
 		{Type: problemType("invalid"), Title: "The body breaks a rule", Status: 422, Violations: []Violation{{Pointer: &pointer, Rule: "exclusiveMinimum", Message: "must be greater than 0"}}},
 		{Type: problemType("precondition-required"), Title: "Say which version you saw", Status: 428},
+		{Type: problemType("too-many-attempts"), Title: "Too many attempts", Status: 429, Detail: "Too much was tried in vain. Try again in 30 seconds."},
 		{Type: problemType("unavailable"), Title: "The database cannot be reached", Status: 503},
 		{Type: problemType("internal"), Title: "The hub failed", Status: 500, Instance: "urn:crmhub:request:0199a1b2-0000-7000-8000-000000000001"},
 	}

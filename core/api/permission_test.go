@@ -34,9 +34,12 @@ func TestFieldRulesHoldOnEveryWay(t *testing.T) {
 	f.become(access.Role{
 		Grants: []access.Grant{{Resource: "customer", Action: access.Any, Scope: "organization"}},
 		Fields: []access.FieldRule{
-			{Resource: "customer", Field: "code", Access: access.FieldHidden}, {Resource: "customer", Field: "phone", Access: access.FieldMasked},
-			{Resource: "customer", Field: "email", Access: access.FieldMasked}, {Resource: "customer", Field: "annual_revenue", Access: access.FieldMasked},
-			{Resource: "customer", Field: "level", Access: access.FieldMasked}, {Resource: "customer", Field: "credit_limit", Access: access.FieldRead},
+			{Resource: "customer", Field: "code", Access: access.FieldHidden},
+			{Resource: "customer", Field: "phone", Access: access.FieldMasked},
+			{Resource: "customer", Field: "email", Access: access.FieldMasked},
+			{Resource: "customer", Field: "annual_revenue", Access: access.FieldMasked},
+			{Resource: "customer", Field: "level", Access: access.FieldMasked},
+			{Resource: "customer", Field: "credit_limit", Access: access.FieldRead},
 		},
 	})
 	secrets := []string{"SECRETCODE", `"code"`, "1234567", "ab@", "8888888", `"annual_revenue"`, `"level"`}
@@ -69,9 +72,13 @@ func TestOwnersAndReferences(t *testing.T) {
 		f.ids["user "+name] = id.String()
 	}
 	f.become(access.Role{Grants: []access.Grant{
-		{Resource: "customer", Action: access.Read, Scope: "department_tree"}, {Resource: "customer", Action: access.Create, Scope: "own"},
-		{Resource: "customer", Action: access.Update, Scope: "own"}, {Resource: "customer", Action: access.Assign, Scope: "department"},
-		{Resource: "order", Action: access.Read, Scope: "own"}, {Resource: "order", Action: access.Create, Scope: "own"}, {Resource: "order", Action: access.Update, Scope: "own"},
+		{Resource: "customer", Action: access.Read, Scope: "department_tree"},
+		{Resource: "customer", Action: access.Create, Scope: "own"},
+		{Resource: "customer", Action: access.Update, Scope: "own"},
+		{Resource: "customer", Action: access.Assign, Scope: "department"},
+		{Resource: "order", Action: access.Read, Scope: "own"},
+		{Resource: "order", Action: access.Create, Scope: "own"},
+		{Resource: "order", Action: access.Update, Scope: "own"},
 	}})
 	order := func(customer string) string {
 		return `{"customer_id":"` + customer + `","date":"2026-09-01","currency":"EUR","lines":[{"description":"x","qty":"1","price":"1"}]}`
@@ -107,7 +114,8 @@ func TestTokensMayNoMoreThanTheirScopesAndTheirUser(t *testing.T) {
 	t.Parallel()
 	f := newFirm(t)
 	f.become(access.Role{Grants: []access.Grant{
-		{Resource: "customer", Action: access.Any, Scope: "department"}, {Resource: "order", Action: access.Read, Scope: "own"},
+		{Resource: "customer", Action: access.Any, Scope: "department"},
+		{Resource: "order", Action: access.Read, Scope: "own"},
 		{Resource: "token", Action: access.Any, Scope: "own"},
 	}})
 	w := f.request("POST", "/tokens", `{"name":"narrow","scopes":["customer:read","invoice:*","token:*"]}`, "Authorization: Bearer "+f.me)
@@ -208,7 +216,8 @@ func TestNobodyGivesMoreThanHeHas(t *testing.T) {
 	}
 	f.become(access.Role{
 		Grants: []access.Grant{
-			{Resource: "user", Action: access.Any, Scope: "organization"}, {Resource: "role", Action: access.Any, Scope: "organization"},
+			{Resource: "user", Action: access.Any, Scope: "organization"},
+			{Resource: "role", Action: access.Any, Scope: "organization"},
 			{Resource: "customer", Action: access.Read, Scope: "department"},
 		},
 		Fields: []access.FieldRule{{Resource: "customer", Field: "phone", Access: access.FieldMasked}},

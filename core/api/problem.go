@@ -52,6 +52,8 @@ func problemOf(err error) *Problem {
 		ps  parameterFaults
 		big *http.MaxBytesError
 		old *crm.StaleError
+
+		locked *access.LockedError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -66,6 +68,10 @@ func problemOf(err error) *Problem {
 		return stale(0)
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound):
 		return notFound()
+	case errors.As(err, &locked):
+		return tooManyAttempts(locked)
+	case errors.Is(err, access.ErrSecondFactor):
+		return secondFactorProblem()
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, access.ErrInUse):

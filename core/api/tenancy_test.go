@@ -14,7 +14,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 	h.makeAll()
 	names := map[string]string{
 		"customers": "customer", "contacts": "contact", "products": "product", "orders": "order", "invoices": "invoice", "payments": "payment",
-		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token",
+		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department",
 	}
 	for path, methods := range readDocument(t, h).Paths {

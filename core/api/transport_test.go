@@ -6,12 +6,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-
-	"crmhub/core/access"
 )
 
 func TestWhatIsNoRequestOfThisAPI(t *testing.T) {
@@ -56,11 +53,7 @@ func TestAnswersCarryTheRequestsIDAndKeepBrowsersCareful(t *testing.T) {
 func TestSessionCookieCountsForOwnPagesOnly(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
-	session, err := h.access.SignIn(t.Context(), access.SignIn{Login: "alpha", Password: "correct horse", Life: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cookie := []string{"Authorization:", "Cookie: crmhub_session=" + session}
+	cookie := []string{"Authorization:", "Cookie: crmhub_session=" + h.signIn()}
 	h.play([]scenario{
 		{name: "read", method: "GET", path: "/me", headers: cookie, status: 200, has: []string{`"actor":"user:`}},
 		{name: "write", method: "POST", path: "/customers", body: `{"name":"x"}`, headers: append(cookie, "Sec-Fetch-Site: same-origin"), status: 201},

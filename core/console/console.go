@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"crmhub/core/access"
+	"crmhub/core/access/openid"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/job"
@@ -18,6 +19,7 @@ type Config struct {
 	DB          *postgres.DB
 	CRM         *crm.Store
 	Access      *access.Store
+	OpenID      *openid.Provider // nil: nobody signs in elsewhere
 	Connections *connection.Store
 	Jobs        *job.Store
 	Logger      *slog.Logger
@@ -45,6 +47,12 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /assets/{name}", c.render.serveAsset)
 	mux.HandleFunc("GET /login", c.showLogin)
 	mux.HandleFunc("POST /login", c.login)
+	mux.HandleFunc("GET /login/code", c.showCode)
+	mux.HandleFunc("POST /login/code", c.enterCode)
+	if c.OpenID != nil {
+		mux.HandleFunc("GET /login/oidc", c.beginOpenID)
+		mux.HandleFunc("GET "+OpenIDCallback, c.finishOpenID)
+	}
 	mux.HandleFunc("POST /logout", c.logout)
 	mux.HandleFunc("POST /language", c.setLanguage)
 

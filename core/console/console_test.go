@@ -12,12 +12,15 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
+	"crmhub/core/access/openid"
+	"crmhub/core/access/openid/openidtest"
 	"crmhub/core/api"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
@@ -40,6 +43,8 @@ type site struct {
 	db          *postgres.DB
 	who         postgres.Principal
 	access      *access.Store
+	now         time.Time // of access
+	ann         access.User
 	crm         *crm.Store
 	connections *connection.Store
 	jobs        *job.Store
@@ -59,13 +64,20 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{T: t, db: postgrestest.New(t), crm: &crm.Store{}}
-	s.access = &access.Store{DB: s.db, Entities: api.Entities()}
-	s.who = postgrestest.Organization(t, s.db)
-	if _, err := s.access.AddUser(t.Context(), s.who, access.User{Login: "ann", Name: "Ann Lee", Roles: []string{access.Admin}}, password); err != nil {
+	return newSiteWith(t, nil)
+}
+
+// newSiteWith is a site where people may sign in at an OpenID provider, if there is one.
+func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
+	t.Helper()
+	s := &site{T: t, db: postgrestest.New(t), crm: &crm.Store{}, now: time.Now()}
+	key, err := secret.NewKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := secret.NewKey(bytes.Repeat([]byte{7}, 32))
+	s.access = &access.Store{DB: s.db, Key: key, Now: func() time.Time { return s.now }, Entities: api.Entities()}
+	s.who = postgrestest.Organization(t, s.db)
+	s.ann, err = s.access.AddUser(t.Context(), s.who, access.User{Login: "ann", Name: "Ann Lee", Email: "ann@example.com", Roles: []string{access.Admin}}, password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +91,7 @@ func newSite(t *testing.T) *site {
 	s.connections = &connection.Store{Connectors: connectors, Key: key, Logger: quiet}
 	s.jobs = &job.Store{Connectors: connectors}
 	c, err := console.New(console.Config{
-		DB: s.db, CRM: s.crm, Access: s.access, Connections: s.connections, Jobs: s.jobs, Logger: quiet,
+		DB: s.db, CRM: s.crm, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Logger: quiet,
 		Replay: map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
 	})
 	if err != nil {
@@ -89,6 +101,16 @@ func newSite(t *testing.T) *site {
 	t.Cleanup(s.server.Close)
 	s.browser = s.newBrowser()
 	return s
+}
+
+func (s *site) openID(provider *openidtest.Provider, key secret.Key) *openid.Provider {
+	if provider == nil {
+		return nil
+	}
+	return openid.New(openid.Config{
+		Issuer: provider.Issuer, ClientID: openidtest.ClientID, ClientSecret: secret.New(openidtest.ClientSecret),
+		RedirectURL: openidtest.RedirectURL, Key: key,
+	})
 }
 
 // replay resolves pulled orders, unless the site is broken.

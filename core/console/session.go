@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,13 +17,13 @@ import (
 
 const sessionCookie = "crmhub_session"
 
-const sessionLife = 12 * time.Hour
-
 // loginPage is the data of the sign-in page.
 type loginPage struct {
-	Login  string
-	To     string // where to go then
-	Failed bool
+	Login   string
+	To      string // where to go then
+	Failed  string // what went wrong: a key of the catalogue, "" for nothing
+	Minutes int    // to wait, where that is what went wrong
+	OpenID  bool   // whether there is a provider to sign in at
 }
 
 // loginURL is the sign-in page that leads back to the page that was asked for.
@@ -45,31 +46,82 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	p := loginPage{Login: r.PostFormValue("login"), To: ownPath(r.PostFormValue("to"))}
-	host, _, _ := net.SplitHostPort(r.RemoteAddr) // empty where there is no port
-	token, err := c.Access.SignIn(r.Context(), access.SignIn{
-		Login: p.Login, Password: r.PostFormValue("password"), Life: sessionLife, IP: host, UserAgent: r.UserAgent(),
+	entry, err := c.Access.SignIn(r.Context(), access.SignIn{
+		Login: p.Login, Password: r.PostFormValue("password"), IP: remoteIP(r), UserAgent: r.UserAgent(),
 	})
+	locked, isLocked := errors.AsType[*access.LockedError](err)
 	switch {
 	case errors.Is(err, access.ErrSignIn):
 		// One answer for an unknown login, a wrong password and a disabled user.
-		p.Failed = true
+		p.Failed = "login.failed"
 		c.writeLogin(w, r, http.StatusUnauthorized, p)
+	case isLocked:
+		p.Failed, p.Minutes = "login.locked", minutes(locked.Wait)
+		c.writeLogin(w, r, http.StatusTooManyRequests, p)
 	case err != nil:
-		c.Logger.ErrorContext(r.Context(), "sign in failed", "error", err)
-		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+		c.unavailable(w, r, err)
 	default:
-		http.SetCookie(w, cookie(r, sessionCookie, token, sessionLife))
-		http.Redirect(w, r, p.To, http.StatusSeeOther)
+		c.enter(w, r, entry, p.To)
 	}
 }
 
+// enter sends somebody on who gave what was asked for so far.
+func (c *Console) enter(w http.ResponseWriter, r *http.Request, entry access.Entry, to string) {
+	if entry.Pending != "" {
+		http.SetCookie(w, cookie(r, signInCookie, entry.Pending, access.CodeTime))
+		http.Redirect(w, r, leadingTo("/login/code", to), http.StatusSeeOther)
+		return
+	}
+	c.begin(w, r, entry.Session, to)
+}
+
+// begin gives the browser its new session. The one it had before ends, whoever's it was.
+func (c *Console) begin(w http.ResponseWriter, r *http.Request, session, to string) {
+	if old, err := r.Cookie(sessionCookie); err == nil {
+		if err := c.Access.SignOut(r.Context(), old.Value); err != nil {
+			c.Logger.ErrorContext(r.Context(), "sign out failed", "error", err)
+		}
+	}
+	http.SetCookie(w, cookie(r, sessionCookie, session, access.SessionLife))
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+func (c *Console) unavailable(w http.ResponseWriter, r *http.Request, err error) {
+	c.Logger.ErrorContext(r.Context(), "sign in failed", "error", err)
+	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+}
+
 func (c *Console) writeLogin(w http.ResponseWriter, r *http.Request, status int, data loginPage) {
-	err := c.write(w, languageOf(r, ""), status, "login", frame{Path: r.URL.Path, Here: r.URL.RequestURI(), Data: data})
+	data.OpenID = c.OpenID != nil
+	c.writeGate(w, r, status, "login", "/login", data.To, data)
+}
+
+// writeGate writes a page for somebody who is not signed in. It is at a path, which is not where the request went if that
+// failed, and leads to another.
+func (c *Console) writeGate(w http.ResponseWriter, r *http.Request, status int, name, at, to string, data any) {
+	err := c.write(w, languageOf(r, ""), status, name, frame{Path: at, Here: leadingTo(at, to), Data: data})
 	if err != nil {
 		c.Logger.ErrorContext(r.Context(), "page failed", "path", r.Pattern, "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}
 }
+
+// leadingTo is a page that leads to another, which is not the first one.
+func leadingTo(at, to string) string {
+	if to == "/" {
+		return at
+	}
+	return at + "?" + url.Values{"to": {to}}.Encode()
+}
+
+// remoteIP is the address that a request came from; "" where there is none.
+func remoteIP(r *http.Request) string {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr) // empty where there is no port
+	return host
+}
+
+// minutes rounds up: who comes back then does not come too early.
+func minutes(d time.Duration) int { return int(math.Ceil(d.Minutes())) }
 
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(sessionCookie); err == nil {

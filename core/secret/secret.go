@@ -1,9 +1,11 @@
-// Package secret holds values that must not be seen: a text that prints as •••, and the sealing of such texts at rest.
+// Package secret holds values that must not be seen: a text that prints as •••, the sealing of such texts at rest, and
+// digests of texts that are only ever compared.
 package secret
 
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
@@ -53,8 +55,14 @@ func (t *Text) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Key seals and opens secrets with AES-256-GCM.
-type Key struct{ aead cipher.AEAD }
+// Key seals and opens secrets with AES-256-GCM. The zero value has no key material: it cannot seal.
+type Key struct {
+	aead   cipher.AEAD
+	digest [sha256.Size]byte
+}
+
+// IsZero reports whether there is no key.
+func (k Key) IsZero() bool { return k.aead == nil }
 
 // NewKey derives a key from at least 32 bytes of key material.
 func NewKey(material []byte) (Key, error) {
@@ -70,7 +78,20 @@ func NewKey(material []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("sealing key: %w", err)
 	}
-	return Key{aead}, nil
+	// Derived apart, so that neither use tells of the other.
+	derive := hmac.New(sha256.New, material)
+	_, _ = derive.Write([]byte("crmhub digest")) // a hash takes everything
+	k := Key{aead: aead}
+	derive.Sum(k.digest[:0])
+	return k, nil
+}
+
+// Digest returns 32 bytes that are equal for equal texts of a place, and from which nobody without the key can tell the
+// text, not even by trying (HMAC-SHA-256).
+func (k Key) Digest(place, text string) []byte {
+	h := hmac.New(sha256.New, k.digest[:])
+	_, _ = h.Write([]byte(place + "\x00" + text))
+	return h.Sum(nil)
 }
 
 // ErrSealed is returned when sealed bytes cannot be opened: another key sealed them, or they were changed.

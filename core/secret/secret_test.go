@@ -104,3 +104,19 @@ func TestNothingSealedOpensAsNothing(t *testing.T) {
 		t.Errorf("too few bytes gave %v", err)
 	}
 }
+
+func TestDigestsTellTextsPlacesAndKeysApart(t *testing.T) {
+	t.Parallel()
+	k, other := key(t, 1), key(t, 2)
+	same, again := k.Digest("login", "ann"), k.Digest("login", "ann")
+	if !bytes.Equal(same, again) || len(same) != 32 {
+		t.Errorf("got %x and %x", same, again)
+	}
+	for name, digest := range map[string][]byte{
+		"text": k.Digest("login", "bob"), "place": k.Digest("ip", "ann"), "key": other.Digest("login", "ann"), "cut": k.Digest("logi", "nann"),
+	} {
+		if bytes.Equal(same, digest) {
+			t.Errorf("another %s has the same digest", name)
+		}
+	}
+}
