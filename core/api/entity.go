@@ -22,7 +22,7 @@ type entities struct {
 
 func (e entities) create() operation {
 	return operation{
-		id: "create-" + string(e.kind), tag: "entities", summary: "Create " + article(e.kind),
+		id: "create-" + slug(string(e.kind)), tag: "entities", summary: "Create " + article(e.kind),
 		description: "Fields that are readOnly may be sent and are ignored; unknown ones are refused.",
 		body:        e.createContent(),
 		status:      http.StatusCreated, result: e.content(e.shown), versioned: true, located: true, keyed: true,
@@ -38,7 +38,7 @@ func (e entities) create() operation {
 
 func (e entities) get() operation {
 	return operation{
-		id: "get-" + string(e.kind), tag: "entities", summary: "Get " + article(e.kind),
+		id: "get-" + slug(string(e.kind)), tag: "entities", summary: "Get " + article(e.kind),
 		status: http.StatusOK, result: e.content(e.shown), versioned: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			id, err := c.id()
@@ -65,7 +65,7 @@ func (e entities) get() operation {
 
 func (e entities) patch() operation {
 	return operation{
-		id: "update-" + string(e.kind), tag: "entities", summary: "Change " + article(e.kind),
+		id: "update-" + slug(string(e.kind)), tag: "entities", summary: "Change " + article(e.kind),
 		description: "A JSON merge patch (RFC 7396): what is absent stays, null clears, a list is replaced as a whole. " +
 			"Fields that are readOnly may be sent and are ignored; unknown ones are refused.",
 		parameters: []*huma.Param{ifMatch()},
@@ -94,8 +94,8 @@ func (e entities) patch() operation {
 
 func (e entities) remove() operation {
 	return operation{
-		id: "delete-" + string(e.kind), tag: "entities", summary: "Delete " + article(e.kind),
-		description: "It disappears from lists and answers 404 from now on; other systems are told. History keeps it.",
+		id: "delete-" + slug(string(e.kind)), tag: "entities", summary: "Delete " + article(e.kind),
+		description: "It disappears from lists and answers 404 from now on; other systems are told. It can be restored.",
 		parameters:  []*huma.Param{ifMatch()},
 		status:      http.StatusNoContent, keyed: true,
 		problems: []int{http.StatusPreconditionFailed, http.StatusPreconditionRequired, http.StatusUnprocessableEntity},

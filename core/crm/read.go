@@ -39,17 +39,22 @@ func get(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID, tail string) (
 	return found, nil
 }
 
-// query reads entities whole, their parts by one more statement.
+// query reads entities whole, each of their lists by one more statement.
 func (t table) query(ctx context.Context, tx pgx.Tx, k Kind, sql string, args ...any) ([]Entity, error) {
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
 	entities, err := t.scanAll(k, rows)
-	if err != nil || t.part == nil || len(entities) == 0 {
+	if err != nil || len(entities) == 0 {
 		return entities, err
 	}
-	return entities, t.part.read(ctx, tx, entities)
+	for _, p := range t.parts {
+		if err := p.read(ctx, tx, entities); err != nil {
+			return nil, err
+		}
+	}
+	return entities, nil
 }
 
 func (p *part) read(ctx context.Context, tx pgx.Tx, entities []Entity) error {
