@@ -17,8 +17,9 @@ type facts struct {
 	pipelines map[uuid.UUID]*Pipeline
 	pipeline  *Pipeline // the default one, nil if there is none
 	paid      map[uuid.UUID]decimal.Decimal
-	base      string        // the organization's currency
-	declared  []CustomField // of the kind written
+	optedOut  map[uuid.UUID]bool // contacts who want no marketing
+	base      string             // the organization's currency
+	declared  []CustomField      // of the kind written
 }
 
 // learn reads the facts, and fills in what a writer may leave to the hub: pipelines and rates.
@@ -32,6 +33,8 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) error {
 		err = s.readPipelines(ctx, tx, w)
 	case KindOrder:
 		err = w.readPaid(ctx, tx)
+	case KindCampaignMember:
+		err = w.readOptOuts(ctx, tx)
 	case KindCurrencyRate:
 		err = w.readBase(ctx, tx)
 	}
@@ -125,6 +128,25 @@ func (w *writing) readPaid(ctx context.Context, tx pgx.Tx) error {
 	var paid decimal.Decimal
 	if _, err := pgx.ForEachRow(rows, []any{&id, &paid}, func() error { w.facts.paid[id] = paid; return nil }); err != nil {
 		return fmt.Errorf("look up what was paid: %w", err)
+	}
+	return nil
+}
+
+func (w *writing) readOptOuts(ctx context.Context, tx pgx.Tx) error {
+	var ids []uuid.UUID
+	for _, e := range w.batch {
+		if m, _ := e.(*CampaignMember); m.Version == 0 && m.ContactID != nil {
+			ids = append(ids, *m.ContactID)
+		}
+	}
+	rows, err := tx.Query(ctx, "select id from contacts where id = any($1) and opt_out", ids)
+	if err != nil {
+		return fmt.Errorf("look up who opted out: %w", err)
+	}
+	w.facts.optedOut = make(map[uuid.UUID]bool)
+	var id uuid.UUID
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { w.facts.optedOut[id] = true; return nil }); err != nil {
+		return fmt.Errorf("look up who opted out: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,7 +50,10 @@ func (s *Store) follow(ctx context.Context, tx pgx.Tx, w *writing) error {
 	case KindOpportunity:
 		return w.logStages(ctx, tx)
 	case KindCampaignMember:
-		return w.logEvents(ctx, tx)
+		if err := w.logEvents(ctx, tx); err != nil {
+			return err
+		}
+		return s.optOut(ctx, tx, w)
 	default:
 		return nil
 	}
@@ -130,6 +134,22 @@ func (s *Store) touch(ctx context.Context, tx pgx.Tx, w *writing) error {
 		}
 		t.FirstRespondedAt = &at
 		return true
+	})
+}
+
+// optOut lets contacts who opted out of a campaign be left alone by the others.
+func (s *Store) optOut(ctx context.Context, tx pgx.Tx, w *writing) error {
+	var ids []uuid.UUID
+	for _, e := range w.batch {
+		if m, _ := e.(*CampaignMember); m.Status == "opted_out" && m.ContactID != nil && !slices.Contains(ids, *m.ContactID) {
+			ids = append(ids, *m.ContactID)
+		}
+	}
+	return s.rewrite(ctx, tx, w.by, KindContact, ids, func(e Entity) bool {
+		c, _ := e.(*Contact)
+		was := c.OptOut
+		c.OptOut = true
+		return !was
 	})
 }
 

@@ -137,7 +137,7 @@ func (l *listing) find(at, name string) (field, bool) {
 		}
 	}
 	if custom, ok := strings.CutPrefix(name, extPrefix); ok && customName.MatchString(custom) {
-		return field{name: name, typ: text, optional: true, max: maxCustomText}, true
+		return field{name: name, typ: text, goType: reflect.TypeFor[string](), optional: true, max: maxCustomText}, true
 	}
 	l.add(at, "field", "must be a field of %s with one value", l.table.name)
 	return field{}, false

@@ -9,6 +9,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/money"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -134,6 +135,26 @@ func (o *Order) payInstalments(paid decimal.Decimal) {
 			n.Status = "paid"
 		}
 	}
+}
+
+// overplanned refuses a payment plan beyond the total of an order, of the person who makes either so. An ERP's word on
+// the lines is not refused for a plan made here.
+func overplanned(actor postgres.Actor, stored, o *Order) schema.Violations {
+	if isConnection(actor) || stored != nil && differing(stored, o, []string{"instalments", "total"}, "") == nil {
+		return nil
+	}
+	var f faults
+	var sum decimal.Decimal
+	for _, n := range o.Instalments {
+		if !fits(n.Amount) {
+			return nil // Validate tells
+		}
+		sum = sum.Add(n.Amount)
+	}
+	if sum.GreaterThan(o.Total) {
+		f.add("/instalments", "sum", "must not add up to more than %s, the order's total", o.Total)
+	}
+	return f.violations
 }
 
 // progress is none, partial or full: how much of the quantities ordered is done.

@@ -135,6 +135,7 @@ func (w *writing) moved(stored, e Entity) schema.Violations {
 	case *Order:
 		old, _ := stored.(*Order)
 		e.payInstalments(w.facts.paid[e.ID])
+		vs = append(vs, overplanned(w.by.Actor, old, e)...)
 		return append(vs, moveOrder(w.by.Actor, old, e)...)
 	case *Invoice:
 		old, _ := stored.(*Invoice)
@@ -153,6 +154,8 @@ func (w *writing) moved(stored, e Entity) schema.Violations {
 		}
 		if stored != nil {
 			vs = append(vs, differing(stored, e, []string{"campaign_id", "contact_id", "customer_id"}, "once it is a member")...)
+		} else if e.ContactID != nil && w.facts.optedOut[*e.ContactID] && !isConnection(w.by.Actor) {
+			vs = append(vs, schema.Violation{Pointer: "/contact_id", Rule: "opt_out", Message: "must be a contact who has not opted out"})
 		}
 	case *CustomField:
 		if stored != nil {

@@ -212,7 +212,7 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 		EndDate: new(date(t, "2027-02-02")), Currency: "CNY", Amount: dec("10.5"), Status: "signed", OwnerID: &owner, Remark: "r", Tags: []string{"x"},
 		Signers: []crm.ContractSigner{{Party: "own", Name: "Me", Title: "CEO", SignedOn: new(date(t, "2026-02-03"))}, {Name: "Ann"}},
 	}
-	member := &crm.CampaignMember{CampaignID: campaign.ID, ContactID: &contact.ID, Status: "responded", RespondedAt: &now, Response: "yes"}
+	member := &crm.CampaignMember{CampaignID: campaign.ID, CustomerID: &customer.ID, Status: "responded", RespondedAt: &now, Response: "yes"}
 	ticket := &crm.Ticket{
 		Subject: "Flat", Description: "It is flat.", CustomerID: customer.ID, ContactID: &contact.ID, OrderID: &order.ID, ProductID: &product.ID, Type: "complaint",
 		Priority: "high", Status: "assigned", FirstResponseDue: &now, FirstRespondedAt: &now, OwnerID: &owner, Tags: []string{"x"},
