@@ -77,8 +77,13 @@ func TestDocumentsTakeTheRateOfTheirDay(t *testing.T) {
 	}
 	s.save(t, rate("USD", "2026-01-01", "0.9"), rate("USD", "2026-02-01", "0.8"), rate("JPY", "2026-01-15", "0.006"))
 	for _, tc := range []struct{ currency, day, want string }{
-		{"USD", "2025-12-31", ""}, {"USD", "2026-01-01", "0.9"}, {"USD", "2026-01-31", "0.9"}, {"USD", "2026-03-01", "0.8"},
-		{"JPY", "2026-03-01", "0.006"}, {"CNY", "2026-03-01", ""}, {"EUR", "2025-01-01", "1"},
+		{"USD", "2025-12-31", ""},
+		{"USD", "2026-01-01", "0.9"},
+		{"USD", "2026-01-31", "0.9"},
+		{"USD", "2026-03-01", "0.8"},
+		{"JPY", "2026-03-01", "0.006"},
+		{"CNY", "2026-03-01", ""},
+		{"EUR", "2025-01-01", "1"},
 	} {
 		err := s.as(t, func(ctx context.Context, tx pgx.Tx) error {
 			got, err := s.store.Rate(ctx, tx, tc.currency, date(t, tc.day))
@@ -146,8 +151,11 @@ func TestInstalmentsFollowWhatWasPaid(t *testing.T) {
 		residual string
 		want     []string
 	}{
-		{"100", []string{"0 unpaid", "0 unpaid"}}, {"80", []string{"20 partial", "0 unpaid"}}, {"60", []string{"30 paid", "10 partial"}},
-		{"0", []string{"30 paid", "70 paid"}}, {"75", []string{"25 partial", "0 unpaid"}},
+		{"100", []string{"0 unpaid", "0 unpaid"}},
+		{"80", []string{"20 partial", "0 unpaid"}},
+		{"60", []string{"30 paid", "10 partial"}},
+		{"0", []string{"30 paid", "70 paid"}},
+		{"75", []string{"25 partial", "0 unpaid"}},
 	} {
 		invoice.Residual, invoice.PaymentStatus = dec(step.residual), ""
 		if err := s.trySave(t, s.connection(), invoice); err != nil {

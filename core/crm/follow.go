@@ -102,7 +102,7 @@ func (s *Store) touch(ctx context.Context, tx pgx.Tx, w *writing) error {
 	var customers, tickets []uuid.UUID
 	for _, e := range w.batch {
 		a, _ := e.(*Activity)
-		if a.Type == "note" {
+		if old, _ := w.stored[a.ID].(*Activity); a.Type == "note" || old != nil && old.samePoint(a) {
 			continue
 		}
 		if old := newest[a.CustomerID]; old == nil {
@@ -135,6 +135,11 @@ func (s *Store) touch(ctx context.Context, tx pgx.Tx, w *writing) error {
 		t.FirstRespondedAt = &at
 		return true
 	})
+}
+
+// samePoint reports whether a says of the customer's contacts what it said before.
+func (a *Activity) samePoint(b *Activity) bool {
+	return a.Type == b.Type && a.CustomerID == b.CustomerID && a.At.Equal(b.At) && sameTime(a.NextContactAt, b.NextContactAt)
 }
 
 // optOut lets contacts who opted out of a campaign be left alone by the others.

@@ -52,6 +52,14 @@ func TestActivityMovesTheCustomersContacts(t *testing.T) {
 			t.Fatalf("%s: the customer has %d addresses", step.name, len(c.Addresses))
 		}
 	}
+	// A word corrected later says nothing new of contacts.
+	again := s.list(t, crm.KindActivity, crm.Query{Text: "the appointment is kept"}).Items[0].(*crm.Activity)
+	again.Content = "They were glad."
+	s.save(t, again)
+	if c := s.get(t, customer).(*crm.Customer); c.Version != 5 {
+		t.Errorf("a corrected word made version %d of the customer", c.Version)
+	}
+	wantRules(t, s.trySave(t, s.by(), &crm.Activity{Type: "visit", Subject: "x", CustomerID: customer.ID, At: time.Now().Add(48 * time.Hour)}), "/at maximum")
 	// Several in one batch count as one write of the customer, whatever their order.
 	s.save(t,
 		&crm.Activity{Type: "call", Subject: "late", CustomerID: customer.ID, At: day(22)},

@@ -93,8 +93,8 @@ var stageTransitions = transitions{ //nolint:gochecknoglobals // a table
 	"lost": {"open"},
 }
 
-// Transitions returns for each status of a kind which may follow it; nil for a kind whose status, if it has one, is
-// moved otherwise.
+// Transitions returns for each status of a kind which may follow it, not to be changed; nil for a kind whose status, if
+// it has one, is moved otherwise.
 func Transitions(k Kind) map[string][]string { return lifecycles[k].next }
 
 // path returns the statuses on the shortest way from one status to another, both included; nil if there is no way.
