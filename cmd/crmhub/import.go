@@ -215,7 +215,7 @@ func kinds() string {
 	var b strings.Builder
 	for n, k := range crm.Kinds() {
 		if n > 0 {
-			b.WriteString(",")
+			b.WriteString(", ")
 		}
 		b.WriteString(string(k))
 	}

@@ -31,7 +31,7 @@ func newDocument(version string) *document {
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
 			Title: "crmhub", Version: version,
-			Description: "Customers, contacts, products, orders, invoices and payments, and the hub that keeps them equal in other systems. " +
+			Description: "Customers and what the company knows of them, from the first campaign to the last ticket, and the hub that keeps it equal in other systems. " +
 				"Amounts are decimal strings, times are UTC, errors are problem+json (RFC 9457).",
 		},
 		Servers:  []*huma.Server{{URL: prefix}},

@@ -23,7 +23,7 @@ type entities struct {
 
 func (e entities) create() operation {
 	return operation{
-		id: "create-" + string(e.kind), needs: may(e.resource(), access.Create), tag: "entities", summary: "Create " + article(e.kind),
+		id: "create-" + slug(string(e.kind)), needs: may(e.resource(), access.Create), tag: "entities", summary: "Create " + article(e.kind),
 		description: "Fields that are readOnly may be sent and are ignored; unknown ones are refused.",
 		body:        e.createContent(),
 		status:      http.StatusCreated, result: e.content(e.shown), versioned: true, located: true, keyed: true,
@@ -39,7 +39,7 @@ func (e entities) create() operation {
 
 func (e entities) get() operation {
 	return operation{
-		id: "get-" + string(e.kind), needs: may(e.resource(), access.Read), tag: "entities", summary: "Get " + article(e.kind),
+		id: "get-" + slug(string(e.kind)), needs: may(e.resource(), access.Read), tag: "entities", summary: "Get " + article(e.kind),
 		status: http.StatusOK, result: e.content(e.shown), versioned: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			id, err := c.id()
@@ -66,7 +66,7 @@ func (e entities) get() operation {
 
 func (e entities) patch() operation {
 	return operation{
-		id: "update-" + string(e.kind), needs: may(e.resource(), access.Update, access.Assign), tag: "entities", summary: "Change " + article(e.kind),
+		id: "update-" + slug(string(e.kind)), needs: may(e.resource(), access.Update, access.Assign), tag: "entities", summary: "Change " + article(e.kind),
 		description: "A JSON merge patch (RFC 7396): what is absent stays, null clears, a list is replaced as a whole. " +
 			"Fields that are readOnly may be sent and are ignored; unknown ones are refused.",
 		parameters: []*huma.Param{ifMatch()},
@@ -99,8 +99,8 @@ func (e entities) patch() operation {
 
 func (e entities) remove() operation {
 	return operation{
-		id: "delete-" + string(e.kind), needs: may(e.resource(), access.Delete), tag: "entities", summary: "Delete " + article(e.kind),
-		description: "It disappears from lists and answers 404 from now on; other systems are told. History keeps it.",
+		id: "delete-" + slug(string(e.kind)), needs: may(e.resource(), access.Delete), tag: "entities", summary: "Delete " + article(e.kind),
+		description: "It disappears from lists and answers 404 from now on; other systems are told. It can be restored.",
 		parameters:  []*huma.Param{ifMatch()},
 		status:      http.StatusNoContent, keyed: true,
 		problems: []int{http.StatusPreconditionFailed, http.StatusPreconditionRequired, http.StatusUnprocessableEntity},
@@ -183,7 +183,7 @@ func (e entities) save(ctx context.Context, tx pgx.Tx, c *call, status int, enti
 }
 
 func (e entities) answer(c *call, status int, entity crm.Entity) (answer, error) {
-	seen, err := e.seen(c, entity)
+	seen, err := c.seen(entity)
 	if err != nil {
 		return answer{}, err
 	}

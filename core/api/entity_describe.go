@@ -30,7 +30,7 @@ func (s *server) entities() ([]entities, error) {
 			return nil, err
 		}
 		s.document.embed(componentName(kind), found.Document())
-		all = append(all, entities{server: s, kind: kind, path: "/" + plural(kind), schema: entitySchema{found}, shown: example})
+		all = append(all, entities{server: s, kind: kind, path: "/" + slug(kind.Plural()), schema: entitySchema{found}, shown: example})
 	}
 	return all, nil
 }
@@ -69,17 +69,31 @@ func (e entities) patchContent() *content {
 	}
 }
 
-// componentName is the kind as a component of the document: Order.
-func componentName(kind crm.Kind) string { return strings.ToUpper(string(kind[:1])) + string(kind[1:]) }
+// componentName is the kind as a component of the document: Order, CampaignMember.
+func componentName(kind crm.Kind) string {
+	var b strings.Builder
+	for word := range strings.SplitSeq(string(kind), "_") {
+		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return b.String()
+}
 
-// plural is the kind in paths: orders. All kinds form it alike.
-func plural(kind crm.Kind) string { return string(kind) + "s" }
+// slug is a name in paths and operations: campaign-members.
+func slug(name string) string { return strings.ReplaceAll(name, "_", "-") }
+
+// plural is the kind in sentences: campaign members.
+func plural(kind crm.Kind) string { return strings.ReplaceAll(kind.Plural(), "_", " ") }
 
 func article(kind crm.Kind) string {
-	if strings.ContainsRune("aeiou", rune(kind[0])) {
-		return "an " + string(kind)
+	name := strings.ReplaceAll(string(kind), "_", " ")
+	switch {
+	case kind.Plural() == string(kind):
+		return name
+	case strings.ContainsRune("aeiou", rune(name[0])):
+		return "an " + name
+	default:
+		return "a " + name
 	}
-	return "a " + string(kind)
 }
 
 func kindNames() []string {

@@ -17,10 +17,12 @@ import (
 
 func (e entities) search() operation {
 	return operation{
-		id: "list-" + plural(e.kind), needs: may(e.resource(), access.Read), tag: "entities", summary: "List " + plural(e.kind),
+		id: "list-" + slug(e.kind.Plural()), needs: may(e.resource(), access.Read), tag: "entities", summary: "List " + plural(e.kind),
 		description: "Newest change first if sort is not given. A filter is a field's name, with an operator in brackets if it is not equality: " +
-			"total[ge]=100, number[contains]=42, status[in]=draft,confirmed, owner_id[null]=true. " +
-			"There are eq, ne, lt, le, gt, ge, in, contains and null; all filters must hold.",
+			"total[ge]=100, number[contains]=42, status[in]=draft,confirmed, owner_id[null]=true, tags[has]=vip. " +
+			"There are eq, ne, lt, le, gt, ge, in, contains, null, and has for lists of texts; all filters must hold. " +
+			"Custom fields are filtered by ext and their name, as texts: ext.region=north. " +
+			"deleted_at[null]=false lists the recycle bin.",
 		parameters: e.queryParameters(), filtered: true,
 		status: http.StatusOK, result: e.listContent(),
 		serve: func(ctx context.Context, c *call) (answer, error) {
@@ -34,26 +36,31 @@ func (e entities) search() operation {
 				found, err = e.CRM.List(ctx, tx, e.kind, q.Query)
 				return err
 			})
-			if wrong := schema.Violations(nil); errors.As(err, &wrong) {
-				return answer{}, q.faults(wrong)
-			}
-			if err != nil {
-				return answer{}, err
-			}
-			items := make([]any, len(found.Items))
-			for i, entity := range found.Items {
-				if items[i], err = e.seen(c, entity); err != nil {
-					return answer{}, err
-				}
-			}
-			return respond(http.StatusOK, page(c, items, found.Next))
+			return q.page(c, found, err)
 		},
 	}
 }
 
-// queryParameters are a parameter for each field with one value, and those that all lists have.
+// page answers with what the store found, or with what it found wrong.
+func (q entityQuery) page(c *call, found crm.Page, err error) (answer, error) {
+	if wrong := schema.Violations(nil); errors.As(err, &wrong) {
+		return answer{}, q.faults(wrong)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	items := make([]any, len(found.Items))
+	for i, entity := range found.Items {
+		if items[i], err = c.seen(entity); err != nil {
+			return answer{}, err
+		}
+	}
+	return respond(http.StatusOK, page(c, items, found.Next))
+}
+
+// queryParameters are a parameter for each field that can be filtered by, and those that all lists have.
 func (e entities) queryParameters() []*huma.Param {
-	fields := e.schema.scalars()
+	fields := e.schema.filterable()
 	parameters := []*huma.Param{
 		queryParameter(textParameter, "A text that occurs in the code, number or name.", &huma.Schema{Type: huma.TypeString}, nil),
 		queryParameter(sortParameter, "Fields to sort by, separated by commas; a minus before one sorts downwards.", &huma.Schema{Type: huma.TypeString}, "-updated_at,id"),

@@ -59,15 +59,19 @@ func (s entitySchema) resolve(node map[string]any) map[string]any {
 	return found
 }
 
-// scalars lists the top-level fields that hold one value: those a list can be filtered by.
-func (s entitySchema) scalars() map[string]map[string]any {
+// filterable lists the top-level fields that hold one value or a list of texts: those a list can be filtered by.
+func (s entitySchema) filterable() map[string]map[string]any {
 	found := map[string]map[string]any{}
 	properties, _ := s.Document()["properties"].(map[string]any)
 	for name, p := range properties {
 		property, _ := p.(map[string]any)
 		property = s.resolve(property)
 		switch property["type"] {
-		case "object", "array":
+		case "object":
+		case "array":
+			if items, _ := property["items"].(map[string]any); items["type"] == "string" {
+				found[name] = property
+			}
 		default:
 			found[name] = property
 		}

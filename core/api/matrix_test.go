@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -27,6 +28,13 @@ type firm struct {
 	me    string // a token
 	users map[string]uuid.UUID
 	rows  map[crm.Kind]map[string]string // kind, owner, id
+	made  int                            // documents that must differ from all others
+}
+
+// alone are the kinds whose documents here refer to nothing.
+var alone = []crm.Kind{
+	crm.KindCustomer, crm.KindContact, crm.KindProduct, crm.KindSegment, crm.KindCampaign, crm.KindPipeline, crm.KindTask,
+	crm.KindCurrencyRate, crm.KindCustomField,
 }
 
 var people = []string{"me", "colleague", "below", "above", "nobody"}
@@ -79,12 +87,17 @@ func newFirm(t *testing.T) *firm {
 				continue
 			}
 			name := string(kind) + " of " + owner
-			h.make(name, "/"+string(kind)+"s", f.document(kind, name, owner))
+			h.make(name, pathOf(kind), f.document(kind, name, owner))
 			f.rows[kind][owner] = h.ids[name]
 		}
 	}
 	return f
 }
+
+// everybodys are the kinds that say how the organization works: the database shows them to whoever writes anything.
+var everybodys = []crm.Kind{crm.KindPipeline, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField}
+
+func pathOf(kind crm.Kind) string { return "/" + strings.ReplaceAll(kind.Plural(), "_", "-") }
 
 // document is an entity with what its kind needs; what it refers to is nobody's.
 func (f *firm) document(kind crm.Kind, name, owner string) string {
@@ -103,6 +116,38 @@ func (f *firm) document(kind crm.Kind, name, owner string) string {
 		doc = map[string]any{"customer_id": customer, "currency": "EUR"}
 	case crm.KindPayment:
 		doc = map[string]any{"customer_id": customer, "date": "2026-09-01", "currency": "EUR", "amount": "1"}
+	case crm.KindSegment:
+		doc = map[string]any{"name": name, "rule": []any{map[string]any{"field": "level", "values": []any{"A"}}}}
+	case crm.KindCampaign:
+		doc = map[string]any{"name": name}
+	case crm.KindPipeline:
+		doc = map[string]any{"name": name, "stages": []any{
+			map[string]any{"code": "open", "name": "Open", "kind": "open", "probability": 20},
+			map[string]any{"code": "won", "name": "Won", "kind": "won", "probability": 100},
+			map[string]any{"code": "lost", "name": "Lost", "kind": "lost", "probability": 0},
+		}}
+	case crm.KindOpportunity:
+		doc = map[string]any{"name": name, "customer_id": customer, "currency": "EUR", "pipeline_id": f.rows[crm.KindPipeline]["nobody"]}
+	case crm.KindContract:
+		doc = map[string]any{"name": name, "customer_id": customer, "currency": "EUR"}
+	case crm.KindCampaignMember:
+		doc = map[string]any{"campaign_id": f.rows[crm.KindCampaign]["nobody"], "contact_id": f.rows[crm.KindContact]["nobody"]}
+	case crm.KindTicket:
+		doc = map[string]any{"subject": name, "customer_id": customer}
+	case crm.KindFeedback:
+		doc = map[string]any{"customer_id": customer, "at": "2026-09-01T08:00:00Z", "score": 4}
+	case crm.KindActivity:
+		doc = map[string]any{"subject": name, "customer_id": customer, "at": "2026-09-01T08:00:00Z"}
+	case crm.KindTask:
+		doc = map[string]any{"subject": name}
+	case crm.KindPrice:
+		doc = map[string]any{"product_id": f.rows[crm.KindProduct]["nobody"], "currency": "EUR", "amount": "9.5", "valid_from": "2026-01-01"}
+	case crm.KindCurrencyRate:
+		f.made++ // one a day
+		doc = map[string]any{"currency": "USD", "date": time.Date(2026, 1, f.made, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), "rate": "0.9"}
+	case crm.KindCustomField:
+		f.made++ // one of a name
+		doc = map[string]any{"entity": "task", "name": fmt.Sprintf("field_%d", f.made)}
 	default:
 		f.t.Fatalf("say here what a %s needs", kind)
 	}
@@ -140,7 +185,7 @@ func (f *firm) ask(method, path, body string, headers ...string) (status int, an
 // checkKind asks for everything that may be done with the entities of a kind and compares with what the scopes mean.
 func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 	f.t.Helper()
-	path := "/" + string(kind) + "s"
+	path := pathOf(kind)
 	expect := func(what string, got int, want int, body string) {
 		f.t.Helper()
 		if got != want {
@@ -173,7 +218,7 @@ func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 			switch {
 			case !any:
 				return http.StatusForbidden
-			case !visible:
+			case !visible && !slices.Contains(everybodys, kind):
 				return http.StatusNotFound
 			case allowed:
 				return http.StatusPreconditionFailed
@@ -200,9 +245,8 @@ func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 		case owner == "nobody" && crm.Owned(kind), reaches(may["create"], owner): // without an owner it is mine
 			created = http.StatusCreated
 		}
-		customerSeen := kind == crm.KindCustomer || kind == crm.KindContact || kind == crm.KindProduct
-		if created == http.StatusCreated && !customerSeen {
-			created = http.StatusUnprocessableEntity // refers to a customer I do not see
+		if created == http.StatusCreated && !slices.Contains(alone, kind) {
+			created = http.StatusUnprocessableEntity // refers to what I do not see
 		}
 		status, body = f.ask("POST", path, f.document(kind, uuid.NewString(), owner))
 		expect("create "+owner+"'s", status, created, body)
@@ -268,36 +312,53 @@ func TestEveryScopeOfEveryActionOnEveryKind(t *testing.T) {
 
 // presets is what the roles that come with an organization may do with entities, said a second time.
 var presets = map[string]map[crm.Kind]map[access.Action]access.Scope{
-	"admin": {
-		"customer": all("organization"), "contact": all("organization"), "product": all("organization"),
-		"order": all("organization"), "invoice": all("organization"), "payment": all("organization"),
-	},
-	"sales_manager": {
-		"customer": all("department_tree"), "contact": all("department_tree"), "order": all("department_tree"),
-		"product": reading("organization"), "invoice": reading("department_tree"), "payment": reading("department_tree"),
-	},
-	"sales": {
-		"customer": writing("own"), "contact": writing("own"), "order": writing("own"),
-		"product": reading("organization"), "invoice": reading("own"), "payment": reading("own"),
-	},
-	"marketing": {
-		"customer": reading("organization"), "contact": reading("organization"), "order": reading("organization"), "product": reading("organization"),
-	},
-	"service": {
-		"customer": reading("organization"), "contact": reading("organization"), "order": reading("organization"), "product": reading("organization"),
-	},
-	"finance": {
-		"customer": {"read": "organization", "update": "organization"}, "contact": reading("organization"), "order": reading("organization"),
-		"product": reading("organization"), "invoice": all("organization"), "payment": all("organization"),
-	},
-	"integrator": {
-		"customer": reading("organization"), "contact": reading("organization"), "product": reading("organization"),
-		"order": reading("organization"), "invoice": reading("organization"), "payment": reading("organization"),
-	},
-	"auditor": {
-		"customer": reading("organization"), "contact": reading("organization"), "product": reading("organization"),
-		"order": reading("organization"), "invoice": reading("organization"), "payment": reading("organization"),
-	},
+	"admin": kinds(all("organization"), crm.Kinds()...),
+	"sales_manager": both(
+		kinds(all("department_tree"), "customer", "contact", "order", "opportunity", "contract", "activity", "task"),
+		kinds(map[access.Action]access.Scope{"read": "department_tree", "create": "department_tree", "update": "department_tree", "assign": "department_tree"}, "ticket", "feedback"),
+		kinds(reading("department_tree"), "invoice", "payment"),
+		kinds(reading("organization"), "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+	),
+	"sales": both(
+		kinds(writing("own"), "customer", "contact", "order", "opportunity", "contract", "activity", "task"),
+		kinds(map[access.Action]access.Scope{"read": "own", "create": "own"}, "ticket"),
+		kinds(reading("own"), "invoice", "payment", "feedback"),
+		kinds(reading("organization"), "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+	),
+	"marketing": both(
+		kinds(all("organization"), "campaign", "campaign_member", "segment", "feedback"),
+		kinds(writing("own"), "activity", "task"),
+		kinds(reading("organization"), "customer", "contact", "order", "product", "pipeline", "price", "currency_rate", "custom_field"),
+	),
+	"service": both(
+		kinds(all("organization"), "ticket", "feedback"),
+		kinds(writing("own"), "activity", "task"),
+		kinds(reading("organization"), "customer", "contact", "order", "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+	),
+	"finance": both(
+		kinds(all("organization"), "invoice", "payment"),
+		kinds(map[access.Action]access.Scope{"read": "organization", "update": "organization"}, "customer"),
+		kinds(reading("organization"), "contact", "order", "contract", "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+	),
+	"integrator": kinds(reading("organization"), "customer", "contact", "product", "order", "invoice", "payment", "opportunity", "contract",
+		"pipeline", "price", "currency_rate", "custom_field"),
+	"auditor": kinds(reading("organization"), crm.Kinds()...),
+}
+
+func kinds(may map[access.Action]access.Scope, of ...crm.Kind) map[crm.Kind]map[access.Action]access.Scope {
+	m := map[crm.Kind]map[access.Action]access.Scope{}
+	for _, k := range of {
+		m[k] = may
+	}
+	return m
+}
+
+func both(parts ...map[crm.Kind]map[access.Action]access.Scope) map[crm.Kind]map[access.Action]access.Scope {
+	m := map[crm.Kind]map[access.Action]access.Scope{}
+	for _, p := range parts {
+		maps.Copy(m, p)
+	}
+	return m
 }
 
 func reading(s access.Scope) map[access.Action]access.Scope {
@@ -370,7 +431,7 @@ func TestPresetsMayWhatTheyShould(t *testing.T) {
 // checkPreset is checkKind but for creating, where what is referred to depends on the rest of the role.
 func (f *firm) checkPreset(kind crm.Kind, may map[access.Action]access.Scope) {
 	f.t.Helper()
-	path := "/" + string(kind) + "s"
+	path := pathOf(kind)
 	for owner, id := range f.rows[kind] {
 		visible := reaches(may["read"], owner)
 		for _, c := range []struct {

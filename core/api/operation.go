@@ -105,6 +105,9 @@ func (r route) mayFail() []int {
 func (o operation) knows(name string) bool {
 	if o.filtered {
 		name, _, _ = strings.Cut(name, "[")
+		if strings.HasPrefix(name, "ext.") {
+			return true // whether it names a custom field is for the store to say
+		}
 	}
 	for _, p := range o.parameters {
 		if p.In == "query" && p.Name == name {

@@ -156,15 +156,16 @@ func (e entities) permitApproval(c *call, stored, entity crm.Entity) error {
 }
 
 // seen returns an entity as the caller sees it.
-func (e entities) seen(c *call, entity crm.Entity) (any, error) {
-	if len(c.who.FieldRules(e.resource())) == 0 {
+func (c *call) seen(entity crm.Entity) (any, error) {
+	resource := access.Resource(entity.Kind())
+	if len(c.who.FieldRules(resource)) == 0 {
 		return entity, nil
 	}
 	doc, err := crm.Document(entity)
 	if err != nil {
 		return nil, err
 	}
-	return c.who.Present(e.resource(), doc), nil
+	return c.who.Present(resource, doc), nil
 }
 
 // Entities tells package access of the kinds that roles may name, and of their fields.

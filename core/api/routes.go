@@ -16,9 +16,18 @@ func (s *server) table() ([]route, error) {
 			route{"GET " + e.path + "/{id}", e.get()},
 			route{"PATCH " + e.path + "/{id}", e.patch()},
 			route{"DELETE " + e.path + "/{id}", e.remove()},
+			route{"POST " + e.path + "/{id}/restore", e.restore()},
 		)
-		if e.kind == crm.KindOrder {
-			routes = append(routes, route{"POST /orders/{id}/status", e.moveOrder()})
+		if e.moves() {
+			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
+		}
+		switch e.kind {
+		case crm.KindOpportunity:
+			routes = append(routes, route{"POST /opportunities/{id}/stage", e.moveStage()}, route{"GET /opportunities/{id}/stages", s.listStages()})
+		case crm.KindCampaign:
+			routes = append(routes, route{"GET /campaigns/{id}/events", s.listCampaignEvents()})
+		case crm.KindSegment:
+			routes = append(routes, route{"GET /segments/{id}/members", s.listSegmentMembers(entities[0])})
 		}
 	}
 	return append(routes,

@@ -45,10 +45,24 @@ func canonicalFields(s shape, v reflect.Value) {
 			for i := range value.Len() {
 				canonicalFields(f.elem, value.Index(i))
 			}
+		case texts:
+			value.Set(reflect.ValueOf(canonicalTexts(value)))
 		case document:
 			value.SetBytes(canonicalDocument(value.Bytes()))
 		}
 	}
+}
+
+// canonicalTexts are texts without blanks around them, each once, in the order given.
+func canonicalTexts(v reflect.Value) []string {
+	in, _ := reflect.TypeAssert[[]string](v)
+	out := make([]string, 0, len(in))
+	for _, s := range in {
+		if s = strings.TrimSpace(s); !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func microseconds(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
@@ -116,6 +130,8 @@ func (c *faults) fields(pointer string, s shape, v reflect.Value) {
 			for i := range value.Len() {
 				c.fields(at+"/"+strconv.Itoa(i), f.elem, value.Index(i))
 			}
+		case texts:
+			c.texts(at, f, value)
 		case document:
 			var doc map[string]json.RawMessage
 			if json.Unmarshal(value.Bytes(), &doc) != nil {
@@ -140,6 +156,23 @@ func (c *faults) text(at string, f field, s string) {
 	case f.format != "":
 		if message := formats[f.format](s); message != "" {
 			c.add(at, "format", "%s", message)
+		}
+	}
+}
+
+// maxTexts is how many texts one field holds at most.
+const maxTexts = 100
+
+func (c *faults) texts(at string, f field, v reflect.Value) {
+	if v.Len() > maxTexts {
+		c.add(at, "maxItems", "must have at most %d texts", maxTexts)
+		return
+	}
+	for i := range v.Len() {
+		if s := v.Index(i).String(); s == "" {
+			c.add(at+"/"+strconv.Itoa(i), "minLength", "must not be empty")
+		} else {
+			c.text(at+"/"+strconv.Itoa(i), f, s)
 		}
 	}
 }
@@ -178,6 +211,20 @@ func (c *faults) year(at string, value reflect.Value) {
 func (c *faults) atLeastZero(at string, d *decimal.Decimal) {
 	if d != nil && d.IsNegative() {
 		c.add(at, "minimum", "must not be negative")
+	}
+}
+
+// between refuses a whole number out of a range.
+func (c *faults) between(at string, n *int32, low, high int32) {
+	if n != nil && (*n < low || *n > high) {
+		c.add(at, "maximum", "must be between %d and %d", low, high)
+	}
+}
+
+// ordered refuses an end before its start; either may be open.
+func (c *faults) ordered(at string, start, end *Date) {
+	if start != nil && end != nil && end.Before(*start) {
+		c.add(at, "minimum", "must not be before %s, the start", start)
 	}
 }
 

@@ -20,6 +20,7 @@ type Contact struct {
 	OptOut     bool              `json:"opt_out" db:"opt_out"` // wants no marketing
 	OwnerID    *uuid.UUID        `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
 	Remark     string            `json:"remark,omitempty" db:"remark" max:"10000"`
+	Tags       []string          `json:"tags" db:"tags" max:"64"`
 	Customers  []ContactCustomer `json:"customers" db:"-"`
 	Ext        Ext               `json:"ext" db:"ext"`
 }
@@ -29,7 +30,7 @@ type ContactCustomer struct {
 	CustomerID uuid.UUID `json:"customer_id" db:"customer_id" refers:"customer" required:"true"`
 	Role       string    `json:"role,omitempty" db:"role" enum:"decision_maker evaluator influencer user finance other"` // decision_maker, evaluator, influencer, user, finance, other
 	IsPrimary  bool      `json:"is_primary" db:"is_primary"`
-	IsActive   bool      `json:"is_active" db:"is_active"`
+	IsActive   bool      `json:"is_active" db:"is_active" default:"true"`
 }
 
 // Kind is KindContact.

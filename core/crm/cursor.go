@@ -21,6 +21,10 @@ func (l *listing) sortBy(sorts []Sort) {
 		if !ok {
 			return
 		}
+		if f.typ == texts || strings.HasPrefix(f.name, extPrefix) {
+			l.add("/sort/"+strconv.Itoa(i), "field", "must be a field with one value")
+			return
+		}
 		l.sort = append(l.sort, sortField{f, s.Desc})
 	}
 	if last := l.sort[len(l.sort)-1]; last.name != "id" {

@@ -69,7 +69,7 @@ func (r *reading) object(pointer string, s shape, doc map[string]any, v reflect.
 		at := pointer + "/" + f.name
 		target := v.FieldByIndex(f.index)
 		if in == nil {
-			if !f.optional && f.typ != list && f.typ != document {
+			if !f.optional && f.typ != list && f.typ != texts && f.typ != document {
 				r.fault(at, "type", "must not be null")
 			}
 			target.SetZero()
@@ -130,6 +130,8 @@ func (r *reading) field(at string, f field, in any, v reflect.Value) {
 		r.object(at, f.elem, m, v)
 	case list:
 		r.list(at, f, in, v)
+	case texts:
+		r.texts(at, in, v)
 	case document:
 		if _, ok := in.(map[string]any); !ok {
 			r.fault(at, "type", "must be an object")
@@ -166,12 +168,25 @@ func (r *reading) list(at string, f field, in any, v reflect.Value) {
 			r.fault(at+"/"+strconv.Itoa(i), "type", "must be an object")
 			continue
 		}
-		if c, ok := reflect.TypeAssert[*ContactCustomer](out.Index(i).Addr()); ok {
-			c.IsActive = true
-		}
+		f.elem.setDefaults(out.Index(i))
 		r.object(at+"/"+strconv.Itoa(i), f.elem, m, out.Index(i))
 	}
 	v.Set(out)
+}
+
+func (r *reading) texts(at string, in any, v reflect.Value) {
+	items, ok := in.([]any)
+	if !ok {
+		r.fault(at, "type", "must be a list of texts")
+		return
+	}
+	out := make([]string, len(items))
+	for i, item := range items {
+		if out[i], ok = item.(string); !ok {
+			r.fault(at+"/"+strconv.Itoa(i), "type", "must be a string")
+		}
+	}
+	v.Set(reflect.ValueOf(out))
 }
 
 var errForm = errors.New("has another form")

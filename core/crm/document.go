@@ -60,6 +60,15 @@ func plain(f field, v reflect.Value) (any, error) {
 			items[i] = item
 		}
 		return items, nil
+	case texts:
+		if v.IsNil() {
+			return nil, nil
+		}
+		items := make([]any, v.Len())
+		for i := range items {
+			items[i] = v.Index(i).String()
+		}
+		return items, nil
 	case document:
 		if v.IsNil() {
 			return nil, nil

@@ -14,17 +14,33 @@ type Kind string
 
 // The kinds.
 const (
-	KindCustomer Kind = "customer"
-	KindContact  Kind = "contact"
-	KindProduct  Kind = "product"
-	KindOrder    Kind = "order"
-	KindInvoice  Kind = "invoice"
-	KindPayment  Kind = "payment"
+	KindCustomer       Kind = "customer"
+	KindContact        Kind = "contact"
+	KindProduct        Kind = "product"
+	KindSegment        Kind = "segment"
+	KindCampaign       Kind = "campaign"
+	KindPipeline       Kind = "pipeline"
+	KindOpportunity    Kind = "opportunity"
+	KindOrder          Kind = "order"
+	KindInvoice        Kind = "invoice"
+	KindPayment        Kind = "payment"
+	KindContract       Kind = "contract"
+	KindCampaignMember Kind = "campaign_member"
+	KindTicket         Kind = "ticket"
+	KindFeedback       Kind = "feedback"
+	KindActivity       Kind = "activity"
+	KindTask           Kind = "task"
+	KindPrice          Kind = "price"
+	KindCurrencyRate   Kind = "currency_rate"
+	KindCustomField    Kind = "custom_field"
 )
 
 // Kinds are all kinds, parents before those that refer to them.
 func Kinds() []Kind {
-	return []Kind{KindCustomer, KindContact, KindProduct, KindOrder, KindInvoice, KindPayment}
+	return []Kind{
+		KindCustomer, KindContact, KindProduct, KindSegment, KindCampaign, KindPipeline, KindOpportunity, KindOrder, KindInvoice, KindPayment,
+		KindContract, KindCampaignMember, KindTicket, KindFeedback, KindActivity, KindTask, KindPrice, KindCurrencyRate, KindCustomField,
+	}
 }
 
 // Head is what every entity has. Only the store writes it: what a caller puts there is ignored, but for ID and
@@ -45,7 +61,7 @@ func (h *Head) head() *Head { return h }
 // HeadOf returns what e has in common with every entity.
 func HeadOf(e Entity) *Head { return e.head() }
 
-// Entity is a customer, contact, product, order, invoice or payment, by pointer.
+// Entity is one of the kinds, by pointer: a *Customer, an *Order and so on.
 type Entity interface {
 	Kind() Kind
 	// Normalize brings fields to their canonical form (trimmed, defaults, computed amounts and states).

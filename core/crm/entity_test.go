@@ -103,6 +103,7 @@ type schemaNode struct {
 	Pattern              string
 	Description          string
 	MaxLength            int
+	MaxItems             int
 	Enum                 []string
 	Required             []string
 	Refers               string `json:"x-references"`
@@ -140,7 +141,7 @@ func sameField(t *testing.T, at string, f field, node schemaNode) {
 	t.Helper()
 	want := map[fieldType][2]string{
 		text: {"string", ""}, boolean: {"boolean", ""}, integer: {"integer", ""}, number: {"string", "decimal"}, id: {"string", "uuid"},
-		day: {"string", "date"}, instant: {"string", "date-time"}, object: {"object", ""}, list: {"array", ""}, document: {"object", ""},
+		texts: {"array", ""}, day: {"string", "date"}, instant: {"string", "date-time"}, object: {"object", ""}, list: {"array", ""}, document: {"object", ""},
 	}[f.typ]
 	if node.Type != want[0] || (want[1] != "" && node.Format != want[1]) {
 		t.Errorf("%s: type %q format %q, want %v", at, node.Type, node.Format, want)
@@ -163,6 +164,10 @@ func sameField(t *testing.T, at string, f field, node schemaNode) {
 		pattern := fmt.Sprintf(`[0-9]{1,%d}(\.[0-9]{1,%d})?$`, f.precision-f.scale, f.scale)
 		if strings.TrimPrefix(strings.TrimPrefix(node.Pattern, "^"), "-?") != pattern {
 			t.Errorf("%s: pattern is %s, want %s", at, node.Pattern, pattern)
+		}
+	case texts:
+		if node.Items == nil || node.Items.Type != "string" || node.Items.MaxLength != f.max || node.MaxItems != maxTexts {
+			t.Errorf("%s: at most %d texts of %d characters in Go, %+v in the schema", at, maxTexts, f.max, node)
 		}
 	case object:
 		sameShape(t, at, f.elem, node)

@@ -22,6 +22,8 @@ func translate(t table, err error) error {
 	switch pe.Code {
 	case "23505": // unique_violation
 		return violation("unique", "is taken already")
+	case "23P01": // exclusion_violation, raised by our triggers
+		return violation("overlap", "overlaps another one")
 	case "23503": // foreign_key_violation
 		return violation("exists", "must be the id of something here")
 	case "23001": // restrict_violation, raised by our triggers
@@ -40,8 +42,10 @@ func translate(t table, err error) error {
 // pointer finds the field in a constraint's name: customers_code, orders_organization_id_contact_id_fkey, order_lines_qty_check.
 func (t table) pointer(pe *pgconn.PgError) string {
 	name := pe.ConstraintName
-	if t.part != nil && pe.TableName == t.part.name {
-		return "/" + t.part.field.name
+	for _, p := range t.parts {
+		if pe.TableName == p.name {
+			return "/" + p.list
+		}
 	}
 	name = strings.TrimPrefix(name, t.name+"_")
 	if name == "pkey" {

@@ -1,8 +1,6 @@
 package crm
 
 import (
-	"bytes"
-	"encoding/json"
 	"reflect"
 	"slices"
 
@@ -17,16 +15,26 @@ func frozen(stored, v *Invoice) schema.Violations {
 	if stored == nil || stored.Status == "draft" {
 		return nil
 	}
-	var f faults
-	old, now := reflect.ValueOf(stored).Elem(), reflect.ValueOf(v).Elem()
+	var still []string
 	for _, field := range shapes()[KindInvoice][headFields:] {
-		if slices.Contains(lively, field.name) {
+		if !slices.Contains(lively, field.name) {
+			still = append(still, field.name)
+		}
+	}
+	return differing(stored, v, still, "once the invoice is issued")
+}
+
+// differing returns those of the named fields in which e is not what is stored: they cannot be changed, since.
+func differing(stored, e Entity, named []string, since string) schema.Violations {
+	var f faults
+	old, now := reflect.ValueOf(stored).Elem(), reflect.ValueOf(e).Elem()
+	for _, field := range shapes()[e.Kind()][headFields:] {
+		if !slices.Contains(named, field.name) {
 			continue
 		}
-		a, errA := json.Marshal(old.FieldByIndex(field.index).Interface())
-		b, errB := json.Marshal(now.FieldByIndex(field.index).Interface())
-		if errA != nil || errB != nil || !bytes.Equal(a, b) {
-			f.add("/"+field.name, "immutable", "cannot be changed once the invoice is issued")
+		same, err := sameJSON(old.FieldByIndex(field.index).Interface(), now.FieldByIndex(field.index).Interface())
+		if err != nil || !same {
+			f.add("/"+field.name, "immutable", "cannot be changed %s", since)
 		}
 	}
 	return f.violations

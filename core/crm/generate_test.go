@@ -3,6 +3,7 @@ package crm
 import (
 	"encoding/json"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,9 +47,86 @@ func anyEntity(t *rapid.T, k Kind) Entity {
 		if e.Amount.Abs().LessThan(decimal.NewFromInt(1)) {
 			e.Allocations = nil
 		}
+	default:
+		mend(t, e)
 	}
 	e.Normalize()
 	return e
+}
+
+// mend makes what was drawn field by field keep the rules between fields.
+func mend(t *rapid.T, e Entity) {
+	switch e := e.(type) {
+	case *Customer:
+		for i := range e.InvoiceProfiles {
+			e.InvoiceProfiles[i].IsDefault = i == 1
+		}
+	case *Segment:
+		for i := range e.Rule {
+			e.Rule[i] = SegmentCondition{Field: "name", Op: "contains", Values: []string{anyText(t, field{name: "value", max: 300})}}
+		}
+		for i := range e.Members {
+			id := anyID(t)
+			e.Members[i] = SegmentMember{CustomerID: &id}
+			if e.Subject == "contact" {
+				e.Members[i] = SegmentMember{ContactID: &id}
+			}
+		}
+		if e.Type == "rule" {
+			e.Rule, e.Members = append(e.Rule, SegmentCondition{Field: "ext.region", Op: "null", Values: []string{"true"}}), nil
+		} else {
+			e.Rule = nil
+		}
+	case *Campaign:
+		e.Currency, e.EndDate = "EUR", nil
+	case *CampaignMember:
+		if e.CustomerID = nil; e.ContactID == nil {
+			e.CustomerID = new(anyID(t))
+		}
+	case *Pipeline:
+		e.IsActive = true
+		for i := range e.Stages {
+			s := &e.Stages[i]
+			s.Code, s.Kind, s.Probability = strconv.Itoa(i), []string{"open", "lost"}[i%2], 1+s.Probability%99
+			s.RottenDays = nil
+		}
+		e.Stages = append(e.Stages, PipelineStage{Code: "open", Name: "x", Probability: 1}, PipelineStage{Code: "won", Name: "x", Kind: "won"}, PipelineStage{Code: "lost", Name: "x", Kind: "lost"})
+	case *Opportunity:
+		e.LostReason = "price"
+		if e.Probability != nil {
+			*e.Probability %= 101
+		}
+	case *Contract:
+		e.EndDate = nil
+		e.StartDate = new(DateOf(anyInstant(t)))
+	case *Ticket:
+		e.OwnerID = new(anyID(t))
+	case *Feedback:
+		e.Text = "x"
+		if e.Score != nil {
+			*e.Score = 1 + *e.Score%5
+		}
+		if e.NPS != nil {
+			*e.NPS %= 11
+		}
+	case *Activity:
+		e.NextContactAt = nil
+		if e.Minutes != nil {
+			*e.Minutes %= 100
+		}
+	case *Price:
+		e.ValidTo = nil
+	case *CurrencyRate:
+		e.Currency, e.Base = "USD", "EUR"
+	case *CustomField:
+		e.Entity, e.Name, e.Refers = "customer", rapid.StringMatching(`[a-z][a-z0-9_]{0,9}`).Draw(t, "name"), ""
+		switch e.Choices = nil; e.Type {
+		case "choice":
+			e.Choices = []string{"a", "b"}
+		case "reference":
+			e.Refers = "user"
+		}
+	}
 }
 
 func anyFields(t *rapid.T, s shape, v reflect.Value) {
@@ -89,6 +167,13 @@ func anyValue(t *rapid.T, f field, v reflect.Value) {
 		for i := range n {
 			anyFields(t, f.elem, v.Index(i))
 		}
+	case texts:
+		n := rapid.IntRange(0, 3).Draw(t, f.name)
+		items := make([]string, n)
+		for i := range items {
+			items[i] = anyText(t, f)
+		}
+		v.Set(reflect.ValueOf(items))
 	case document:
 		b, err := json.Marshal(rapid.MapOf(rapid.StringMatching(`[a-z]{1,5}`), rapid.StringMatching(`[ a-zä-ü]{0,5}`)).Draw(t, f.name))
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Query asks for a page of entities. Fields are those of the entity's JSON that hold one value.
+// Query asks for a page of entities. Fields are those of the entity's JSON that hold one value, or a list of texts.
 type Query struct {
 	Filter []Condition // all must hold; deleted entities are left out unless a condition names deleted_at
 	Sort   []Sort      // newest change first if empty; ties are broken by id
@@ -48,6 +48,7 @@ const (
 	OpIn           Op = "in"
 	OpContains     Op = "contains" // of texts, in any case
 	OpNull         Op = "null"     // empty or not
+	OpHas          Op = "has"      // of lists of texts, such as tags: has this one
 )
 
 // Sort is a field to sort by.
@@ -162,8 +163,22 @@ func (l *listing) find(at, name string) (field, bool) {
 			return c, true
 		}
 	}
+	if custom, ok := strings.CutPrefix(name, extPrefix); ok && customName.MatchString(custom) {
+		return field{name: name, typ: text, goType: reflect.TypeFor[string](), optional: true, max: maxCustomText}, true
+	}
 	l.add(at, "field", "must be a field of %s with one value", l.table.name)
 	return field{}, false
+}
+
+// extPrefix begins the names of custom fields in filters: ext.region. They compare as texts, so dates do, numbers do not.
+const extPrefix = "ext."
+
+// sql is the field in a statement: its column, or its place in ext.
+func (f field) sql() string {
+	if custom, ok := strings.CutPrefix(f.name, extPrefix); ok {
+		return "(ext->>'" + custom + "')"
+	}
+	return f.name
 }
 
 func (l *listing) search(text string) {
@@ -196,6 +211,10 @@ func (l *listing) condition(at string, c Condition) {
 		return
 	}
 	l.seeing = l.seeing || f.name == "deleted_at"
+	if (f.typ == texts) != (c.Op == OpHas) {
+		l.add(at+"/op", "operator", "has is for lists of texts, and they have no other")
+		return
+	}
 	switch c.Op {
 	case OpIn:
 		values, ok := c.Value.([]string)
@@ -206,14 +225,14 @@ func (l *listing) condition(at string, c Condition) {
 		for i, v := range values {
 			l.check(at+"/value/"+strconv.Itoa(i), f, v)
 		}
-		l.where = append(l.where, f.name+" = any("+l.arg(values)+"::text[]::"+f.sqlType()+"[])")
+		l.where = append(l.where, f.sql()+" = any("+l.arg(values)+"::text[]::"+f.sqlType()+"[])")
 		return
 	case OpNull:
 		switch c.Value {
 		case "true":
-			l.where = append(l.where, f.name+" is null")
+			l.where = append(l.where, f.sql()+" is null")
 		case "false":
-			l.where = append(l.where, f.name+" is not null")
+			l.where = append(l.where, f.sql()+" is not null")
 		default:
 			l.add(at+"/value", "type", `must be "true" or "false"`)
 		}
@@ -231,16 +250,21 @@ func (l *listing) condition(at string, c Condition) {
 		}
 		f.enum = nil // a part of a value is none of them
 		l.check(at+"/value", f, value)
-		l.where = append(l.where, f.name+" ilike "+l.arg("%"+likeEscape(value)+"%")+"::text")
+		l.where = append(l.where, f.sql()+" ilike "+l.arg("%"+likeEscape(value)+"%")+"::text")
+		return
+	}
+	if c.Op == OpHas {
+		l.check(at+"/value", f, value)
+		l.where = append(l.where, f.sql()+" @> array["+l.arg(value)+"::text]")
 		return
 	}
 	sign, ok := comparisons[c.Op]
 	if !ok {
-		l.add(at+"/op", "operator", "must be one of eq, ne, lt, le, gt, ge, in, contains, null")
+		l.add(at+"/op", "operator", "must be one of eq, ne, lt, le, gt, ge, in, contains, null, has")
 		return
 	}
 	if l.check(at+"/value", f, value) {
-		l.where = append(l.where, f.name+" "+sign+" "+l.arg(value)+"::text::"+f.sqlType())
+		l.where = append(l.where, f.sql()+" "+sign+" "+l.arg(value)+"::text::"+f.sqlType())
 	}
 }
 
@@ -264,6 +288,7 @@ func (f field) parse(s string) (err error) {
 		if s != "true" && s != "false" {
 			err = errForm
 		}
+	case texts:
 	case integer:
 		_, err = strconv.ParseInt(s, 10, f.goType.Bits())
 	default:

@@ -170,7 +170,7 @@ func TestBadQueryIsRefusedWhole(t *testing.T) {
 			{Field: "name", Op: crm.OpIn, Value: "x"},
 			{Field: "name", Op: crm.OpEqual, Value: "\x00"},
 		},
-		Sort: []crm.Sort{{Field: "tax_profile"}},
+		Sort: []crm.Sort{{Field: "invoice_profiles"}},
 	})
 	wantRules(t, err, "/filter/0/field field", "/filter/1/field field", "/filter/2/field field", "/filter/3/field field", "/filter/4/value format",
 		"/filter/5/value format", "/filter/6/value/1 format", "/filter/7/op operator", "/filter/8/op operator", "/filter/9/value type",

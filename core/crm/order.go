@@ -9,35 +9,39 @@ import (
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/money"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
 // Order is a sale. Its status is moved by people and the ERP; delivery, billing and payment are states of their own.
 type Order struct {
 	Head
-	Number         string          `json:"number" db:"number" max:"64"` // unique in the organization; given by the store when empty
-	CustomerID     uuid.UUID       `json:"customer_id" db:"customer_id" refers:"customer" required:"true"`
-	ContactID      *uuid.UUID      `json:"contact_id,omitempty" db:"contact_id" refers:"contact"`
-	ClientRef      string          `json:"client_ref,omitempty" db:"client_ref"` // the customer's own order number
-	Date           Date            `json:"date" db:"date" required:"true"`
-	PromisedDate   *Date           `json:"promised_date,omitempty" db:"promised_date"`
-	Currency       string          `json:"currency" db:"currency" required:"true" format:"currency"`
-	RateToBase     decimal.Decimal `json:"rate_to_base" db:"rate_to_base" numeric:"20,10"`
-	PaymentTerm    string          `json:"payment_term,omitempty" db:"payment_term"`
-	Status         string          `json:"status" db:"status" enum:"draft submitted confirmed in_progress on_hold completed closed_short cancelled"` // see orderTransitions
-	HeldStatus     string          `json:"held_status,omitempty" db:"held_status" enum:"confirmed in_progress"`                                      // where on_hold goes back to
-	DeliveryStatus string          `json:"delivery_status" db:"delivery_status" enum:"none partial full"`                                            // none, partial, full
-	BillingStatus  string          `json:"billing_status" db:"billing_status" enum:"none partial full"`                                              // none, partial, full
-	PaymentStatus  string          `json:"payment_status" db:"payment_status" enum:"none partial full"`                                              // none, partial, full
-	Untaxed        decimal.Decimal `json:"untaxed" db:"untaxed"`                                                                                     // computed from the lines
-	Tax            decimal.Decimal `json:"tax" db:"tax"`
-	Total          decimal.Decimal `json:"total" db:"total"`
-	BillAddress    *Address        `json:"bill_address,omitempty" db:"bill_address"`
-	ShipAddress    *Address        `json:"ship_address,omitempty" db:"ship_address"`
-	OwnerID        *uuid.UUID      `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Remark         string          `json:"remark,omitempty" db:"remark" max:"10000"`
-	Lines          []OrderLine     `json:"lines" db:"-"`
-	Ext            Ext             `json:"ext" db:"ext"`
+	Number         string            `json:"number" db:"number" max:"64"` // unique in the organization; given by the store when empty
+	CustomerID     uuid.UUID         `json:"customer_id" db:"customer_id" refers:"customer" required:"true"`
+	ContactID      *uuid.UUID        `json:"contact_id,omitempty" db:"contact_id" refers:"contact"`
+	OpportunityID  *uuid.UUID        `json:"opportunity_id,omitempty" db:"opportunity_id" refers:"opportunity"` // it came from
+	ClientRef      string            `json:"client_ref,omitempty" db:"client_ref"`                              // the customer's own order number
+	Date           Date              `json:"date" db:"date" required:"true"`
+	PromisedDate   *Date             `json:"promised_date,omitempty" db:"promised_date"`
+	Currency       string            `json:"currency" db:"currency" required:"true" format:"currency"`
+	RateToBase     decimal.Decimal   `json:"rate_to_base" db:"rate_to_base" numeric:"20,10"`
+	PaymentTerm    string            `json:"payment_term,omitempty" db:"payment_term"`
+	Status         string            `json:"status" db:"status" enum:"draft submitted confirmed in_progress on_hold completed closed_short cancelled"` // see orderTransitions
+	HeldStatus     string            `json:"held_status,omitempty" db:"held_status" enum:"confirmed in_progress"`                                      // where on_hold goes back to
+	DeliveryStatus string            `json:"delivery_status" db:"delivery_status" enum:"none partial full"`                                            // none, partial, full
+	BillingStatus  string            `json:"billing_status" db:"billing_status" enum:"none partial full"`                                              // none, partial, full
+	PaymentStatus  string            `json:"payment_status" db:"payment_status" enum:"none partial full"`                                              // none, partial, full
+	Untaxed        decimal.Decimal   `json:"untaxed" db:"untaxed"`                                                                                     // computed from the lines
+	Tax            decimal.Decimal   `json:"tax" db:"tax"`
+	Total          decimal.Decimal   `json:"total" db:"total"`
+	BillAddress    *Address          `json:"bill_address,omitempty" db:"bill_address"`
+	ShipAddress    *Address          `json:"ship_address,omitempty" db:"ship_address"`
+	OwnerID        *uuid.UUID        `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
+	Remark         string            `json:"remark,omitempty" db:"remark" max:"10000"`
+	Tags           []string          `json:"tags" db:"tags" max:"64"`
+	Lines          []OrderLine       `json:"lines" db:"-"`
+	Instalments    []OrderInstalment `json:"instalments" db:"-"` // when what is to be paid (回款计划)
+	Ext            Ext               `json:"ext" db:"ext"`
 }
 
 // OrderLine is a position of an order; its place in the list is its identity.
@@ -53,6 +57,14 @@ type OrderLine struct {
 	Tax          decimal.Decimal `json:"tax" db:"tax"`                         // computed; the lines' taxes add up to the order's
 	QtyDelivered decimal.Decimal `json:"qty_delivered" db:"qty_delivered" numeric:"20,6"`
 	QtyBilled    decimal.Decimal `json:"qty_billed" db:"qty_billed" numeric:"20,6"`
+}
+
+// OrderInstalment is a part of what is to be paid, and until when.
+type OrderInstalment struct {
+	DueDate Date            `json:"due_date" db:"due_date" required:"true"`
+	Amount  decimal.Decimal `json:"amount" db:"amount" required:"true"`
+	Paid    decimal.Decimal `json:"paid" db:"paid"`                                // computed: what came in pays the first ones first
+	Status  string          `json:"status" db:"status" enum:"unpaid partial paid"` // computed
 }
 
 // Kind is KindOrder.
@@ -85,6 +97,9 @@ func (o *Order) Normalize() {
 	o.DeliveryStatus = cmp.Or(o.DeliveryStatus, o.progress(func(l OrderLine) decimal.Decimal { return l.QtyDelivered }))
 	o.BillingStatus = cmp.Or(o.BillingStatus, o.progress(func(l OrderLine) decimal.Decimal { return l.QtyBilled }))
 	o.PaymentStatus = cmp.Or(o.PaymentStatus, "none")
+	for i := range o.Instalments {
+		o.Instalments[i].Status = cmp.Or(o.Instalments[i].Status, "unpaid")
+	}
 }
 
 func (o *Order) setAmounts() {
@@ -103,6 +118,43 @@ func (o *Order) setAmounts() {
 	}
 	o.Untaxed, o.Tax = setTaxes(lines, digits)
 	o.Total = o.Untaxed.Add(o.Tax)
+}
+
+// payInstalments spreads what came in over the instalments, in their order.
+func (o *Order) payInstalments(paid decimal.Decimal) {
+	for i := range o.Instalments {
+		n := &o.Instalments[i]
+		n.Paid = decimal.Max(decimal.Zero, decimal.Min(n.Amount, paid))
+		paid = paid.Sub(n.Paid)
+		switch {
+		case n.Paid.IsZero():
+			n.Status = "unpaid"
+		case n.Paid.LessThan(n.Amount):
+			n.Status = "partial"
+		default:
+			n.Status = "paid"
+		}
+	}
+}
+
+// overplanned refuses a payment plan beyond the total of an order, of the person who makes either so. An ERP's word on
+// the lines is not refused for a plan made here.
+func overplanned(actor postgres.Actor, stored, o *Order) schema.Violations {
+	if isConnection(actor) || stored != nil && differing(stored, o, []string{"instalments", "total"}, "") == nil {
+		return nil
+	}
+	var f faults
+	var sum decimal.Decimal
+	for _, n := range o.Instalments {
+		if !fits(n.Amount) {
+			return nil // Validate tells
+		}
+		sum = sum.Add(n.Amount)
+	}
+	if sum.GreaterThan(o.Total) {
+		f.add("/instalments", "sum", "must not add up to more than %s, the order's total", o.Total)
+	}
+	return f.violations
 }
 
 // progress is none, partial or full: how much of the quantities ordered is done.
@@ -140,6 +192,11 @@ func (o *Order) Validate() schema.Violations {
 		f.atLeastZero(at+"/price", &l.Price)
 		f.percent(at+"/discount_pct", &l.DiscountPct)
 		f.percent(at+"/tax_rate", &l.TaxRate)
+	}
+	for i, n := range o.Instalments {
+		if n.Amount.IsNegative() {
+			f.add("/instalments/"+strconv.Itoa(i)+"/amount", "minimum", "must be positive")
+		}
 	}
 	return f.violations
 }

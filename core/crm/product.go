@@ -21,7 +21,8 @@ type Product struct {
 	ListPrice   *decimal.Decimal `json:"list_price,omitempty" db:"list_price"`
 	Cost        *decimal.Decimal `json:"cost,omitempty" db:"cost"`
 	TaxRate     *decimal.Decimal `json:"tax_rate,omitempty" db:"tax_rate" numeric:"7,4"` // percent
-	IsActive    bool             `json:"is_active" db:"is_active"`
+	IsActive    bool             `json:"is_active" db:"is_active" default:"true"`
+	Tags        []string         `json:"tags" db:"tags" max:"64"`
 	Ext         Ext              `json:"ext" db:"ext"`
 }
 

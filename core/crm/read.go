@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -39,30 +40,46 @@ func get(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID, tail string) (
 	return found, nil
 }
 
-// query reads entities whole, their parts by one more statement.
+// query reads entities whole, their lists by one more round trip.
 func (t table) query(ctx context.Context, tx pgx.Tx, k Kind, sql string, args ...any) ([]Entity, error) {
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
 	entities, err := t.scanAll(k, rows)
-	if err != nil || t.part == nil || len(entities) == 0 {
+	if err != nil || len(entities) == 0 || len(t.parts) == 0 {
 		return entities, err
 	}
-	return entities, t.part.read(ctx, tx, entities)
+	return entities, t.readParts(ctx, tx, entities)
 }
 
-func (p *part) read(ctx context.Context, tx pgx.Tx, entities []Entity) error {
+func (t table) readParts(ctx context.Context, tx pgx.Tx, entities []Entity) (err error) {
+	ids := idsOf(entities)
+	var b pgx.Batch
+	for _, p := range t.parts {
+		b.Queue("select "+p.parent+", "+names(p.columns, "")+" from "+p.name+" where "+p.parent+" = any($1) order by "+p.parent+", seq", ids)
+	}
+	results := tx.SendBatch(ctx, &b)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	for _, p := range t.parts {
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		if err := p.read(rows, entities); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read appends the items to the entities' lists.
+func (p *part) read(rows pgx.Rows, entities []Entity) error {
+	defer rows.Close()
 	lists := make(map[uuid.UUID]reflect.Value, len(entities))
 	for _, e := range entities {
 		lists[e.head().ID] = reflect.ValueOf(e).Elem().FieldByIndex(p.field.index)
 	}
-	rows, err := tx.Query(ctx, "select "+p.parent+", "+names(p.columns, "")+" from "+p.name+
-		" where "+p.parent+" = any($1) order by "+p.parent+", seq", idsOf(entities))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	for rows.Next() {
 		var parent uuid.UUID
 		item := reflect.New(lists[entities[0].head().ID].Type().Elem()).Elem()

@@ -16,6 +16,7 @@ import (
 type references struct {
 	there      map[string]map[uuid.UUID]bool // by the kind referred to
 	currencies map[uuid.UUID]string          // of the invoices
+	declared   []CustomField
 }
 
 // references looks up what the batch refers to: one statement for each kind referred to. The foreign keys hold anyway;
@@ -23,11 +24,11 @@ type references struct {
 func (w *writing) references(ctx context.Context, tx pgx.Tx) (*references, error) {
 	wanted := make(map[string][]uuid.UUID)
 	for _, e := range w.batch {
-		eachReference("", shapes()[w.kind], reflect.ValueOf(e).Elem(), func(_, kind string, to uuid.UUID) {
-			wanted[kind] = append(wanted[kind], to)
-		})
+		want := func(_, kind string, to uuid.UUID) { wanted[kind] = append(wanted[kind], to) }
+		eachReference("", shapes()[w.kind], reflect.ValueOf(e).Elem(), want)
+		eachCustomReference(w.facts.declared, e, want)
 	}
-	r := &references{there: make(map[string]map[uuid.UUID]bool, len(wanted))}
+	r := &references{there: make(map[string]map[uuid.UUID]bool, len(wanted)), declared: w.facts.declared}
 	for kind, ids := range wanted {
 		there := make(map[uuid.UUID]bool, len(ids))
 		r.there[kind] = there
@@ -73,11 +74,13 @@ func (r *references) readCurrencies(ctx context.Context, tx pgx.Tx, invoices []u
 // to already stays as it is, even where the writer does not see it.
 func (r *references) missing(k Kind, stored, e Entity) schema.Violations {
 	var f faults
-	eachReference("", shapes()[k], reflect.ValueOf(e).Elem(), func(at, kind string, to uuid.UUID) {
+	missing := func(at, kind string, to uuid.UUID) {
 		if !r.there[kind][to] && !refersTo(stored, kind, to) {
 			f.add(at, "exists", "must be the id of a %s here", kind)
 		}
-	})
+	}
+	eachReference("", shapes()[k], reflect.ValueOf(e).Elem(), missing)
+	eachCustomReference(r.declared, e, missing)
 	if p, ok := e.(*Payment); ok {
 		for i, a := range p.Allocations {
 			if c := r.currencies[a.InvoiceID]; c != "" && c != p.Currency {

@@ -45,7 +45,13 @@ func (s *Store) Save(ctx context.Context, tx pgx.Tx, by By, batch []Entity) (err
 	if err := w.readStored(ctx, tx); err != nil {
 		return err
 	}
+	if err := s.learn(ctx, tx, &w); err != nil {
+		return fmt.Errorf("save %d of %s: %w", len(batch), w.table.name, err)
+	}
 	if err := w.check(ctx, tx); err != nil {
+		return err
+	}
+	if err := s.prepare(ctx, tx, &w); err != nil {
 		return err
 	}
 	if err := w.giveNumbers(ctx, tx); err != nil {
@@ -54,7 +60,7 @@ func (s *Store) Save(ctx context.Context, tx pgx.Tx, by By, batch []Entity) (err
 	if err := w.write(ctx, tx); err != nil {
 		return fmt.Errorf("save %d of %s: %w", len(batch), w.table.name, w.atItem(translate(w.table, err)))
 	}
-	return s.settle(ctx, tx, by, batch)
+	return s.follow(ctx, tx, &w)
 }
 
 // writing is one Save on its way.
@@ -65,6 +71,7 @@ type writing struct {
 	at     time.Time
 	batch  []Entity
 	stored map[uuid.UUID]Entity // what the updates replace
+	facts  facts
 }
 
 func (w *writing) readStored(ctx context.Context, tx pgx.Tx) error {
@@ -121,17 +128,57 @@ func (w *writing) check(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// moved checks what depends on the stored version.
+// moved checks what depends on the stored version, and sets what follows from the way between the two.
 func (w *writing) moved(stored, e Entity) schema.Violations {
+	vs := w.customFaults(stored, e)
 	switch e := e.(type) {
 	case *Order:
 		old, _ := stored.(*Order)
-		return moveOrder(w.by.Actor, old, e)
+		e.payInstalments(w.facts.paid[e.ID])
+		vs = append(vs, overplanned(w.by.Actor, old, e)...)
+		return append(vs, moveOrder(w.by.Actor, old, e)...)
 	case *Invoice:
 		old, _ := stored.(*Invoice)
-		return append(moveInvoice(w.by.Actor, old, e), frozen(old, e)...)
-	default:
-		return nil
+		return append(append(vs, moveStatus(w.by.Actor, stored, e)...), frozen(old, e)...)
+	case *Opportunity:
+		old, _ := stored.(*Opportunity)
+		return append(vs, enterStage(w.at, w.facts.pipelines, old, e)...)
+	case *Ticket:
+		old, _ := stored.(*Ticket)
+		e.setTimes(w.at, old)
+	case *Activity:
+		if e.At.After(w.at.Add(time.Hour)) && !isConnection(w.by.Actor) {
+			vs = append(vs, schema.Violation{Pointer: "/at", Rule: "maximum", Message: "must not be in the future: plan a task or a next_contact_at"})
+		}
+	case *Task:
+		setWhen(&e.DoneAt, e.Status == "completed", w.at)
+	case *CampaignMember:
+		if e.Status == "responded" || e.Status == "converted" {
+			setWhen(&e.RespondedAt, true, w.at)
+		}
+		if stored != nil {
+			vs = append(vs, differing(stored, e, []string{"campaign_id", "contact_id", "customer_id"}, "once it is a member")...)
+		} else if e.ContactID != nil && w.facts.optedOut[*e.ContactID] && !isConnection(w.by.Actor) {
+			vs = append(vs, schema.Violation{Pointer: "/contact_id", Rule: "opt_out", Message: "must be a contact who has not opted out"})
+		}
+	case *CustomField:
+		if stored != nil {
+			return append(vs, differing(stored, e, []string{"entity", "name", "kind"}, "once the field is declared")...)
+		}
+	}
+	if _, ok := lifecycles[e.Kind()]; ok {
+		vs = append(vs, moveStatus(w.by.Actor, stored, e)...)
+	}
+	return vs
+}
+
+// setWhen sets a time that nobody gave when something is so, and clears it when not.
+func setWhen(t **time.Time, is bool, at time.Time) {
+	switch {
+	case !is:
+		*t = nil
+	case *t == nil:
+		*t = &at
 	}
 }
 
@@ -175,8 +222,10 @@ func (w *writing) write(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	// The lines of a draft change before it is issued: afterwards the database refuses.
-	if err := w.writeParts(ctx, tx); err != nil {
-		return err
+	for _, p := range w.table.parts {
+		if err := w.writePart(ctx, tx, p); err != nil {
+			return err
+		}
 	}
 	if err := w.table.update(ctx, tx, updates); err != nil {
 		return err
@@ -203,12 +252,8 @@ func (t table) update(ctx context.Context, tx pgx.Tx, rows [][]byte) error {
 	return err
 }
 
-// writeParts replaces the lists that differ from the stored ones.
-func (w *writing) writeParts(ctx context.Context, tx pgx.Tx) error {
-	p := w.table.part
-	if p == nil {
-		return nil
-	}
+// writePart replaces the lists that differ from the stored ones.
+func (w *writing) writePart(ctx context.Context, tx pgx.Tx, p part) error {
 	var replaced []uuid.UUID
 	var rows [][]byte
 	for _, e := range w.batch {

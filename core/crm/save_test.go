@@ -131,8 +131,10 @@ func TestDocumentThatCountsCannotBeDeleted(t *testing.T) {
 			return err
 		})
 		switch e.Kind() {
-		case crm.KindOrder, crm.KindInvoice, crm.KindPayment:
+		case crm.KindOrder, crm.KindInvoice, crm.KindPayment, crm.KindContract:
 			wantRules(t, err, "/status immutable")
+		case crm.KindPipeline:
+			wantRules(t, err, "/stages restrict")
 		default:
 			if err != nil {
 				t.Errorf("%s: %v", e.Kind(), err)

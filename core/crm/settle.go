@@ -3,9 +3,11 @@ package crm
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
 
 	"crmhub/core/postgres"
 )
@@ -13,7 +15,7 @@ import (
 // An order is paid when its invoices have brought in what it is worth, or all that it was billed for once it is billed in
 // full (an ERP may round other than we do). Credit notes count with their negative amounts.
 const settled = `
-select o.id, p.status
+select o.id, p.status, s.paid
 from orders o
 cross join lateral (
 	select coalesce(sum(i.total - i.residual), 0) as paid, coalesce(sum(i.residual), 0) as residual
@@ -27,13 +29,14 @@ cross join lateral (
 		else 'partial'
 	end as status
 ) p
-where o.id = any($1) and o.deleted_at is null and o.payment_status <> p.status
+cross join lateral (select coalesce(sum(n.paid), 0) as paid, coalesce(sum(n.amount), 0) as amount from order_instalments n where n.order_id = o.id) n
+where o.id = any($1) and o.deleted_at is null and (o.payment_status <> p.status or n.paid <> greatest(least(s.paid, n.amount), 0))
 order by o.id
 for no key update of o`
 
-// settle lets the payment status of orders follow their invoices, which were just saved. Where an ERP tells the status
-// itself, its word and this one are the last by turns, and agree in the end. It reaches every order and invoice of the
-// organization: what an order was paid does not depend on who saves an invoice.
+// settle lets the payment status of orders, and their instalments, follow their invoices, which were just saved. Where an
+// ERP tells the status itself, its word and this one are the last by turns, and agree in the end. It reaches every order
+// and invoice of the organization: what an order was paid does not depend on who saves an invoice.
 func (s *Store) settle(ctx context.Context, tx pgx.Tx, by By, invoices []Entity) error {
 	var ids []uuid.UUID
 	for _, e := range invoices {
@@ -52,33 +55,21 @@ func (s *Store) settleOrders(ctx context.Context, tx pgx.Tx, by By, ids []uuid.U
 	if err != nil {
 		return fmt.Errorf("settle orders: %w", err)
 	}
-	status := map[uuid.UUID]string{}
+	status, paid := map[uuid.UUID]string{}, map[uuid.UUID]decimal.Decimal{}
 	var moved []uuid.UUID
 	var id uuid.UUID
-	var paid string
-	if _, err = pgx.ForEachRow(rows, []any{&id, &paid}, func() error {
-		status[id], moved = paid, append(moved, id)
+	var is string
+	var sum decimal.Decimal
+	if _, err = pgx.ForEachRow(rows, []any{&id, &is, &sum}, func() error {
+		status[id], paid[id], moved = is, sum, append(moved, id)
 		return nil
 	}); err != nil {
 		return fmt.Errorf("settle orders: %w", err)
 	}
-	if len(moved) == 0 {
-		return nil
-	}
-	w := writing{by: by, kind: KindOrder, table: tableOf(KindOrder), at: s.now()}
-	if w.stored, err = get(ctx, tx, KindOrder, moved, ""); err != nil {
-		return err
-	}
-	for _, id := range moved {
-		o := *w.stored[id].(*Order) //nolint:forcetypeassert // get returns the kind asked for
-		o.PaymentStatus = status[id]
-		if err := w.setHead(&o.Head, w.stored[id]); err != nil {
-			return err
-		}
-		w.batch = append(w.batch, &o)
-	}
-	if err := w.write(ctx, tx); err != nil {
-		return fmt.Errorf("settle orders: %w", err)
-	}
-	return nil
+	return s.rewrite(ctx, tx, by, KindOrder, moved, func(e Entity) bool {
+		o, _ := e.(*Order)
+		o.PaymentStatus, o.Instalments = status[o.ID], slices.Clone(o.Instalments) // what is stored stays to compare with
+		o.payInstalments(paid[o.ID])
+		return true
+	})
 }

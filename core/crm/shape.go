@@ -18,11 +18,12 @@ import (
 //	json      the name in JSON; omitempty makes the field optional
 //	db        the column; "-" for what is stored in a table of its own
 //	required  "true": a text, id, date or number that must not be empty
-//	max       the longest text, in characters; 300 if unsaid
+//	max       the longest text, in characters; 300 if unsaid; of texts, the longest of them
 //	enum      the texts allowed, separated by blanks
 //	format    a key of formats
 //	refers    the kind whose id the field holds, or "user"
 //	numeric   precision and scale of a decimal's column; "20,4" if unsaid
+//	default   "true": what a boolean is that a document leaves out
 type shape []field
 
 type field struct {
@@ -40,6 +41,7 @@ type field struct {
 	refers    string
 	precision int
 	scale     int
+	fallback  bool  // what a boolean is when it is left out
 	elem      shape // of an object, or of each element of a list
 }
 
@@ -56,6 +58,7 @@ const (
 	object
 	list
 	document // JSON of any shape
+	texts    // []string
 )
 
 const defaultMax = 300
@@ -95,6 +98,7 @@ func fieldOf(sf reflect.StructField, i int) field {
 		f.max, _ = strconv.Atoi(v)
 	}
 	f.enum = strings.Fields(sf.Tag.Get("enum"))
+	f.fallback = sf.Tag.Get("default") == "true"
 	t := sf.Type
 	if t.Kind() == reflect.Pointer {
 		f.pointer, t = true, t.Elem()
@@ -127,6 +131,8 @@ func typeOf(t reflect.Type) fieldType {
 		return instant
 	case reflect.TypeFor[json.RawMessage]():
 		return document
+	case reflect.TypeFor[[]string]():
+		return texts
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -141,6 +147,15 @@ func typeOf(t reflect.Type) fieldType {
 		return object
 	default:
 		panic("crm: a field of type " + t.String())
+	}
+}
+
+// setDefaults gives the booleans of v, a new struct, what they are when a document leaves them out.
+func (s shape) setDefaults(v reflect.Value) {
+	for _, f := range s {
+		if f.fallback {
+			v.FieldByIndex(f.index).SetBool(true)
+		}
 	}
 }
 

@@ -137,15 +137,19 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 	customer := &crm.Customer{
 		Code: "K1", Name: "福建示例有限公司", Type: "company", Lifecycle: "customer", Level: "A", Industry: "toys", Source: "fair",
 		OwnerID: &owner, USCC: "91350100M000100Y43", TaxID: "DE129273398",
-		TaxProfile: &crm.TaxProfile{Title: "福建示例", TaxNo: "1", Bank: "b", BankAccount: "2", Address: "a", Phone: "3"},
-		Currency:   "CNY", PaymentTerm: "30", CreditLimit: new(dec("1000.5")), IsFrozen: true, Phone: "+86 591 1234 5678",
+		Currency: "CNY", PaymentTerm: "30", CreditLimit: new(dec("1000.5")), IsFrozen: true, Phone: "+86 591 1234 5678",
 		Email: "a@example.com", Website: "https://example.com", Employees: new(int32(7)), AnnualRevenue: new(dec("-3.25")),
 		Remark: "line\nline", LastContactAt: &now, NextContactAt: &now,
 		Addresses: []crm.CustomerAddress{
 			{Kind: "bill", Address: crm.Address{Street: "s", District: "d", City: "c", Province: "p", Postcode: "1", Country: "CN"}},
 			{Kind: "ship"},
 		},
-		Ext: crm.Ext(`{"b":1.50,"a":{"z":[1,"x"],"y":null}}`),
+		InvoiceProfiles: []crm.InvoiceProfile{
+			{Title: "福建示例", TaxNo: "1", Bank: "b", BankAccount: "2", Address: "a", Phone: "3"},
+			{IsDefault: true, Title: "Example"},
+		},
+		Tags: []string{"fair 2026", "重点", "fair 2026"},
+		Ext:  crm.Ext(`{"b":1.50,"a":{"z":[1,"x"],"y":null}}`),
 	}
 	s.save(t, customer)
 	contact := &crm.Contact{
@@ -158,14 +162,35 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 	}
 	s.save(t, contact)
 	s.save(t, product)
+	members, rule := s.segments(t, customer, contact)
+	campaign := &crm.Campaign{
+		Name: "Spring", Type: "email", Status: "active", StartDate: new(date(t, "2026-03-01")), EndDate: new(date(t, "2026-03-01")), Currency: "EUR",
+		Budget: new(dec("100")), ActualCost: new(dec("99.99")), ExpectedRevenue: new(dec("1000")), SegmentID: &rule.ID, OwnerID: &owner, Remark: "r", Tags: []string{"x"},
+	}
+	s.save(t, campaign)
+	pipeline := crm.StandardPipeline()
+	pipeline.Stages[0].RottenDays = new(int32(14))
+	s.save(t, pipeline)
+	opportunity := &crm.Opportunity{
+		Name: "Balls", CustomerID: customer.ID, PrimaryContactID: &contact.ID, PipelineID: &pipeline.ID, Stage: "proposal", Currency: "CNY", RateToBase: dec("0.125"),
+		Probability: new(int32(60)), ForecastCategory: "commit", ExpectedClose: new(date(t, "2026-06-30")), NextStep: "call", CampaignID: &campaign.ID, Source: "fair",
+		OwnerID: &owner, Remark: "r", Tags: []string{"x"},
+		Lines: []crm.OpportunityLine{
+			{ProductID: &product.ID, Description: "Ball", Unit: "piece", Qty: dec("3"), Price: dec("3.335"), DiscountPct: dec("10")},
+			{Description: "Service", Qty: dec("1"), Price: dec("100")},
+		},
+	}
+	s.save(t, opportunity)
 	order := &crm.Order{
-		CustomerID: customer.ID, ContactID: &contact.ID, ClientRef: "PO 7", Date: date(t, "2026-02-03"), PromisedDate: new(date(t, "2026-03-01")),
+		CustomerID: customer.ID, ContactID: &contact.ID, OpportunityID: &opportunity.ID, ClientRef: "PO 7", Date: date(t, "2026-02-03"), PromisedDate: new(date(t, "2026-03-01")),
 		Currency: "CNY", RateToBase: dec("0.1234567891"), PaymentTerm: "30", Status: "confirmed",
 		BillAddress: &crm.Address{City: "Berlin", Country: "DE"}, ShipAddress: &crm.Address{Street: "x"}, OwnerID: &owner, Remark: "r",
 		Lines: []crm.OrderLine{
 			{ProductID: &product.ID, Description: "Ball", Unit: "piece", Qty: dec("3"), Price: dec("3.335"), DiscountPct: dec("10"), TaxRate: dec("13"), QtyDelivered: dec("1.5")},
 			{Description: "Service", Qty: dec("0.000001"), Price: dec("100000"), TaxRate: dec("6")},
 		},
+		Instalments: []crm.OrderInstalment{{DueDate: date(t, "2026-03-01"), Amount: dec("5")}, {DueDate: date(t, "2026-04-01"), Amount: dec("5.28")}},
+		Tags:        []string{"x"},
 	}
 	s.save(t, order)
 	invoice := &crm.Invoice{
@@ -182,7 +207,57 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 		Remark: "r", Allocations: []crm.PaymentAllocation{{InvoiceID: invoice.ID, Amount: dec("9.99")}},
 	}
 	s.save(t, payment)
-	return []crm.Entity{customer, contact, product, order, invoice, payment}
+	contract := &crm.Contract{
+		Name: "Balls for a year", CustomerID: customer.ID, OpportunityID: &opportunity.ID, OrderID: &order.ID, StartDate: new(date(t, "2026-02-03")),
+		EndDate: new(date(t, "2027-02-02")), Currency: "CNY", Amount: dec("10.5"), Status: "signed", OwnerID: &owner, Remark: "r", Tags: []string{"x"},
+		Signers: []crm.ContractSigner{{Party: "own", Name: "Me", Title: "CEO", SignedOn: new(date(t, "2026-02-03"))}, {Name: "Ann"}},
+	}
+	member := &crm.CampaignMember{CampaignID: campaign.ID, CustomerID: &customer.ID, Status: "responded", RespondedAt: &now, Response: "yes"}
+	ticket := &crm.Ticket{
+		Subject: "Flat", Description: "It is flat.", CustomerID: customer.ID, ContactID: &contact.ID, OrderID: &order.ID, ProductID: &product.ID, Type: "complaint",
+		Priority: "high", Status: "assigned", FirstResponseDue: &now, FirstRespondedAt: &now, OwnerID: &owner, Tags: []string{"x"},
+	}
+	s.save(t, contract)
+	s.save(t, member)
+	s.save(t, ticket)
+	feedback := &crm.Feedback{
+		CustomerID: customer.ID, ContactID: &contact.ID, TicketID: &ticket.ID, At: now, Score: new(int32(5)), NPS: new(int32(10)), Text: "well", OwnerID: &owner, Tags: []string{"x"},
+		Ext: crm.Ext(`{"channel":"web"}`),
+	}
+	activity := &crm.Activity{
+		Type: "note", Subject: "Thought", Content: "c", CustomerID: customer.ID, ContactID: &contact.ID, OpportunityID: &opportunity.ID, TicketID: &ticket.ID, At: now,
+		Minutes: new(int32(5)), NextContactAt: &now, OwnerID: &owner, Tags: []string{"x"},
+	}
+	task := &crm.Task{
+		Subject: "Call", Description: "d", Status: "started", Priority: "urgent", DueAt: &now, RemindAt: &now, CustomerID: &customer.ID, ContactID: &contact.ID,
+		OpportunityID: &opportunity.ID, OrderID: &order.ID, TicketID: &ticket.ID, OwnerID: &owner, Tags: []string{"x"},
+	}
+	price := &crm.Price{
+		ProductID: product.ID, PriceList: "retail", Currency: "CNY", Amount: dec("12.123456"), MinQty: dec("10"), ValidFrom: date(t, "2026-01-01"), ValidTo: new(date(t, "2026-12-31")),
+	}
+	rate := &crm.CurrencyRate{Currency: "CNY", Date: date(t, "2026-01-01"), Rate: dec("0.1234567891")}
+	custom := &crm.CustomField{
+		Entity: "feedback", Name: "channel", Type: "choice", LabelEn: "Channel", LabelZh: "渠道", IsRequired: true, Choices: []string{"phone", "web"}, Position: -1, IsActive: true,
+	}
+	for _, e := range []crm.Entity{custom, feedback, activity, task, price, rate} {
+		s.save(t, e)
+	}
+	return []crm.Entity{
+		customer, contact, product, order, invoice, payment, members, rule, campaign, pipeline, opportunity, contract, member, ticket, feedback,
+		activity, task, price, rate, custom,
+	}
+}
+
+// segments are one by a rule and one that lists its members.
+func (s *shop) segments(t testing.TB, customer *crm.Customer, contact *crm.Contact) (members, rule *crm.Segment) {
+	t.Helper()
+	members = &crm.Segment{Name: "Some", Description: "d", Subject: "contact", Type: "static", Members: []crm.SegmentMember{{ContactID: &contact.ID}}, Tags: []string{"x"}}
+	rule = &crm.Segment{Name: "Best", OwnerID: customer.OwnerID, Rule: []crm.SegmentCondition{
+		{Field: "level", Op: "in", Values: []string{"A", "B"}},
+		{Field: "tags", Op: "has", Values: []string{"重点"}},
+	}}
+	s.save(t, members, rule)
+	return members, rule
 }
 
 func (s *shop) user(t testing.TB) uuid.UUID {

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,14 +20,15 @@ type table struct {
 	yearly  bool    // that key carries the document's year
 	search  []string
 	keys    []string // natural keys to find an entity by
-	part    *part
+	parts   []part
 }
 
 // part is the table of an entity's list: lines, addresses, allocations.
 type part struct {
 	name    string
 	parent  string // the column with the entity's id
-	field   field  // the list in the entity
+	list    string // the list in the entity, by its name in JSON
+	field   field  // the same
 	columns []field
 }
 
@@ -37,43 +39,82 @@ func tableOf(k Kind) table {
 		switch {
 		case f.column:
 			t.columns = append(t.columns, f)
-		case t.part != nil:
-			t.part.field = f
-			t.part.columns = f.elem
+		default:
+			p := &t.parts[slices.IndexFunc(t.parts, func(p part) bool { return p.list == f.name })]
+			p.field, p.columns = f, f.elem
 		}
 	}
 	return t
 }
 
+// tableNames is what of a kind's table its type does not say.
 func tableNames(k Kind) table {
+	t := table{name: k.Plural()}
 	switch k {
 	case KindCustomer:
-		return table{
-			name: "customers", key: "code", prefix: "C", search: []string{"code", "name"}, keys: []string{"code", "uscc", "tax_id"},
-			part: &part{name: "customer_addresses", parent: "customer_id"},
+		t.key, t.prefix, t.search, t.keys = "code", "C", []string{"code", "name"}, []string{"code", "uscc", "tax_id"}
+		t.parts = []part{
+			{name: "customer_addresses", parent: "customer_id", list: "addresses"},
+			{name: "customer_invoice_profiles", parent: "customer_id", list: "invoice_profiles"},
 		}
 	case KindContact:
-		return table{name: "contacts", search: []string{"name", "email"}, keys: []string{"email"}, part: &part{name: "contact_customers", parent: "contact_id"}}
+		t.search, t.keys = []string{"name", "email"}, []string{"email"}
+		t.parts = []part{{name: "contact_customers", parent: "contact_id", list: "customers"}}
 	case KindProduct:
-		return table{name: "products", search: []string{"sku", "name"}, keys: []string{"sku"}}
+		t.search, t.keys = []string{"sku", "name"}, []string{"sku"}
+	case KindSegment:
+		t.search, t.keys = []string{"name"}, []string{"name"}
+		t.parts = []part{
+			{name: "segment_conditions", parent: "segment_id", list: "rule"},
+			{name: "segment_members", parent: "segment_id", list: "members"},
+		}
+	case KindCampaign:
+		t.key, t.prefix, t.search, t.keys = "code", "CAM", []string{"code", "name"}, []string{"code"}
+	case KindPipeline:
+		t.search, t.keys = []string{"name"}, []string{"name"}
+		t.parts = []part{{name: "pipeline_stages", parent: "pipeline_id", list: "stages"}}
+	case KindOpportunity:
+		t.numbered("OPP", "name")
+		t.parts = []part{{name: "opportunity_lines", parent: "opportunity_id", list: "lines"}}
 	case KindOrder:
-		return table{
-			name: "orders", key: "number", prefix: "SO", yearly: true, search: []string{"number", "client_ref"}, keys: []string{"number"},
-			part: &part{name: "order_lines", parent: "order_id"},
+		t.numbered("SO", "client_ref")
+		t.parts = []part{
+			{name: "order_lines", parent: "order_id", list: "lines"},
+			{name: "order_instalments", parent: "order_id", list: "instalments"},
 		}
 	case KindInvoice:
-		return table{
-			name: "invoices", key: "number", prefix: "INV", yearly: true, search: []string{"number"}, keys: []string{"number"},
-			part: &part{name: "invoice_lines", parent: "invoice_id"},
-		}
+		t.numbered("INV")
+		t.parts = []part{{name: "invoice_lines", parent: "invoice_id", list: "lines"}}
 	case KindPayment:
-		return table{
-			name: "payments", key: "number", prefix: "PAY", yearly: true, search: []string{"number", "reference"}, keys: []string{"number"},
-			part: &part{name: "payment_allocations", parent: "payment_id"},
-		}
+		t.numbered("PAY", "reference")
+		t.parts = []part{{name: "payment_allocations", parent: "payment_id", list: "allocations"}}
+	case KindContract:
+		t.numbered("CT", "name")
+		t.parts = []part{{name: "contract_signers", parent: "contract_id", list: "signers"}}
+	case KindTicket:
+		t.numbered("TK", "subject")
+	case KindCampaignMember:
+		t.search = []string{"response"}
+	case KindFeedback:
+		t.search = []string{"text"}
+	case KindActivity, KindTask:
+		t.search = []string{"subject"}
+	case KindPrice:
+		t.search = []string{"price_list"}
+	case KindCurrencyRate:
+		t.search = []string{"currency"}
+	case KindCustomField:
+		t.search = []string{"name", "label_en", "label_zh"}
 	default:
 		panic("crm: unknown kind " + string(k))
 	}
+	return t
+}
+
+// numbered makes t the table of documents: a number with the year is their key.
+func (t *table) numbered(prefix string, search ...string) {
+	t.key, t.prefix, t.yearly, t.keys = "number", prefix, true, []string{"number"}
+	t.search = append([]string{"number"}, search...)
 }
 
 // names lists columns, each behind prefix.
@@ -144,8 +185,8 @@ func (t table) scanAll(k Kind, rows pgx.Rows) ([]Entity, error) {
 		if ext := v.FieldByName("Ext"); err == nil {
 			ext.SetBytes(canonicalDocument(ext.Bytes()))
 		}
-		if t.part != nil {
-			l := v.FieldByIndex(t.part.field.index)
+		for _, p := range t.parts {
+			l := v.FieldByIndex(p.field.index)
 			l.Set(reflect.MakeSlice(l.Type(), 0, 0))
 		}
 		return e, err

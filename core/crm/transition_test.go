@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestHeldOrderGoesBackWhereItCameFrom(t *testing.T) {
 	}
 }
 
-func TestNewDocumentBeginsAtTheBeginning(t *testing.T) {
+func TestNewOneBeginsAtTheBeginning(t *testing.T) {
 	t.Parallel()
 	for status := range orderTransitions {
 		want := status == "draft" || status == "submitted" || status == "confirmed"
@@ -92,51 +93,156 @@ func TestNewDocumentBeginsAtTheBeginning(t *testing.T) {
 			t.Errorf("a connection begins an order as %s: %v, held %q", status, vs, next.HeldStatus)
 		}
 	}
-	for status := range invoiceTransitions {
-		if got := moveInvoice(postgres.User(uuid.Nil), nil, &Invoice{Status: status}) == nil; got != (status == "draft") {
-			t.Errorf("a person begins an invoice as %s: %v", status, got)
+	begin := map[Kind][]string{
+		KindInvoice: {"draft"}, KindContract: {"draft", "in_review", "signed"}, KindCampaign: {"planning", "active"},
+		KindCampaignMember: {"targeted", "sent", "responded"}, KindTicket: {"new", "assigned"}, KindTask: {"not_started", "started", "deferred", "completed"},
+	}
+	for k, l := range lifecycles {
+		if k == KindOrder {
+			continue
 		}
-		if vs := moveInvoice(postgres.Connection(uuid.Nil), nil, &Invoice{Status: status}); vs != nil {
-			t.Errorf("a connection begins an invoice as %s: %v", status, vs)
+		for status := range l.next {
+			if got, want := moveStatus(postgres.User(uuid.Nil), nil, standing(k, status)) == nil, slices.Contains(begin[k], status); got != want {
+				t.Errorf("a person begins a %s as %s: %v, want %v", k, status, got, want)
+			}
+			if vs := moveStatus(postgres.Connection(uuid.Nil), nil, standing(k, status)); vs != nil {
+				t.Errorf("a connection begins a %s as %s: %v", k, status, vs)
+			}
 		}
 	}
 }
 
-func TestInvoiceStatusMovesByTheTable(t *testing.T) {
+// standing is an entity with a status.
+func standing(k Kind, status string) Entity {
+	e := New(k)
+	reflect.ValueOf(e).Elem().FieldByName("Status").SetString(status)
+	return e
+}
+
+// Every pair of statuses of every kind: what a person may do in one step, and what another system may report.
+func TestStatusMovesByTheTable(t *testing.T) {
 	t.Parallel()
-	direct := map[string][]string{
-		"draft": {"issued", "cancelled"}, "issued": {"cancelled", "credited_partial", "credited_full"}, "credited_partial": {"credited_full"},
-	}
-	reachable := map[string][]string{
-		"draft": {"issued", "cancelled", "credited_partial", "credited_full"}, "issued": direct["issued"], "credited_partial": direct["credited_partial"],
-	}
-	for from := range invoiceTransitions {
-		for to := range invoiceTransitions {
-			stored, next := &Invoice{Status: from}, &Invoice{Status: to}
-			if got, want := moveInvoice(postgres.User(uuid.Nil), stored, next) == nil, from == to || slices.Contains(direct[from], to); got != want {
-				t.Errorf("a person moves %s → %s: %v, want %v", from, to, got, want)
+	for k, table := range map[Kind]struct{ direct, reachable map[string][]string }{
+		KindInvoice: {
+			direct: map[string][]string{
+				"draft": {"issued", "cancelled"}, "issued": {"cancelled", "credited_partial", "credited_full"}, "credited_partial": {"credited_full"},
+			},
+			reachable: map[string][]string{
+				"draft":  {"issued", "cancelled", "credited_partial", "credited_full"},
+				"issued": {"cancelled", "credited_partial", "credited_full"}, "credited_partial": {"credited_full"},
+			},
+		},
+		KindContract: {
+			direct: map[string][]string{
+				"draft": {"in_review", "signed", "cancelled"}, "in_review": {"draft", "signed", "cancelled"}, "signed": {"fulfilled", "terminated"},
+			},
+			reachable: map[string][]string{
+				"draft":     {"in_review", "signed", "cancelled", "fulfilled", "terminated"},
+				"in_review": {"draft", "signed", "cancelled", "fulfilled", "terminated"}, "signed": {"fulfilled", "terminated"},
+			},
+		},
+		KindCampaign: {
+			direct: map[string][]string{
+				"planning": {"active", "inactive"}, "active": {"inactive", "complete"}, "inactive": {"planning", "active", "complete"},
+			},
+			reachable: map[string][]string{
+				"planning": {"active", "inactive", "complete"}, "active": {"planning", "inactive", "complete"}, "inactive": {"planning", "active", "complete"},
+			},
+		},
+		KindCampaignMember: {
+			direct: map[string][]string{
+				"targeted": {"sent", "responded", "converted", "opted_out", "bounced"},
+				"sent":     {"opened", "clicked", "responded", "converted", "opted_out", "bounced"},
+				"opened":   {"clicked", "responded", "converted", "opted_out"}, "clicked": {"responded", "converted", "opted_out"},
+				"responded": {"converted", "opted_out"}, "converted": {"opted_out"}, "bounced": {"targeted", "sent"},
+			},
+			reachable: map[string][]string{
+				"targeted": {"sent", "opened", "clicked", "responded", "converted", "opted_out", "bounced"},
+				"sent":     {"targeted", "opened", "clicked", "responded", "converted", "opted_out", "bounced"},
+				"opened":   {"clicked", "responded", "converted", "opted_out"}, "clicked": {"responded", "converted", "opted_out"},
+				"responded": {"converted", "opted_out"}, "converted": {"opted_out"},
+				"bounced": {"targeted", "sent", "opened", "clicked", "responded", "converted", "opted_out"},
+			},
+		},
+		KindTicket: {
+			direct: map[string][]string{
+				"new": {"assigned", "pending", "resolved", "rejected", "duplicate"}, "assigned": {"pending", "resolved", "rejected", "duplicate"},
+				"pending": {"assigned", "resolved", "rejected", "duplicate"}, "resolved": {"closed", "assigned"}, "closed": {"assigned"}, "rejected": {"assigned"},
+			},
+			reachable: map[string][]string{
+				"new":      {"assigned", "pending", "resolved", "closed", "rejected", "duplicate"},
+				"assigned": {"pending", "resolved", "closed", "rejected", "duplicate"},
+				"pending":  {"assigned", "resolved", "closed", "rejected", "duplicate"},
+				"resolved": {"assigned", "pending", "closed", "rejected", "duplicate"},
+				"closed":   {"assigned", "pending", "resolved", "rejected", "duplicate"},
+				"rejected": {"assigned", "pending", "resolved", "closed", "duplicate"},
+			},
+		},
+		KindTask: {
+			direct: map[string][]string{
+				"not_started": {"started", "deferred", "completed", "cancelled"}, "started": {"not_started", "deferred", "completed", "cancelled"},
+				"deferred": {"not_started", "started", "completed", "cancelled"}, "completed": {"started"}, "cancelled": {"not_started"},
+			},
+			reachable: map[string][]string{
+				"not_started": {"started", "deferred", "completed", "cancelled"}, "started": {"not_started", "deferred", "completed", "cancelled"},
+				"deferred": {"not_started", "started", "completed", "cancelled"}, "completed": {"not_started", "started", "deferred", "cancelled"},
+				"cancelled": {"not_started", "started", "deferred", "completed"},
+			},
+		},
+	} {
+		for from := range lifecycles[k].next {
+			for to := range lifecycles[k].next {
+				stored, next := standing(k, from), standing(k, to)
+				if got, want := moveStatus(postgres.User(uuid.Nil), stored, next) == nil, from == to || slices.Contains(table.direct[from], to); got != want {
+					t.Errorf("a person moves a %s %s → %s: %v, want %v", k, from, to, got, want)
+				}
+				if got, want := moveStatus(postgres.Connection(uuid.Nil), stored, next) == nil, from == to || slices.Contains(table.reachable[from], to); got != want {
+					t.Errorf("a connection moves a %s %s → %s: %v, want %v", k, from, to, got, want)
+				}
 			}
-			if got, want := moveInvoice(postgres.Connection(uuid.Nil), stored, next) == nil, from == to || slices.Contains(reachable[from], to); got != want {
-				t.Errorf("a connection moves %s → %s: %v, want %v", from, to, got, want)
-			}
+		}
+	}
+}
+
+func TestForbiddenStatusNamesThoseAllowed(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		k              Kind
+		from, to, want string
+	}{
+		{KindTicket, "resolved", "pending", "from resolved only closed, assigned may follow"},
+		{KindTicket, "duplicate", "new", "duplicate is final"},
+		{KindCampaign, "complete", "active", "complete is final"},
+		{KindContract, "signed", "draft", "from signed only fulfilled, terminated may follow"},
+	} {
+		vs := moveStatus(postgres.User(uuid.Nil), standing(tc.k, tc.from), standing(tc.k, tc.to))
+		if len(vs) != 1 || vs[0].Message != tc.want || vs[0].Rule != "transition" {
+			t.Errorf("%s %s → %s: got %v, want %q", tc.k, tc.from, tc.to, vs, tc.want)
 		}
 	}
 }
 
 func TestTransitionTablesKnowEveryStatus(t *testing.T) {
 	t.Parallel()
-	for kind, table := range map[Kind]transitions{KindOrder: orderTransitions, KindInvoice: invoiceTransitions} {
+	for kind, l := range lifecycles {
 		for _, f := range shapes()[kind] {
 			if f.name != "status" {
 				continue
 			}
 			for _, status := range f.enum {
-				if _, ok := table[status]; !ok {
+				if _, ok := l.next[status]; !ok {
 					t.Errorf("%s: %s is no status of the table", kind, status)
 				}
 			}
-			if len(table) != len(f.enum) {
-				t.Errorf("%s: the table has %d statuses, the type %d", kind, len(table), len(f.enum))
+			if len(l.next) != len(f.enum) {
+				t.Errorf("%s: the table has %d statuses, the type %d", kind, len(l.next), len(f.enum))
+			}
+		}
+		for from, to := range l.next {
+			for _, status := range append(to, l.begin...) {
+				if _, ok := l.next[status]; !ok {
+					t.Errorf("%s: %s → %s, which is no status", kind, from, status)
+				}
 			}
 		}
 	}

@@ -19,6 +19,10 @@ import (
 	"crmhub/core/postgres/postgrestest"
 )
 
+// everybodys are the tables that whoever writes in the organization reads: how it works. Who may change them is asked by
+// the API alone.
+var everybodys = []string{"pipelines", "pipeline_stages", "prices", "currency_rates", "custom_fields"}
+
 // TestEveryEntityIsGuarded finds tables that somebody added without guarding them: whatever can be deleted softly is an
 // entity, and whatever is deleted together with one is a part of it.
 func TestEveryEntityIsGuarded(t *testing.T) {
@@ -35,7 +39,8 @@ func TestEveryEntityIsGuarded(t *testing.T) {
 				union select conrelid from pg_constraint where contype = 'f' and confdeltype = 'c' and confrelid in (select id from entities))
 			select g.id::regclass || ' ' || c.cmd from guarded g cross join (values ('r'), ('a'), ('w'), ('d')) c(cmd)
 			where not exists (select from pg_policy p where p.polrelid = g.id and not p.polpermissive and p.polcmd::text = c.cmd)
-			order by 1`)
+				and g.id::regclass::text <> all($1)
+			order by 1`, everybodys)
 		if err != nil {
 			return err
 		}

@@ -207,14 +207,14 @@ call preset_role('marketing', 'Marketing');
 call preset_grant('marketing', '{customer,contact,order}', '{read}', 'organization');
 call preset_grant('marketing', '{campaign,campaign_member,segment,feedback}', '{read,create,update,delete,assign,export,import}', 'organization');
 call preset_grant('marketing', '{activity,task}', '{read,create,update}', 'own');
-call preset_field('marketing', 'customer', '{phone,email,tax_profile,credit_limit}', 'hidden');
+call preset_field('marketing', 'customer', '{phone,email,invoice_profiles,credit_limit}', 'hidden');
 call preset_field('marketing', 'contact', '{mobile,phone,email}', 'hidden');
 
 call preset_role('service', 'Service');
 call preset_grant('service', '{ticket,feedback}', '{read,create,update,delete,assign,export,import}', 'organization');
 call preset_grant('service', '{customer,contact,order}', '{read}', 'organization');
 call preset_grant('service', '{activity,task}', '{read,create,update}', 'own');
-call preset_field('service', 'customer', '{tax_profile,payment_term,credit_limit,is_frozen,annual_revenue}', 'hidden');
+call preset_field('service', 'customer', '{invoice_profiles,payment_term,credit_limit,is_frozen,annual_revenue}', 'hidden');
 call preset_field('service', 'order', '{untaxed,tax,total,payment_term,billing_status,payment_status,lines}', 'hidden');
 
 -- Of a customer, finance writes what the credit hangs on.
@@ -223,14 +223,14 @@ call preset_grant('finance', '{invoice,payment}', '{read,create,update,delete,as
 call preset_grant('finance', '{customer}', '{read,update,export,reveal}', 'organization');
 call preset_grant('finance', '{contact,order,contract}', '{read,export}', 'organization');
 call preset_field('finance', 'customer', '{code,name,kind,lifecycle,level,industry,source,parent_id,owner_id,phone,email,website,
-    employees,annual_revenue,remark,last_contact_at,next_contact_at,addresses,ext}', 'read');
+    employees,annual_revenue,remark,last_contact_at,next_contact_at,addresses,tags,ext}', 'read');
 
 -- Keeps the connections going, and sees of the business what a record is recognized by.
 call preset_role('integrator', 'Integrator');
 call preset_grant('integrator', '{connection,job,dead_letter}', '{*}', 'organization');
 call preset_grant('integrator', '{customer,contact,order,invoice,payment,opportunity,contract}', '{read}', 'organization');
 call preset_field('integrator', 'customer', '{phone,email,uscc,tax_id,website}', 'masked');
-call preset_field('integrator', 'customer', '{credit_limit,annual_revenue,employees,remark,addresses,tax_profile,payment_term}', 'hidden');
+call preset_field('integrator', 'customer', '{credit_limit,annual_revenue,employees,remark,addresses,invoice_profiles,payment_term}', 'hidden');
 call preset_field('integrator', 'contact', '{mobile,phone,email}', 'masked');
 call preset_field('integrator', 'contact', '{remark}', 'hidden');
 call preset_field('integrator', 'order', '{untaxed,tax,total,lines,bill_address,ship_address,remark}', 'hidden');

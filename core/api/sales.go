@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+)
+
+// What sales and marketing read besides the entities themselves.
+
+func (s *server) listStages() operation {
+	at := time.Date(2026, 9, 2, 9, 30, 0, 0, time.UTC)
+	spent := int64(90_000)
+	example := crm.StageChange{At: at, By: exampleActor, PipelineID: uuid.MustParse(exampleID), From: "qualify", To: "proposal", Seconds: &spent}
+	return operation{
+		id: "list-opportunity-stages", needs: may(access.Resource(crm.KindOpportunity), access.Read), tag: "entities", summary: "List the stages an opportunity went through", description: "The first one first.",
+		status: http.StatusOK, result: jsonBody(s.document, list[crm.StageChange]{Items: []crm.StageChange{example}}),
+		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			stages, err := s.CRM.Stages(ctx, tx, id)
+			return list[crm.StageChange]{Items: stages}, err
+		}),
+	}
+}
+
+func (s *server) listCampaignEvents() operation {
+	at := time.Date(2026, 9, 2, 9, 30, 0, 0, time.UTC)
+	example := crm.CampaignEvent{ID: uuid.MustParse(exampleID), MemberID: uuid.MustParse(exampleID), At: at, By: exampleActor, Type: "responded", Detail: "Please call me."}
+	return operation{
+		id: "list-campaign-events", needs: may(access.Resource(crm.KindCampaign), access.Read), tag: "entities", summary: "List what happened in a campaign", description: "The newest first: which member came to which status.",
+		parameters: pageParameters(),
+		status:     http.StatusOK, result: jsonBody(s.document, list[crm.CampaignEvent]{Items: []crm.CampaignEvent{example}}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			var faults parameterFaults
+			before, limit := c.idIn(afterParameter, &faults), parseLimit(c.query, &faults)
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			var events []crm.CampaignEvent
+			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				events, err = s.CRM.CampaignEvents(ctx, tx, id, before, limit+1)
+				return err
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			next := ""
+			if len(events) > limit {
+				events = events[:limit]
+				next = events[limit-1].ID.String()
+			}
+			return respond(http.StatusOK, page(c, events, next))
+		},
+	}
+}
+
+func (s *server) listSegmentMembers(of entities) operation {
+	return operation{
+		id: "list-segment-members", needs: may(access.Resource(crm.KindSegment), access.Read), tag: "entities", summary: "List the members of a segment",
+		description: "The customers or contacts that are in it now, newest change first. A rule is evaluated with each call.",
+		parameters:  pageParameters(),
+		status:      http.StatusOK, result: &content{
+			mediaType: jsonType,
+			schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"items"}, Properties: map[string]*huma.Schema{
+				"items": {Type: huma.TypeArray, Items: &huma.Schema{AnyOf: []*huma.Schema{
+					reference(componentName(crm.KindCustomer)), reference(componentName(crm.KindContact)),
+				}}},
+				"next": {Type: huma.TypeString, Format: "uri-reference", Description: "Where the next page is; absent on the last one."},
+			}},
+			example: map[string]any{"items": []any{of.shown}},
+		},
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			q, err := parseEntityQuery(c.query)
+			if err != nil {
+				return answer{}, err
+			}
+			var found crm.Page
+			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				found, err = s.CRM.SegmentMembers(ctx, tx, id, func(k crm.Kind) crm.Query {
+					of := access.Resource(k)
+					return crm.Query{After: q.After, Limit: q.Limit, Owners: c.who.Owners(of, access.Read), Blind: c.who.Blind(of)}
+				})
+				return err
+			})
+			return q.page(c, found, err)
+		},
+	}
+}

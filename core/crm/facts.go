@@ -1,0 +1,248 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+)
+
+// facts are what the rules of a batch need to know of other rows. They are read before anything is checked, by a few
+// statements whatever the size of the batch.
+type facts struct {
+	pipelines map[uuid.UUID]*Pipeline
+	pipeline  *Pipeline // the default one, nil if there is none
+	paid      map[uuid.UUID]decimal.Decimal
+	optedOut  map[uuid.UUID]bool // contacts who want no marketing
+	base      string             // the organization's currency
+	declared  []CustomField      // of the kind written
+}
+
+// learn reads the facts, and fills in what a writer may leave to the hub: pipelines and rates.
+func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) error {
+	if err := w.readDeclared(ctx, tx); err != nil {
+		return err
+	}
+	var err error
+	switch w.kind {
+	case KindOpportunity:
+		err = s.readPipelines(ctx, tx, w)
+	case KindOrder:
+		err = w.readPaid(ctx, tx)
+	case KindCampaignMember:
+		err = w.readOptOuts(ctx, tx)
+	case KindCurrencyRate:
+		err = w.readBase(ctx, tx)
+	}
+	if err != nil {
+		return err
+	}
+	return w.fillRates(ctx, tx)
+}
+
+// readPipelines reads the pipelines that the batch names and the default one, which those get that name none.
+func (s *Store) readPipelines(ctx context.Context, tx pgx.Tx, w *writing) error {
+	var ids []uuid.UUID
+	var without []*Opportunity
+	for _, e := range w.batch {
+		o, _ := e.(*Opportunity)
+		if o.PipelineID == nil {
+			without = append(without, o)
+		} else {
+			ids = append(ids, *o.PipelineID)
+		}
+	}
+	t := tableOf(KindPipeline)
+	found, err := t.query(ctx, tx, KindPipeline, "select "+names(t.columns, "")+" from pipelines where id = any($1) or is_default and deleted_at is null", ids)
+	if err != nil {
+		return fmt.Errorf("look up pipelines: %w", err)
+	}
+	w.facts.pipelines = make(map[uuid.UUID]*Pipeline, len(found))
+	for _, e := range found {
+		w.facts.add(e)
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	if w.facts.pipeline == nil {
+		if err := s.beginPipeline(ctx, tx, w); err != nil {
+			return err
+		}
+	}
+	for _, o := range without {
+		if w.facts.pipeline != nil {
+			o.PipelineID = &w.facts.pipeline.ID
+		}
+	}
+	return nil
+}
+
+func (f *facts) add(e Entity) {
+	p, _ := e.(*Pipeline)
+	f.pipelines[p.ID] = p
+	if p.IsDefault && p.DeletedAt == nil {
+		f.pipeline = p
+	}
+}
+
+// beginPipeline gives an organization that has no pipeline its first one.
+func (s *Store) beginPipeline(ctx context.Context, tx pgx.Tx, w *writing) error {
+	if n, err := s.Count(ctx, tx, KindPipeline); err != nil || n > 0 {
+		return err
+	}
+	p := StandardPipeline()
+	if err := s.Save(ctx, tx, w.by, []Entity{p}); err != nil {
+		return err
+	}
+	w.facts.add(p)
+	return nil
+}
+
+const paidOrders = `
+select order_id, sum(total - residual)
+from invoices
+where order_id = any($1) and status not in ('draft', 'cancelled') and deleted_at is null
+group by order_id`
+
+// readPaid reads what came in for the orders that have a payment plan.
+func (w *writing) readPaid(ctx context.Context, tx pgx.Tx) error {
+	var ids []uuid.UUID
+	for _, e := range w.batch {
+		if o, _ := e.(*Order); o.Version > 0 && len(o.Instalments) > 0 {
+			ids = append(ids, o.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, paidOrders, ids)
+	if err != nil {
+		return fmt.Errorf("look up what was paid: %w", err)
+	}
+	w.facts.paid = make(map[uuid.UUID]decimal.Decimal)
+	var id uuid.UUID
+	var paid decimal.Decimal
+	if _, err := pgx.ForEachRow(rows, []any{&id, &paid}, func() error { w.facts.paid[id] = paid; return nil }); err != nil {
+		return fmt.Errorf("look up what was paid: %w", err)
+	}
+	return nil
+}
+
+func (w *writing) readOptOuts(ctx context.Context, tx pgx.Tx) error {
+	var ids []uuid.UUID
+	for _, e := range w.batch {
+		if m, _ := e.(*CampaignMember); m.Version == 0 && m.ContactID != nil {
+			ids = append(ids, *m.ContactID)
+		}
+	}
+	rows, err := tx.Query(ctx, "select id from contacts where id = any($1) and opt_out", ids)
+	if err != nil {
+		return fmt.Errorf("look up who opted out: %w", err)
+	}
+	w.facts.optedOut = make(map[uuid.UUID]bool)
+	var id uuid.UUID
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { w.facts.optedOut[id] = true; return nil }); err != nil {
+		return fmt.Errorf("look up who opted out: %w", err)
+	}
+	return nil
+}
+
+func (w *writing) readBase(ctx context.Context, tx pgx.Tx) error {
+	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&w.facts.base); err != nil {
+		return fmt.Errorf("look up the base currency: %w", err)
+	}
+	for _, e := range w.batch {
+		if r, ok := e.(*CurrencyRate); ok {
+			r.Base = w.facts.base
+		}
+	}
+	return nil
+}
+
+// fillRates gives documents without a rate the one of their day, where the organization keeps rates.
+func (w *writing) fillRates(ctx context.Context, tx pgx.Tx) error {
+	var wanted []*decimal.Decimal
+	var currencies []string
+	var days []Date
+	want := func(rate *decimal.Decimal, currency string, day Date) {
+		if rate.IsZero() {
+			wanted, currencies, days = append(wanted, rate), append(currencies, strings.ToUpper(strings.TrimSpace(currency))), append(days, day)
+		}
+	}
+	today := DateOf(w.at)
+	for _, e := range w.batch {
+		switch e := e.(type) {
+		case *Order:
+			want(&e.RateToBase, e.Currency, e.Date)
+		case *Opportunity:
+			want(&e.RateToBase, e.Currency, today)
+		case *Invoice:
+			if e.IssueDate != nil {
+				want(&e.RateToBase, e.Currency, *e.IssueDate)
+			} else {
+				want(&e.RateToBase, e.Currency, today)
+			}
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	rates, err := ratesOn(ctx, tx, currencies, days)
+	for i, rate := range rates {
+		*wanted[i] = rate // zero, where there is none, stays the type's business
+	}
+	return err
+}
+
+const ratesOnDays = `
+select coalesce(r.rate, 0)
+from unnest($1::text[], $2::date[]) with ordinality as w (currency, day, n)
+left join lateral (
+	select c.rate
+	from currency_rates c
+	where c.currency = left(w.currency, 3)::char(3) and c.base = (select base_currency from organizations) and c.date <= w.day and c.deleted_at is null
+	order by c.date desc
+	limit 1
+) r on true
+order by w.n`
+
+// ratesOn returns the rate of each currency on each day; 0 where none is known.
+func ratesOn(ctx context.Context, tx pgx.Tx, currencies []string, days []Date) ([]decimal.Decimal, error) {
+	at := make([]time.Time, len(days))
+	for i, d := range days {
+		at[i] = d.Time()
+	}
+	rows, err := tx.Query(ctx, ratesOnDays, currencies, at)
+	if err != nil {
+		return nil, fmt.Errorf("look up rates: %w", err)
+	}
+	rates, err := pgx.CollectRows(rows, pgx.RowTo[decimal.Decimal])
+	if err != nil {
+		return nil, fmt.Errorf("look up rates: %w", err)
+	}
+	return rates, nil
+}
+
+// Rate returns what one unit of a currency is worth in the organization's own on a day: its rate of that day or the
+// latest before; 1 for the organization's own. Without any it is [ErrNotFound].
+func (s *Store) Rate(ctx context.Context, tx pgx.Tx, currency string, on Date) (decimal.Decimal, error) {
+	var base string
+	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&base); err != nil {
+		return decimal.Zero, fmt.Errorf("look up the base currency: %w", err)
+	}
+	if currency == base {
+		return decimal.NewFromInt(1), nil
+	}
+	rates, err := ratesOn(ctx, tx, []string{currency}, []Date{on})
+	if err != nil {
+		return decimal.Zero, err
+	}
+	if rates[0].IsZero() {
+		return decimal.Zero, fmt.Errorf("rate of %s on %s: %w", currency, on, ErrNotFound)
+	}
+	return rates[0], nil
+}
