@@ -4,5 +4,5 @@
 // Promises: what [Save] accepts keeps every rule of its type; the row, its lines and its change in the outbox are
 // written by the caller's transaction or not at all; a version grows by one with each commit; nothing is overwritten
 // that the writer has not seen (optimistic locking). The same functions serve the API, the console and the engine.
-// It leaves to others: who may do what (access), where changes go (outbox, bus), and other systems (push, pull).
+// It leaves to others: who may do what (access; the database keeps rows from those who may not see them), where changes go (outbox, bus), and other systems (push, pull).
 package crm
