@@ -137,7 +137,8 @@ func TestMaskedIsTheEndOfATextAndNothingElse(t *testing.T) {
 	h.add(t, access.Role{
 		Code: "r", Name: "x", Grants: []access.Grant{{Resource: "customer", Action: access.Read, Scope: postgres.ScopeOwn}},
 		Fields: []access.FieldRule{
-			{Resource: "customer", Field: "name", Access: access.FieldMasked}, {Resource: "customer", Field: "phone", Access: access.FieldMasked},
+			{Resource: "customer", Field: "name", Access: access.FieldMasked},
+			{Resource: "customer", Field: "phone", Access: access.FieldMasked},
 			{Resource: "customer", Field: "credit_limit", Access: access.FieldMasked},
 		},
 	})
@@ -160,7 +161,8 @@ func TestDepartmentsReachWhoIsInAndBelow(t *testing.T) {
 	h := newHouse(t)
 	h.Entities = entities
 	h.add(t, access.Role{Code: "r", Name: "x", Grants: []access.Grant{
-		{Resource: "customer", Action: access.Read, Scope: postgres.ScopeDepartmentTree}, {Resource: "customer", Action: access.Update, Scope: postgres.ScopeDepartment},
+		{Resource: "customer", Action: access.Read, Scope: postgres.ScopeDepartmentTree},
+		{Resource: "customer", Action: access.Update, Scope: postgres.ScopeDepartment},
 		{Resource: "customer", Action: access.Delete, Scope: postgres.ScopeOwn},
 	}})
 	department := func(name string, parent *uuid.UUID) *uuid.UUID {

@@ -34,9 +34,12 @@ func TestFieldRulesHoldOnEveryWay(t *testing.T) {
 	f.become(access.Role{
 		Grants: []access.Grant{{Resource: "customer", Action: access.Any, Scope: "organization"}},
 		Fields: []access.FieldRule{
-			{Resource: "customer", Field: "code", Access: access.FieldHidden}, {Resource: "customer", Field: "phone", Access: access.FieldMasked},
-			{Resource: "customer", Field: "email", Access: access.FieldMasked}, {Resource: "customer", Field: "annual_revenue", Access: access.FieldMasked},
-			{Resource: "customer", Field: "level", Access: access.FieldMasked}, {Resource: "customer", Field: "credit_limit", Access: access.FieldRead},
+			{Resource: "customer", Field: "code", Access: access.FieldHidden},
+			{Resource: "customer", Field: "phone", Access: access.FieldMasked},
+			{Resource: "customer", Field: "email", Access: access.FieldMasked},
+			{Resource: "customer", Field: "annual_revenue", Access: access.FieldMasked},
+			{Resource: "customer", Field: "level", Access: access.FieldMasked},
+			{Resource: "customer", Field: "credit_limit", Access: access.FieldRead},
 		},
 	})
 	secrets := []string{"SECRETCODE", `"code"`, "1234567", "ab@", "8888888", `"annual_revenue"`, `"level"`}
@@ -54,8 +57,12 @@ func TestFieldRulesHoldOnEveryWay(t *testing.T) {
 		{name: "patch another", method: "PATCH", path: "/customers/{full}", body: `{"name":"Renamed"}`, headers: []string{`If-Match: "1"`}, status: 200, has: []string{`"name":"Renamed"`, `"phone":"**********4567"`}, hasNot: secrets},
 		{name: "create with one", method: "POST", path: "/customers", body: `{"name":"x","kind":"company","lifecycle":"lead","credit_limit":"1"}`, status: 422, has: []string{`"pointer":"/credit_limit"`}},
 		{name: "create without", method: "POST", path: "/customers", body: `{"name":"x","kind":"company","lifecycle":"lead"}`, status: 201, hasNot: []string{`"code"`}},
+		{name: "reveal", method: "POST", path: "/customers/{full}/reveal", status: 200, has: []string{`"phone":"+49 30 1234567"`, `"annual_revenue":"8888888"`, `"level":"A"`}, hasNot: []string{"SECRETCODE"}},
 		{name: "me", method: "GET", path: "/me", status: 200, has: []string{`"fields":{"customer":{"annual_revenue":"masked"`, `"customer":{"assign":"organization"`}},
 	})
+	if log := f.log.String(); !strings.Contains(log, "masked fields revealed") || strings.Contains(log, "1234567") {
+		t.Error("the log does not say who revealed what, or says too much")
+	}
 	f.play([]scenario{{
 		name: "what could not be seen is still there", method: "GET", path: "/customers/{full}", status: 200,
 		has: []string{`"code":"SECRETCODE"`, `"phone":"+49 30 1234567"`, `"annual_revenue":"8888888"`, `"level":"A"`, `"credit_limit":"12345.67"`},
@@ -69,9 +76,13 @@ func TestOwnersAndReferences(t *testing.T) {
 		f.ids["user "+name] = id.String()
 	}
 	f.become(access.Role{Grants: []access.Grant{
-		{Resource: "customer", Action: access.Read, Scope: "department_tree"}, {Resource: "customer", Action: access.Create, Scope: "own"},
-		{Resource: "customer", Action: access.Update, Scope: "own"}, {Resource: "customer", Action: access.Assign, Scope: "department"},
-		{Resource: "order", Action: access.Read, Scope: "own"}, {Resource: "order", Action: access.Create, Scope: "own"}, {Resource: "order", Action: access.Update, Scope: "own"},
+		{Resource: "customer", Action: access.Read, Scope: "department_tree"},
+		{Resource: "customer", Action: access.Create, Scope: "own"},
+		{Resource: "customer", Action: access.Update, Scope: "own"},
+		{Resource: "customer", Action: access.Assign, Scope: "department"},
+		{Resource: "order", Action: access.Read, Scope: "own"},
+		{Resource: "order", Action: access.Create, Scope: "own"},
+		{Resource: "order", Action: access.Update, Scope: "own"},
 	}})
 	order := func(customer string) string {
 		return `{"customer_id":"` + customer + `","date":"2026-09-01","currency":"EUR","lines":[{"description":"x","qty":"1","price":"1"}]}`
@@ -90,6 +101,7 @@ func TestOwnersAndReferences(t *testing.T) {
 		{name: "what I do not see is not there", method: "PATCH", path: "/customers/{customer of above}", body: `{"owner_id":"{user me}"}`, headers: any, status: 404},
 		{name: "an order for a customer I see", method: "POST", path: "/orders", body: order("{customer of below}"), status: 201},
 		{name: "an order for one I do not see", method: "POST", path: "/orders", body: order("{customer of above}"), status: 422, has: []string{`"pointer":"/customer_id"`, "must be the id of a customer here"}},
+		{name: "revealing is a permission", method: "POST", path: "/customers/{customer of me}/reveal", status: 403, has: []string{`"permission":"customer:reveal"`}},
 		{name: "my order whose customer I do not see", method: "PATCH", path: "/orders/{order of me}", body: `{"remark":"x","lines":[{"description":"x","qty":"1","price":"2"}]}`, headers: any, status: 200, has: []string{`"total":"2"`}},
 		{name: "I may not confirm it", method: "POST", path: "/orders/{order of me}/status", body: `{"status":"confirmed"}`, status: 403, has: []string{`"permission":"order:approve"`}},
 		{name: "by no way", method: "PATCH", path: "/orders/{order of me}", body: `{"status":"confirmed"}`, headers: any, status: 403, has: []string{`"permission":"order:approve"`}},
@@ -107,7 +119,8 @@ func TestTokensMayNoMoreThanTheirScopesAndTheirUser(t *testing.T) {
 	t.Parallel()
 	f := newFirm(t)
 	f.become(access.Role{Grants: []access.Grant{
-		{Resource: "customer", Action: access.Any, Scope: "department"}, {Resource: "order", Action: access.Read, Scope: "own"},
+		{Resource: "customer", Action: access.Any, Scope: "department"},
+		{Resource: "order", Action: access.Read, Scope: "own"},
 		{Resource: "token", Action: access.Any, Scope: "own"},
 	}})
 	w := f.request("POST", "/tokens", `{"name":"narrow","scopes":["customer:read","invoice:*","token:*"]}`, "Authorization: Bearer "+f.me)
@@ -208,7 +221,8 @@ func TestNobodyGivesMoreThanHeHas(t *testing.T) {
 	}
 	f.become(access.Role{
 		Grants: []access.Grant{
-			{Resource: "user", Action: access.Any, Scope: "organization"}, {Resource: "role", Action: access.Any, Scope: "organization"},
+			{Resource: "user", Action: access.Any, Scope: "organization"},
+			{Resource: "role", Action: access.Any, Scope: "organization"},
 			{Resource: "customer", Action: access.Read, Scope: "department"},
 		},
 		Fields: []access.FieldRule{{Resource: "customer", Field: "phone", Access: access.FieldMasked}},

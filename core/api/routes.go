@@ -16,6 +16,7 @@ func (s *server) table() ([]route, error) {
 			route{"GET " + e.path + "/{id}", e.get()},
 			route{"PATCH " + e.path + "/{id}", e.patch()},
 			route{"DELETE " + e.path + "/{id}", e.remove()},
+			route{"POST " + e.path + "/{id}/reveal", e.reveal()},
 		)
 		if e.kind == crm.KindOrder {
 			routes = append(routes, route{"POST /orders/{id}/status", e.moveOrder()})

@@ -39,14 +39,19 @@ func TestPagesShowWhatTheVisitorMaySee(t *testing.T) {
 	s.fill()
 	s.become(access.Role{
 		Grants: []access.Grant{
-			{Resource: "customer", Action: access.Read, Scope: "organization"}, {Resource: "order", Action: access.Read, Scope: "organization"},
+			{Resource: "customer", Action: access.Read, Scope: "organization"},
+			{Resource: "order", Action: access.Read, Scope: "organization"},
 			{Resource: "invoice", Action: access.Read, Scope: "own"},
 		},
 		Fields: []access.FieldRule{
-			{Resource: "customer", Field: "phone", Access: access.FieldMasked}, {Resource: "customer", Field: "addresses", Access: access.FieldHidden},
-			{Resource: "order", Field: "total", Access: access.FieldHidden}, {Resource: "order", Field: "untaxed", Access: access.FieldHidden},
-			{Resource: "order", Field: "tax", Access: access.FieldHidden}, {Resource: "order", Field: "lines", Access: access.FieldHidden},
-			{Resource: "order", Field: "payment_status", Access: access.FieldHidden}, {Resource: "order", Field: "client_ref", Access: access.FieldHidden},
+			{Resource: "customer", Field: "phone", Access: access.FieldMasked},
+			{Resource: "customer", Field: "addresses", Access: access.FieldHidden},
+			{Resource: "order", Field: "total", Access: access.FieldHidden},
+			{Resource: "order", Field: "untaxed", Access: access.FieldHidden},
+			{Resource: "order", Field: "tax", Access: access.FieldHidden},
+			{Resource: "order", Field: "lines", Access: access.FieldHidden},
+			{Resource: "order", Field: "payment_status", Access: access.FieldHidden},
+			{Resource: "order", Field: "client_ref", Access: access.FieldHidden},
 		},
 	})
 	s.signIn()
