@@ -114,6 +114,15 @@ func (p *Permissions) Blind(r Resource) []string {
 // Present returns an entity's document as somebody sees it: hidden fields are absent, masked texts show their end, and
 // masked fields of other types are absent too. The document itself is not changed.
 func (p *Permissions) Present(r Resource, doc map[string]any) map[string]any {
+	return p.present(r, doc, false)
+}
+
+// Revealed is [Permissions.Present] with masked fields shown plainly, for who may [Reveal] them. Hidden fields stay hidden.
+func (p *Permissions) Revealed(r Resource, doc map[string]any) map[string]any {
+	return p.present(r, doc, true)
+}
+
+func (p *Permissions) present(r Resource, doc map[string]any, plainly bool) map[string]any {
 	if p == nil {
 		return map[string]any{}
 	}
@@ -126,6 +135,9 @@ func (p *Permissions) Present(r Resource, doc map[string]any) map[string]any {
 		case FieldHidden:
 			delete(shown, field)
 		case FieldMasked:
+			if plainly {
+				continue
+			}
 			if s, ok := shown[field].(string); ok && p.texts(r, field) {
 				shown[field] = mask(s)
 			} else {

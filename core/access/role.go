@@ -327,7 +327,7 @@ func (s *Store) identify(ctx context.Context, tx pgx.Tx, who *Identity, version 
 		return err
 	}
 	who.Permissions = p.narrow(scopes)
-	who.Principal.Reach = who.Permissions.reach
+	who.Principal.Reach = who.reach
 	return nil
 }
 

@@ -101,7 +101,7 @@ func pathOf(kind crm.Kind) string { return "/" + strings.ReplaceAll(kind.Plural(
 
 // document is an entity with what its kind needs; what it refers to is nobody's.
 func (f *firm) document(kind crm.Kind, name, owner string) string {
-	doc := map[string]any{}
+	var doc map[string]any
 	customer := f.rows[crm.KindCustomer]["nobody"]
 	switch kind {
 	case crm.KindCustomer:
@@ -211,12 +211,12 @@ func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 
 		// An ETag that is old by far shows who gets as far as writing, and changes nothing.
 		write := func(scopes ...access.Scope) int {
-			allowed, any := false, false
+			allowed, granted := false, false
 			for _, s := range scopes {
-				any, allowed = any || s != "", allowed || reaches(s, owner)
+				granted, allowed = granted || s != "", allowed || reaches(s, owner)
 			}
 			switch {
-			case !any:
+			case !granted:
 				return http.StatusForbidden
 			case !visible && !slices.Contains(everybodys, kind):
 				return http.StatusNotFound
@@ -283,12 +283,10 @@ func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 func TestEveryScopeOfEveryActionOnEveryKind(t *testing.T) {
 	t.Parallel()
 	f := newFirm(t)
-	scopes := append([]access.Scope{""}, postgres.Scopes()...)
 	for _, kind := range crm.Kinds() {
+		scopes := append([]access.Scope{""}, postgres.Scopes()...)
 		if !crm.Owned(kind) {
 			scopes = []access.Scope{"", postgres.ScopeOrganization}
-		} else {
-			scopes = append([]access.Scope{""}, postgres.Scopes()...)
 		}
 		for _, scope := range scopes {
 			for _, may := range []map[access.Action]access.Scope{

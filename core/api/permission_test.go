@@ -57,8 +57,12 @@ func TestFieldRulesHoldOnEveryWay(t *testing.T) {
 		{name: "patch another", method: "PATCH", path: "/customers/{full}", body: `{"name":"Renamed"}`, headers: []string{`If-Match: "1"`}, status: 200, has: []string{`"name":"Renamed"`, `"phone":"**********4567"`}, hasNot: secrets},
 		{name: "create with one", method: "POST", path: "/customers", body: `{"name":"x","kind":"company","lifecycle":"lead","credit_limit":"1"}`, status: 422, has: []string{`"pointer":"/credit_limit"`}},
 		{name: "create without", method: "POST", path: "/customers", body: `{"name":"x","kind":"company","lifecycle":"lead"}`, status: 201, hasNot: []string{`"code"`}},
+		{name: "reveal", method: "POST", path: "/customers/{full}/reveal", status: 200, has: []string{`"phone":"+49 30 1234567"`, `"annual_revenue":"8888888"`, `"level":"A"`}, hasNot: []string{"SECRETCODE"}},
 		{name: "me", method: "GET", path: "/me", status: 200, has: []string{`"fields":{"customer":{"annual_revenue":"masked"`, `"customer":{"assign":"organization"`}},
 	})
+	if log := f.log.String(); !strings.Contains(log, "masked fields revealed") || strings.Contains(log, "1234567") {
+		t.Error("the log does not say who revealed what, or says too much")
+	}
 	f.play([]scenario{{
 		name: "what could not be seen is still there", method: "GET", path: "/customers/{full}", status: 200,
 		has: []string{`"code":"SECRETCODE"`, `"phone":"+49 30 1234567"`, `"annual_revenue":"8888888"`, `"level":"A"`, `"credit_limit":"12345.67"`},
@@ -83,23 +87,24 @@ func TestOwnersAndReferences(t *testing.T) {
 	order := func(customer string) string {
 		return `{"customer_id":"` + customer + `","date":"2026-09-01","currency":"EUR","lines":[{"description":"x","qty":"1","price":"1"}]}`
 	}
-	any := []string{"If-Match: *"}
+	match := []string{"If-Match: *"}
 	f.as([]scenario{
 		{name: "what I create is mine", method: "POST", path: "/customers", body: `{"name":"x","kind":"company","lifecycle":"lead"}`, status: 201, has: []string{`"owner_id":"` + f.users["me"].String()}},
 		{name: "not a colleague's", method: "POST", path: "/customers", body: `{"name":"x","kind":"company","lifecycle":"lead","owner_id":"{user colleague}"}`, status: 422, has: []string{`"pointer":"/owner_id"`, `"rule":"permission"`}},
-		{name: "give mine away", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":"{user colleague}"}`, headers: any, status: 200},
-		{name: "write it no more", method: "PATCH", path: "/customers/{customer of me}", body: `{"remark":"x"}`, headers: any, status: 403, has: []string{`"permission":"customer:update"`, "reaches the scope own"}},
-		{name: "nor both at once", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":"{user me}","remark":"x"}`, headers: any, status: 403},
-		{name: "take it back", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":"{user me}"}`, headers: any, status: 200},
-		{name: "not out of the department", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":"{user below}"}`, headers: any, status: 422, has: []string{`"pointer":"/owner_id"`}},
-		{name: "not to nobody", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":null}`, headers: any, status: 422, has: []string{`"pointer":"/owner_id"`}},
-		{name: "what I see is not all mine to give", method: "PATCH", path: "/customers/{customer of below}", body: `{"owner_id":"{user me}"}`, headers: any, status: 403, has: []string{`"permission":"customer:update or customer:assign"`}},
-		{name: "what I do not see is not there", method: "PATCH", path: "/customers/{customer of above}", body: `{"owner_id":"{user me}"}`, headers: any, status: 404},
+		{name: "give mine away", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":"{user colleague}"}`, headers: match, status: 200},
+		{name: "write it no more", method: "PATCH", path: "/customers/{customer of me}", body: `{"remark":"x"}`, headers: match, status: 403, has: []string{`"permission":"customer:update"`, "reaches the scope own"}},
+		{name: "nor both at once", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":"{user me}","remark":"x"}`, headers: match, status: 403},
+		{name: "take it back", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":"{user me}"}`, headers: match, status: 200},
+		{name: "not out of the department", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":"{user below}"}`, headers: match, status: 422, has: []string{`"pointer":"/owner_id"`}},
+		{name: "not to nobody", method: "PATCH", path: "/customers/{customer of me}", body: `{"owner_id":null}`, headers: match, status: 422, has: []string{`"pointer":"/owner_id"`}},
+		{name: "what I see is not all mine to give", method: "PATCH", path: "/customers/{customer of below}", body: `{"owner_id":"{user me}"}`, headers: match, status: 403, has: []string{`"permission":"customer:update or customer:assign"`}},
+		{name: "what I do not see is not there", method: "PATCH", path: "/customers/{customer of above}", body: `{"owner_id":"{user me}"}`, headers: match, status: 404},
 		{name: "an order for a customer I see", method: "POST", path: "/orders", body: order("{customer of below}"), status: 201},
 		{name: "an order for one I do not see", method: "POST", path: "/orders", body: order("{customer of above}"), status: 422, has: []string{`"pointer":"/customer_id"`, "must be the id of a customer here"}},
-		{name: "my order whose customer I do not see", method: "PATCH", path: "/orders/{order of me}", body: `{"remark":"x","lines":[{"description":"x","qty":"1","price":"2"}]}`, headers: any, status: 200, has: []string{`"total":"2"`}},
+		{name: "revealing is a permission", method: "POST", path: "/customers/{customer of me}/reveal", status: 403, has: []string{`"permission":"customer:reveal"`}},
+		{name: "my order whose customer I do not see", method: "PATCH", path: "/orders/{order of me}", body: `{"remark":"x","lines":[{"description":"x","qty":"1","price":"2"}]}`, headers: match, status: 200, has: []string{`"total":"2"`}},
 		{name: "I may not confirm it", method: "POST", path: "/orders/{order of me}/status", body: `{"status":"confirmed"}`, status: 403, has: []string{`"permission":"order:approve"`}},
-		{name: "by no way", method: "PATCH", path: "/orders/{order of me}", body: `{"status":"confirmed"}`, headers: any, status: 403, has: []string{`"permission":"order:approve"`}},
+		{name: "by no way", method: "PATCH", path: "/orders/{order of me}", body: `{"status":"confirmed"}`, headers: match, status: 403, has: []string{`"permission":"order:approve"`}},
 		{name: "but submit it", method: "POST", path: "/orders/{order of me}/status", body: `{"status":"submitted"}`, status: 200},
 	})
 	f.become(access.Role{Grants: []access.Grant{{Resource: "order", Action: access.Read, Scope: "organization"}, {Resource: "order", Action: access.Approve, Scope: "department"}}})

@@ -17,6 +17,7 @@ func (s *server) table() ([]route, error) {
 			route{"PATCH " + e.path + "/{id}", e.patch()},
 			route{"DELETE " + e.path + "/{id}", e.remove()},
 			route{"POST " + e.path + "/{id}/restore", e.restore()},
+			route{"POST " + e.path + "/{id}/reveal", e.reveal()},
 		)
 		if e.moves() {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})

@@ -25,7 +25,7 @@ type User struct {
 type userInput struct {
 	Login        string     `json:"login" minLength:"1" maxLength:"100" doc:"Unique in the installation."`
 	Name         string     `json:"name" minLength:"1" maxLength:"300"`
-	Email        string     `json:"email,omitempty"`
+	Email        string     `json:"email,omitempty" format:"email"`
 	Locale       string     `json:"locale,omitempty" enum:"en,zh-CN" doc:"en if left out."`
 	Password     string     `json:"password" minLength:"10" maxLength:"256" doc:"The first one. It is never shown."`
 	DepartmentID *uuid.UUID `json:"department_id,omitempty"`
@@ -34,7 +34,7 @@ type userInput struct {
 
 type userPatch struct {
 	Name         string     `json:"name,omitempty" minLength:"1" maxLength:"300"`
-	Email        *string    `json:"email,omitempty" nullable:"true"`
+	Email        *string    `json:"email,omitempty" nullable:"true" format:"email"`
 	Locale       string     `json:"locale,omitempty" enum:"en,zh-CN"`
 	Status       string     `json:"status,omitempty" enum:"active,disabled" doc:"The last active administrator cannot be disabled."`
 	DepartmentID *uuid.UUID `json:"department_id,omitempty" nullable:"true"`

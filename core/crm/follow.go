@@ -18,7 +18,7 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, w *writing) error {
 	if w.kind != KindPipeline {
 		return nil
 	}
-	return postgres.AsHub(ctx, tx, w.by.Actor, func() error { return s.preparePipelines(ctx, tx, w) })
+	return postgres.AsHub(ctx, tx, func() error { return s.preparePipelines(ctx, tx, w) })
 }
 
 func (s *Store) preparePipelines(ctx context.Context, tx pgx.Tx, w *writing) error {
@@ -72,7 +72,7 @@ func (s *Store) rewrite(ctx context.Context, tx pgx.Tx, by By, k Kind, ids []uui
 	if len(ids) == 0 {
 		return nil
 	}
-	return postgres.AsHub(ctx, tx, by.Actor, func() error { return s.rewriteAll(ctx, tx, by, k, ids, change) })
+	return postgres.AsHub(ctx, tx, func() error { return s.rewriteAll(ctx, tx, by, k, ids, change) })
 }
 
 func (s *Store) rewriteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, ids []uuid.UUID, change func(Entity) bool) error {

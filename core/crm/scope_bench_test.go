@@ -2,8 +2,7 @@ package crm_test
 
 import (
 	"context"
-	"fmt"
-	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -15,7 +14,8 @@ import (
 )
 
 // BenchmarkListByScope lists the newest page of 200,000 customers of 100 owners under each scope; a department has ten of
-// them, the tree fifty. CRMHUB_EXPLAIN=1 prints the plans of a page and of a count, which has no page to stop at.
+// them, the tree fifty. With -v it
+// shows the plan of a count, which has no page to stop at.
 func BenchmarkListByScope(b *testing.B) {
 	db := postgrestest.New(b)
 	who := postgrestest.Organization(b, db)
@@ -52,9 +52,7 @@ func BenchmarkListByScope(b *testing.B) {
 			s.who.Reach = postgres.NewReach(people, map[string]postgres.Scope{"customer.read": scope})
 			q := crm.Query{}
 			q.Owners, _ = people.Of(scope)
-			if os.Getenv("CRMHUB_EXPLAIN") != "" {
-				s.explain(b, "select count(*) from customers where deleted_at is null")
-			}
+			s.explain(b, "select count(*) from customers where deleted_at is null")
 			for b.Loop() {
 				if n := len(s.list(b, crm.KindCustomer, q).Items); n != 50 {
 					b.Fatalf("%d rows", n)
@@ -66,15 +64,16 @@ func BenchmarkListByScope(b *testing.B) {
 
 func (s *shop) explain(b *testing.B, sql string) {
 	b.Helper()
+	if !testing.Verbose() {
+		return
+	}
 	err := s.as(b, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, "explain (analyze, costs off, timing off) "+sql)
 		if err != nil {
 			return err
 		}
 		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		for _, l := range lines {
-			fmt.Println(l)
-		}
+		b.Log(strings.Join(lines, "\n"))
 		return err
 	})
 	if err != nil {

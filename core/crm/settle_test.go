@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 func TestPaymentStatusOfAnOrderFollowsItsInvoices(t *testing.T) {
@@ -54,5 +55,32 @@ func TestPaymentStatusOfAnOrderFollowsItsInvoices(t *testing.T) {
 	}
 	if got := headOf(t, s.get(t, other)); got.Version != 1 {
 		t.Errorf("another order is at version %d", got.Version)
+	}
+}
+
+// What an order was paid does not depend on who saves its invoice: here somebody who may not change orders.
+func TestOrderIsSettledWhoeverSavesTheInvoice(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	c := &crm.Customer{Name: "c"}
+	s.save(t, c)
+	o := &crm.Order{CustomerID: c.ID, Date: date(t, "2026-01-01"), Currency: "EUR", Lines: []crm.OrderLine{{Qty: dec("1"), Price: dec("10")}}}
+	s.save(t, o)
+	v := &crm.Invoice{Number: "R1", CustomerID: c.ID, OrderID: &o.ID, Currency: "EUR", Untaxed: dec("10"), Total: dec("10")}
+	s.save(t, v)
+	all := s.who.Reach
+	s.who.Reach = postgres.NewReach(postgres.Owners{}, map[string]postgres.Scope{
+		"customer.read": postgres.ScopeOrganization, "order.read": postgres.ScopeOrganization,
+		"invoice.read": postgres.ScopeOrganization, "invoice.change": postgres.ScopeOrganization,
+	})
+	v.Status, v.IssueDate = "issued", new(date(t, "2026-01-02"))
+	s.save(t, v)
+	v.Residual, v.PaymentStatus = dec("4"), "partial"
+	s.save(t, v)
+	o.Remark = "not his"
+	wantRules(t, s.trySave(t, s.by(), o), "item 0: no such entity")
+	s.who.Reach = all
+	if got := s.get(t, o).(*crm.Order); got.PaymentStatus != "partial" || got.Remark != "" || got.Version != 2 {
+		t.Errorf("the order is paid %q, remarked %q, version %d", got.PaymentStatus, got.Remark, got.Version)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -199,4 +200,31 @@ func TestReplayHandsOpenLettersToTheirDirection(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"order 1": 2, "order 2": 2, "invoice 1": 1}, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Whoever may replay needs no right to write what comes in: it is the connection's.
+func TestReplayReachesWhatItsStarterDoesNot(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.bury(f.letter("1", "/a"))
+	ids := []uuid.UUID{f.letters(job.LetterFilter{})[0].ID}
+	reaches := func(tx pgx.Tx) (whole bool) {
+		if err := tx.QueryRow(t.Context(), "select crmhub_whole('order.create')").Scan(&whole); err != nil {
+			t.Fatal(err)
+		}
+		return whole
+	}
+	replayed := false
+	replay := func(_ context.Context, tx pgx.Tx, _ []job.DeadLetter) error {
+		replayed = reaches(tx)
+		return nil
+	}
+	f.who.Actor = postgres.User(uuid.New())
+	f.tx(func(tx pgx.Tx) error {
+		_, err := job.ReplayDeadLetters(t.Context(), tx, map[job.Kind]job.Replay{job.Pull: replay}, ids)
+		if !replayed || reaches(tx) {
+			t.Errorf("the replay reaches everything: %v, its starter afterwards: %v", replayed, reaches(tx))
+		}
+		return err
+	})
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // Replay tries letters of one direction again, in the caller's transaction: it resolves those that succeed and buries
@@ -45,7 +47,9 @@ func ReplayDeadLetters(ctx context.Context, tx pgx.Tx, by map[Kind]Replay, ids [
 		if !ok {
 			return 0, fmt.Errorf("replay dead letters: nothing replays a %s", g.direction)
 		}
-		if err := replay(ctx, tx, groups[g]); err != nil {
+		// Somebody starts it; what comes in is the connection's, whatever he may write himself.
+		err := postgres.AsHub(ctx, tx, func() error { return replay(ctx, tx, groups[g]) })
+		if err != nil {
 			return 0, fmt.Errorf("replay dead letters of a %s of %s: %w", g.direction, g.entity, err)
 		}
 	}

@@ -140,12 +140,10 @@ func (db *DB) run(ctx context.Context, begin string, fn func(tx pgx.Tx) error) e
 	return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, fn)
 }
 
-// AsHub runs fn with the reach of the hub itself inside the transaction of an actor who may reach less: for what follows
-// from a write by a rule of the hub (an order is paid because its invoices are), whoever made it.
-func AsHub(ctx context.Context, tx pgx.Tx, actor Actor, fn func() error) error {
-	if actor.Whole() {
-		return fn()
-	}
+// AsHub runs fn with the reach of the hub itself inside the transaction of somebody who may reach less: for what follows
+// from a write by a rule of the hub (an order is paid because its invoices are), whoever made it, and for work that
+// somebody only starts (a record is pulled again).
+func AsHub(ctx context.Context, tx pgx.Tx, fn func() error) error {
 	var before string
 	err := tx.QueryRow(ctx, `
 		with before as materialized (select coalesce(current_setting('crmhub.reach', true), '') as reach)

@@ -94,7 +94,7 @@ func TestNoReachIsNothing(t *testing.T) {
 			}
 			return n
 		}
-		err := postgres.AsHub(t.Context(), tx, person.Actor, func() error {
+		err := postgres.AsHub(t.Context(), tx, func() error {
 			if count() != 1 {
 				t.Error("the hub does not see everything")
 			}
