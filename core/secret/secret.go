@@ -1,9 +1,12 @@
-// Package secret holds values that must not be seen: a text that prints as •••, and the sealing of such texts at rest.
+// Package secret holds values that must not be seen: a text that prints as •••, and the key that seals such texts at rest
+// and signs what must not be forged.
 package secret
 
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
@@ -53,8 +56,11 @@ func (t *Text) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Key seals and opens secrets with AES-256-GCM.
-type Key struct{ aead cipher.AEAD }
+// Key seals and opens secrets with AES-256-GCM, and signs with HMAC-SHA-256.
+type Key struct {
+	aead    cipher.AEAD
+	signing *[sha256.Size]byte // behind a pointer, where fmt does not look
+}
 
 // NewKey derives a key from at least 32 bytes of key material.
 func NewKey(material []byte) (Key, error) {
@@ -70,7 +76,25 @@ func NewKey(material []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("sealing key: %w", err)
 	}
-	return Key{aead}, nil
+	derived, err := hkdf.Expand(sha256.New, sum[:], "crmhub signing", sha256.Size)
+	if err != nil {
+		return Key{}, fmt.Errorf("signing key: %w", err)
+	}
+	return Key{aead, (*[sha256.Size]byte)(derived)}, nil
+}
+
+// Sign returns a signature that only holders of the key can make. place says what kind of thing is signed, so that the
+// signature of one is not one of another.
+func (k Key) Sign(place string, message []byte) []byte {
+	h := hmac.New(sha256.New, k.signing[:])
+	_, _ = fmt.Fprintf(h, "%d %s ", len(place), place)
+	_, _ = h.Write(message)
+	return h.Sum(nil)
+}
+
+// Signed reports whether Sign made the signature of this message, in constant time.
+func (k Key) Signed(place string, message, signature []byte) bool {
+	return hmac.Equal(k.Sign(place, message), signature)
 }
 
 // ErrSealed is returned when sealed bytes cannot be opened: another key sealed them, or they were changed.

@@ -23,6 +23,29 @@ func key(t *testing.T, fill byte) secret.Key {
 	return k
 }
 
+func TestSignatureHoldsForItsKeyPlaceAndMessageOnly(t *testing.T) {
+	t.Parallel()
+	k := key(t, 1)
+	signature := k.Sign("a b", []byte("c"))
+	for name, tc := range map[string]struct {
+		key            secret.Key
+		place, message string
+		signed         bool
+	}{
+		"the same":        {key(t, 1), "a b", "c", true},
+		"another key":     {key(t, 2), "a b", "c", false},
+		"another place":   {k, "a", "b c", false},
+		"another message": {k, "a b", "d", false},
+	} {
+		if got := tc.key.Signed(tc.place, []byte(tc.message), signature); got != tc.signed {
+			t.Errorf("%s: signed is %v", name, got)
+		}
+	}
+	if k.Signed("a b", []byte("c"), nil) {
+		t.Error("no signature is one")
+	}
+}
+
 func TestNoFormatShowsASecret(t *testing.T) {
 	t.Parallel()
 	const plain = "hunter2-of-all-places"
