@@ -40,7 +40,7 @@ create table audit_acts (
     action          text not null check (action <> ''),
     entity          text not null check (entity <> ''),
     entity_id       uuid,
-    version         bigint,
+    version         bigint check (version > 0),
     detail          json,
     created_at      timestamptz not null default now()
 );
@@ -67,7 +67,7 @@ create table audit_log (
     action          text not null,
     entity          text not null,
     entity_id       uuid,
-    version         bigint,
+    version         bigint check (version > 0),
     detail          json,
     previous_hash   bytea not null,
     hash            bytea not null,
