@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -93,7 +94,10 @@ func addUser(ctx context.Context, tx pgx.Tx, organization uuid.UUID, u User, has
 	if err != nil {
 		return u, fmt.Errorf("add user: %w", err)
 	}
-	return u, nil
+	return u, audit.Record(ctx, tx, audit.Act{
+		Organization: organization, Action: "created", Entity: "user", EntityID: u.ID,
+		Detail: map[string]any{"login": u.Login, "name": u.Name, "email": u.Email, "locale": u.Locale, "disabled": u.Disabled},
+	})
 }
 
 // Users returns the people of p's organization by login.
@@ -120,18 +124,19 @@ func (s *Store) SetPassword(ctx context.Context, p postgres.Principal, user uuid
 	}
 	hash := hashPassword(password)
 	return s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		return changeUser(ctx, tx, user, "update users set password_hash = $2, updated_at = now() where id = $1", hash)
+		return changeUser(ctx, tx, user, "password_changed", "update users set password_hash = $2, updated_at = now() where id = $1", hash)
 	})
 }
 
 // DisableUser keeps a user from signing in and ends all of the user's sessions; API tokens stop as well.
 func (s *Store) DisableUser(ctx context.Context, p postgres.Principal, user uuid.UUID) error {
 	return s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		return changeUser(ctx, tx, user, "update users set status = 'disabled', updated_at = now() where id = $1")
+		return changeUser(ctx, tx, user, "disabled", "update users set status = 'disabled', updated_at = now() where id = $1")
 	})
 }
 
-func changeUser(ctx context.Context, tx pgx.Tx, user uuid.UUID, sql string, args ...any) error {
+// changeUser runs a statement on a user, ends the user's sessions, and records what was done by it.
+func changeUser(ctx context.Context, tx pgx.Tx, user uuid.UUID, action, sql string, args ...any) error {
 	tag, err := tx.Exec(ctx, sql, append([]any{user}, args...)...)
 	if err != nil {
 		return fmt.Errorf("change user: %w", err)
@@ -142,5 +147,5 @@ func changeUser(ctx context.Context, tx pgx.Tx, user uuid.UUID, sql string, args
 	if _, err := tx.Exec(ctx, "delete from sessions where user_id = $1", user); err != nil {
 		return fmt.Errorf("end sessions: %w", err)
 	}
-	return nil
+	return audit.Record(ctx, tx, audit.Act{Action: action, Entity: "user", EntityID: user})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"crmhub/core/access"
+	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/job"
@@ -63,9 +64,10 @@ func problemOf(err error) *Problem {
 		return stale(old.Stored)
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
-	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound):
+	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
+		errors.Is(err, audit.ErrNotFound):
 		return notFound()
-	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor):
+	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.As(err, &big):
 		return &Problem{Type: problemType("too-large"), Title: "The body is too large", Status: http.StatusRequestEntityTooLarge, Detail: "a body has at most 1 MiB"}

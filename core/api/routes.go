@@ -16,6 +16,7 @@ func (s *server) table() ([]route, error) {
 			route{"GET " + e.path + "/{id}", e.get()},
 			route{"PATCH " + e.path + "/{id}", e.patch()},
 			route{"DELETE " + e.path + "/{id}", e.remove()},
+			route{"GET " + e.path + "/{id}/history", e.history()},
 		)
 		if e.kind == crm.KindOrder {
 			routes = append(routes, route{"POST /orders/{id}/status", e.moveOrder()})
@@ -48,6 +49,10 @@ func (s *server) table() ([]route, error) {
 		route{"GET /dead-letters/{id}", s.getDeadLetter()},
 		route{"POST /dead-letters/{id}/replay", s.replayDeadLetter()},
 		route{"POST /dead-letters/{id}/dismiss", s.dismissDeadLetter()},
+
+		route{"GET /audit", s.listAudit()},
+		route{"GET /audit/{number}", s.getAudit()},
+		route{"GET /audit/verify", s.verifyAudit()},
 
 		route{"GET /me", s.showMe()},
 		route{"GET /tokens", s.listTokens()},

@@ -25,26 +25,37 @@ type Act struct {
 	Actor        postgres.Actor
 }
 
-const insertAct = `
+const insertActs = `
 insert into audit_acts (organization_id, actor, action, entity, entity_id, version, detail)
-values (coalesce(nullif($1, '00000000-0000-0000-0000-000000000000'::uuid), crmhub_organization()), coalesce(nullif($2, ''), crmhub_actor()),
-	$3, $4, nullif($5, '00000000-0000-0000-0000-000000000000'::uuid), nullif($6::bigint, 0), nullif($7, '')::json)`
+select coalesce(nullif(o, '00000000-0000-0000-0000-000000000000'::uuid), crmhub_organization()), coalesce(nullif(a, ''), crmhub_actor()),
+	c, e, nullif(i, '00000000-0000-0000-0000-000000000000'::uuid), nullif(v, 0), nullif(d, '')::json
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[]) as u(o, a, c, e, i, v, d)`
 
-// Record writes acts down in the caller's transaction. They are in the trail soon after it has committed.
+// Record writes acts down in the caller's transaction, in their order. They are in the trail soon after it has committed.
 func Record(ctx context.Context, tx pgx.Tx, acts ...Act) error {
-	var b pgx.Batch
-	for _, a := range acts {
-		var detail []byte
+	n := len(acts)
+	if n == 0 {
+		return nil
+	}
+	var (
+		organizations, ids = make([]uuid.UUID, n), make([]uuid.UUID, n)
+		actors, actions    = make([]string, n), make([]string, n)
+		entities, details  = make([]string, n), make([]string, n)
+		versions           = make([]int64, n)
+	)
+	for i, a := range acts {
 		if a.Detail != nil {
-			var err error
-			if detail, err = json.Marshal(a.Detail); err != nil {
+			detail, err := json.Marshal(a.Detail)
+			if err != nil {
 				return fmt.Errorf("record that a %s was %s: %w", a.Entity, a.Action, err)
 			}
+			details[i] = string(detail)
 		}
-		b.Queue(insertAct, a.Organization, string(a.Actor), a.Action, a.Entity, a.EntityID, a.Version, string(detail))
+		organizations[i], actors[i], actions[i] = a.Organization, string(a.Actor), a.Action
+		entities[i], ids[i], versions[i] = a.Entity, a.EntityID, a.Version
 	}
-	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("record %d acts: %w", len(acts), err)
+	if _, err := tx.Exec(ctx, insertActs, organizations, actors, actions, entities, ids, versions, details); err != nil {
+		return fmt.Errorf("record that a %s was %s: %w", acts[0].Entity, acts[0].Action, err)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/audit"
 )
 
 // Replay tries letters of one direction again, in the caller's transaction: it resolves those that succeed and buries
@@ -49,5 +51,9 @@ func ReplayDeadLetters(ctx context.Context, tx pgx.Tx, by map[Kind]Replay, ids [
 			return 0, fmt.Errorf("replay dead letters of a %s of %s: %w", g.direction, g.entity, err)
 		}
 	}
-	return len(letters), nil
+	acts := make([]audit.Act, len(letters))
+	for i, d := range letters {
+		acts[i] = audit.Act{Action: "replayed", Entity: "dead_letter", EntityID: d.ID}
+	}
+	return len(letters), audit.Record(ctx, tx, acts...)
 }
