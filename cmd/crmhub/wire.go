@@ -17,6 +17,7 @@ import (
 	"crmhub/connectors"
 	"crmhub/core/access"
 	"crmhub/core/api"
+	"crmhub/core/audit"
 	"crmhub/core/bus"
 	"crmhub/core/bus/embedded"
 	"crmhub/core/connection"
@@ -30,6 +31,7 @@ import (
 	"crmhub/core/pull"
 	"crmhub/core/push"
 	"crmhub/core/schema"
+	"crmhub/core/secret"
 	"crmhub/core/telemetry"
 	"crmhub/mappings"
 	"crmhub/schemas"
@@ -49,6 +51,8 @@ type hub struct {
 	connections *connection.Store
 	jobs        *job.Store
 	relay       *outbox.Relay
+	key         secret.Key
+	sealer      *audit.Sealer
 	scheduler   *job.Scheduler
 	puller      *pull.Puller
 	pushMetrics *push.Metrics
@@ -125,8 +129,8 @@ func (h *hub) rewindGroups(ctx context.Context) {
 }
 
 func (h *hub) openEngine(ctx context.Context, c *Config) error {
-	key, err := c.key()
-	if err != nil {
+	var err error
+	if h.key, err = c.key(); err != nil {
 		return err
 	}
 	h.access = &access.Store{DB: h.db}
@@ -142,9 +146,10 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if h.mappings, err = mapping.Load(mappings.FS, h.schemas); err != nil {
 		return err
 	}
-	h.connections = &connection.Store{Connectors: h.connectors, Key: key, Logger: h.logger}
+	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger}
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
+	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
@@ -159,7 +164,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 func (h *hub) openDoors() error {
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Replay: h.replay,
-		Schemas: h.schemas, Logger: h.logger, Registerer: h.registry, Version: version(),
+		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
 		return err
@@ -201,6 +206,7 @@ func (h *hub) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return h.db.KeepStatistics(ctx) })
 	g.Go(func() error { return h.relay.Run(ctx) })
+	g.Go(func() error { return h.sealer.Run(ctx) })
 	g.Go(func() error { return (&api.KeySweeper{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return h.scheduler.Run(ctx) })
 	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })

@@ -26,6 +26,25 @@ const (
 	Unsigned  Kind = "unsigned"  // before this entry the trail did not end as it was signed; the hub noticed when it went on
 )
 
+// Explain says what the kind means, of an entry.
+func (k Kind) Explain() string {
+	switch k {
+	case Changed:
+		return "it is not the one that was sealed"
+	case Missing:
+		return "it is missing"
+	case Inserted:
+		return "it was not sealed here"
+	case Truncated:
+		return "the trail ends before it, where it once went on"
+	case Rewritten:
+		return "the trail holds by itself, but does not end as it was signed, or lacks the hash that was noted"
+	case Unsigned:
+		return "before it the trail did not end as it was signed"
+	}
+	return string(k)
+}
+
 // Fault is the first break of a trail.
 type Fault struct {
 	Number int64 `json:"number"`
