@@ -31,10 +31,11 @@ func (x xid) text() string { return strconv.FormatInt(int64(x), 10) }
 
 // openWindow reads where the trail stands, and what comes next: the rest of the window that was begun, else all that
 // has ended by now. Acts are deleted as they are sealed, so all there are belong to it. The offset keeps the planner
-// from looking for the lowest seq along seq's index, past everything that was sealed before.
+// from looking for the lowest seq along seq's index, past everything that was sealed before; the limit says that there is
+// one position, where a table without statistics is taken for a thousand rows and the statement for worth compiling.
 const openWindow = `
 select p.page, p.xid::text::bigint, w.until::text::bigint, coalesce(o.first - 1, 0), coalesce(o.last, 0)
-from audit_position p
+from (select * from audit_position limit 1) p
 cross join lateral (select case when p.until = '0' then pg_snapshot_xmin(pg_current_snapshot()) else p.until end as until) w
 cross join lateral (
 	select min(u.seq) as first, max(u.seq) as last

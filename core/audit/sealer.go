@@ -175,7 +175,7 @@ const selectLag = `
 select coalesce(extract(epoch from now() - least(
 	(select min(o.created_at) from outbox o where o.xid >= p.xid and not (o.xid < p.until and o.seq <= p.seq)),
 	(select min(a.created_at) from audit_acts a))), 0)::float8
-from audit_position p`
+from (select * from audit_position limit 1) p`
 
 func (s *Sealer) measure(ctx context.Context) error {
 	var seconds float64
