@@ -20,8 +20,8 @@
 //	6  api   console                            the doors
 //	5  push  pull                               the two walks
 //	4  job                                      when, and what a person must look at
-//	3  crm   link   connection                  the store, the crosswalk, whom we speak to
-//	2  access   outbox   mapping   connector    who, what leaves, how things correspond, the connectors' contract
+//	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who
+//	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract
 //	1  postgres   bus                           the two servers
 //	0  money  secret  schema  telemetry         words everybody uses
 package core

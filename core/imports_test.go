@@ -30,24 +30,25 @@ var mayImport = map[string][]string{
 	"core/bus":                   {"core/secret", "core/schema"},
 	"core/bus/embedded":          {},
 
-	"core/access":                  {"core/postgres", "core/secret", "core/schema"},
-	"core/access/openid":           {"core/secret"},
+	"core/audit":                   {"core/postgres", "core/secret"},
 	"core/outbox":                  {"core/postgres", "core/bus"},
 	"core/mapping":                 {"core/schema", "core/money"},
 	"core/connector":               {"core/secret"},
 	"core/connector/connectortest": {"core/connector", "core/secret"},
 
-	"core/crm":        {"core/postgres", "core/outbox", "core/schema", "core/money"},
-	"core/link":       {"core/postgres", "core/mapping", "core/schema"},
-	"core/connection": {"core/postgres", "core/connector", "core/schema", "core/secret"},
+	"core/access":        {"core/postgres", "core/audit", "core/secret", "core/schema"},
+	"core/access/openid": {"core/secret"},
+	"core/crm":           {"core/postgres", "core/outbox", "core/schema", "core/money"},
+	"core/link":          {"core/postgres", "core/mapping", "core/schema"},
+	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
-	"core/job": {"core/postgres", "core/schema", "core/link", "core/connector", "core/connection"},
+	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 
 	"core/api": {
-		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/access", "core/audit", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "schemas",
 	},
 	"core/console": {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"crmhub/connectors/simulator"
@@ -39,6 +40,7 @@ func TestMain(m *testing.M) {
 // starts cost time; "database" gives it a database of the tests' server instead. Further commands:
 //
 //	database                sets CRMHUB_DATABASE_URL to a new database
+//	sql STATEMENTS          runs them on that database, with all rights
 //	simulator               starts the simulated systems and sets ERP and FINANCE to their addresses
 //	status N PROGRAM …      runs a program that must end with status N
 //	until REGEXP PROGRAM …  runs a program again and again until its output has a match
@@ -65,6 +67,7 @@ func TestCommands(t *testing.T) {
 			"database": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Setenv("CRMHUB_DATABASE_URL", postgrestest.URL(test(ts)))
 			},
+			"sql":       runSQL,
 			"simulator": startSystems,
 			"status":    wantStatus,
 			"until":     repeatUntil,
@@ -111,6 +114,17 @@ func freeAddr() (string, error) {
 	}
 	defer func() { _ = l.Close() }()
 	return l.Addr().String(), nil
+}
+
+func runSQL(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sql STATEMENTS")
+	}
+	ctx := test(ts).Context()
+	conn, err := pgx.Connect(ctx, ts.Getenv("CRMHUB_DATABASE_URL"))
+	ts.Check(err)
+	_, err = conn.Exec(ctx, args[0])
+	ts.Check(errors.Join(err, conn.Close(ctx)))
 }
 
 func startSystems(ts *testscript.TestScript, _ bool, _ []string) {

@@ -14,11 +14,13 @@ import (
 
 	"crmhub/connectors"
 	"crmhub/core/access"
+	"crmhub/core/api"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
+	"crmhub/core/secret"
 )
 
 // session is what a command works with that reads or writes the store: the hub itself, acting in one organization.
@@ -29,6 +31,7 @@ type session struct {
 	connections *connection.Store
 	jobs        *job.Store
 	access      *access.Store
+	key         secret.Key
 	undo        closers
 }
 
@@ -49,16 +52,16 @@ func openSession(ctx context.Context, c *Config, out output) (*session, error) {
 }
 
 func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, out output) error {
-	key, err := c.key()
-	if err != nil {
+	var err error
+	if s.key, err = c.key(); err != nil {
 		return err
 	}
 	if s.connectors, err = connectors.ByName(); err != nil {
 		return err
 	}
-	s.connections = &connection.Store{Connectors: s.connectors, Key: key, Logger: logger}
+	s.connections = &connection.Store{Connectors: s.connectors, Key: s.key, Logger: logger}
 	s.jobs = &job.Store{Connectors: s.connectors}
-	s.access = &access.Store{DB: s.db, Key: key}
+	s.access = &access.Store{DB: s.db, Key: s.key, Entities: api.Entities()}
 	if c.Organization == access.MainOrganization {
 		first, err := s.access.Bootstrap(ctx)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/access/openid"
 	"crmhub/core/api"
+	"crmhub/core/audit"
 	"crmhub/core/bus"
 	"crmhub/core/bus/embedded"
 	"crmhub/core/connection"
@@ -32,6 +33,7 @@ import (
 	"crmhub/core/pull"
 	"crmhub/core/push"
 	"crmhub/core/schema"
+	"crmhub/core/secret"
 	"crmhub/core/telemetry"
 	"crmhub/mappings"
 	"crmhub/schemas"
@@ -53,6 +55,8 @@ type hub struct {
 	connections *connection.Store
 	jobs        *job.Store
 	relay       *outbox.Relay
+	key         secret.Key
+	sealer      *audit.Sealer
 	scheduler   *job.Scheduler
 	puller      *pull.Puller
 	pushMetrics *push.Metrics
@@ -129,12 +133,12 @@ func (h *hub) rewindGroups(ctx context.Context) {
 }
 
 func (h *hub) openEngine(ctx context.Context, c *Config) error {
-	key, err := c.key()
-	if err != nil {
+	var err error
+	if h.key, err = c.key(); err != nil {
 		return err
 	}
-	h.access = &access.Store{DB: h.db, Key: key, Entities: api.Entities()}
-	h.openID, h.trusted = c.openID(key), c.trusted
+	h.access = &access.Store{DB: h.db, Key: h.key, Entities: api.Entities()}
+	h.openID, h.trusted = c.openID(h.key), c.trusted
 	if h.first, err = h.access.Bootstrap(ctx); err != nil {
 		return err
 	}
@@ -147,9 +151,10 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if h.mappings, err = mapping.Load(mappings.FS, h.schemas); err != nil {
 		return err
 	}
-	h.connections = &connection.Store{Connectors: h.connectors, Key: key, Logger: h.logger}
+	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger}
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
+	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
@@ -164,7 +169,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 func (h *hub) openDoors() error {
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Replay: h.replay,
-		Schemas: h.schemas, Logger: h.logger, Registerer: h.registry, Version: version(),
+		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
 		return err
@@ -206,6 +211,7 @@ func (h *hub) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return h.db.KeepStatistics(ctx) })
 	g.Go(func() error { return h.relay.Run(ctx) })
+	g.Go(func() error { return h.sealer.Run(ctx) })
 	g.Go(func() error { return (&api.KeySweeper{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return (&access.Sweeper{Store: h.access, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return h.scheduler.Run(ctx) })

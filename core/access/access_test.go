@@ -295,7 +295,11 @@ func TestBadInputIsAViolation(t *testing.T) {
 
 func TestBootstrapMakesOneAdministrator(t *testing.T) {
 	t.Parallel()
-	s := &access.Store{DB: postgrestest.New(t)}
+	key, err := secret.NewKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &access.Store{DB: postgrestest.New(t), Key: key}
 	type result struct {
 		b   access.Bootstrapped
 		err error

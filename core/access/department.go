@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -65,7 +66,10 @@ func (s *Store) AddDepartment(ctx context.Context, p postgres.Principal, d Depar
 			return err
 		}
 		_, err = tx.Exec(ctx, "insert into departments (id, parent_id, name, path) values ($1, $2, $3, $4)", d.ID, d.ParentID, d.Name, path)
-		return err
+		if err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "created", Entity: "department", EntityID: d.ID, Detail: d.audited()})
 	})
 	return d, departmentFault(err)
 }
@@ -81,6 +85,7 @@ func (s *Store) ChangeDepartment(ctx context.Context, p postgres.Principal, id u
 		if err != nil {
 			return err
 		}
+		was := d.audited()
 		change(&d)
 		d.ID, d.Name = id, strings.TrimSpace(d.Name)
 		if err := d.validate().Err(); err != nil {
@@ -94,9 +99,17 @@ func (s *Store) ChangeDepartment(ctx context.Context, p postgres.Principal, id u
 			return err
 		}
 		_, err = tx.Exec(ctx, "update departments set path = $2 || substr(path, length($1) + 1) where path like $1 || '%'", old, path)
-		return err
+		if err != nil {
+			return err
+		}
+		return recordChange(ctx, tx, "department", id, was, d.audited())
 	})
 	return d, departmentFault(err)
+}
+
+// audited is what the audit trail says of a department.
+func (d Department) audited() map[string]any {
+	return map[string]any{"name": d.Name, "parent_id": d.ParentID}
 }
 
 // lockDepartments keeps two changes at once from making a circle of the tree.
@@ -133,7 +146,10 @@ func (s *Store) DeleteDepartment(ctx context.Context, p postgres.Principal, id u
 		if err == nil && tag.RowsAffected() == 0 {
 			return ErrNotFound
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "deleted", Entity: "department", EntityID: id})
 	})
 	if code, _ := postgres.ErrorCode(err); code == foreignKeyViolation {
 		return ErrInUse

@@ -74,7 +74,7 @@ func (s *Store) record(ctx context.Context, tx pgx.Tx, p person, events ...Login
 		if p.id != uuid.Nil {
 			user = &p.id
 		} else {
-			digest = hex.EncodeToString(s.Key.Digest("login event", p.login)[:8])
+			digest = hex.EncodeToString(s.Key.Sign("login event", []byte(p.login))[:8])
 		}
 		_, err = tx.Exec(ctx, insertEvent, p.organization, id, s.now(), user, digest, e.Method, e.Outcome, clean(e.IP, 100), MainOrganization)
 		if err != nil {

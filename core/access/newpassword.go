@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/schema"
 )
 
@@ -57,7 +58,10 @@ func (s *Store) ChangePassword(ctx context.Context, who Identity, old Proof, pas
 		if err != nil {
 			return err
 		}
-		return endOthers(ctx, tx, who.UserID, who.SessionID)
+		if err := endOthers(ctx, tx, who.UserID, who.SessionID); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "password_changed", Entity: "user", EntityID: who.UserID})
 	})
 	if err != nil {
 		return fmt.Errorf("change the password: %w", faultOf(err, "/old_password"))

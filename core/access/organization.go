@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/text/currency"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -66,7 +67,10 @@ func addOrganization(ctx context.Context, tx pgx.Tx, o Organization) (Organizati
 	if err != nil {
 		return o, fmt.Errorf("add organization: %w", err)
 	}
-	return o, nil
+	return o, audit.Record(ctx, tx, audit.Act{
+		Organization: o.ID, Action: "created", Entity: "organization", EntityID: o.ID,
+		Detail: map[string]string{"code": o.Code, "name": o.Name, "base_currency": o.BaseCurrency},
+	})
 }
 
 const uniqueViolation = "23505"

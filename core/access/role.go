@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -175,9 +176,24 @@ func (s *Store) AddRole(ctx context.Context, p postgres.Principal, r Role) (Role
 		if _, err := tx.Exec(ctx, "insert into roles (id, code, name) values ($1, $2, $3)", r.ID, r.Code, r.Name); err != nil {
 			return err
 		}
-		return r.write(ctx, tx)
+		if err := r.write(ctx, tx); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "created", Entity: "role", EntityID: r.ID, Detail: r.audited()})
 	})
 	return r, roleFault(err)
+}
+
+// audited is what the audit trail says of a role.
+func (r Role) audited() map[string]any {
+	grants, fields := make([]string, len(r.Grants)), make([]string, len(r.Fields))
+	for i, g := range r.Grants {
+		grants[i] = fmt.Sprintf("%s:%s=%s", g.Resource, g.Action, g.Scope)
+	}
+	for i, f := range r.Fields {
+		fields[i] = fmt.Sprintf("%s.%s=%s", f.Resource, f.Field, f.Access)
+	}
+	return map[string]any{"code": r.Code, "name": r.Name, "grants": grants, "fields": fields}
 }
 
 // ChangeRole replaces a role's name, grants and field rules; its code stays. [ErrNotFound] if there is none.
@@ -189,7 +205,7 @@ func (s *Store) ChangeRole(ctx context.Context, p postgres.Principal, id uuid.UU
 		if r, err = readRole(ctx, tx, id); err != nil {
 			return err
 		}
-		code, grants, fields := r.Code, slices.Clone(r.Grants), slices.Clone(r.Fields)
+		code, grants, fields, was := r.Code, slices.Clone(r.Grants), slices.Clone(r.Fields), r.audited()
 		change(&r)
 		r.ID, r.Code, r.Name = id, code, strings.TrimSpace(r.Name)
 		if code == Admin && (!slices.Equal(grants, r.Grants) || !slices.Equal(fields, r.Fields)) {
@@ -206,7 +222,10 @@ func (s *Store) ChangeRole(ctx context.Context, p postgres.Principal, id uuid.UU
 				return err
 			}
 		}
-		return r.write(ctx, tx)
+		if err := r.write(ctx, tx); err != nil {
+			return err
+		}
+		return recordChange(ctx, tx, "role", id, was, r.audited())
 	})
 	return r, roleFault(err)
 }
@@ -260,8 +279,10 @@ func (s *Store) DeleteRole(ctx context.Context, p postgres.Principal, id uuid.UU
 		if had || code == Admin {
 			return ErrInUse
 		}
-		_, err = tx.Exec(ctx, "delete from roles where id = $1", id)
-		return err
+		if _, err := tx.Exec(ctx, "delete from roles where id = $1", id); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "deleted", Entity: "role", EntityID: id, Detail: map[string]string{"code": code}})
 	})
 	return roleFault(err)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 	"crmhub/core/secret"
 )
@@ -80,8 +81,10 @@ func (s *Store) ConfirmSecondFactor(ctx context.Context, who Identity, code stri
 		if err != nil {
 			return err
 		}
-		codes, err = renewCodes(ctx, tx, who.UserID)
-		return err
+		if codes, err = renewCodes(ctx, tx, who.UserID); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "second_factor_begun", Entity: "user", EntityID: who.UserID})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("confirm the second factor: %w", faultOf(err, ""))
@@ -104,8 +107,10 @@ func (s *Store) RenewRecoveryCodes(ctx context.Context, who Identity, proof Proo
 // EndSecondFactor turns the second factor off.
 func (s *Store) EndSecondFactor(ctx context.Context, who Identity, proof Proof) error {
 	err := s.withFactor(ctx, who, proof, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "delete from second_factors where user_id = $1", who.UserID)
-		return err
+		if _, err := tx.Exec(ctx, "delete from second_factors where user_id = $1", who.UserID); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "second_factor_ended", Entity: "user", EntityID: who.UserID})
 	})
 	if err != nil {
 		return fmt.Errorf("end the second factor: %w", err)
@@ -155,7 +160,10 @@ func (s *Store) ResetSignIn(ctx context.Context, p postgres.Principal, user uuid
 				return fmt.Errorf("reset how a user signs in: %w", err)
 			}
 		}
-		return endOthers(ctx, tx, user, uuid.Nil)
+		if err := endOthers(ctx, tx, user, uuid.Nil); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "sign_in_reset", Entity: "user", EntityID: user})
 	})
 }
 

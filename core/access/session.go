@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 )
 
@@ -65,8 +66,21 @@ func unauthenticated(err error) error {
 // SignOut ends the session with a token; one that is over already is no error. Sessions that expired go with it.
 func (s *Store) SignOut(ctx context.Context, token string) error {
 	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "delete from sessions where token_hash = $1 or expires_at < $2", hashSecret(token), s.now())
-		return err
+		if _, err := tx.Exec(ctx, "delete from sessions where expires_at < $1", s.now()); err != nil {
+			return err
+		}
+		var organization, session, user uuid.UUID
+		err := tx.QueryRow(ctx, "delete from sessions where token_hash = $1 returning organization_id, id, user_id", hashSecret(token)).
+			Scan(&organization, &session, &user)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{
+			Organization: organization, Actor: postgres.User(user), Action: "ended", Entity: "session", EntityID: session,
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("sign out: %w", err)
@@ -103,11 +117,16 @@ func (s *Store) RevokeSession(ctx context.Context, p postgres.Principal, id uuid
 		if tag.RowsAffected() == 0 {
 			return ErrNotFound
 		}
-		return nil
+		return audit.Record(ctx, tx, audit.Act{Action: "revoked", Entity: "session", EntityID: id})
 	})
 }
 
 // RevokeOtherSessions ends all sessions of whoever asks but the one asked from.
 func (s *Store) RevokeOtherSessions(ctx context.Context, who Identity) error {
-	return s.DB.As(ctx, who.Principal, func(tx pgx.Tx) error { return endOthers(ctx, tx, who.UserID, who.SessionID) })
+	return s.DB.As(ctx, who.Principal, func(tx pgx.Tx) error {
+		if err := endOthers(ctx, tx, who.UserID, who.SessionID); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{Action: "sessions_revoked", Entity: "user", EntityID: who.UserID})
+	})
 }

@@ -8,6 +8,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/audit"
+	"crmhub/core/postgres"
 )
 
 // How long a session lives: at most so long, and so long without a request.
@@ -151,6 +154,13 @@ func (s *Store) begin(ctx context.Context, tx pgx.Tx, p person, method Method, h
 	_, err = tx.Exec(ctx, insertSession, p.organization, id, p.id, hash, clean(ip, 100), clean(userAgent, 300), now, now.Add(SessionLife))
 	if err != nil {
 		return fmt.Errorf("begin a session: %w", err)
+	}
+	err = audit.Record(ctx, tx, audit.Act{
+		Organization: p.organization, Actor: postgres.User(p.id), Action: "created", Entity: "session", EntityID: id,
+		Detail: map[string]string{"ip": clean(ip, 100), "user_agent": clean(userAgent, 300)},
+	})
+	if err != nil {
+		return err
 	}
 	return s.record(ctx, tx, p, LoginEvent{Method: method, IP: ip, Outcome: SignedIn})
 }

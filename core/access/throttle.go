@@ -103,9 +103,9 @@ const (
 // count takes an attempt on a login, in lower case, from an address, or returns a [LockedError]. A refused attempt does
 // not count: a wait ends when it said it would.
 func (s *Store) count(ctx context.Context, guess, login, ip string) (attempt, error) {
-	a := attempt{subjects: []subject{{key: s.Key.Digest(guess, login), free: freeByLogin, leak: leakByLogin}}}
+	a := attempt{subjects: []subject{{key: s.Key.Sign(guess, []byte(login)), free: freeByLogin, leak: leakByLogin}}}
 	if network := networkOf(ip); network != "" {
-		a.subjects = append(a.subjects, subject{key: s.Key.Digest("ip", network), free: freeByIP, leak: leakByIP})
+		a.subjects = append(a.subjects, subject{key: s.Key.Sign("ip", []byte(network)), free: freeByIP, leak: leakByIP})
 	}
 	slices.SortFunc(a.subjects, func(x, y subject) int { return bytes.Compare(x.key, y.key) })
 	now := s.now().UTC().Truncate(time.Microsecond)
@@ -161,7 +161,7 @@ func (s *Store) clear(ctx context.Context, tx pgx.Tx, login string, a attempt) e
 	if err := s.forgive(ctx, tx, a); err != nil {
 		return err
 	}
-	keys := [][]byte{s.Key.Digest(guessPassword, login), s.Key.Digest(guessCode, login)}
+	keys := [][]byte{s.Key.Sign(guessPassword, []byte(login)), s.Key.Sign(guessCode, []byte(login))}
 	if _, err := tx.Exec(ctx, "delete from sign_in_attempts where subject = any($1)", keys); err != nil {
 		return fmt.Errorf("forget failed attempts: %w", err)
 	}

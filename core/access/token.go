@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -58,8 +59,13 @@ func (s *Store) AddToken(ctx context.Context, p postgres.Principal, user uuid.UU
 	secret, hash := newSecret(tokenPrefix)
 	t := Token{ID: id, UserID: user, Name: name, CreatedAt: s.now().UTC().Truncate(time.Microsecond), ExpiresAt: expires, Scopes: append([]string{}, scopes...)}
 	err = s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, insertToken, t.ID, t.UserID, t.Name, hash, t.CreatedAt, t.ExpiresAt, t.Scopes)
-		return err
+		if _, err := tx.Exec(ctx, insertToken, t.ID, t.UserID, t.Name, hash, t.CreatedAt, t.ExpiresAt, t.Scopes); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Act{
+			Action: "created", Entity: "token", EntityID: t.ID,
+			Detail: map[string]any{"user_id": t.UserID, "name": t.Name, "expires_at": t.ExpiresAt, "scopes": t.Scopes},
+		})
 	})
 	if code, _ := postgres.ErrorCode(err); code == "23503" {
 		return Token{}, "", ErrNotFound
@@ -136,6 +142,6 @@ func (s *Store) RevokeToken(ctx context.Context, p postgres.Principal, id uuid.U
 		if tag.RowsAffected() == 0 {
 			return ErrNotFound
 		}
-		return nil
+		return audit.Record(ctx, tx, audit.Act{Action: "revoked", Entity: "token", EntityID: id})
 	})
 }

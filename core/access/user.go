@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -79,8 +80,10 @@ func addUser(ctx context.Context, tx pgx.Tx, organization uuid.UUID, u User, has
 	if err != nil {
 		return u, userFault(err)
 	}
-	err = u.giveRoles(ctx, tx, organization)
-	return u, err
+	if err := u.giveRoles(ctx, tx, organization); err != nil {
+		return u, err
+	}
+	return u, audit.Record(ctx, tx, audit.Act{Organization: organization, Action: "created", Entity: "user", EntityID: u.ID, Detail: u.audited()})
 }
 
 // giveRoles writes down the user's roles.
@@ -203,9 +206,29 @@ func (s *Store) ChangeUser(ctx context.Context, p postgres.Principal, id uuid.UU
 		if _, err := tx.Exec(ctx, "delete from user_roles where user_id = $1", id); err != nil {
 			return err
 		}
-		return u.giveRoles(ctx, tx, p.Organization)
+		if err := u.giveRoles(ctx, tx, p.Organization); err != nil {
+			return err
+		}
+		return recordChange(ctx, tx, "user", id, was.audited(), u.audited())
 	})
 	return u, userFault(err)
+}
+
+// audited is what the audit trail says of a user.
+func (u User) audited() map[string]any {
+	return map[string]any{
+		"login": u.Login, "name": u.Name, "email": u.Email, "locale": u.Locale, "disabled": u.Disabled,
+		"department_id": u.DepartmentID, "roles": u.Roles,
+	}
+}
+
+// recordChange writes down what is different since; nothing if nothing is.
+func recordChange(ctx context.Context, tx pgx.Tx, entity string, id uuid.UUID, before, after map[string]any) error {
+	changed, err := audit.Diff(before, after)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Act{Action: "updated", Entity: entity, EntityID: id, Detail: changed})
 }
 
 func (u User) administers() bool { return !u.Disabled && slices.Contains(u.Roles, Admin) }
@@ -242,7 +265,7 @@ func (s *Store) SetPassword(ctx context.Context, p postgres.Principal, user uuid
 	}
 	hash := hashPassword(password)
 	return s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		return changeUser(ctx, tx, user, "update users set password_hash = $2, updated_at = now() where id = $1", hash)
+		return changeUser(ctx, tx, user, "password_changed", "update users set password_hash = $2, updated_at = now() where id = $1", hash)
 	})
 }
 
@@ -253,7 +276,8 @@ func (s *Store) DisableUser(ctx context.Context, p postgres.Principal, user uuid
 	return err
 }
 
-func changeUser(ctx context.Context, tx pgx.Tx, user uuid.UUID, sql string, args ...any) error {
+// changeUser runs a statement on a user, ends the user's sessions, and records what was done by it.
+func changeUser(ctx context.Context, tx pgx.Tx, user uuid.UUID, action, sql string, args ...any) error {
 	tag, err := tx.Exec(ctx, sql, append([]any{user}, args...)...)
 	if err != nil {
 		return fmt.Errorf("change user: %w", err)
@@ -261,5 +285,8 @@ func changeUser(ctx context.Context, tx pgx.Tx, user uuid.UUID, sql string, args
 	if tag.RowsAffected() == 0 {
 		return ErrNotFound
 	}
-	return endOthers(ctx, tx, user, uuid.Nil)
+	if err := endOthers(ctx, tx, user, uuid.Nil); err != nil {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Act{Action: action, Entity: "user", EntityID: user})
 }

@@ -14,6 +14,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
+	"crmhub/core/secret"
 )
 
 // Config is what the API works with.
@@ -25,6 +26,7 @@ type Config struct {
 	Jobs        *job.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 	Schemas     *schema.Set             // of entities: order.v1.json
+	Key         secret.Key              // signs the audit trail
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
 	Version     string // of the program, for the document

@@ -17,6 +17,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/api"
+	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
@@ -39,6 +40,7 @@ type hub struct {
 	db         *postgres.DB
 	access     *access.Store
 	now        time.Time // of access
+	sealer     *audit.Sealer
 	principalA postgres.Principal
 	tokenA     string
 	tokenB     string
@@ -64,11 +66,12 @@ func newHub(t *testing.T) *hub {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
+	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
 	connectors := map[string]connector.Connector{"stub": stub()}
 	h.handler, err = api.New(api.Config{
 		DB: db, CRM: &crm.Store{}, Access: h.access,
 		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Jobs: &job.Store{Connectors: connectors},
-		Schemas: set, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
+		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
 	})
 	if err != nil {

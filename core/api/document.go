@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"crmhub/core/audit"
 	"crmhub/core/schema"
 )
 
@@ -27,6 +28,7 @@ const prefix = "/api/v1"
 func newDocument(version string) *document {
 	schemas := huma.NewMapRegistry(componentsPath, nameSchema)
 	schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[identifier]())
+	schemas.RegisterTypeAlias(reflect.TypeFor[audit.Hash](), reflect.TypeFor[digest]())
 	return &document{schemas: schemas, entities: map[string]bool{}, inputs: map[string]bool{}, openapi: &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -50,6 +52,7 @@ func newDocument(version string) *document {
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
+			{Name: "audit", Description: "Who did what, with before and after, and whether anybody changed that afterwards."},
 			{Name: "access", Description: "Who is calling, how they sign in and what they may do; users, roles and departments; API tokens."},
 		},
 	}}
@@ -61,6 +64,14 @@ type identifier struct{}
 // Schema is what huma takes for an identifier.
 func (identifier) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "uuid"}
+}
+
+// digest stands for hashes in schemas.
+type digest struct{}
+
+// Schema is what huma takes for a digest.
+func (digest) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9a-f]{64}$"}
 }
 
 // nameSchema names a Go type's component.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"crmhub/core/access"
+	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/job"
@@ -66,13 +67,14 @@ func problemOf(err error) *Problem {
 		return stale(old.Stored)
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
-	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound):
+	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
+		errors.Is(err, audit.ErrNotFound):
 		return notFound()
 	case errors.As(err, &locked):
 		return tooManyAttempts(locked)
 	case errors.Is(err, access.ErrSecondFactor):
 		return secondFactorProblem()
-	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor):
+	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, access.ErrInUse):
 		return &Problem{Type: problemType("in-use"), Title: "It is in use", Status: http.StatusConflict, Detail: "Something depends on it: move that away first."}

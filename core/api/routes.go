@@ -18,6 +18,7 @@ func (s *server) table() ([]route, error) {
 			route{"DELETE " + e.path + "/{id}", e.remove()},
 			route{"POST " + e.path + "/{id}/restore", e.restore()},
 			route{"POST " + e.path + "/{id}/reveal", e.reveal()},
+			route{"GET " + e.path + "/{id}/history", e.history()},
 		)
 		if e.moves() {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
@@ -58,6 +59,10 @@ func (s *server) table() ([]route, error) {
 		route{"GET /dead-letters/{id}", s.getDeadLetter()},
 		route{"POST /dead-letters/{id}/replay", s.replayDeadLetter()},
 		route{"POST /dead-letters/{id}/dismiss", s.dismissDeadLetter()},
+
+		route{"GET /audit", s.listAudit()},
+		route{"GET /audit/{number}", s.getAudit()},
+		route{"GET /audit/verify", s.verifyAudit()},
 
 		route{"GET /me", s.showMe()},
 		route{"GET /me/sessions", s.listSessions()},

@@ -82,6 +82,16 @@ func split(c connector.Connector, whole map[string]any) (plain map[string]any, s
 	return plain, secrets, vs
 }
 
+// givenSecrets are the names of the secrets that a configuration sets or takes away.
+func givenSecrets(c connector.Connector, config map[string]any) (names []string) {
+	for _, name := range c.Secrets {
+		if _, given := config[name]; given {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func unknownConnector(known map[string]connector.Connector) schema.Violation {
 	return schema.Violation{
 		Pointer: "/connector", Rule: "enum",

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/connector"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
@@ -51,7 +52,7 @@ func (s *Store) Add(ctx context.Context, tx pgx.Tx, in New) (Connection, error) 
 	if err != nil {
 		return Connection{}, fmt.Errorf("add connection %s: %w", in.Code, err)
 	}
-	return got, nil
+	return got, audit.Record(ctx, tx, audit.Act{Action: "created", Entity: "connection", EntityID: got.ID, Version: got.Version, Detail: got})
 }
 
 const updateConnection = `
@@ -79,7 +80,11 @@ func (s *Store) Update(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int
 	if err != nil {
 		return Connection{}, err
 	}
-	return one(ctx, tx, updateConnection, id, in.Name, plain, sealed)
+	got, err := one(ctx, tx, updateConnection, id, in.Name, plain, sealed)
+	if err != nil {
+		return Connection{}, err
+	}
+	return got, record(ctx, tx, "updated", old, got, givenSecrets(c, in.Config))
 }
 
 const setStatus = `
@@ -92,10 +97,15 @@ func (s *Store) SetStatus(ctx context.Context, tx pgx.Tx, id uuid.UUID, version 
 	if status != Active && status != Paused {
 		return Connection{}, schema.Violations{{Pointer: "/status", Rule: "enum", Message: "a connection is active or paused"}}
 	}
-	if _, err := s.lock(ctx, tx, id, version); err != nil {
+	old, err := s.lock(ctx, tx, id, version)
+	if err != nil {
 		return Connection{}, err
 	}
-	return one(ctx, tx, setStatus, id, status)
+	got, err := one(ctx, tx, setStatus, id, status)
+	if err != nil {
+		return Connection{}, err
+	}
+	return got, record(ctx, tx, "updated", old, got, nil)
 }
 
 const deleteConnection = `delete from connections where id = $1`
@@ -103,13 +113,29 @@ const deleteConnection = `delete from connections where id = $1`
 // Delete removes a connection last seen in the given version, and with it its links, jobs, runs and dead letters.
 // What was pulled over it stays. Errors: [ErrNotFound], [ErrStale].
 func (s *Store) Delete(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int64) error {
-	if _, err := s.lock(ctx, tx, id, version); err != nil {
+	old, err := s.lock(ctx, tx, id, version)
+	if err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, deleteConnection, id); err != nil {
 		return fmt.Errorf("delete connection %s: %w", id, err)
 	}
-	return nil
+	return audit.Record(ctx, tx, audit.Act{Action: "deleted", Entity: "connection", EntityID: id, Version: version, Detail: old})
+}
+
+// record writes a change down for the audit trail, with the names of the secrets that were given, never their values.
+func record(ctx context.Context, tx pgx.Tx, action string, old, got Connection, secrets []string) error {
+	type settings struct {
+		Name    string         `json:"name"`
+		Config  map[string]any `json:"config"`
+		Status  Status         `json:"status"`
+		Secrets []string       `json:"secrets_given,omitempty"`
+	}
+	changed, err := audit.Diff(settings{Name: old.Name, Config: old.Config, Status: old.Status}, settings{got.Name, got.Config, got.Status, secrets})
+	if err != nil {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Act{Action: action, Entity: "connection", EntityID: got.ID, Version: got.Version, Detail: changed})
 }
 
 // Open starts a session with the connection's settings and secrets. It calls nobody: the session's Check does.

@@ -31,7 +31,7 @@ func (s *Store) Delete(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UU
 	if vs := deletable(e); vs != nil {
 		return nil, vs
 	}
-	at := s.now()
+	before, at := shallow(e), s.now()
 	if k == KindPipeline {
 		if err := unusedPipeline(ctx, tx, id); err != nil {
 			return nil, err
@@ -48,8 +48,13 @@ func (s *Store) Delete(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UU
 	if err != nil {
 		return nil, fmt.Errorf("write %s as JSON: %w", k, err)
 	}
+	changed, err := diff(before, e)
+	if err != nil {
+		return nil, err
+	}
 	return e, outbox.Append(ctx, tx, []outbox.Change{{
-		Entity: string(k), EntityID: id, Version: h.Version, Type: "deleted", Origin: by.Origin, TraceParent: by.TraceParent, Data: data,
+		Entity: string(k), EntityID: id, Version: h.Version, Type: "deleted", Origin: by.Origin, TraceParent: by.TraceParent,
+		Data: data, Diff: changed,
 	}})
 }
 

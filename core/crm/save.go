@@ -211,11 +211,15 @@ func (w *writing) write(ctx context.Context, tx pgx.Tx) error {
 			Entity: string(w.kind), EntityID: h.ID, Version: h.Version, Type: "created", Origin: w.by.Origin,
 			TraceParent: w.by.TraceParent, Data: data,
 		}
-		if w.stored[h.ID] == nil {
+		stored := w.stored[h.ID]
+		if stored == nil {
 			inserts = append(inserts, data)
 			continue
 		}
 		changes[i].Type = "updated"
+		if changes[i].Diff, err = diff(stored, e); err != nil {
+			return err
+		}
 		updates = append(updates, data)
 	}
 	if err := w.table.insert(ctx, tx, inserts); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/schema"
 )
 
@@ -176,7 +177,11 @@ func Dismiss(ctx context.Context, tx pgx.Tx, id uuid.UUID, reason string) (DeadL
 	if strings.TrimSpace(reason) == "" {
 		return DeadLetter{}, schema.Violations{{Pointer: "/reason", Rule: "required", Message: "say why it does not matter"}}
 	}
-	return oneLetter(someLetters(ctx, tx, dismiss, id, reason))
+	d, err := oneLetter(someLetters(ctx, tx, dismiss, id, reason))
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	return d, audit.Record(ctx, tx, audit.Act{Action: "dismissed", Entity: "dead_letter", EntityID: id, Detail: map[string]string{"reason": reason}})
 }
 
 func someLetters(ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]DeadLetter, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/connector"
 	"crmhub/core/schema"
 )
@@ -68,7 +69,10 @@ func (s *Store) Create(ctx context.Context, tx pgx.Tx, in New) (Job, error) {
 			Message: "the connection has a job for this already",
 		}}
 	}
-	return j, err
+	if err != nil {
+		return Job{}, err
+	}
+	return j, audit.Record(ctx, tx, audit.Act{Action: "created", Entity: "job", EntityID: j.ID, Detail: j})
 }
 
 const updateJob = `
@@ -83,13 +87,13 @@ func (s *Store) Update(ctx context.Context, tx pgx.Tx, id uuid.UUID, in Change) 
 	if vs = append(checkName(in.Name), vs...); len(vs) > 0 {
 		return Job{}, vs
 	}
-	return oneJob(ctx, tx, updateJob, id, in.Name, in.Schedule, zone(in.TimeZone), next)
+	return change(ctx, tx, id, updateJob, in.Name, in.Schedule, zone(in.TimeZone), next)
 }
 
 // Pause stops a job's schedule; a run of it that executes goes on.
 func (s *Store) Pause(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error) {
-	return oneJob(ctx, tx, `update jobs set status = 'paused', next_run_at = null, updated_at = now() where id = $1
-		returning `+jobColumns, id)
+	return change(ctx, tx, id, `update jobs set status = 'paused', next_run_at = null, updated_at = now() where id = $1
+		returning `+jobColumns)
 }
 
 // Resume lets a paused job's schedule count again, from now on.
@@ -102,8 +106,30 @@ func (s *Store) Resume(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error
 	if len(vs) > 0 {
 		return Job{}, vs
 	}
-	return oneJob(ctx, tx, `update jobs set status = 'active', next_run_at = $2, updated_at = now() where id = $1
-		returning `+jobColumns, id, next)
+	return change(ctx, tx, id, `update jobs set status = 'active', next_run_at = $2, updated_at = now() where id = $1
+		returning `+jobColumns, next)
+}
+
+// change runs an update of a job, and writes down for the audit trail what it changed.
+func change(ctx context.Context, tx pgx.Tx, id uuid.UUID, sql string, args ...any) (Job, error) {
+	old, err := oneJob(ctx, tx, selectJob+` where id = $1 for no key update`, id)
+	if err != nil {
+		return Job{}, err
+	}
+	j, err := oneJob(ctx, tx, sql, append([]any{id}, args...)...)
+	if err != nil {
+		return Job{}, err
+	}
+	changed, err := audit.Diff(settings(old), settings(j))
+	if err != nil {
+		return Job{}, err
+	}
+	return j, audit.Record(ctx, tx, audit.Act{Action: "updated", Entity: "job", EntityID: id, Detail: changed})
+}
+
+// settings are what people decide of a job.
+func settings(j Job) map[string]any {
+	return map[string]any{"name": j.Name, "schedule": j.Schedule, "time_zone": j.TimeZone, "status": j.Status}
 }
 
 // Get returns a job, or [ErrNotFound].

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 )
 
@@ -53,5 +54,9 @@ func ReplayDeadLetters(ctx context.Context, tx pgx.Tx, by map[Kind]Replay, ids [
 			return 0, fmt.Errorf("replay dead letters of a %s of %s: %w", g.direction, g.entity, err)
 		}
 	}
-	return len(letters), nil
+	acts := make([]audit.Act, len(letters))
+	for i, d := range letters {
+		acts[i] = audit.Act{Action: "replayed", Entity: "dead_letter", EntityID: d.ID}
+	}
+	return len(letters), audit.Record(ctx, tx, acts...)
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/audit"
 )
 
 // Channel is notified whenever a run is queued.
@@ -50,7 +52,11 @@ func Enqueue(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, trigger Trigger) (
 	if err != nil {
 		return Run{}, fmt.Errorf("enqueue run: %w", err)
 	}
-	return oneRun(ctx, tx, enqueue, jobID, id, trigger)
+	r, err := oneRun(ctx, tx, enqueue, jobID, id, trigger)
+	if err != nil || r.ID != id || trigger != ByHand {
+		return r, err
+	}
+	return r, audit.Record(ctx, tx, audit.Act{Action: "queued", Entity: "run", EntityID: id, Detail: map[string]any{"job_id": jobID}})
 }
 
 const advance = `
@@ -89,7 +95,10 @@ func RequestCancel(ctx context.Context, tx pgx.Tx, run uuid.UUID) (Run, error) {
 	if errors.Is(err, ErrNotFound) {
 		return GetRun(ctx, tx, run)
 	}
-	return r, err
+	if err != nil {
+		return Run{}, err
+	}
+	return r, audit.Record(ctx, tx, audit.Act{Action: "cancelled", Entity: "run", EntityID: run})
 }
 
 // GetRun returns a run, or [ErrNotFound].

@@ -23,5 +23,6 @@ type Change struct {
 	Origin       string          // "crm" or the code of the connection it came from
 	TraceParent  string          // W3C trace context, "" if there is none
 	Data         json.RawMessage // the entity, as schemas/<entity>.v1.json says
+	Diff         json.RawMessage // of an update or deletion, for the audit trail: {"field": [before, after]}; not published
 	At           time.Time       // filled when read
 }

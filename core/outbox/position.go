@@ -15,20 +15,34 @@ import (
 var errOldTerm = errors.New("the relay's term is over")
 
 const takePosition = `
-update outbox_position set term = term + 1, updated_at = now()
-returning xid::text::bigint, until::text::bigint, seq, term, greatest(xid, until) > pg_snapshot_xmax(pg_current_snapshot())`
+update outbox_position p set term = p.term + 1, updated_at = now()
+from audit_position s
+returning p.xid::text::bigint, p.until::text::bigint, p.seq, p.term,
+	greatest(p.xid, p.until, s.xid, s.until) > pg_snapshot_xmax(pg_current_snapshot())`
 
-// On another server transactions have other numbers than those the rows and the position came with. What was not
-// published gets the number of this transaction; what was gets one below all, so that no later window meets it again.
-// Transactions that run now will commit with numbers from the new position on.
+// On another server transactions have other numbers than those the rows and the positions came with: the relay's, and
+// the audit trail's, which reads the same rows. What was not published or not sealed gets the number of this
+// transaction; what was both gets one below all, so that no later window meets it again. What was sealed and comes again
+// is marked, since the trail takes up a change once. Transactions that run now will commit with numbers from the new
+// positions on.
 const adoptPosition = `
 with here as materialized (
-	select p.xid, p.highest_seq, pg_snapshot_xmin(pg_current_snapshot()) as oldest from outbox_position p
+	select p.xid, p.highest_seq, s.xid as sealed_xid, s.until as sealed_until, s.seq as sealed_seq, s.highest_seq as highest_sealed,
+		pg_snapshot_xmin(pg_current_snapshot()) as oldest
+	from outbox_position p, audit_position s
+), found as (
+	select o.xid, o.seq, o.xid >= h.xid or o.seq > h.highest_seq as unpublished, h.oldest,
+		o.sealed_elsewhere or o.seq <= h.highest_sealed and (o.xid < h.sealed_xid or o.xid < h.sealed_until and o.seq <= h.sealed_seq) as sealed
+	from outbox o, here h
 ), adopted as (
 	update outbox o
-	set xid = case when o.xid >= h.xid or o.seq > h.highest_seq then pg_current_xact_id() else '0'::xid8 end
-	from here h
-	where o.xid >= h.xid or o.seq > h.highest_seq or o.xid >= h.oldest
+	set xid = case when f.unpublished or not f.sealed then pg_current_xact_id() else '0'::xid8 end, sealed_elsewhere = f.sealed
+	from found f
+	where o.xid = f.xid and o.seq = f.seq and (f.unpublished or not f.sealed or f.xid >= f.oldest)
+), acts as (
+	update audit_acts set xid = '0'
+), audit as (
+	update audit_position s set page = page + 1, xid = h.oldest, until = '0', seq = 0 from here h
 )
 update outbox_position p set xid = h.oldest, until = '0', seq = 0 from here h
 returning p.xid::text::bigint, p.until::text::bigint, p.seq`

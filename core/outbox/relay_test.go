@@ -354,7 +354,8 @@ func TestDatabaseRestoredOnAnotherServerLosesNothing(t *testing.T) {
 	r.stop()
 	b.append(change(id, 2)) // committed before the dump, not published
 	b.sql("update outbox set xid = (xid::text::bigint + 1000000000)::text::xid8",
-		"update outbox_position set xid = (select max(xid) from outbox)")
+		"update outbox_position set xid = (select max(xid) from outbox)",
+		"update audit_position set xid = (select max(xid) from outbox), highest_seq = (select min(seq) from outbox)") // sealed as far
 	b.append(change(id, 3)) // committed after it was restored
 	r = b.relay(b.db)
 	r.wait(2)
@@ -363,7 +364,7 @@ func TestDatabaseRestoredOnAnotherServerLosesNothing(t *testing.T) {
 	b.wantVersions(1, 2, 3, 4)
 }
 
-func TestPurgeKeepsWhatIsNotPublished(t *testing.T) {
+func TestPurgeKeepsWhatIsNotPublishedOrNotSealed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.relay(b.db)
@@ -372,6 +373,13 @@ func TestPurgeKeepsWhatIsNotPublished(t *testing.T) {
 	r.stop()
 	b.append(change(uuid.New(), 2))
 	b.sql("update outbox set created_at = now() - interval '30 days'")
+	if err := r.purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int64{1, 2}, b.kept()); diff != "" {
+		t.Errorf("left in the outbox before it is sealed (-want +got):\n%s", diff)
+	}
+	b.sql("update audit_position set xid = pg_snapshot_xmin(pg_current_snapshot())")
 	if err := r.purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -136,6 +136,12 @@ func (db *DB) AsSystem(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return db.run(ctx, "begin; set local role crmhub_system; set local crmhub.actor = 'system'", fn)
 }
 
+// AsAuditor runs fn in a transaction that crosses organizations to seal the audit trail: it reads what was committed, and
+// inserts into the trail. It is for package audit alone.
+func (db *DB) AsAuditor(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return db.run(ctx, "begin; set local role crmhub_audit; set local crmhub.actor = 'system'", fn)
+}
+
 func (db *DB) run(ctx context.Context, begin string, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, fn)
 }

@@ -1,10 +1,11 @@
-// Package secret holds values that must not be seen: a text that prints as •••, the sealing of such texts at rest, and
-// digests of texts that are only ever compared.
+// Package secret holds values that must not be seen: a text that prints as •••, and the key that seals such texts at rest
+// and signs what must not be forged or told.
 package secret
 
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -55,10 +56,11 @@ func (t *Text) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Key seals and opens secrets with AES-256-GCM. The zero value has no key material: it cannot seal.
+// Key seals and opens secrets with AES-256-GCM, and signs with HMAC-SHA-256. The zero value has no key material: it can
+// do neither.
 type Key struct {
-	aead   cipher.AEAD
-	digest [sha256.Size]byte
+	aead    cipher.AEAD
+	signing *[sha256.Size]byte // behind a pointer, where fmt does not look
 }
 
 // IsZero reports whether there is no key.
@@ -78,20 +80,26 @@ func NewKey(material []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("sealing key: %w", err)
 	}
-	// Derived apart, so that neither use tells of the other.
-	derive := hmac.New(sha256.New, material)
-	_, _ = derive.Write([]byte("crmhub digest")) // a hash takes everything
-	k := Key{aead: aead}
-	derive.Sum(k.digest[:0])
-	return k, nil
+	derived, err := hkdf.Expand(sha256.New, sum[:], "crmhub signing", sha256.Size)
+	if err != nil {
+		return Key{}, fmt.Errorf("signing key: %w", err)
+	}
+	return Key{aead, (*[sha256.Size]byte)(derived)}, nil
 }
 
-// Digest returns 32 bytes that are equal for equal texts of a place, and from which nobody without the key can tell the
-// text, not even by trying (HMAC-SHA-256).
-func (k Key) Digest(place, text string) []byte {
-	h := hmac.New(sha256.New, k.digest[:])
-	_, _ = h.Write([]byte(place + "\x00" + text))
+// Sign returns a signature that only holders of the key can make: 32 bytes, equal for equal messages of a place, from which
+// nobody without the key can tell the message, not even by trying. place says what kind of thing is signed, so that the
+// signature of one is not one of another.
+func (k Key) Sign(place string, message []byte) []byte {
+	h := hmac.New(sha256.New, k.signing[:])
+	_, _ = fmt.Fprintf(h, "%d %s ", len(place), place)
+	_, _ = h.Write(message)
 	return h.Sum(nil)
+}
+
+// Signed reports whether Sign made the signature of this message, in constant time.
+func (k Key) Signed(place string, message, signature []byte) bool {
+	return hmac.Equal(k.Sign(place, message), signature)
 }
 
 // ErrSealed is returned when sealed bytes cannot be opened: another key sealed them, or they were changed.

@@ -23,6 +23,29 @@ func key(t *testing.T, fill byte) secret.Key {
 	return k
 }
 
+func TestSignatureHoldsForItsKeyPlaceAndMessageOnly(t *testing.T) {
+	t.Parallel()
+	k := key(t, 1)
+	signature := k.Sign("a b", []byte("c"))
+	for name, tc := range map[string]struct {
+		key            secret.Key
+		place, message string
+		signed         bool
+	}{
+		"the same":        {key(t, 1), "a b", "c", true},
+		"another key":     {key(t, 2), "a b", "c", false},
+		"another place":   {k, "a", "b c", false},
+		"another message": {k, "a b", "d", false},
+	} {
+		if got := tc.key.Signed(tc.place, []byte(tc.message), signature); got != tc.signed {
+			t.Errorf("%s: signed is %v", name, got)
+		}
+	}
+	if k.Signed("a b", []byte("c"), nil) {
+		t.Error("no signature is one")
+	}
+}
+
 func TestNoFormatShowsASecret(t *testing.T) {
 	t.Parallel()
 	const plain = "hunter2-of-all-places"
@@ -105,18 +128,18 @@ func TestNothingSealedOpensAsNothing(t *testing.T) {
 	}
 }
 
-func TestDigestsTellTextsPlacesAndKeysApart(t *testing.T) {
+func TestSignaturesTellTextsPlacesAndKeysApart(t *testing.T) {
 	t.Parallel()
 	k, other := key(t, 1), key(t, 2)
-	same, again := k.Digest("login", "ann"), k.Digest("login", "ann")
+	same, again := k.Sign("login", []byte("ann")), k.Sign("login", []byte("ann"))
 	if !bytes.Equal(same, again) || len(same) != 32 {
 		t.Errorf("got %x and %x", same, again)
 	}
-	for name, digest := range map[string][]byte{
-		"text": k.Digest("login", "bob"), "place": k.Digest("ip", "ann"), "key": other.Digest("login", "ann"), "cut": k.Digest("logi", "nann"),
+	for name, signature := range map[string][]byte{
+		"text": k.Sign("login", []byte("bob")), "place": k.Sign("ip", []byte("ann")), "key": other.Sign("login", []byte("ann")), "cut": k.Sign("logi", []byte("nann")),
 	} {
-		if bytes.Equal(same, digest) {
-			t.Errorf("another %s has the same digest", name)
+		if bytes.Equal(same, signature) {
+			t.Errorf("another %s has the same signature", name)
 		}
 	}
 }
