@@ -172,6 +172,7 @@ func (h *hub) makeAll() {
 		"lines":[{"product_id":"{product}","description":"Pump","qty":"2","price":"10.5","tax_rate":"19"}]}`)
 	h.make("invoice", "/invoices", `{"number":"I-1","customer_id":"{customer}","currency":"EUR","lines":[{"description":"Pump","qty":"2","price":"10.5"}]}`)
 	h.make("payment", "/payments", `{"number":"Z-1","customer_id":"{customer}","date":"2026-09-02","currency":"EUR","amount":"5"}`)
+	h.make("target", "/targets", `{"month":"2026-09","measure":"revenue","amount":"100"}`)
 	h.make("connection", "/connections", `{"code":"erp","name":"ERP","connector":"stub","config":{"url":"https://erp","password":"hunter2"}}`)
 	h.make("job", "/jobs", `{"connection_id":"{connection}","kind":"pull","entity":"order","schedule":"@hourly"}`)
 	h.make("run", "/jobs/{job}/run", "")

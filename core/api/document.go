@@ -50,6 +50,7 @@ func newDocument(version string) *document {
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
+			{Name: "reports", Description: "What it all comes to: numbers with their definitions, the records behind them, and targets."},
 			{Name: "access", Description: "Who is calling, and API tokens."},
 		},
 	}}

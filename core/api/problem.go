@@ -12,6 +12,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
+	"crmhub/core/report"
 	"crmhub/core/schema"
 )
 
@@ -63,7 +64,8 @@ func problemOf(err error) *Problem {
 		return stale(old.Stored)
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
-	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound):
+	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
+		errors.Is(err, report.ErrNoTarget):
 		return notFound()
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))

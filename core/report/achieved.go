@@ -31,12 +31,18 @@ func targetsReport() Report {
 }
 
 func achievedSQL() string {
-	// A document counts in the target's month, for its owner, in its currency.
-	counts := func(date string) string {
-		return `d.` + date + ` >= t.month and d.` + date + ` < (t.month + interval '1 month')::date and (t.owner_id is null or d.owner_id = t.owner_id)
+	// A document counts in the target's month and currency, in its owner's target and in the organization's: a join of
+	// each, for which the server needs not to hold every document against every target.
+	documents := func(kind, date, counts, whose string) string {
+		return `
+	union all
+	select '` + kind + `', d.id, 0, t.id, t.currency::text, d.number, d.` + date + `, d.customer_id, null,
+		case when t.measure = 'orders' then 1 when t.currency = @base::text then round(d.untaxed * d.rate_to_base, @digits::integer) else d.untaxed end
+	from ` + kind + `s d join t on t.month = date_trunc('month', d.` + date + `::timestamp)::date and ` + whose + `
+	where (@of::text = 'invoiced') = ('` + kind + `' = 'invoice') and ` + counts + `
+		and d.` + date + ` >= @from::date and d.` + date + ` < (date_trunc('month', @to::timestamp) + interval '1 month')::date
 		and (t.currency is null or t.currency = @base::text or d.currency = t.currency)`
 	}
-	const achieved = `case when t.measure = 'orders' then 1 when t.currency = @base::text then round(d.untaxed * d.rate_to_base, @digits::integer) else d.untaxed end`
 	return `
 	with t as (
 		select t.* from targets t
@@ -44,13 +50,7 @@ func achievedSQL() string {
 	)
 	select 'target' as kind, t.id, 0 as seq, t.id as key, t.currency::text as currency, null as number, t.month as date, null::uuid as customer_id,
 		t.amount as target, null::numeric as achieved
-	from t
-	union all
-	select 'order', d.id, 0, t.id, t.currency::text, d.number, d.date, d.customer_id, null, ` + achieved + `
-	from t join orders d on ` + counts("date") + `
-	where @of::text <> 'invoiced' and ` + orderCounts + `
-	union all
-	select 'invoice', d.id, 0, t.id, t.currency::text, d.number, d.issue_date, d.customer_id, null, ` + achieved + `
-	from t join invoices d on ` + counts("issue_date") + `
-	where @of::text = 'invoiced' and ` + invoiceCounts
+	from t` +
+		documents("order", "date", orderCounts, "t.owner_id = d.owner_id") + documents("order", "date", orderCounts, "t.owner_id is null") +
+		documents("invoice", "issue_date", invoiceCounts, "t.owner_id = d.owner_id") + documents("invoice", "issue_date", invoiceCounts, "t.owner_id is null")
 }
