@@ -15,7 +15,7 @@ func potentialCustomers() Report {
 		},
 		Parameters: []Parameter{asOf(), ownerID(), limit()},
 		facts: func(string) facts {
-			return scoreFacts(potentialSQL, map[string]Text{
+			return scoreFacts(potentialSQL, []string{"quote", "recent_contact", "decision_maker", "next_contact", "level", "size", "reachable"}, map[string]Text{
 				"quote": {"An order in draft or submitted", "有草稿或已提交的订单"}, "recent_contact": {"Spoken to in the last 30 days", "近 30 天内有联系"},
 				"decision_maker": {"A contact that decides", "有决策人联系人"}, "next_contact": {"A next contact is planned", "已计划下次联系"},
 				"level": {"Level set by hand", "手工级别"}, "size": {"100 employees or more", "员工 100 人及以上"},
@@ -37,7 +37,7 @@ func atRiskCustomers() Report {
 		},
 		Parameters: []Parameter{asOf(), ownerID(), limit()},
 		facts: func(string) facts {
-			return scoreFacts(atRiskSQL(), map[string]Text{
+			return scoreFacts(atRiskSQL(), []string{"silent", "decline", "overdue", "credited"}, map[string]Text{
 				"silent": {"Silent for twice the usual time", "沉默时间超过平时两倍"}, "decline": {"Orders less than half of before", "订购额不足此前一半"},
 				"overdue": {"An invoice overdue by more than 30 days", "有逾期超过 30 天的发票"}, "credited": {"Many credit notes", "红字发票偏多"},
 			})
@@ -45,11 +45,11 @@ func atRiskCustomers() Report {
 	}
 }
 
-func scoreFacts(sql string, reasons map[string]Text) facts {
+func scoreFacts(sql string, reasons []string, labels map[string]Text) facts {
 	return facts{
-		sql: sql, key: &Column{Name: "customer", Type: TypeID, Title: Text{"Customer", "客户"}}, label: customerName, labels: reasons,
+		sql: sql, key: &Column{Name: "customer", Type: TypeID, Title: Text{"Customer", "客户"}}, label: customerName, labels: labels,
 		measures: []Column{measure("score", TypeInteger, "Score", "得分")},
-		reasons:  "json_agg(json_build_object('reason', reason, 'points', score) order by seq)",
+		reasons:  reasons,
 		record:   []Column{measure("reason", TypeText, "Reason", "原因")},
 		order:    "score desc",
 	}

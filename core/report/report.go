@@ -44,7 +44,7 @@ const (
 	TypeDecimal Type = "decimal" // a string, as of a rate or a number of days: "12.5"
 	TypePercent Type = "percent" // a string: "12.5" is 12.5 %
 	TypeAmount  Type = "amount"  // a string; its currency is the row's field "currency"
-	TypeReasons Type = "reasons" // a list of contributions to a score: [{"reason":"silent","points":40,"label":{…}}]
+	TypeReasons Type = "reasons" // a list of contributions to a score: [{"reason":"silent","points":40}]
 )
 
 // ErrNotFound says that there is no report of this name.
@@ -61,7 +61,7 @@ type facts struct {
 	labels   map[string]Text
 	measures []Column
 	derived  []Column
-	reasons  string   // SQL aggregate over the facts of a key; "" if the report has no reasons
+	reasons  []string // what the facts of a score are, by seq from 1; nil if the report has none
 	record   []Column // what a row behind a number shows besides its measures
 	order    string   // of the rows; the key comes last
 }
@@ -80,7 +80,7 @@ func (f facts) columns() []Column {
 	all = append(all, currencyColumn)
 	all = append(all, f.measures...)
 	all = append(all, f.derived...)
-	if f.reasons != "" {
+	if f.reasons != nil {
 		all = append(all, Column{Name: "reasons", Type: TypeReasons, Title: Text{"Reasons", "得分原因"}})
 	}
 	return all

@@ -120,9 +120,8 @@ from (
 		select b.customer_id, @as_of::date - b.last as recency, b.frequency, b.monetary + coalesce(c.amount, 0) as monetary
 		from bought b left join credited c on c.customer_id = b.customer_id
 	), fractions as (
-		select array_agg((ceil(k * (n - 1) / 5.0) - 0.5)::float8 / n order by k) as of
+		select array_agg(greatest(ceil(k * (n - 1) / 5.0) - 0.5, 0)::float8 / greatest(n, 1) order by k) as of
 		from (select count(*) as n from customer) c, generate_series(1, 4) k
-		where n > 1
 	), bound as (
 		select
 			percentile_disc((select of from fractions)) within group (order by recency desc) as r,

@@ -121,53 +121,77 @@ func (a arguments) base() string {
 // numbers is the statement that sums the facts up: by key and currency, and these sums again by currency alone.
 // The inner sum is the one that reads much, and the server shares it among its workers.
 func (f facts) numbers() string {
-	var inner, outer, shown strings.Builder
 	key, order := "null::text", "currency"
 	if f.key != nil {
 		key, order = "key", f.order+", key nulls last, currency"
 	}
+	var inner, outer string
+	var row, total selection
+	if f.key != nil {
+		row.add("g.key::text")
+		total.add("null")
+		if f.label != "" {
+			row.add(f.label)
+			total.add("null")
+		}
+	}
+	for _, s := range []*selection{&row, &total} {
+		s.add("g.currency")
+		for _, m := range f.measures {
+			s.add("g." + m.Name + "::text")
+		}
+		for _, d := range f.derived {
+			s.add("(" + d.sql + ")::text")
+		}
+	}
 	for _, m := range f.measures {
-		fmt.Fprintf(&inner, ", sum(%s) as %s", m.Name, m.Name)
-		fmt.Fprintf(&outer, ", sum(%s) as %s", m.Name, m.Name)
-		shown.WriteString(", g." + m.Name + "::text")
+		sum := ", sum(" + m.Name + ") as " + m.Name
+		inner, outer = inner+sum, outer+sum
 	}
-	for _, d := range f.derived {
-		shown.WriteString(", (" + d.sql + ")::text")
-	}
-	head := "g.currency"
-	if f.key != nil {
-		label := "null"
-		if f.label != "" {
-			label = f.label
-			head = label + ", " + head
-		}
-		head = "g.key::text, " + head
-	}
-	reasons, none := "", ""
-	if f.reasons != "" {
-		inner.WriteString(", " + f.reasons + " as reasons")
-		reasons, none = ", g.reasons::text", ", null"
-	}
-	blank := "g.currency"
-	if f.key != nil {
-		blank = "null, " + blank
-		if f.label != "" {
-			blank = "null, " + blank
-		}
+	if f.reasons != nil {
+		inner += packed
+		row.add(f.unpacked())
+		total.add("null")
 	}
 	return `
 with facts as (` + f.sql + `
 ), grouped as materialized (
-	select ` + key + ` as key, currency` + inner.String() + `
+	select ` + key + ` as key, currency` + inner + `
 	from facts group by 1, 2
 )
-(select 'false', ` + head + shown.String() + reasons + `
+(select 'false'` + row.sql + `
 from (select * from grouped order by ` + order + ` limit @limit::bigint + 1) g
 order by ` + order + `)
 union all
-(select 'true', ` + blank + shown.String() + none + `
-from (select currency` + outer.String() + ` from grouped group by currency) g
+(select 'true'` + total.sql + `
+from (select currency` + outer + ` from grouped group by currency) g
 order by currency)`
+}
+
+// selection is a list of expressions to select, with names that hide none of what is sorted by: sorted by the text
+// of an amount, 9 would come before 10.
+type selection struct {
+	sql string
+	n   int
+}
+
+func (s *selection) add(expression string) {
+	s.n++
+	s.sql += ", " + expression + " as shown_" + strconv.Itoa(s.n)
+}
+
+// packed holds the points of each reason, below 128 each, in one number: to make a list of them for everybody, when a
+// hundred are shown, would take longer than all the rest.
+const packed = `, sum(score::bigint << (7 * (seq - 1)))::bigint as packed`
+
+// unpacked is the list, of the row g.
+func (f facts) unpacked() string {
+	names := make([]string, len(f.reasons))
+	for i, name := range f.reasons {
+		names[i] = fmt.Sprintf("(%d, '%s')", i+1, name)
+	}
+	return `(select json_agg(json_build_object('reason', r.name, 'points', (g.packed >> (7 * (r.seq - 1))) & 127) order by r.seq)
+	from (values ` + strings.Join(names, ", ") + `) r (seq, name) where (g.packed >> (7 * (r.seq - 1))) & 127 > 0)::text`
 }
 
 // Columns for the package's own use, whose names no report can have.
