@@ -13,7 +13,8 @@ func targetsReport() Report {
 				"组织目标与个人目标并列，合计为全部目标之和。",
 		},
 		Parameters: []Parameter{
-			from(), to(), {Name: "of", Type: "choice", Choices: []string{"revenue", "orders", "invoiced"}, Title: Text{"What is measured.", "衡量指标。"}},
+			from(), to(),
+			{Name: "of", Type: "choice", Choices: []string{"revenue", "orders", "invoiced"}, Title: Text{"What is measured.", "衡量指标。"}},
 			ownerID(), limit(),
 		},
 		facts: func(string) facts {

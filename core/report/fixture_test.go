@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -113,9 +114,7 @@ func (b *books) insert(t testing.TB, table string, rows ...map[string]any) {
 func entity(row map[string]any) map[string]any {
 	at := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
 	all := map[string]any{"version": 1, "created_at": at, "created_by": "system", "updated_at": at, "updated_by": "system"}
-	for column, v := range row {
-		all[column] = v
-	}
+	maps.Copy(all, row)
 	if all["id"] == nil {
 		all["id"] = newID()
 	}
@@ -147,9 +146,7 @@ func invoiceRow(customer uuid.UUID, issued, untaxed string) map[string]any {
 }
 
 func with(row map[string]any, columns map[string]any) map[string]any {
-	for column, v := range columns {
-		row[column] = v
-	}
+	maps.Copy(row, columns)
 	return row
 }
 

@@ -63,12 +63,12 @@ func by(choices ...string) Parameter {
 	return Parameter{Name: "by", Type: "choice", Choices: choices, Title: Text{"What a row is about.", "分组方式。"}}
 }
 
-func integer(name string, preset, least, most int, title Text) Parameter {
-	return Parameter{Name: name, Type: "integer", Default: preset, Min: least, Max: most, Title: title}
+func integer(name string, preset, most int, title Text) Parameter {
+	return Parameter{Name: name, Type: "integer", Default: preset, Min: 1, Max: most, Title: title}
 }
 
 func limit() Parameter {
-	return integer("limit", 100, 1, 1000, Text{"How many rows at most; the totals count all.", "最多返回的行数；合计不受影响。"})
+	return integer("limit", 100, 1000, Text{"How many rows at most; the totals count all.", "最多返回的行数；合计不受影响。"})
 }
 
 // Parameters are a report's parameters as given: texts by name.

@@ -59,18 +59,14 @@ const potentialSQL = `
 select 'customer' as kind, c.id, r.seq, c.id as key, @base::text as currency, r.points as score, r.reason
 from customers c
 left join (
-	select d.customer_id, bool_or(d.status in ('draft', 'submitted')) as quoted,
-		bool_or(d.status not in ('draft', 'submitted', 'cancelled')) as ordered
-	from orders d
-	where d.deleted_at is null
-	group by d.customer_id
-) o on o.customer_id = c.id
+	select distinct d.customer_id from orders d where d.deleted_at is null and d.status in ('draft', 'submitted')
+) q on q.customer_id = c.id
 left join (
 	select distinct k.customer_id from contact_customers k join contacts p on p.id = k.contact_id and p.deleted_at is null
 	where k.role = 'decision_maker' and k.is_active
 ) k on k.customer_id = c.id
 cross join lateral (values
-	(1, 'quote', case when o.quoted then 30 end),
+	(1, 'quote', case when q.customer_id is not null then 30 end),
 	(2, 'recent_contact', case when c.last_contact_at >= @as_of::date - 30 and c.last_contact_at < @as_of::date + 1 then 20 end),
 	(3, 'decision_maker', case when k.customer_id is not null then 15 end),
 	(4, 'next_contact', case when c.next_contact_at >= @as_of::date then 10 end),
@@ -78,7 +74,8 @@ cross join lateral (values
 	(6, 'size', case when c.employees >= 100 then 10 end),
 	(7, 'reachable', case when c.phone is not null or c.email is not null then 5 end)
 ) r (seq, reason, points)
-where c.deleted_at is null and c.lifecycle in ('lead', 'potential') and not c.is_frozen and o.ordered is not true
+where c.deleted_at is null and c.lifecycle in ('lead', 'potential') and not c.is_frozen
+	and not exists (select from orders d where d.customer_id = c.id and ` + orderCounts + `)
 	and (@owner_id::uuid is null or c.owner_id = @owner_id::uuid) and r.points is not null`
 
 func atRiskSQL() string {

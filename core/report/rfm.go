@@ -56,7 +56,7 @@ func rfm() Report {
 				"FM≥4 重要挽留；FM=3 有风险；R=2 沉睡；其余流失。",
 		},
 		Parameters: []Parameter{
-			asOf(), integer("days", 365, 1, 3660, Text{"Length of the window in days, as_of included.", "统计窗口天数（含 as_of 当日）。"}),
+			asOf(), integer("days", 365, 3660, Text{"Length of the window in days, as_of included.", "统计窗口天数（含 as_of 当日）。"}),
 			by("segment", "score"), ownerID(), currency(), limit(),
 		},
 		facts: rfmFacts,

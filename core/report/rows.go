@@ -53,7 +53,7 @@ func (s *Store) Rows(ctx context.Context, tx pgx.Tx, r Report, given Parameters,
 	if err != nil {
 		return Page{}, fmt.Errorf("rows of report %s: %w", r.Name, err)
 	}
-	found, err := pgx.CollectRows(rows, scanRow(append(columns[:len(columns):len(columns)], place)))
+	found, err := pgx.CollectRows(rows, scanRow(append(slices.Clip(columns), place)))
 	if err != nil {
 		return Page{}, fmt.Errorf("rows of report %s: %w", r.Name, err)
 	}
@@ -108,7 +108,7 @@ func (f facts) behind(b Behind, named pgx.NamedArgs) (string, error) {
 		return "", faults
 	}
 	var shown strings.Builder
-	for _, c := range append(f.measures[:len(f.measures):len(f.measures)], f.record...) {
+	for _, c := range append(slices.Clip(f.measures), f.record...) {
 		shown.WriteString(", " + c.Name + "::text")
 	}
 	// The key is part of the place: a record can count in several rows, such as an order in two targets.

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/google/uuid"
@@ -36,10 +37,7 @@ func TestRowsAddUpToTheNumber(t *testing.T) {
 			text, _ := key.(string)
 			ask.Key = &text
 		}
-		one := report.Parameters{}
-		for name, v := range given {
-			one[name] = v
-		}
+		one := maps.Clone(given)
 		if given["per_currency"] == "true" || r.Name == "payments-received" {
 			one["currency"], _ = row["currency"].(string)
 		}
@@ -214,8 +212,17 @@ func (b *books) draw(t *testing.T, rt *rapid.T) (owners []uuid.UUID) {
 		table string
 		rows  []map[string]any
 	}{
-		{"users", users}, {"customers", customers}, {"customer_addresses", addresses}, {"products", products}, {"orders", orders}, {"order_lines", orderLines},
-		{"invoices", invoices}, {"invoice_lines", invoiceLines}, {"payments", payments}, {"payment_allocations", allocations}, {"targets", targets},
+		{"users", users},
+		{"customers", customers},
+		{"customer_addresses", addresses},
+		{"products", products},
+		{"orders", orders},
+		{"order_lines", orderLines},
+		{"invoices", invoices},
+		{"invoice_lines", invoiceLines},
+		{"payments", payments},
+		{"payment_allocations", allocations},
+		{"targets", targets},
 	} {
 		b.insert(t, part.table, part.rows...)
 	}

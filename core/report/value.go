@@ -10,8 +10,8 @@ func customerValue() Report {
 				"不考虑毛利、利息与流失。",
 		},
 		Parameters: []Parameter{
-			asOf(), integer("days", 365, 1, 3660, Text{"Length of the window in days, as_of included.", "统计窗口天数（含 as_of 当日）。"}),
-			integer("years", 3, 1, 20, Text{"How many years a customer is expected to stay.", "预计客户留存的年数。"}),
+			asOf(), integer("days", 365, 3660, Text{"Length of the window in days, as_of included.", "统计窗口天数（含 as_of 当日）。"}),
+			integer("years", 3, 20, Text{"How many years a customer is expected to stay.", "预计客户留存的年数。"}),
 			ownerID(), customerID(), currency(), perCurrency(), limit(),
 		},
 		facts: func(string) facts {

@@ -28,6 +28,8 @@ grant select, insert, update, delete on targets to crmhub_app;
 create index orders_counted on orders (organization_id, customer_id, date)
     include (currency, rate_to_base, untaxed, owner_id)
     where deleted_at is null and status not in ('draft', 'submitted', 'cancelled');
+create index orders_quoted on orders (organization_id, customer_id)
+    where deleted_at is null and status in ('draft', 'submitted');
 create index invoices_counted on invoices (organization_id, issue_date)
     include (id, customer_id, due_date, currency, rate_to_base, untaxed, total, residual, owner_id, kind)
     where deleted_at is null and status not in ('draft', 'cancelled');
