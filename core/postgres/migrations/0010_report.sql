@@ -30,8 +30,8 @@ create index orders_counted on orders (organization_id, customer_id, date)
     where deleted_at is null and status not in ('draft', 'submitted', 'cancelled');
 create index orders_quoted on orders (organization_id, customer_id)
     where deleted_at is null and status in ('draft', 'submitted');
-create index invoices_counted on invoices (organization_id, issue_date)
-    include (id, customer_id, due_date, currency, rate_to_base, untaxed, total, residual, owner_id, kind)
+create index invoices_counted on invoices (organization_id, customer_id, issue_date)
+    include (id, due_date, currency, rate_to_base, untaxed, total, residual, owner_id, kind)
     where deleted_at is null and status not in ('draft', 'cancelled');
 create index payments_posted on payments (organization_id, date)
     include (id, customer_id, method, currency, amount, owner_id)
