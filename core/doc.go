@@ -18,7 +18,7 @@
 //
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
-//	5  push  pull                               the two walks
+//	5  push  pull   report                      the two walks, and what it all comes to
 //	4  job                                      when, and what a person must look at
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract

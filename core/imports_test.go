@@ -47,8 +47,10 @@ var mayImport = map[string][]string{
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 
+	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
+
 	"core/api": {
-		"core/access", "core/audit", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "schemas",
 	},
 	"core/console": {

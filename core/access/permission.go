@@ -22,6 +22,7 @@ const (
 	Tokens        Resource = "token"
 	Audit         Resource = "audit"
 	Reports       Resource = "report"
+	Targets       Resource = "target"
 )
 
 // Action is what somebody does with a resource. "*" in a grant or a token's scope is every action.
@@ -92,6 +93,7 @@ var hubActions = map[Resource][]Action{ //nolint:gochecknoglobals // a table
 	Tokens:        {Read, Create, Delete},
 	Audit:         {Read, Export},
 	Reports:       {Read, Export},
+	Targets:       {Read, Create, Update, Delete},
 }
 
 // Resources are all there are, by name.

@@ -9,12 +9,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/secret"
 )
 
 // TestSigningInHashesAsMuchForEverybody counts instead of measuring time: hashing takes tens of milliseconds, all else one or two.
 func TestSigningInHashesAsMuchForEverybody(t *testing.T) {
 	t.Parallel()
-	s := &Store{DB: postgrestest.New(t)}
+	key, err := secret.NewKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Store{DB: postgrestest.New(t), Key: key}
 	p := postgrestest.Organization(t, s.DB)
 	const password = "correct horse battery"
 	for _, login := range []string{"ann", "gone"} {

@@ -13,6 +13,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
+	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 )
@@ -40,6 +41,7 @@ type server struct {
 	metrics  *metrics
 	now      func() time.Time
 	origins  *http.CrossOriginProtection
+	reports  report.Store
 }
 
 // New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.

@@ -52,6 +52,7 @@ func newDocument(version string) *document {
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
+			{Name: "reports", Description: "What it all comes to: numbers with their definitions, the records behind them, and targets."},
 			{Name: "audit", Description: "Who did what, with before and after, and whether anybody changed that afterwards."},
 			{Name: "access", Description: "Who is calling, how they sign in and what they may do; users, roles and departments; API tokens."},
 		},
@@ -78,6 +79,9 @@ func (digest) Schema(huma.Registry) *huma.Schema {
 func nameSchema(t reflect.Type, hint string) string {
 	if t == reflect.TypeFor[schema.Violation]() {
 		return "RecordViolation" // of a record; Violation is of a request
+	}
+	if t == reflect.TypeFor[audit.Report]() {
+		return "AuditReport" // Report is an analysis
 	}
 	return huma.DefaultSchemaNamer(t, hint)
 }

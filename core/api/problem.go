@@ -13,6 +13,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
+	"crmhub/core/report"
 	"crmhub/core/schema"
 )
 
@@ -68,7 +69,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
-		errors.Is(err, audit.ErrNotFound):
+		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget):
 		return notFound()
 	case errors.As(err, &locked):
 		return tooManyAttempts(locked)

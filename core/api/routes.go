@@ -32,7 +32,14 @@ func (s *server) table() ([]route, error) {
 			routes = append(routes, route{"GET /segments/{id}/members", s.listSegmentMembers(entities[0])})
 		}
 	}
+	routes = append(routes, s.reportRoutes()...)
 	return append(routes,
+		route{"GET /targets", s.listTargets()},
+		route{"POST /targets", s.addTarget()},
+		route{"GET /targets/{id}", s.getTarget()},
+		route{"PATCH /targets/{id}", s.patchTarget()},
+		route{"DELETE /targets/{id}", s.deleteTarget()},
+
 		route{"GET /connections", s.listConnections()},
 		route{"POST /connections", s.addConnection()},
 		route{"GET /connections/{id}", s.getConnection()},

@@ -19,6 +19,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"currency-rates": "rate", "custom-fields": "field",
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department",
+		"targets": "target",
 	}
 	for path, methods := range readDocument(t, h).Paths {
 		resource, _, _ := strings.Cut(path[1:], "/")

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -20,6 +21,16 @@ func Fields(k Kind) []FieldInfo {
 		fields[i] = FieldInfo{Name: f.name, Text: f.typ == text && len(f.enum) == 0}
 	}
 	return fields
+}
+
+// IsAmount reports whether a field of a kind is an amount of money, or a list with such.
+func IsAmount(k Kind, name string) bool {
+	for _, f := range shapes()[k] {
+		if f.name == name {
+			return f.typ == number || f.typ == list && slices.ContainsFunc(f.elem, func(e field) bool { return e.typ == number })
+		}
+	}
+	return false
 }
 
 // Owned reports whether entities of a kind have an owner.

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+	"crmhub/core/report"
+	"crmhub/core/schema"
+)
+
+// reportRoutes are two for each report: its numbers, and the records behind one of them.
+func (s *server) reportRoutes() []route {
+	routes := []route{{"GET /reports", s.listReports()}}
+	for _, r := range report.All() {
+		routes = append(routes,
+			route{"GET /reports/" + r.Name, s.runReport(r)},
+			route{"GET /reports/" + r.Name + "/rows", s.listReportRows(r)},
+		)
+	}
+	return routes
+}
+
+func (s *server) listReports() operation {
+	shown := report.All()[1]
+	return operation{
+		id: "list-reports", needs: may(access.Reports, access.Read), tag: "reports", summary: "List the reports", description: "Each with its definition in words and its parameters.",
+		status: http.StatusOK, result: jsonBody(s.document, list[report.Report]{Items: []report.Report{shown}}),
+		serve: func(_ context.Context, c *call) (answer, error) {
+			return respond(http.StatusOK, page(c, report.All(), ""))
+		},
+	}
+}
+
+func (s *server) runReport(r report.Report) operation {
+	return operation{
+		id: "report-" + r.Name, needs: may(access.Reports, access.Read), tag: "reports", summary: r.Title.En, description: r.Definition.En,
+		parameters: reportParameters(r.Parameters),
+		status:     http.StatusOK, result: jsonBody(s.document, reportExample(r)),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			if err := c.permitAmounts(r); err != nil {
+				return answer{}, err
+			}
+			given := report.Parameters{}
+			for name := range c.query {
+				given[name] = c.query.Get(name)
+			}
+			var result report.Result
+			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				result, err = s.reports.Run(ctx, tx, r, given)
+				return err
+			})
+			if err != nil {
+				return answer{}, parametersAtFault(err)
+			}
+			return respond(http.StatusOK, result)
+		},
+	}
+}
+
+// permitAmounts refuses a report to whom a field rule hides amounts that it adds up.
+func (c *call) permitAmounts(r report.Report) error {
+	for _, kind := range r.Amounts {
+		for _, field := range c.who.Blind(access.Resource(kind)) {
+			if crm.IsAmount(kind, field) {
+				return forbidden(c.route.needs, fmt.Sprintf("The report adds up amounts, and you do not see the field %s of %s.", field, kind.Plural()))
+			}
+		}
+	}
+	return nil
+}
+
+// reportRows are a page of the records behind a number.
+type reportRows struct {
+	list[report.Row]
+	Columns []report.Column `json:"columns" nullable:"false" doc:"What the fields of the records are."`
+}
+
+func (s *server) listReportRows(r report.Report) operation {
+	var parameters []report.Parameter
+	for _, p := range r.Parameters {
+		if p.Name != limitParameter {
+			parameters = append(parameters, p)
+		}
+	}
+	return operation{
+		id: "report-" + r.Name + "-rows", needs: may(access.Reports, access.Read), tag: "reports", summary: "The records behind: " + r.Title.En,
+		description: "Those behind one number of the report with the same parameters: that of the row with this key, in the column of this measure. " +
+			"What they contribute adds up to the number. Of a row per currency, give the currency too. Newest first.",
+		parameters: append(append(reportParameters(parameters),
+			queryParameter("measure", "The column; the report's first measure if left out.", &huma.Schema{Type: huma.TypeString}, nil),
+			queryParameter("key", "The row, by its key; empty is the row without one. If left out, the total.", &huma.Schema{Type: huma.TypeString}, nil),
+		), pageParameters()...),
+		status: http.StatusOK, result: jsonBody(s.document, rowsExample()),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			if err := c.permitAmounts(r); err != nil {
+				return answer{}, err
+			}
+			var faults parameterFaults
+			ask := report.Behind{Measure: c.query.Get("measure"), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults)}
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			if c.query.Has("key") {
+				key := c.query.Get("key")
+				ask.Key = &key
+			}
+			given := report.Parameters{}
+			for _, p := range parameters {
+				if c.query.Has(p.Name) {
+					given[p.Name] = c.query.Get(p.Name)
+				}
+			}
+			var found report.Page
+			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				found, err = s.reports.Rows(ctx, tx, r, given, ask)
+				return err
+			})
+			if err != nil {
+				return answer{}, parametersAtFault(err)
+			}
+			return respond(http.StatusOK, reportRows{page(c, found.Items, found.Next), found.Columns})
+		},
+	}
+}
+
+// parametersAtFault says of what the report found wrong which parameter it is.
+func parametersAtFault(err error) error {
+	var vs schema.Violations
+	if !errors.As(err, &vs) {
+		return err
+	}
+	var faults parameterFaults
+	for _, v := range vs {
+		faults.add(strings.TrimPrefix(v.Pointer, "/"), v.Rule, v.Message)
+	}
+	return faults
+}
+
+func reportParameters(of []report.Parameter) []*huma.Param {
+	var parameters []*huma.Param
+	for _, p := range of {
+		s, example := &huma.Schema{Type: huma.TypeString}, any(nil)
+		switch p.Type {
+		case "date":
+			s.Format, example = "date", "2026-03-31"
+		case "id":
+			s.Format, example = "uuid", exampleID
+		case "currency":
+			s.Pattern, example = "^[A-Z]{3}$", "EUR"
+		case "boolean":
+			s.Type, example = huma.TypeBoolean, true
+		case "integer":
+			least, most := float64(p.Min), float64(p.Max)
+			s.Type, s.Minimum, s.Maximum, s.Default, example = huma.TypeInteger, &least, &most, p.Default, p.Default
+		case "choice":
+			for _, choice := range p.Choices {
+				s.Enum = append(s.Enum, choice)
+			}
+			s.Default, example = p.Choices[0], p.Choices[0]
+		}
+		parameters = append(parameters, queryParameter(p.Name, p.Title.En, s, example))
+	}
+	return parameters
+}
+
+func reportExample(r report.Report) report.Result {
+	return report.Result{
+		Report: r.Name, Title: r.Title, Definition: r.Definition, Parameters: report.Parameters{"limit": "100"}, BaseCurrency: "EUR",
+		Columns: []report.Column{{Name: "revenue", Type: report.TypeAmount, Title: report.Text{En: "Revenue", Zh: "销售额"}}},
+		Rows:    []report.Row{{"key": "2026-03", "currency": "EUR", "revenue": "1250.5"}},
+		Totals:  []report.Row{{"currency": "EUR", "revenue": "1250.5"}},
+	}
+}
+
+func rowsExample() reportRows {
+	return reportRows{
+		list[report.Row]{Items: []report.Row{{"kind": "order", "id": exampleID, "key": "2026-03", "currency": "EUR", "revenue": "1250.5", "number": "SO-2026-0042"}}},
+		[]report.Column{{Name: "revenue", Type: report.TypeAmount, Title: report.Text{En: "Revenue", Zh: "销售额"}}},
+	}
+}

@@ -1,0 +1,54 @@
+package api_test
+
+import "testing"
+
+func TestReports(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.makeAll()
+	const period = "from=2026-09-01&to=2026-09-30"
+	h.play([]scenario{
+		{name: "a draft is no revenue", method: "GET", path: "/reports/booked?" + period, status: 200, has: []string{`"rows":[]`, `"totals":[]`, `"base_currency":"EUR"`}},
+		{name: "confirm", method: "POST", path: "/orders/{order}/status", body: `{"status":"confirmed"}`, status: 200},
+		{name: "the list", method: "GET", path: "/reports", status: 200, has: []string{`"name":"booked"`, `"zh-CN":"订单销售额"`, `"name":"rfm"`}},
+		{name: "the numbers", method: "GET", path: "/reports/booked?" + period, status: 200, has: []string{
+			`"key":"2026-09"`, `"currency":"EUR"`, `"revenue":"21"`, `"previous":null`, `"documents":1`, `"definition":{"en":"Untaxed amount`, `"by":"month"`,
+		}},
+		{name: "by customer", method: "GET", path: "/reports/booked?by=customer&" + period, status: 200, has: []string{`"key":"` + h.ids["customer"] + `"`, `"label":"Beispiel GmbH"`}},
+		{name: "what lies behind", method: "GET", path: "/reports/booked/rows?by=customer&key={customer}&measure=revenue&" + period, status: 200, has: []string{
+			`"id":"` + h.ids["order"] + `"`, `"kind":"order"`, `"revenue":"21"`, `"number":"SO-1"`, `"columns":[`,
+		}},
+		{name: "behind another number", method: "GET", path: "/reports/booked/rows?key=2026-08&" + period, status: 200, has: []string{`"items":[]`}},
+		{name: "target against achieved", method: "GET", path: "/reports/targets?" + period, status: 200, has: []string{`"key":"` + h.ids["target"] + `"`, `"target":"100"`, `"achieved":"21"`, `"reached":"21"`}},
+		{name: "no such day", method: "GET", path: "/reports/booked?from=2026-02-30&owner_id=x&by=weather&limit=0&currency=eur", status: 400, has: []string{
+			`"parameter":"from"`, `"parameter":"owner_id"`, `"parameter":"by"`, `"parameter":"limit"`, `"parameter":"currency"`,
+		}},
+		{name: "an end before the beginning", method: "GET", path: "/reports/booked?from=2026-02-03&to=2026-02-02", status: 400, has: []string{`"parameter":"from"`, `"rule":"range"`}},
+		{name: "a parameter of another report", method: "GET", path: "/reports/booked?as_of=2026-01-01", status: 400, has: []string{`"parameter":"as_of"`, `"rule":"unknown"`}},
+		{name: "no such number", method: "GET", path: "/reports/booked/rows?measure=change&key=May&after=x", status: 400, has: []string{
+			`"parameter":"measure"`, `"parameter":"key"`, `"parameter":"after"`,
+		}},
+		{name: "no such report", method: "GET", path: "/reports/weather", status: 404},
+	})
+}
+
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.makeAll()
+	h.play([]scenario{
+		{name: "list", method: "GET", path: "/targets?month=2026-09", status: 200, has: []string{`"id":"` + h.ids["target"] + `"`, `"amount":"100"`, `"currency":"EUR"`}},
+		{name: "list another month", method: "GET", path: "/targets?month=2026-10", status: 200, has: []string{`{"items":[]}`}},
+		{name: "list no month", method: "GET", path: "/targets?month=May", status: 400, has: []string{`"parameter":"month"`}},
+		{name: "get", method: "GET", path: "/targets/{target}", status: 200, has: []string{`"measure":"revenue"`, `"month":"2026-09"`}},
+		{name: "change", method: "PATCH", path: "/targets/{target}", body: `{"amount":"120.5"}`, status: 200, has: []string{`"amount":"120.5"`}},
+		{name: "change to nothing", method: "PATCH", path: "/targets/{target}", body: `{"amount":"0"}`, status: 422, has: []string{`"pointer":"/amount"`}},
+		{name: "the same again", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"revenue","amount":"1"}`, status: 422, has: []string{`"pointer":"/month"`, `"rule":"unique"`}},
+		{name: "orders have no currency", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"orders","amount":"1.5","currency":"EUR"}`, status: 422, has: []string{`"pointer":"/currency"`, `"pointer":"/amount"`}},
+		{name: "orders", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"orders","amount":"15"}`, status: 201, has: []string{`"measure":"orders"`}, hasNot: []string{`"currency"`}},
+		{name: "nobody's", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"orders","amount":"15","owner_id":"{customer}"}`, status: 422, has: []string{`"pointer":"/owner_id"`, `"rule":"exists"`}},
+		{name: "remove", method: "DELETE", path: "/targets/{target}", status: 204},
+		{name: "gone", method: "GET", path: "/targets/{target}", status: 404},
+		{name: "remove again", method: "DELETE", path: "/targets/{target}", status: 404},
+	})
+}

@@ -1,0 +1,115 @@
+package report_test
+
+import (
+	"context"
+	"flag"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/report"
+)
+
+var customers = flag.Int("customers", 200_000, "how many customers the benchmarks have; orders and invoices are twice as many, lines five times")
+
+// BenchmarkReports runs each report, grouped in each way, over a large organization's books:
+//
+//	go test ./core/report -run '^$' -bench . -benchtime 3x -customers 1000000
+func BenchmarkReports(b *testing.B) {
+	url := postgrestest.URL(b)
+	s := openBooks(b, postgrestest.Open(b, url))
+	s.fill(b, url, *customers)
+	for _, r := range report.All() {
+		ways := []string{""}
+		for _, p := range r.Parameters {
+			if p.Name == "by" {
+				ways = p.Choices
+			}
+		}
+		for _, by := range ways {
+			given := report.Parameters{}
+			name := r.Name
+			if by != "" {
+				given["by"] = by
+				name += "/" + by
+			}
+			b.Run(name, func(b *testing.B) {
+				for b.Loop() {
+					s.run(b, r.Name, given)
+				}
+			})
+		}
+	}
+	first := report.Behind{}
+	b.Run("rows", func(b *testing.B) {
+		r, err := report.Find("booked")
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if err := s.as(b, func(ctx context.Context, tx pgx.Tx) error {
+				_, err := s.store.Rows(ctx, tx, r, nil, first)
+				return err
+			}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// fill makes n customers with twice as many orders and invoices over two years and three currencies, half of the
+// customers without any. The server writes them itself, with foreign keys and triggers off.
+func (b *books) fill(t testing.TB, url string, n int) {
+	t.Helper()
+	ctx := t.Context()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(ctx)) })
+	for _, statement := range []string{
+		`set session_replication_role = replica`,
+		`set crmhub.organization = '{organization}'`,
+		`select setseed(0.5)`,
+		`insert into users (id, login, name) select gen_random_uuid(), 'u' || i, 'User ' || i from generate_series(1, 50) i`,
+		`insert into products (id, version, sku, name, category, created_at, created_by, updated_at, updated_by)
+			select gen_random_uuid(), 1, 'P' || i, 'Product ' || i, 'Category ' || i % 20, now(), 'system', now(), 'system' from generate_series(1, 2000) i`,
+		`create temporary table u as select row_number() over () as n, id from users`,
+		`create temporary table p as select row_number() over () as n, id from products`,
+		`create temporary table c as select n, gen_random_uuid() as id, (random() * 49)::int + 1 as owner from generate_series(1, {n}) n`,
+		`insert into customers (id, version, code, name, kind, lifecycle, phone, owner_id, employees, created_at, created_by, updated_at, updated_by)
+			select c.id, 1, 'C' || c.n, 'Customer ' || c.n, 'company', case when c.n % 2 = 0 then 'lead' else 'customer' end, '+49 30 1', u.id, c.n % 200,
+				'2026-03-15'::timestamptz - c.n % 700 * interval '1 day', 'system', now(), 'system' from c join u on u.n = c.owner`,
+		`insert into customer_addresses (customer_id, seq, kind, street, country, province)
+			select c.id, 1, 'bill', 'Main street 1', (array['DE', 'CN', 'US'])[c.n % 3 + 1], 'P' || c.n % 30 from c`,
+		`create temporary table o as select n, gen_random_uuid() as id, gen_random_uuid() as invoice, (random() * {n} / 2)::int * 2 + 1 as customer, (random() * 2 * {n})::int as dice,
+			'2026-03-15'::date - (random() * 730)::int as date, (random() * 100000)::numeric(20, 2) as untaxed from generate_series(1, 2 * {n}) n`,
+		`create temporary table d as select o.*, c.id as customer_id, u.id as owner_id, (array['EUR', 'EUR', 'USD', 'CNY'])[o.dice % 4 + 1] as currency,
+			(array[1, 1, 0.91, 0.128])[o.dice % 4 + 1] as rate from o join c on c.n = least(o.customer, {n}) join u on u.n = c.owner`,
+		`insert into orders (id, version, number, customer_id, date, currency, rate_to_base, status, delivery_status, billing_status, payment_status, untaxed, tax, total,
+				bill_address, ship_address, owner_id, created_at, created_by, updated_at, updated_by)
+			select d.id, 1, 'SO' || d.n, d.customer_id, d.date, d.currency, d.rate, (array['confirmed', 'completed', 'completed', 'draft', 'cancelled'])[d.dice % 5 + 1], 'full', 'full', 'full',
+				d.untaxed, 0, d.untaxed, '{"street": "Main street 1", "city": "Berlin", "postcode": "10115", "country": "DE"}', '{"street": "Main street 1", "city": "Berlin", "postcode": "10115", "country": "DE"}',
+				d.owner_id, now(), 'system', now(), 'system' from d`,
+		`insert into order_lines (order_id, seq, product_id, description, qty, price, untaxed, tax)
+			select d.id, s, p.id, 'Product', 1, d.untaxed / 4, d.untaxed / 4, 0 from d cross join generate_series(1, 2 + d.n % 2) s join p on p.n = 1 + (d.n * 7 + s * 31) % 2000`,
+		`insert into invoices (id, version, number, kind, customer_id, order_id, issue_date, due_date, currency, rate_to_base, untaxed, tax, total, residual, status, payment_status, owner_id, created_at, created_by, updated_at, updated_by)
+			select d.invoice, 1, 'INV' || d.n, case when d.n % 25 = 0 then 'credit_note' else 'invoice' end, d.customer_id, d.id, d.date, d.date + 30, d.currency, d.rate, x.sign * d.untaxed, 0, x.sign * d.untaxed,
+				case when d.n % 10 = 3 then x.sign * d.untaxed else 0 end, 'issued', 'paid', d.owner_id, now(), 'system', now(), 'system'
+			from d cross join lateral (select case when d.n % 25 = 0 then -1 else 1 end as sign) x`,
+		`insert into invoice_lines (invoice_id, seq, product_id, description, qty, price, untaxed, tax)
+			select i.id, s, p.id, 'Product', 1, i.untaxed / 4, i.untaxed / 4, 0
+			from (select d.n, d.invoice as id, case when d.n % 25 = 0 then -d.untaxed else d.untaxed end as untaxed from d) i cross join generate_series(1, 2 + i.n % 2) s join p on p.n = 1 + (i.n * 7 + s * 31) % 2000`,
+		`insert into payments (id, version, number, customer_id, date, method, currency, amount, status, owner_id, created_at, created_by, updated_at, updated_by)
+			select gen_random_uuid(), 1, 'PAY' || d.n, d.customer_id, least(d.date + 20, '2026-03-15'), 'wire', d.currency, d.untaxed + 1, 'posted', d.owner_id, now(), 'system', now(), 'system' from d where d.n % 10 <> 3`,
+		`insert into targets (id, owner_id, month, measure, amount, currency) select gen_random_uuid(), u.id, m, 'revenue', 1000000, 'EUR' from u, generate_series('2025-04-01'::date, '2026-03-01', interval '1 month') m`,
+		`vacuum analyze`,
+	} {
+		if _, err := conn.Exec(ctx, strings.NewReplacer("{n}", strconv.Itoa(n), "{organization}", b.who.Organization.String()).Replace(statement)); err != nil {
+			t.Fatalf("%v\n%s", err, statement)
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package report_test
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+
+	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/report"
+)
+
+// TestRowsAddUpToTheNumber draws a company's books, a report, parameters, one of its numbers, and adds up what lies behind it.
+func TestRowsAddUpToTheNumber(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		b := openBooks(t, db)
+		owners := b.draw(t, rt)
+		r, err := report.Find(rapid.SampledFrom(names()).Draw(rt, "report"))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		given := drawParameters(rt, r, owners)
+		result := b.run(t, r.Name, given)
+
+		numbers := append(result.Rows, result.Totals...)
+		if len(numbers) == 0 {
+			return
+		}
+		row := rapid.SampledFrom(numbers).Draw(rt, "row")
+		ask := report.Behind{Limit: rapid.IntRange(1, 4).Draw(rt, "limit")}
+		if key, ok := row["key"]; ok {
+			text, _ := key.(string)
+			ask.Key = &text
+		}
+		one := maps.Clone(given)
+		if given["per_currency"] == "true" || r.Name == "payments-received" {
+			one["currency"], _ = row["currency"].(string)
+		}
+		for _, c := range measuresOf(result) {
+			ask.Measure = c.Name
+			var sum decimal.Decimal
+			items := b.behind(t, r.Name, one, ask)
+			for _, item := range items {
+				if r.Name == "targets" && item["currency"] != row["currency"] {
+					continue // targets have a currency each, which is no parameter
+				}
+				sum = sum.Add(dec(item[c.Name]))
+			}
+			if want := dec(row[c.Name]); !sum.Equal(want) {
+				rt.Fatalf("%s %v: %s of row %v is %s, its %d rows add up to %s", r.Name, given, c.Name, row, want, len(items), sum)
+			}
+			if row[c.Name] == nil && len(items) > 0 && r.Name != "targets" {
+				rt.Fatalf("%s %v: %s of row %v is nothing, but has %d rows", r.Name, given, c.Name, row, len(items))
+			}
+		}
+	})
+}
+
+func names() (names []string) {
+	for _, r := range report.All() {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// measuresOf are the columns that records contribute to.
+func measuresOf(result report.Result) (measures []report.Column) {
+	derived := map[string]bool{"change": true, "average": true, "share": true, "yearly": true, "value": true, "days": true, "reached": true}
+	for _, c := range result.Columns {
+		switch c.Type {
+		case report.TypeAmount, report.TypeInteger:
+			if c.Name != "key" && !derived[c.Name] {
+				measures = append(measures, c)
+			}
+		}
+	}
+	return measures
+}
+
+func drawParameters(rt *rapid.T, r report.Report, owners []uuid.UUID) report.Parameters {
+	given := report.Parameters{}
+	for _, p := range r.Parameters {
+		if !rapid.Bool().Draw(rt, "give "+p.Name) {
+			continue
+		}
+		switch {
+		case p.Type == "choice":
+			given[p.Name] = rapid.SampledFrom(p.Choices).Draw(rt, p.Name)
+		case p.Name == "from":
+			given[p.Name] = rapid.SampledFrom([]string{"2025-06-01", "2025-11-17", "2026-01-01"}).Draw(rt, p.Name)
+		case p.Name == "to", p.Name == "as_of":
+			given[p.Name] = rapid.SampledFrom([]string{"2026-01-31", "2026-02-20", "2026-03-15"}).Draw(rt, p.Name)
+		case p.Name == "owner_id":
+			given[p.Name] = rapid.SampledFrom(owners).Draw(rt, p.Name).String()
+		case p.Name == "currency":
+			given[p.Name] = rapid.SampledFrom([]string{"EUR", "USD", "JPY"}).Draw(rt, p.Name)
+		case p.Type == "boolean":
+			given[p.Name] = "true"
+		case p.Name == "limit":
+			given[p.Name] = "3"
+		}
+	}
+	return given
+}
+
+// draw fills the books with documents of all kinds and returns the owners.
+func (b *books) draw(t *testing.T, rt *rapid.T) (owners []uuid.UUID) {
+	var users, customers, addresses, products, orders, orderLines, invoices, invoiceLines, payments, allocations, targets []map[string]any
+	for i := range 3 {
+		id := newID()
+		owners = append(owners, id)
+		users = append(users, map[string]any{"id": id, "login": id.String(), "name": fmt.Sprintf("User %d", i)})
+	}
+	var customerIDs, productIDs, invoiceIDs []uuid.UUID
+	one := func(name string, of ...string) string { return rapid.SampledFrom(of).Draw(rt, name) }
+	owner := func() any {
+		if rapid.IntRange(0, 3).Draw(rt, "owned") == 0 {
+			return nil
+		}
+		return rapid.SampledFrom(owners).Draw(rt, "owner")
+	}
+	days := []string{"2024-12-31", "2025-03-02", "2025-06-30", "2025-09-09", "2025-11-30", "2025-12-31", "2026-01-01", "2026-02-14", "2026-02-28", "2026-03-01", "2026-03-15", "2026-04-04"}
+	amount := func(name string) decimal.Decimal { return decimal.New(rapid.Int64Range(1, 999_999).Draw(rt, name), -2) }
+	for i := range 5 {
+		id := newID()
+		customerIDs = append(customerIDs, id)
+		customers = append(customers, with(customerRow(id, fmt.Sprintf("C%d", i)), map[string]any{
+			"owner_id": owner(), "lifecycle": one("lifecycle", "customer", "lead", "potential"), "phone": "+49 30 1", "level": one("level", "A", "B", "C"),
+		}))
+		if rapid.Bool().Draw(rt, "address") {
+			addresses = append(addresses, map[string]any{"customer_id": id, "seq": 1, "kind": "bill", "country": one("country", "DE", "US"), "province": one("province", "BE", "WA")})
+		}
+	}
+	for i := range 3 {
+		id := newID()
+		productIDs = append(productIDs, id)
+		row := entity(map[string]any{"id": id, "sku": fmt.Sprintf("P%d", i), "name": fmt.Sprintf("Product %d", i)})
+		if i > 0 {
+			row["category"] = fmt.Sprintf("Category %d", i)
+		}
+		products = append(products, row)
+	}
+	currencies := map[string]string{"EUR": "1", "USD": "0.9137", "JPY": "0.0061234567"}
+	for range rapid.IntRange(0, 14).Draw(rt, "orders") {
+		cur := one("currency", "EUR", "USD", "JPY")
+		first, second := amount("first line"), amount("second line")
+		row := with(orderRow(rapid.SampledFrom(customerIDs).Draw(rt, "customer"), one("date", days...), first.Add(second).String()), map[string]any{
+			"currency": cur, "rate_to_base": currencies[cur], "owner_id": owner(),
+			"status": one("status", "draft", "submitted", "confirmed", "confirmed", "completed", "closed_short", "cancelled"),
+		})
+		orders = append(orders, row)
+		if rapid.IntRange(0, 4).Draw(rt, "lines") > 0 {
+			for seq, untaxed := range []decimal.Decimal{first, second} {
+				line := map[string]any{"order_id": row["id"], "seq": seq + 1, "description": "x", "qty": 1, "price": untaxed.String(), "untaxed": untaxed.String(), "tax": 0}
+				if rapid.Bool().Draw(rt, "product") {
+					line["product_id"] = rapid.SampledFrom(productIDs).Draw(rt, "product")
+				}
+				orderLines = append(orderLines, line)
+			}
+		}
+	}
+	for range rapid.IntRange(0, 14).Draw(rt, "invoices") {
+		cur, sign := one("currency", "EUR", "USD", "JPY"), decimal.NewFromInt(1)
+		if rapid.IntRange(0, 4).Draw(rt, "credit") == 0 {
+			sign = decimal.NewFromInt(-1)
+		}
+		untaxed := amount("untaxed").Mul(sign)
+		row := with(invoiceRow(rapid.SampledFrom(customerIDs).Draw(rt, "customer"), one("issued", days...), untaxed.String()), map[string]any{
+			"currency": cur, "rate_to_base": currencies[cur], "owner_id": owner(), "status": one("status", "draft", "issued", "issued", "credited_partial", "cancelled"),
+		})
+		if rapid.Bool().Draw(rt, "due") {
+			row["due_date"] = one("due", days...)
+		}
+		if rapid.Bool().Draw(rt, "paid") {
+			row["residual"] = "0"
+		}
+		invoices, invoiceIDs = append(invoices, row), append(invoiceIDs, row["id"].(uuid.UUID))
+		if row["status"] == "draft" || rapid.Bool().Draw(rt, "lines") {
+			invoiceLines = append(invoiceLines, map[string]any{
+				"invoice_id": row["id"], "seq": 1, "product_id": rapid.SampledFrom(productIDs).Draw(rt, "product"), "description": "x",
+				"qty": 1, "price": untaxed.String(), "untaxed": untaxed.String(), "tax": 0,
+			})
+		}
+	}
+	for range rapid.IntRange(0, 6).Draw(rt, "payments") {
+		id := newID()
+		paid := amount("paid").String()
+		payments = append(payments, entity(map[string]any{
+			"id": id, "number": id.String(), "customer_id": rapid.SampledFrom(customerIDs).Draw(rt, "payer"), "date": one("paid on", days...),
+			"method": one("method", "wire", "cash"), "currency": one("currency", "EUR", "USD"), "amount": paid, "status": one("status", "draft", "posted", "posted"), "owner_id": owner(),
+		}))
+		if len(invoiceIDs) > 0 {
+			allocations = append(allocations, map[string]any{"payment_id": id, "seq": 1, "invoice_id": rapid.SampledFrom(invoiceIDs).Draw(rt, "settles"), "amount": paid})
+		}
+	}
+	for i, month := range []string{"2025-12-01", "2026-02-01", "2026-03-01"} {
+		target := map[string]any{"id": newID(), "month": month, "measure": one("measure", "revenue", "orders", "invoiced"), "amount": "1000"}
+		if target["measure"] != "orders" {
+			target["currency"] = one("currency", "EUR", "USD")
+		}
+		if i > 0 {
+			target["owner_id"] = rapid.SampledFrom(owners).Draw(rt, "target of")
+		}
+		targets = append(targets, target)
+	}
+	for _, part := range []struct {
+		table string
+		rows  []map[string]any
+	}{
+		{"users", users},
+		{"customers", customers},
+		{"customer_addresses", addresses},
+		{"products", products},
+		{"orders", orders},
+		{"order_lines", orderLines},
+		{"invoices", invoices},
+		{"invoice_lines", invoiceLines},
+		{"payments", payments},
+		{"payment_allocations", allocations},
+		{"targets", targets},
+	} {
+		b.insert(t, part.table, part.rows...)
+	}
+	return owners
+}

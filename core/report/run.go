@@ -1,0 +1,248 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+
+	"crmhub/core/crm"
+	"crmhub/core/money"
+)
+
+// Store answers reports and keeps targets, inside the caller's transaction. Its zero value is ready for use.
+type Store struct {
+	// Now tells what today is (in UTC) where a parameter was left out; nil is the clock.
+	Now func() time.Time
+}
+
+func (s *Store) today() crm.Date {
+	if s.Now != nil {
+		return crm.DateOf(s.Now().UTC())
+	}
+	return crm.DateOf(time.Now().UTC())
+}
+
+// Result is a report's answer.
+type Result struct {
+	Report       string          `json:"report"`
+	Title        Text            `json:"title"`
+	Definition   Text            `json:"definition"`
+	Parameters   Parameters      `json:"parameters"` // as they count, with those left out filled in
+	BaseCurrency string          `json:"base_currency"`
+	Columns      []Column        `json:"columns"`
+	Labels       map[string]Text `json:"labels,omitempty"` // what the keys of the rows mean, where they are codes
+	Rows         []Row           `json:"rows"`
+	Totals       []Row           `json:"totals"`    // over all groups, shown or not: one for each currency
+	Truncated    bool            `json:"truncated"` // there are more rows than the limit
+}
+
+// Row is a row of a result: values by the names of the columns.
+type Row map[string]any
+
+// Run answers a report. What is wrong with the parameters is [schema.Violations].
+func (s *Store) Run(ctx context.Context, tx pgx.Tx, r Report, given Parameters) (Result, error) {
+	a, err := s.prepare(ctx, tx, r, given)
+	if err != nil {
+		return Result{}, err
+	}
+	f := r.facts(a.by)
+	result := Result{
+		Report: r.Name, Title: r.Title, Definition: r.Definition, Parameters: a.shown, BaseCurrency: a.base(),
+		Columns: f.columns(), Labels: f.labels, Rows: []Row{}, Totals: []Row{},
+	}
+	rows, err := tx.Query(ctx, f.numbers(), a.named)
+	if err != nil {
+		return Result{}, fmt.Errorf("report %s: %w", r.Name, err)
+	}
+	found, err := pgx.CollectRows(rows, scanRow(append([]Column{isTotal}, result.Columns...)))
+	if err != nil {
+		return Result{}, fmt.Errorf("report %s: %w", r.Name, err)
+	}
+	limit, _ := a.named["limit"].(int)
+	for _, row := range found {
+		total := row[isTotal.Name] == "true"
+		delete(row, isTotal.Name)
+		switch {
+		case total:
+			delete(row, "key")
+			delete(row, "label")
+			delete(row, "reasons")
+			result.Totals = append(result.Totals, row)
+		case limit > 0 && len(result.Rows) == limit:
+			result.Truncated = true
+		default:
+			result.Rows = append(result.Rows, row)
+		}
+	}
+	return result, nil
+}
+
+// prepare reads the parameters and sets the transaction up for a statement that reads much.
+func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Parameters) (arguments, error) {
+	a, err := r.read(given, s.today())
+	if err != nil {
+		return a, err
+	}
+	// A plan for the parameters at hand, memory for a hash of a million customers, and no time spent on compiling.
+	_, err = tx.Exec(ctx, `set local plan_cache_mode = force_custom_plan; set local work_mem = '128MB'; set local jit = off`)
+	if err != nil {
+		return a, fmt.Errorf("report %s: %w", r.Name, err)
+	}
+	var base string
+	if err := tx.QueryRow(ctx, `select base_currency from organizations`).Scan(&base); err != nil {
+		return a, fmt.Errorf("report %s: base currency: %w", r.Name, err)
+	}
+	digits, err := money.Digits(base)
+	if err != nil {
+		return a, fmt.Errorf("report %s: base currency: %w", r.Name, err)
+	}
+	a.named["base"], a.named["digits"] = base, digits
+	if face, _ := a.named["per_currency"].(bool); face {
+		a.named["digits"] = documentDigits
+	}
+	return a, nil
+}
+
+// documentDigits is how many decimals the amounts of documents are stored with.
+const documentDigits = 4
+
+func (a arguments) base() string {
+	base, _ := a.named["base"].(string)
+	return base
+}
+
+// numbers is the statement that sums the facts up: by key and currency, and these sums again by currency alone.
+// The inner sum is the one that reads much, and the server shares it among its workers.
+func (f facts) numbers() string {
+	key, order := "null::text", "currency"
+	if f.key != nil {
+		key, order = "key", f.order+", key nulls last, currency"
+	}
+	var inner, outer string
+	var row, total selection
+	if f.key != nil {
+		row.add("g.key::text")
+		total.add("null")
+		if f.label != "" {
+			row.add(f.label)
+			total.add("null")
+		}
+	}
+	for _, s := range []*selection{&row, &total} {
+		s.add("g.currency")
+		for _, m := range f.measures {
+			s.add("g." + m.Name + "::text")
+		}
+		for _, d := range f.derived {
+			s.add("(" + d.sql + ")::text")
+		}
+	}
+	for _, m := range f.measures {
+		sum := ", sum(" + m.Name + ") as " + m.Name
+		inner, outer = inner+sum, outer+sum
+	}
+	if f.reasons != nil {
+		inner += packed
+		row.add(f.unpacked())
+		total.add("null")
+	}
+	return `
+with facts as (` + f.sql + `
+), grouped as materialized (
+	select ` + key + ` as key, currency` + inner + `
+	from facts group by 1, 2
+)
+(select 'false'` + row.sql + `
+from (select * from grouped order by ` + order + ` limit @limit::bigint + 1) g
+order by ` + order + `)
+union all
+(select 'true'` + total.sql + `
+from (select currency` + outer + ` from grouped group by currency) g
+order by currency)`
+}
+
+// selection is a list of expressions to select, with names that hide none of what is sorted by: sorted by the text
+// of an amount, 9 would come before 10.
+type selection struct {
+	sql string
+	n   int
+}
+
+func (s *selection) add(expression string) {
+	s.n++
+	s.sql += ", " + expression + " as shown_" + strconv.Itoa(s.n)
+}
+
+// packed holds the points of each reason, below 128 each, in one number: to make a list of them for everybody, when a
+// hundred are shown, would take longer than all the rest.
+const packed = `, sum(score::bigint << (7 * (seq - 1)))::bigint as packed`
+
+// unpacked is the list, of the row g.
+func (f facts) unpacked() string {
+	names := make([]string, len(f.reasons))
+	for i, name := range f.reasons {
+		names[i] = fmt.Sprintf("(%d, '%s')", i+1, name)
+	}
+	return `(select json_agg(json_build_object('reason', r.name, 'points', (g.packed >> (7 * (r.seq - 1))) & 127) order by r.seq)
+	from (values ` + strings.Join(names, ", ") + `) r (seq, name) where (g.packed >> (7 * (r.seq - 1))) & 127 > 0)::text`
+}
+
+// Columns for the package's own use, whose names no report can have.
+var (
+	isTotal = Column{Name: "(total)", Type: TypeText} //nolint:gochecknoglobals // a constant
+	place   = Column{Name: "(place)", Type: TypeText} //nolint:gochecknoglobals // a constant
+)
+
+// scanRow reads rows whose columns all come as text.
+func scanRow(columns []Column) pgx.RowToFunc[Row] {
+	return func(row pgx.CollectableRow) (Row, error) {
+		texts := make([]*string, len(columns))
+		to := make([]any, len(columns))
+		for i := range texts {
+			to[i] = &texts[i]
+		}
+		if err := row.Scan(to...); err != nil {
+			return nil, err
+		}
+		out := make(Row, len(columns))
+		for i, c := range columns {
+			value, err := c.value(texts[i])
+			if err != nil {
+				return nil, fmt.Errorf("column %s: %w", c.Name, err)
+			}
+			out[c.Name] = value
+		}
+		return out, nil
+	}
+}
+
+var errValue = errors.New("is not of the column's type")
+
+func (c Column) value(s *string) (any, error) {
+	if s == nil {
+		return nil, nil //nolint:nilnil // null is a value of each column
+	}
+	switch c.Type {
+	case TypeInteger:
+		return strconv.ParseInt(*s, 10, 64)
+	case TypeAmount, TypeDecimal, TypePercent:
+		d, err := decimal.NewFromString(*s)
+		return d.String(), err
+	case TypeMonth:
+		if len(*s) < len("2006-01") {
+			return nil, errValue
+		}
+		return (*s)[:len("2006-01")], nil
+	case TypeReasons:
+		return json.RawMessage(*s), nil
+	default:
+		return *s, nil
+	}
+}
