@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"core/secret":    {},
 	"core/schema":    {},
 	"core/telemetry": {},
+	"core/sheet":     {"core/schema"},
 
 	"core/postgres":              {},
 	"core/postgres/private":      {"core/postgres"},
@@ -42,12 +43,14 @@ var mayImport = map[string][]string{
 
 	"core/job": {"core/postgres", "core/schema", "core/link", "core/connector", "core/connection"},
 
+	"core/transfer": {"core/postgres", "core/crm", "core/schema", "core/sheet"},
+
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 
 	"core/api": {
 		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "schemas",
+		"core/secret", "core/telemetry", "core/mapping", "core/transfer", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
