@@ -217,10 +217,6 @@ func (w *taking) merge(it *item) {
 	}
 	*crm.HeadOf(e) = before
 	e.Normalize()
-	if vs := e.Validate(); len(vs) > 0 {
-		it.faults = vs
-		return
-	}
 	it.entity, it.result = e, "update"
 	if sameDocument(e, it.stored) {
 		it.result = "unchanged"
@@ -270,7 +266,7 @@ func (w *taking) saveSome(ctx context.Context, tx pgx.Tx, items []*item) error {
 		}
 		if one, ok := errors.AsType[*crm.ItemError](err); ok {
 			items[one.Index].refuse(violationsOf(one.Err))
-			items = append(items[:one.Index:one.Index], items[one.Index+1:]...)
+			items = sound(items)
 			continue
 		}
 		vs, ok := errors.AsType[schema.Violations](err)
@@ -287,6 +283,20 @@ func (w *taking) saveSome(ctx context.Context, tx pgx.Tx, items []*item) error {
 		items = items[len(items)/2:]
 	}
 	return nil
+}
+
+// sound refuses all items that break a rule of their type, since the store names only the first one, and returns the rest.
+func sound(items []*item) []*item {
+	left := make([]*item, 0, len(items))
+	for _, it := range items {
+		if vs := it.entity.Validate(); len(vs) > 0 {
+			it.refuse(vs)
+		}
+		if len(it.faults) == 0 {
+			left = append(left, it)
+		}
+	}
+	return left
 }
 
 func (it *item) refuse(vs schema.Violations) { it.faults, it.result = vs, "error" }

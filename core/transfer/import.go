@@ -127,25 +127,24 @@ func (e *StatusError) Error() string { return fmt.Sprintf("cannot %s what is %s"
 // Unwrap makes the error an [ErrStatus].
 func (e *StatusError) Unwrap() error { return ErrStatus }
 
-// propose sets what follows from the columns: what to match by, and whether rows are lines.
+// propose sets what follows from the columns: to match by the strongest natural key among them, and whether rows are lines.
+// A weaker key could find another one's entity, and only a person knows whether that is meant.
 func (i *Import) propose() {
 	i.MatchBy, i.GroupBy = []string{}, ""
-	lists := false
-	for _, c := range i.Columns {
-		if slices.Contains(crm.Keys(i.Entity), c.Field) || c.Field == "id" {
-			i.MatchBy = append(i.MatchBy, c.Field)
-		}
-		list, _, below := strings.Cut(c.Field, "/")
-		lists = lists || below && list == "lines"
+	fields := make([]string, len(i.Columns))
+	lines := false
+	for n, c := range i.Columns {
+		fields[n] = c.Field
+		lines = lines || strings.HasPrefix(c.Field, "lines/")
 	}
-	slices.SortFunc(i.MatchBy, func(a, b string) int { return i.weight(a) - i.weight(b) })
-	if lists && slices.Contains(i.MatchBy, "number") {
+	for _, key := range append([]string{"id"}, crm.Keys(i.Entity)...) {
+		if slices.Contains(fields, key) && len(i.MatchBy) == 0 {
+			i.MatchBy = []string{key}
+		}
+	}
+	if lines && slices.Contains(fields, "number") {
 		i.GroupBy = "number"
 	}
-}
-
-func (i *Import) weight(key string) int {
-	return slices.Index(append([]string{"id"}, crm.Keys(i.Entity)...), key)
 }
 
 // check returns everything wrong with how rows are to become entities.

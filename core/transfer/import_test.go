@@ -36,7 +36,7 @@ func TestImportSensesPreviewsRunsAndUndoes(t *testing.T) {
 	if d := cmp.Diff(sheet.Form{Format: sheet.CSV, Encoding: "utf-8", Delimiter: ",", Header: true}, i.Form); d != "" {
 		t.Fatal("sensed form:", d)
 	}
-	if d := cmp.Diff([]string{"code", "uscc"}, i.MatchBy); d != "" {
+	if d := cmp.Diff([]string{"code"}, i.MatchBy); d != "" {
 		t.Fatal("proposed keys:", d)
 	}
 
@@ -145,7 +145,6 @@ func TestRowsThatOnlyTheDatabaseRefusesAreFound(t *testing.T) {
 		b.WriteString("\n")
 	}
 	i := f.upload(crm.KindCustomer, "x.csv", b.String())
-	i = f.change(i, transfer.Change{MatchBy: &[]string{"code"}})
 	i = f.do(i, f.store.Run)
 	if d := cmp.Diff(transfer.Counts{Rows: 50, Created: 48, Refused: 2}, i.Counts); d != "" {
 		t.Errorf("%s %s: %s\n%s", i.Status, i.Error, d, f.refusals(i))
