@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 
 	"core/api": {
 		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "core/transfer", "schemas",
+		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",

@@ -31,6 +31,7 @@ import (
 	"crmhub/core/push"
 	"crmhub/core/schema"
 	"crmhub/core/telemetry"
+	"crmhub/core/transfer"
 	"crmhub/mappings"
 	"crmhub/schemas"
 )
@@ -158,7 +159,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 // openDoors puts API, console, metrics and health behind one address.
 func (h *hub) openDoors() error {
 	rest, err := api.New(api.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Replay: h.replay,
+		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{}, Replay: h.replay,
 		Schemas: h.schemas, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
@@ -205,6 +206,8 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error { return h.scheduler.Run(ctx) })
 	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return runner.Run(ctx) })
+	g.Go(func() error { return (&transfer.Runner{DB: h.db, Entities: h.crm, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error { return (&transfer.Sweeper{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return (&pushers{hub: h}).run(ctx) })
 	g.Go(func() error {
 		if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -14,6 +14,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
+	"crmhub/core/transfer"
 )
 
 // Config is what the API works with.
@@ -23,6 +24,7 @@ type Config struct {
 	Access      *access.Store
 	Connections *connection.Store
 	Jobs        *job.Store
+	Transfers   *transfer.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Logger      *slog.Logger

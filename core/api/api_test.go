@@ -25,6 +25,7 @@ import (
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
+	"crmhub/core/transfer"
 	"crmhub/schemas"
 )
 
@@ -65,7 +66,7 @@ func newHub(t *testing.T) *hub {
 	connectors := map[string]connector.Connector{"stub": stub()}
 	h.handler, err = api.New(api.Config{
 		DB: db, CRM: &crm.Store{}, Access: h.access,
-		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Jobs: &job.Store{Connectors: connectors},
+		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Schemas: set, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
 	})
@@ -176,6 +177,8 @@ func (h *hub) makeAll() {
 	h.make("job", "/jobs", `{"connection_id":"{connection}","kind":"pull","entity":"order","schedule":"@hourly"}`)
 	h.make("run", "/jobs/{job}/run", "")
 	h.ids["token"] = field(h.t, h.request(http.MethodPost, "/tokens", `{"name":"made"}`), "id")
+	h.ids["import"] = field(h.t, h.request(http.MethodPost, "/imports?entity=customer&name=c.csv", "code,name\nC7,Sieben\n", "Content-Type: text/csv"), "id")
+	h.make("export", "/exports", `{"entity":"order","format":"csv"}`)
 	h.bury()
 }
 

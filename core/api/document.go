@@ -50,6 +50,8 @@ func newDocument(version string) *document {
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
+			{Name: "imports", Description: "Files that come in: sensed, previewed, run, undone."},
+			{Name: "exports", Description: "Lists that go out as files."},
 			{Name: "access", Description: "Who is calling, and API tokens."},
 		},
 	}}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
+	"crmhub/core/transfer"
 )
 
 // Problem is an error as the API answers it: RFC 9457, application/problem+json.
@@ -51,6 +53,8 @@ func problemOf(err error) *Problem {
 		ps  parameterFaults
 		big *http.MaxBytesError
 		old *crm.StaleError
+
+		standing *transfer.StatusError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -63,12 +67,16 @@ func problemOf(err error) *Problem {
 		return stale(old.Stored)
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
-	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound):
+	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, transfer.ErrNotFound):
 		return notFound()
-	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor):
+	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, transfer.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.As(err, &big):
-		return &Problem{Type: problemType("too-large"), Title: "The body is too large", Status: http.StatusRequestEntityTooLarge, Detail: "a body has at most 1 MiB"}
+		return &Problem{Type: problemType("too-large"), Title: "The body is too large", Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("a body has at most %d MiB here", big.Limit>>20)}
+	case errors.As(err, &standing):
+		return &Problem{
+			Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "It is " + string(standing.Status) + ".",
+		}
 	case errors.Is(err, context.Canceled):
 		return &Problem{Type: problemType("client-gone"), Title: "The client went away", Status: statusClientGone}
 	case postgres.Unavailable(err):

@@ -15,6 +15,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 	names := map[string]string{
 		"customers": "customer", "contacts": "contact", "products": "product", "orders": "order", "invoices": "invoice", "payments": "payment",
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token",
+		"imports": "import", "exports": "export",
 	}
 	for path, methods := range readDocument(t, h).Paths {
 		resource, _, _ := strings.Cut(path[1:], "/")
