@@ -76,7 +76,7 @@ func (s *Sensor) encoding() string {
 		return UTF16LE
 	case bytes.HasPrefix(s.head, []byte{0xfe, 0xff}):
 		return UTF16BE
-	case s.utf8.good >= 10*s.utf8.bad: // a few broken cells do not make another encoding of it
+	case s.utf8.good >= 4*s.utf8.bad: // a few broken cells do not make another encoding of it
 		return UTF8
 	case s.gb.bad*50 <= s.gb.common && s.gb.rare <= s.gb.common/2:
 		return GB18030

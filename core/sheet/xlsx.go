@@ -99,7 +99,8 @@ var binaryForm = regexp.MustCompile(`^-?([0-9]+\.[0-9]+|[0-9](\.[0-9]+)?E[+-][0-
 
 // asTyped gives a number as its author sees it: Excel counts with 15 digits, and keeps 1.1 as 1.1000000000000001.
 func asTyped(s string) string {
-	if len(s) < 16 && !strings.Contains(s, "E") || !binaryForm.MatchString(s) {
+	digits := len(strings.TrimLeft(strings.NewReplacer("-", "", ".", "").Replace(s), "0"))
+	if !binaryForm.MatchString(s) || !strings.Contains(s, "E") && digits != 16 && digits != 17 {
 		return s
 	}
 	f, err := strconv.ParseFloat(s, 64)

@@ -62,9 +62,11 @@ func (r *Runner) take(ctx context.Context, t *task) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	batches := make(chan *batch, 1)
+	var ended error // the reading; what was read before is still written
 	g.Go(func() error {
 		defer close(batches)
-		return read(ctx, batches)
+		ended = read(ctx, batches)
+		return nil
 	})
 	g.Go(func() error {
 		for b := range batches {
@@ -74,7 +76,10 @@ func (r *Runner) take(ctx context.Context, t *task) error {
 		}
 		return nil
 	})
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ended
 }
 
 // read makes a batch of every thousand rows.

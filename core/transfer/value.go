@@ -305,8 +305,8 @@ var countries = sync.OnceValue(func() map[string]string { //nolint:gochecknoglob
 	for a := 'A'; a <= 'Z'; a++ {
 		for b := 'A'; b <= 'Z'; b++ {
 			r, err := language.ParseRegion(string(a) + string(b))
-			if err != nil || !r.IsCountry() || r.String() != string(a)+string(b) {
-				continue
+			if err != nil || !r.IsCountry() || r.Canonicalize() != r {
+				continue // UK is GB
 			}
 			for _, n := range []display.Namer{display.English.Regions(), display.SimplifiedChinese.Regions()} {
 				if name := plain(n.Name(r)); name != "" {
