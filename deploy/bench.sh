@@ -79,7 +79,7 @@ import() {
   figure import.of-copy of-copy x '>=0.25'
   figure import.heap.first-3s early-MiB MiB -
   figure import.heap.highest highest-MiB MiB flat
-  bench ./core/transfer BenchmarkExport 1x
+  CRMHUB_BENCH_ROWS=100000 bench ./core/transfer BenchmarkExport 1x
   figure export.csv csv-s/100k s '<30'
   figure export.xlsx xlsx-s/100k s '<30'
 }

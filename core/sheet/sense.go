@@ -46,9 +46,6 @@ func (s *Sensor) Lines() int64 {
 	return s.lines
 }
 
-// Head are the first bytes of the file, enough to show some rows of a CSV file.
-func (s *Sensor) Head() []byte { return s.head }
-
 // Form is what the file seems to be.
 func (s *Sensor) Form() Form {
 	if bytes.HasPrefix(s.head, []byte("PK\x03\x04")) {

@@ -41,7 +41,7 @@ func (w *taking) stage(ctx context.Context) error {
 	}
 	for more := true; more; {
 		var p staged
-		for p.size < batchBytes && len(p.numbers)+len(p.refused) < 2*batchRows {
+		for p.size < batchBytes && len(p.numbers)+len(p.refused) < batchRows {
 			row, err := rows.Next()
 			if errors.Is(err, io.EOF) {
 				more = false

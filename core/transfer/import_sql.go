@@ -241,6 +241,9 @@ func (s *Store) ChangeImport(ctx context.Context, db *postgres.DB, who postgres.
 			id, i.Form, i.Columns, i.Defaults, i.Mode, i.MatchBy, i.GroupBy)
 		return err
 	})
+	if errors.Is(err, ErrNotFound) { // it was there a moment ago
+		return i, &StatusError{"change", Running}
+	}
 	return i, err
 }
 

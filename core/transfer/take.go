@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	batchRows   = 1000    // rows of a batch: a transaction
+	batchRows   = 2000    // rows of a batch: a transaction
 	batchBytes  = 4 << 20 // of their cells
 	previewRows = 100     // whose outcomes are shown
 )
