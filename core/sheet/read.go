@@ -1,6 +1,7 @@
 package sheet
 
 import (
+	"errors"
 	"io"
 	"strings"
 )
@@ -39,7 +40,7 @@ func Open(in io.Reader, f Form) (*Reader, error) {
 	}
 	first, err := r.from.next()
 	switch {
-	case err == io.EOF: //nolint:errorlint // our own readers give it bare
+	case errors.Is(err, io.EOF):
 	case err != nil:
 		_ = r.from.close()
 		return nil, err

@@ -90,8 +90,10 @@ func TestDirtyFilesAreSensedAndRead(t *testing.T) {
 		"in columns":         {" id  date  units\n 1 19970101  1\n 2 19970112  12\n", csv("utf-8", " "), []string{"id", "date", "units"}, [][]string{{"1", "19970101", "1"}, {"2", "19970112", "12"}}},
 		"sentences":          {"remark\nall is well\nso it is\n", csv("utf-8", ","), []string{"remark"}, [][]string{{"all is well"}, {"so it is"}}},
 		"no header": {
-			"C1,a@example.com\nC2,b@example.com\n", sheet.Form{Format: sheet.CSV, Encoding: "utf-8", Delimiter: ","},
-			[]string{"", ""}, [][]string{{"C1", "a@example.com"}, {"C2", "b@example.com"}},
+			"C1,a@example.com\nC2,b@example.com\n",
+			sheet.Form{Format: sheet.CSV, Encoding: "utf-8", Delimiter: ","},
+			[]string{"", ""},
+			[][]string{{"C1", "a@example.com"}, {"C2", "b@example.com"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

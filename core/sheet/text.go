@@ -81,7 +81,7 @@ func (c *csvReader) next() (Row, error) {
 	for {
 		c.bounded.begin()
 		cells, err := c.in.Read()
-		if err == io.EOF { //nolint:errorlint // encoding/csv gives it bare
+		if errors.Is(err, io.EOF) {
 			return Row{}, io.EOF
 		}
 		if err != nil {

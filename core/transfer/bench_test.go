@@ -56,7 +56,7 @@ func BenchmarkImport(b *testing.B) {
 }
 
 func benchRows() int {
-	if n, err := strconv.Atoi(os.Getenv("CRMHUB_BENCH_ROWS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv("CRMHUB_BENCH_ROWS")); err == nil { //nolint:forbidigo // a benchmark
 		return n
 	}
 	return 100_000

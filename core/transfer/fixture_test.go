@@ -137,5 +137,3 @@ func (f *fixture) save(entities ...crm.Entity) {
 		return f.crm.Save(ctx, tx, crm.By{Actor: f.who.Actor, Origin: "crm"}, entities)
 	})
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -189,11 +189,15 @@ func unpack(b []byte) []string {
 	var cells []string
 	for len(b) > 0 {
 		n, used := binary.Uvarint(b)
-		if used <= 0 || n > uint64(len(b)-used) {
+		if used <= 0 {
 			return cells
 		}
-		cells = append(cells, string(b[used:used+int(n)]))
-		b = b[used+int(n):]
+		b = b[used:]
+		size := len(b) // less only if pack did not write it
+		if n < uint64(size) { //nolint:gosec // a length
+			size = int(n) //nolint:gosec // less than a length
+		}
+		cells, b = append(cells, string(b[:size])), b[size:]
 	}
 	return cells
 }

@@ -144,7 +144,8 @@ func (*Store) receive(ctx context.Context, db *postgres.DB, who postgres.Princip
 	buffer := make([]byte, chunkSize)
 	for seq := 0; ; seq++ {
 		n, err := io.ReadFull(from, buffer)
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
 			return nil, nil, fmt.Errorf("upload: %w", err)
 		}
 		if n > 0 {
@@ -154,7 +155,7 @@ func (*Store) receive(ctx context.Context, db *postgres.DB, who postgres.Princip
 				return nil, nil, err
 			}
 		}
-		if err != nil {
+		if last {
 			return sensor, sum, nil
 		}
 	}

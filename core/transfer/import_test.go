@@ -102,7 +102,7 @@ func TestUpdatesAreMergedAndRestored(t *testing.T) {
 		&crm.Customer{Code: "C", Name: "Gamma"},
 	)
 	i := f.upload(crm.KindCustomer, "x.csv", "code;phone;name\nA;030 2;\nB;;Beta\nD;;Delta\nC;;\n")
-	i = f.change(i, transfer.Change{Mode: ptr(transfer.Update)})
+	i = f.change(i, transfer.Change{Mode: new(transfer.Update)})
 	i = f.do(i, f.store.Run)
 	if d := cmp.Diff(transfer.Counts{Rows: 4, Updated: 1, Unchanged: 2, Refused: 1}, i.Counts); d != "" {
 		t.Fatalf("%s %s: %s", i.Status, i.Error, d)
@@ -123,7 +123,7 @@ func TestCreateOnlyRefusesWhatIsThere(t *testing.T) {
 	f := newFixture(t)
 	f.save(&crm.Product{SKU: "P1", Name: "One"})
 	i := f.upload(crm.KindProduct, "p.csv", "SKU\tName\tPrice\nP1\tEins\t1\nP2\tZwei\t2\n")
-	i = f.change(i, transfer.Change{Mode: ptr(transfer.Create), Fields: &[]string{"sku", "name", "list_price"}})
+	i = f.change(i, transfer.Change{Mode: new(transfer.Create), Fields: &[]string{"sku", "name", "list_price"}})
 	i = f.do(i, f.store.Run)
 	if d := cmp.Diff(transfer.Counts{Rows: 2, Created: 1, Duplicate: 1}, i.Counts); d != "" {
 		t.Errorf("%s %s: %s", i.Status, i.Error, d)
@@ -197,7 +197,7 @@ func TestWhatCannotBeMappedIsRefusedAtOnce(t *testing.T) {
 	f := newFixture(t)
 	i := f.upload(crm.KindCustomer, "x.csv", "code,name,x\n1,a,b\n")
 	_, err := f.store.ChangeImport(t.Context(), f.db, f.who, i.ID, transfer.Change{
-		Fields: &[]string{"name", "name", "colour"}, MatchBy: &[]string{"phone", "code"}, GroupBy: ptr("addresses/city"), Mode: ptr(transfer.Mode("all")),
+		Fields: &[]string{"name", "name", "colour"}, MatchBy: &[]string{"phone", "code"}, GroupBy: new("addresses/city"), Mode: new(transfer.Mode("all")),
 	})
 	vs, _ := errors.AsType[schema.Violations](err)
 	var got []string

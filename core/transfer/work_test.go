@@ -177,7 +177,7 @@ func (f *fixture) export(in transfer.NewExport) []byte {
 // dirty opens a real file that is not part of the project: below CRMHUB_TEST_DATA, or beside the checkout.
 func dirty(t *testing.T, name string) (io.Reader, bool) {
 	t.Helper()
-	dir := os.Getenv("CRMHUB_TEST_DATA")
+	dir := os.Getenv("CRMHUB_TEST_DATA") //nolint:forbidigo // data that is no part of the project
 	if dir == "" {
 		dir = "../../../shared/data"
 	}
@@ -214,7 +214,7 @@ C536379,D,Discount,-1,2010-12-01 09:41:00,27.5,14527.0,United Kingdom
 	i := f.upload(crm.KindCustomer, "online-retail.csv", string(content))
 	i = f.change(i, transfer.Change{
 		Fields:   &[]string{"", "", "", "", "", "", "code", "addresses/country"},
-		Defaults: &map[string]string{"name": "Customer of the shop"}, Mode: ptr(transfer.Create),
+		Defaults: &map[string]string{"name": "Customer of the shop"}, Mode: new(transfer.Create),
 	})
 	i = f.do(i, f.store.Run)
 	if i.Status != transfer.Done || i.Created == 0 {
@@ -263,7 +263,7 @@ func TestCDNOWGoesIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := f.upload(crm.KindCustomer, "cdnow.txt", string(content))
-	i = f.change(i, transfer.Change{Fields: &[]string{"code", "", "", ""}, Defaults: &map[string]string{"name": "Buyer", "kind": "person"}, Mode: ptr(transfer.Create)})
+	i = f.change(i, transfer.Change{Fields: &[]string{"code", "", "", ""}, Defaults: &map[string]string{"name": "Buyer", "kind": "person"}, Mode: new(transfer.Create)})
 	i = f.do(i, f.store.Run)
 	t.Logf("customers: %+v", i.Counts)
 	i = f.upload(crm.KindPayment, "cdnow.txt", string(content))
