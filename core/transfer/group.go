@@ -194,7 +194,7 @@ func unpack(b []byte) []string {
 		}
 		b = b[used:]
 		size := len(b) // less only if pack did not write it
-		if n < uint64(size) { //nolint:gosec // a length
+		if n < uint64(size) {
 			size = int(n) //nolint:gosec // less than a length
 		}
 		cells, b = append(cells, string(b[:size])), b[size:]
