@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"core/secret":    {},
 	"core/schema":    {},
 	"core/telemetry": {},
+	"core/sheet":     {"core/schema"},
 
 	"core/postgres":              {},
 	"core/postgres/private":      {"core/postgres"},
@@ -44,6 +45,8 @@ var mayImport = map[string][]string{
 
 	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
 
+	"core/transfer": {"core/postgres", "core/access", "core/crm", "core/schema", "core/sheet"},
+
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 
@@ -51,7 +54,7 @@ var mayImport = map[string][]string{
 
 	"core/api": {
 		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "schemas",
+		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",

@@ -4,9 +4,9 @@
 # it takes about a quarter of an hour on two cores, most of it for a million changes.
 #
 #   deploy/bench.sh             all figures
-#   deploy/bench.sh NAME…       some of: mapping relay push latency pull memory
+#   deploy/bench.sh NAME…       some of: mapping relay push latency pull import memory
 #
-# CRMHUB_BENCH_CHANGES (1000000) says how many changes pass for the memory.
+# CRMHUB_BENCH_CHANGES (1000000) says how many changes pass for the memory, CRMHUB_BENCH_ROWS (1000000) how many customers a file has.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 WORK=${WORK:-$(mktemp -d "${TMPDIR:-/tmp}/crmhub-bench.XXXXXX")}
@@ -73,6 +73,17 @@ pull() {
   figure pull.of-copy of-copy x '>=0.2'
 }
 
+import() {
+  CRMHUB_BENCH_ROWS=${CRMHUB_BENCH_ROWS:-1000000} bench ./core/transfer BenchmarkImport 1x
+  figure import rows/s rows/s -
+  figure import.of-copy of-copy x '>=0.25'
+  figure import.heap.first-3s early-MiB MiB -
+  figure import.heap.highest highest-MiB MiB flat
+  CRMHUB_BENCH_ROWS=100000 bench ./core/transfer BenchmarkExport 1x
+  figure export.csv csv-s/100k s '<30'
+  figure export.xlsx xlsx-s/100k s '<30'
+}
+
 memory() {
   bench ./cmd/crmhub 'BenchmarkMemory$' 1x -tags system
   figure memory.idle idle-MiB MiB '<100'
@@ -84,10 +95,10 @@ memory() {
 
 for name in "${@:-mapping}"; do
   case $name in
-    mapping | relay | push | latency | pull | memory) ;;
+    mapping | relay | push | latency | pull | import | memory) ;;
     *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
-if [ $# = 0 ]; then set -- mapping relay push latency pull memory; fi
+if [ $# = 0 ]; then set -- mapping relay push latency pull import memory; fi
 echo "load $(cut -d' ' -f1 /proc/loadavg) processes 0" # of others, before anything is measured
 for name in "$@"; do "$name"; done

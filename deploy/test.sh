@@ -86,6 +86,12 @@ CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
 CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
 export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON WORK
 
+# Dirty files of others, which are no part of the project: where they are at hand, they go in.
+if [ -d "${CRMHUB_TEST_DATA:=../shared/data}" ]; then
+  step "import dirty files"
+  CRMHUB_TEST_DATA=$(cd "$CRMHUB_TEST_DATA" && pwd) go test -count=1 -timeout 10m -run GoesIn ./core/transfer
+fi
+
 step "the API against its OpenAPI document"
 deploy/schemathesis.sh "$WORK/schemathesis"
 

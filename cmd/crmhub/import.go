@@ -20,7 +20,11 @@ import (
 
 type importCommand struct {
 	Kind crm.Kind `arg:"" enum:"${kinds}" help:"${enum}."`
-	File string   `arg:"" help:"JSON lines, one entity each as schemas/<kind>.v1.json says; - is standard input."`
+	File string   `arg:"" help:"JSON lines, one entity each as schemas/<kind>.v1.json says, or a table by its name: .csv, .tsv, .txt, .xlsx; - is standard input."`
+
+	DryRun  bool              `help:"Of a table: say what would come of it and write nothing."`
+	Mode    string            `help:"Of a table: create, update or both." enum:",create,update,both" default:""`
+	Default map[string]string `help:"Of a table: the cell of each row that has none, as field=cell." placeholder:"FIELD=CELL"`
 }
 
 // importBatch is how many lines are written in one transaction.
@@ -48,6 +52,12 @@ func (c *importCommand) Run(ctx context.Context, cfg *Config, out output) (err e
 		return err
 	}
 	defer s.closeInto(ctx, &err)
+	if isTable(c.File) {
+		return c.table(ctx, s, in, out)
+	}
+	if c.DryRun || c.Mode != "" || len(c.Default) > 0 {
+		return errors.New("--dry-run, --mode and --default are for tables: .csv, .tsv, .txt, .xlsx")
+	}
 	i := importer{store: &crm.Store{}, kind: c.Kind, db: s.db, who: s.who, report: out.stderr}
 	err = i.read(ctx, in)
 	fmt.Fprintf(out.stdout, "%d imported, %d refused\n", i.imported, i.refused)

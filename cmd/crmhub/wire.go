@@ -35,6 +35,7 @@ import (
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/telemetry"
+	"crmhub/core/transfer"
 	"crmhub/mappings"
 	"crmhub/schemas"
 )
@@ -168,7 +169,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 // openDoors puts API, console, metrics and health behind one address.
 func (h *hub) openDoors() error {
 	rest, err := api.New(api.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Replay: h.replay,
+		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{}, Replay: h.replay,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
@@ -217,6 +218,10 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error { return h.scheduler.Run(ctx) })
 	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return runner.Run(ctx) })
+	g.Go(func() error {
+		return (&transfer.Runner{DB: h.db, Access: h.access, Entities: h.crm, Logger: h.logger}).Run(ctx)
+	})
+	g.Go(func() error { return (&transfer.Sweeper{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return (&pushers{hub: h}).run(ctx) })
 	g.Go(func() error {
 		if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"strconv"
 )
@@ -16,6 +18,14 @@ type answer struct {
 	Location string
 	Body     []byte // JSON; nil if there is none
 	Replayed bool
+	file     *file // instead of Body
+}
+
+// file is an answer that is sent as it is read.
+type file struct {
+	name      string
+	mediaType string
+	send      func(w io.Writer) error
 }
 
 // respond returns an answer with v as its body.
@@ -39,12 +49,27 @@ func (a answer) write(w http.ResponseWriter) {
 	if a.Replayed {
 		h.Set("Idempotency-Replayed", "true")
 	}
+	if a.file != nil {
+		a.file.write(w, a.Status)
+		return
+	}
 	if a.Body != nil {
 		h.Set("Content-Type", jsonType)
 		h.Set("Content-Length", strconv.Itoa(len(a.Body)))
 	}
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(a.Body) // the client went away: the access log has the request
+}
+
+// write sends a file. What fails after the first byte can only be told by ending the connection.
+func (f *file) write(w http.ResponseWriter, status int) {
+	h := w.Header()
+	h.Set("Content-Type", f.mediaType)
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.name}))
+	w.WriteHeader(status)
+	if err := f.send(w); err != nil {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func (p *Problem) write(w http.ResponseWriter) {

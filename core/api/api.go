@@ -16,6 +16,7 @@ import (
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
+	"crmhub/core/transfer"
 )
 
 // Config is what the API works with.
@@ -25,6 +26,7 @@ type Config struct {
 	Access      *access.Store
 	Connections *connection.Store
 	Jobs        *job.Store
+	Transfers   *transfer.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Key         secret.Key              // signs the audit trail

@@ -26,6 +26,7 @@ import (
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
+	"crmhub/core/transfer"
 	"crmhub/schemas"
 )
 
@@ -70,7 +71,7 @@ func newHub(t *testing.T) *hub {
 	connectors := map[string]connector.Connector{"stub": stub()}
 	h.handler, err = api.New(api.Config{
 		DB: db, CRM: &crm.Store{}, Access: h.access,
-		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Jobs: &job.Store{Connectors: connectors},
+		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
 	})
@@ -200,6 +201,8 @@ func (h *hub) makeAll() {
 	h.ids["token"] = field(h.t, h.request(http.MethodPost, "/tokens", `{"name":"made"}`), "id")
 	h.signIn()
 	h.ids["session"] = field(h.t, h.request(http.MethodGet, "/me/sessions", ""), "items", "id")
+	h.ids["import"] = field(h.t, h.request(http.MethodPost, "/imports?entity=customer&name=c.csv", "code,name\nC7,Sieben\n", "Content-Type: text/csv"), "id")
+	h.make("export", "/exports", `{"entity":"order","format":"csv"}`)
 	h.bury()
 }
 

@@ -15,6 +15,7 @@ import (
 // content describes a body.
 type content struct {
 	mediaType string
+	also      []string // other media types it may have
 	schema    *huma.Schema
 	example   any
 	judge     *schema.Schema // of a request's body; nil where the operation judges by itself
@@ -37,7 +38,19 @@ func mergePatchBody[T any](d *document, example T) *content {
 }
 
 func (c *content) describe() map[string]*huma.MediaType {
-	return map[string]*huma.MediaType{c.mediaType: {Schema: c.schema, Example: c.example}}
+	described := map[string]*huma.MediaType{c.mediaType: {Schema: c.schema, Example: c.example}}
+	for _, other := range c.also {
+		described[other] = &huma.MediaType{Schema: c.schema, Example: c.example}
+	}
+	return described
+}
+
+// fileContent describes a file, of one of several media types.
+func fileContent(example any, mediaType string, also ...string) *content {
+	return &content{
+		mediaType: mediaType, also: also, example: example,
+		schema: &huma.Schema{Type: huma.TypeString, Description: "The bytes of a file."},
+	}
 }
 
 // compile makes the declared schema of a request's body the one that judges it. Entities are judged by their own,

@@ -61,6 +61,10 @@ func (c *call) read(w http.ResponseWriter) error {
 
 func (c *call) readBody(w http.ResponseWriter) error {
 	var err error
+	if c.route.upload > 0 {
+		c.request.Body = http.MaxBytesReader(w, c.request.Body, c.route.upload)
+		return c.judgeMediaType()
+	}
 	c.body, err = io.ReadAll(http.MaxBytesReader(w, c.request.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return err
@@ -74,13 +78,19 @@ func (c *call) readBody(w http.ResponseWriter) error {
 		}
 		return nil
 	}
+	return c.judgeMediaType()
+}
+
+func (c *call) judgeMediaType() error {
+	types := append([]string{c.route.body.mediaType}, c.route.body.also...)
 	given := c.request.Header.Get("Content-Type")
 	mediaType, parameters, err := mime.ParseMediaType(given)
-	if charset := parameters["charset"]; err != nil || mediaType != c.route.body.mediaType || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
+	charset := parameters["charset"] // of a file, whose bytes tell, it does not count
+	if err != nil || !slices.Contains(types, mediaType) || charset != "" && c.route.upload == 0 && !strings.EqualFold(charset, "utf-8") {
 		return &Problem{
 			Type: problemType("media-type"), Title: "The body has another media type", Status: http.StatusUnsupportedMediaType,
-			Detail: "The Content-Type must be " + c.route.body.mediaType + ".", Allowed: []string{c.route.body.mediaType},
-			header: http.Header{acceptHeader(c.request.Method): {c.route.body.mediaType}},
+			Detail: "The Content-Type must be " + strings.Join(types, " or ") + ".", Allowed: types,
+			header: http.Header{acceptHeader(c.request.Method): {strings.Join(types, ", ")}},
 		}
 	}
 	return nil

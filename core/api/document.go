@@ -10,6 +10,7 @@ import (
 
 	"crmhub/core/audit"
 	"crmhub/core/schema"
+	"crmhub/core/transfer"
 )
 
 // document is the OpenAPI 3.1 description, built from the routes that are served.
@@ -52,6 +53,8 @@ func newDocument(version string) *document {
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
+			{Name: "imports", Description: "Files that come in: sensed, previewed, run, undone."},
+			{Name: "exports", Description: "Lists that go out as files."},
 			{Name: "reports", Description: "What it all comes to: numbers with their definitions, the records behind them, and targets."},
 			{Name: "audit", Description: "Who did what, with before and after, and whether anybody changed that afterwards."},
 			{Name: "access", Description: "Who is calling, how they sign in and what they may do; users, roles and departments; API tokens."},
@@ -82,6 +85,9 @@ func nameSchema(t reflect.Type, hint string) string {
 	}
 	if t == reflect.TypeFor[audit.Report]() {
 		return "AuditReport" // Report is an analysis
+	}
+	if t == reflect.TypeFor[transfer.Column]() {
+		return "ImportColumn" // Column is a report's
 	}
 	return huma.DefaultSchemaNamer(t, hint)
 }

@@ -128,8 +128,8 @@ func TestEachOperationIsDescribed(t *testing.T) {
 
 func checkMedia(t *testing.T, where string, content map[string]media) {
 	t.Helper()
-	if len(content) != 1 {
-		t.Errorf("%s has %d media types", where, len(content))
+	if len(content) == 0 {
+		t.Errorf("%s has no media type", where)
 	}
 	for _, m := range content {
 		if m.Schema == nil || m.Example == nil {

@@ -18,11 +18,17 @@ type need struct {
 	actions  []access.Action // one of them will do
 	signedIn bool            // no permission, but somebody known
 	public   bool            // nobody in particular
+	some     bool            // of any kind of entity; the operation asks for the kind it is about
 }
 
 // may is the need of a permission; of several actions one will do.
 func may(r access.Resource, actions ...access.Action) need {
 	return need{resource: r, actions: actions}
+}
+
+// maySome is the need of a permission on any kind of entity: which one, the request says, and [call.permit] asks.
+func maySome(a access.Action) need {
+	return need{resource: "entity", actions: []access.Action{a}, some: true}
 }
 
 // signedIn is the need of what everybody may do who is known.
@@ -51,11 +57,24 @@ func (n need) check(who access.Identity) error {
 		return nil
 	}
 	for _, a := range n.actions {
+		if n.some && slices.ContainsFunc(crm.Kinds(), func(k crm.Kind) bool { return who.May(access.Resource(k), a) != "" }) {
+			return nil
+		}
 		if who.May(n.resource, a) != "" {
 			return nil
 		}
 	}
 	return forbidden(n, "It needs the permission "+n.String()+".")
+}
+
+// permit refuses a caller without a permission that the route could not name, since the request says what it is about.
+func (c *call) permit(k crm.Kind, actions ...access.Action) error {
+	for _, a := range actions {
+		if err := may(access.Resource(k), a).check(c.who); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func forbidden(n need, detail string) *Problem {
@@ -174,7 +193,9 @@ func Entities() []access.Entity {
 	for _, k := range crm.Kinds() {
 		e := access.Entity{Name: access.Resource(k), Owned: crm.Owned(k), Fields: map[string]bool{}}
 		for _, f := range crm.Fields(k) {
-			e.Fields[f.Name] = f.Text
+			if !f.Head {
+				e.Fields[f.Name] = f.Type == "text" && len(f.Enum) == 0
+			}
 		}
 		all = append(all, e)
 	}

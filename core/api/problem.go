@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/report"
 	"crmhub/core/schema"
+	"crmhub/core/transfer"
 )
 
 // Problem is an error as the API answers it: RFC 9457, application/problem+json.
@@ -55,7 +57,8 @@ func problemOf(err error) *Problem {
 		big *http.MaxBytesError
 		old *crm.StaleError
 
-		locked *access.LockedError
+		locked   *access.LockedError
+		standing *transfer.StatusError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -69,20 +72,24 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
-		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget):
+		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound):
 		return notFound()
 	case errors.As(err, &locked):
 		return tooManyAttempts(locked)
 	case errors.Is(err, access.ErrSecondFactor):
 		return secondFactorProblem()
-	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor):
+	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, transfer.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, access.ErrInUse):
 		return &Problem{Type: problemType("in-use"), Title: "It is in use", Status: http.StatusConflict, Detail: "Something depends on it: move that away first."}
 	case isRefused(err):
 		return &Problem{Type: problemType("forbidden"), Title: "You may not do that", Status: http.StatusForbidden, Detail: "What you write would be out of your reach."}
 	case errors.As(err, &big):
-		return &Problem{Type: problemType("too-large"), Title: "The body is too large", Status: http.StatusRequestEntityTooLarge, Detail: "a body has at most 1 MiB"}
+		return &Problem{Type: problemType("too-large"), Title: "The body is too large", Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("a body has at most %d MiB here", big.Limit>>20)}
+	case errors.As(err, &standing):
+		return &Problem{
+			Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "It is " + string(standing.Status) + ".",
+		}
 	case errors.Is(err, context.Canceled):
 		return &Problem{Type: problemType("client-gone"), Title: "The client went away", Status: statusClientGone}
 	case postgres.Unavailable(err):

@@ -20,6 +20,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department",
 		"targets": "target",
+		"imports": "import", "exports": "export",
 	}
 	for path, methods := range readDocument(t, h).Paths {
 		resource, _, _ := strings.Cut(path[1:], "/")

@@ -7,22 +7,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// FieldInfo is what others need to know of a field of a kind.
-type FieldInfo struct {
-	Name string // in JSON
-	Text bool   // any text, neither one of some words nor a number
-}
-
-// Fields returns what a kind says besides what every entity has, in order.
-func Fields(k Kind) []FieldInfo {
-	s := shapes()[k][headFields:]
-	fields := make([]FieldInfo, len(s))
-	for i, f := range s {
-		fields[i] = FieldInfo{Name: f.name, Text: f.typ == text && len(f.enum) == 0}
-	}
-	return fields
-}
-
 // IsAmount reports whether a field of a kind is an amount of money, or a list with such.
 func IsAmount(k Kind, name string) bool {
 	for _, f := range shapes()[k] {

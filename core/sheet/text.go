@@ -1,0 +1,134 @@
+package sheet
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+)
+
+// decoded reads text of an encoding as UTF-8 without a byte order mark. UTF-8 passes as it is, broken bytes too: what is
+// wrong with a cell is for who reads it.
+func decoded(in io.Reader, name string) io.Reader {
+	var e encoding.Encoding
+	switch name {
+	case UTF16LE:
+		e = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
+	case UTF16BE:
+		e = unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
+	case GB18030:
+		e = simplifiedchinese.GB18030
+	case Windows1252:
+		e = charmap.Windows1252
+	default:
+		b := bufio.NewReaderSize(in, bufferSize)
+		if mark, _ := b.Peek(3); string(mark) == "\ufeff" {
+			_, _ = b.Discard(3)
+		}
+		return b
+	}
+	return transform.NewReader(in, e.NewDecoder())
+}
+
+const bufferSize = 64 << 10
+
+// openText reads the rows of a text in UTF-8.
+func openText(in io.Reader, delimiter string) source {
+	bounded := &boundedReader{in: in}
+	if delimiter == Blanks {
+		return &blankReader{in: bufio.NewReaderSize(bounded, bufferSize), bounded: bounded}
+	}
+	r := csv.NewReader(bufio.NewReaderSize(bounded, bufferSize))
+	r.Comma = rune(delimiter[0])
+	r.FieldsPerRecord = -1
+	r.LazyQuotes = true // a quotation mark where none belongs is part of the cell
+	return &csvReader{in: r, bounded: bounded}
+}
+
+// boundedReader ends with ErrTooLong when a record takes more bytes than it may: encoding/csv reads one whole,
+// however long it is.
+type boundedReader struct {
+	in   io.Reader
+	left int
+}
+
+func (b *boundedReader) begin() { b.left = MaxRecord + bufferSize }
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, ErrTooLong
+	}
+	n, err := b.in.Read(p)
+	b.left -= n
+	return n, err
+}
+
+type csvReader struct {
+	in      *csv.Reader
+	bounded *boundedReader
+	line    int64 // of the record before
+}
+
+func (c *csvReader) next() (Row, error) {
+	for {
+		c.bounded.begin()
+		cells, err := c.in.Read()
+		if errors.Is(err, io.EOF) {
+			return Row{}, io.EOF
+		}
+		if err != nil {
+			return Row{}, fmt.Errorf("after line %d: %w", c.line, err)
+		}
+		line, _ := c.in.FieldPos(0)
+		c.line = int64(line)
+		if len(cells) > maxColumns {
+			return Row{}, fmt.Errorf("line %d: %w", line, ErrTooWide)
+		}
+		if empty(cells) {
+			continue
+		}
+		for i, cell := range cells {
+			cells[i] = unguard(cell)
+		}
+		return Row{Number: c.line, Cells: cells}, nil
+	}
+}
+
+func (*csvReader) close() error { return nil }
+
+// blankReader reads tables in columns.
+type blankReader struct {
+	in      *bufio.Reader
+	bounded *boundedReader
+	line    int64
+}
+
+func (b *blankReader) next() (Row, error) {
+	for {
+		b.bounded.begin()
+		text, err := b.in.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return Row{}, fmt.Errorf("after line %d: %w", b.line, err)
+		}
+		b.line++
+		cells := strings.Fields(text)
+		switch {
+		case len(cells) > maxColumns:
+			return Row{}, fmt.Errorf("line %d: %w", b.line, ErrTooWide)
+		case len(cells) > 0:
+			return Row{Number: b.line, Cells: cells}, nil
+		case err != nil:
+			return Row{}, io.EOF
+		}
+	}
+}
+
+func (*blankReader) close() error { return nil }
