@@ -23,5 +23,5 @@
 //	3  crm   link   connection                  the store, the crosswalk, whom we speak to
 //	2  access   outbox   mapping   connector    who, what leaves, how things correspond, the connectors' contract
 //	1  postgres   bus                           the two servers
-//	0  money  secret  schema  telemetry         words everybody uses
+//	0  money  secret  schema  telemetry  search  match  words everybody uses
 package core

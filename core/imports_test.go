@@ -23,6 +23,8 @@ var mayImport = map[string][]string{
 	"core/secret":    {},
 	"core/schema":    {},
 	"core/telemetry": {},
+	"core/search":    {},
+	"core/match":     {},
 
 	"core/postgres":              {},
 	"core/postgres/private":      {"core/postgres"},
@@ -36,7 +38,7 @@ var mayImport = map[string][]string{
 	"core/connector":               {"core/secret"},
 	"core/connector/connectortest": {"core/connector", "core/secret"},
 
-	"core/crm":        {"core/postgres", "core/outbox", "core/schema", "core/money"},
+	"core/crm":        {"core/postgres", "core/outbox", "core/schema", "core/money", "core/search", "core/match"},
 	"core/link":       {"core/postgres", "core/mapping", "core/schema"},
 	"core/connection": {"core/postgres", "core/connector", "core/schema", "core/secret"},
 

@@ -49,6 +49,8 @@ func (s *server) table() ([]route, error) {
 		route{"POST /dead-letters/{id}/replay", s.replayDeadLetter()},
 		route{"POST /dead-letters/{id}/dismiss", s.dismissDeadLetter()},
 
+		route{"GET /search", s.search()},
+
 		route{"GET /me", s.showMe()},
 		route{"GET /tokens", s.listTokens()},
 		route{"POST /tokens", s.createToken()},

@@ -7,7 +7,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/search"
 )
 
 // Query asks for a page of entities. Fields are those of the entity's JSON that hold one value.
@@ -16,7 +19,7 @@ type Query struct {
 	Sort   []Sort      // newest change first if empty; ties are broken by id
 	After  string      // Page.Next of the page before; "" for the first
 	Limit  int         // 50 if 0, at most 1000
-	Text   string      // occurs in the code, number or name
+	Text   string      // its words are in the fields that Search looks at
 }
 
 // Condition compares a field.
@@ -62,6 +65,9 @@ const (
 // List returns the page a query asks for. What is wrong with the query is [schema.Violations].
 func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (Page, error) {
 	l := listing{table: tableOf(k)}
+	if err := l.look(ctx, tx, q.Text); err != nil {
+		return Page{}, err
+	}
 	sql := l.statement(q)
 	if err := l.violations.Err(); err != nil {
 		return Page{}, err
@@ -87,6 +93,8 @@ type listing struct {
 	where  []string
 	args   []any
 	seeing bool // a condition names deleted_at
+	text   search.Query
+	ids    []uuid.UUID // where the text may be; nil if that is not known
 }
 
 type sortField struct {
@@ -105,8 +113,8 @@ func (l *listing) statement(q Query) string {
 	if !l.seeing {
 		l.where = append(l.where, "deleted_at is null")
 	}
-	if text := strings.TrimSpace(q.Text); text != "" {
-		l.search(text)
+	if strings.TrimSpace(q.Text) != "" {
+		l.matching(q.Text)
 	}
 	l.sortBy(q.Sort)
 	l.after(q.After)
@@ -137,15 +145,6 @@ func (l *listing) find(at, name string) (field, bool) {
 	}
 	l.add(at, "field", "must be a field of %s with one value", l.table.name)
 	return field{}, false
-}
-
-func (l *listing) search(text string) {
-	pattern := l.arg("%"+likeEscape(text)+"%") + "::text"
-	either := make([]string, len(l.table.search))
-	for i, column := range l.table.search {
-		either[i] = column + " ilike " + pattern
-	}
-	l.where = append(l.where, "("+strings.Join(either, " or ")+")")
 }
 
 func (l *listing) arg(v any) string {

@@ -159,17 +159,21 @@ func (w *writing) write(ctx context.Context, tx pgx.Tx) error {
 		if err != nil {
 			return fmt.Errorf("write %s as JSON: %w", w.kind, err)
 		}
+		row, err := w.table.row(data, e)
+		if err != nil {
+			return err
+		}
 		h := e.head()
 		changes[i] = outbox.Change{
 			Entity: string(w.kind), EntityID: h.ID, Version: h.Version, Type: "created", Origin: w.by.Origin,
 			TraceParent: w.by.TraceParent, Data: data,
 		}
 		if w.stored[h.ID] == nil {
-			inserts = append(inserts, data)
+			inserts = append(inserts, row)
 			continue
 		}
 		changes[i].Type = "updated"
-		updates = append(updates, data)
+		updates = append(updates, row)
 	}
 	if err := w.table.insert(ctx, tx, inserts); err != nil {
 		return err
@@ -189,7 +193,8 @@ func (t table) insert(ctx context.Context, tx pgx.Tx, rows [][]byte) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, "insert into "+t.name+" ("+names(t.columns, "")+") select "+names(t.columns, "")+
+	derived := ", " + strings.Join(t.derived(), ", ")
+	_, err := tx.Exec(ctx, "insert into "+t.name+" ("+names(t.columns, "")+derived+") select "+names(t.columns, "")+derived+
 		" from json_populate_recordset(null::"+t.name+", $1)", array(rows))
 	return err
 }
@@ -198,8 +203,9 @@ func (t table) update(ctx context.Context, tx pgx.Tx, rows [][]byte) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, "update "+t.name+" t set ("+names(t.columns[1:], "")+") = row ("+names(t.columns[1:], "n.")+
-		") from json_populate_recordset(null::"+t.name+", $1) n where t.id = n.id", array(rows))
+	derived := t.derived()
+	_, err := tx.Exec(ctx, "update "+t.name+" t set ("+names(t.columns[1:], "")+", "+strings.Join(derived, ", ")+") = row ("+names(t.columns[1:], "n.")+
+		", n."+strings.Join(derived, ", n.")+") from json_populate_recordset(null::"+t.name+", $1) n where t.id = n.id", array(rows))
 	return err
 }
 

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,12 +14,13 @@ import (
 // table is where a kind is stored. Columns come from the type's shape, so that type, JSON and table cannot part.
 type table struct {
 	name    string
-	columns []field // the shape's fields that are columns, the head's first
-	key     string  // the natural key the store gives when empty, "" if there is none
-	prefix  string  // of that key
-	yearly  bool    // that key carries the document's year
-	search  []string
+	columns []field  // the shape's fields that are columns, the head's first
+	key     string   // the natural key the store gives when empty, "" if there is none
+	prefix  string   // of that key
+	yearly  bool     // that key carries the document's year
+	search  []string // what Search looks at: texts; the first is the code or number where there is one
 	keys    []string // natural keys to find an entity by
+	matched bool     // its entities are compared to find duplicates
 	part    *part
 }
 
@@ -33,6 +35,7 @@ type part struct {
 func tableOf(k Kind) table {
 	s := shapes()[k]
 	t := tableNames(k)
+	t.matched = slices.Contains(Matched(), k)
 	for _, f := range s {
 		switch {
 		case f.column:
@@ -49,13 +52,13 @@ func tableNames(k Kind) table {
 	switch k {
 	case KindCustomer:
 		return table{
-			name: "customers", key: "code", prefix: "C", search: []string{"code", "name"}, keys: []string{"code", "uscc", "tax_id"},
+			name: "customers", key: "code", prefix: "C", search: []string{"code", "name", "phone", "email", "uscc", "tax_id"}, keys: []string{"code", "uscc", "tax_id"},
 			part: &part{name: "customer_addresses", parent: "customer_id"},
 		}
 	case KindContact:
-		return table{name: "contacts", search: []string{"name", "email"}, keys: []string{"email"}, part: &part{name: "contact_customers", parent: "contact_id"}}
+		return table{name: "contacts", search: []string{"name", "email", "mobile", "phone"}, keys: []string{"email"}, part: &part{name: "contact_customers", parent: "contact_id"}}
 	case KindProduct:
-		return table{name: "products", search: []string{"sku", "name"}, keys: []string{"sku"}}
+		return table{name: "products", search: []string{"sku", "name", "category"}, keys: []string{"sku"}}
 	case KindOrder:
 		return table{
 			name: "orders", key: "number", prefix: "SO", yearly: true, search: []string{"number", "client_ref"}, keys: []string{"number"},
