@@ -19,7 +19,7 @@
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
 //	5  push  pull                               the two walks
-//	4  job                                      when, and what a person must look at
+//	4  job   duplicate                          when, and what a person must look at
 //	3  crm   link   connection                  the store, the crosswalk, whom we speak to
 //	2  access   outbox   mapping   connector    who, what leaves, how things correspond, the connectors' contract
 //	1  postgres   bus                           the two servers

@@ -42,6 +42,8 @@ var mayImport = map[string][]string{
 	"core/link":       {"core/postgres", "core/mapping", "core/schema"},
 	"core/connection": {"core/postgres", "core/connector", "core/schema", "core/secret"},
 
+	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link"},
+
 	"core/job": {"core/postgres", "core/schema", "core/link", "core/connector", "core/connection"},
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
@@ -49,7 +51,7 @@ var mayImport = map[string][]string{
 
 	"core/api": {
 		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "schemas",
+		"core/secret", "core/telemetry", "core/mapping", "core/duplicate", "core/match", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",

@@ -1,8 +1,12 @@
 package crm
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/match"
 )
@@ -64,4 +68,23 @@ func (t table) row(data []byte, e Entity) ([]byte, error) {
 		row = append(row, keys...)
 	}
 	return append(row, '}'), nil
+}
+
+// TableOf names the table of a kind.
+func TableOf(k Kind) string { return tableNames(k).name }
+
+// Titles are the names of what the caller sees of these entities, without deleted ones.
+func (s *Store) Titles(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID) (map[uuid.UUID]string, error) {
+	t := tableNames(k)
+	rows, err := tx.Query(ctx, "select id, "+t.title()+" from "+t.name+" where id = any($1) and deleted_at is null", ids)
+	if err != nil {
+		return nil, fmt.Errorf("read names of %s: %w", t.name, err)
+	}
+	titles := make(map[uuid.UUID]string, len(ids))
+	var id uuid.UUID
+	var title string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &title}, func() error { titles[id] = title; return nil }); err != nil {
+		return nil, fmt.Errorf("read names of %s: %w", t.name, err)
+	}
+	return titles, nil
 }

@@ -63,7 +63,7 @@ func (q Query) TSQuery() string {
 	return "(" + b.String() + ") | " + lexeme(q.number)
 }
 
-// lexeme matches a word by its beginning; the shortest beginnings are tokens themselves.
+// lexeme matches a word by its beginning; the shortest are tokens themselves.
 func lexeme(word string) string {
 	if utf8.RuneCountInString(word) <= short {
 		return "'" + word + "'"
@@ -122,5 +122,8 @@ func (r run) among(tokens []string) bool {
 }
 
 func begun(tokens []string, beginning string) bool {
+	if isNumber(beginning) && len(beginning) <= short {
+		return slices.Contains(tokens, beginning)
+	}
 	return slices.ContainsFunc(tokens, func(t string) bool { return strings.HasPrefix(t, beginning) })
 }

@@ -1,7 +1,7 @@
 // Package search makes the words by which a text is found, of what is stored and of what is typed.
 //
 // [Tokens] and [Phone] make the tokens of a stored value, [Parse] reads what somebody typed. Promises: everything is pure;
-// a Latin word or a number is found by each of its beginnings, Chinese, Japanese and Korean text by each of its parts,
+// a Latin word is found by each of its beginnings, a number by those of three digits and more, Chinese, Japanese and Korean text by each of its parts,
 // a phone number by its whole, its last four digits, and from any group of digits on, however either is written;
 // width, case and accents make no difference. It leaves to others where tokens are kept and how results are ranked (crm).
 package search
@@ -16,7 +16,8 @@ import (
 const (
 	// longest is how many characters of a word count.
 	longest = 64
-	// short are the beginnings that are tokens of their own: so many words begin with them that looking through all is slow.
+	// short are the beginnings of words that are tokens of their own: so many words begin with them that looking through
+	// all is slow. Those of numbers are none: a number of one or two digits finds itself only.
 	short = 2
 )
 
@@ -28,10 +29,10 @@ func Tokens(dst []string, text string) []string {
 			continue
 		}
 		dst = wordTokens(dst, r.text)
-		if i := strings.IndexFunc(r.text, isDigit); i > 0 && strings.IndexFunc(r.text[i:], isLetter) < 0 {
+		if i := strings.IndexFunc(r.text, isDigit); i > 0 && isNumber(r.text[i:]) {
 			dst = wordTokens(dst, r.text[i:]) // iphone15 by 15
 		}
-		if number := strings.TrimLeft(r.text, "0"); number != "" && number != r.text && strings.IndexFunc(number, isLetter) < 0 {
+		if number := strings.TrimLeft(r.text, "0"); number != "" && number != r.text && isNumber(number) {
 			dst = wordTokens(dst, number) // SO-2026-000042 by 42
 		}
 	}
@@ -58,9 +59,9 @@ func Phone(dst []string, number string) []string {
 }
 
 func wordTokens(dst []string, word string) []string {
-	n := 0
+	n, number := 0, isNumber(word)
 	for i := range word {
-		if n > 0 && n <= short || n == longest {
+		if n > 0 && n <= short && !number || n == longest {
 			dst = append(dst, word[:i])
 		}
 		if n == longest {
@@ -146,6 +147,8 @@ func isIdeograph(r rune) bool {
 }
 
 func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
+
+func isNumber(word string) bool { return strings.IndexFunc(word, isLetter) < 0 }
 
 func isDigit(r rune) bool { return unicode.IsNumber(r) }
 

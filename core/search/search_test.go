@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -96,9 +97,14 @@ func anyPart(t *rapid.T, text string) (from, to int) {
 
 func inWord(r rune) bool { return r > unicode.MaxASCII || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
+var shortNumber = regexp.MustCompile(`(^|\PN)\pN{1,2}($|\PN)`)
+
 func checkHit(t interface {
 	Errorf(format string, args ...any)
 }, stored, typed string) {
+	if shortNumber.MatchString(typed) {
+		return // finds whole numbers only
+	}
 	q := search.Parse(typed)
 	if !q.IsEmpty() && !q.Hits(search.Tokens(nil, stored)) {
 		t.Errorf("%q does not find %q: %s in %q", typed, stored, q.TSQuery(), search.Tokens(nil, stored))

@@ -29,8 +29,7 @@ end $$;
 create function crmhub_make_searchable(kind regclass) returns void language plpgsql as $$
 begin
     execute format('alter table %s add column search tsvector', kind);
-    -- Without the pending list a search never waits for somebody's backlog; a batch of writes costs a little more.
-    execute format('create index %I on %s using gin (search) with (fastupdate = off)', kind || '_search', kind);
+    execute format('create index %I on %s using gin (search)', kind || '_search', kind);
     execute format('create index %I on %s (organization_id, id) where search is null', kind || '_unsearched', kind);
     execute format('grant select (organization_id, id, search) on %s to crmhub_lookup', kind);
     execute format('create policy find on %s for select to crmhub_lookup using (true)', kind);
@@ -72,7 +71,7 @@ declare t text;
 begin
     foreach t in array array['customers', 'contacts'] loop
         execute format('alter table %I add column match_keys text[]', t);
-        execute format('create index %I on %I using gin (match_keys) with (fastupdate = off)', t || '_match_keys', t);
+        execute format('create index %I on %I using gin (match_keys)', t || '_match_keys', t);
         execute format('grant select (match_keys, owner_id, deleted_at) on %I to crmhub_lookup', t);
     end loop;
 end $$;
@@ -179,5 +178,52 @@ begin
         execute format('create policy own on %I to crmhub_app using (organization_id = crmhub_organization())', t);
         execute format('grant select, insert, update, delete on %I to crmhub_app', t);
     end loop;
+end $$;
+-- +goose StatementEnd
+
+-- An issued invoice still says what it said when its customer or a product was merged into another record of the same
+-- party or thing: along a merge, or back, the reference may move.
+create function crmhub_merged(kind text, one uuid, other uuid) returns boolean language sql stable as $$
+    select exists (
+        select from merge_log m where m.entity = kind and (m.loser_id, m.survivor_id) in ((one, other), (other, one)) and m.unmerged_at is null)
+$$;
+-- +goose StatementBegin
+create or replace function invoice_is_immutable() returns trigger language plpgsql as $$
+begin
+    if old.status <> 'draft' and tg_op = 'DELETE' then
+        raise exception 'invoice % is issued and cannot be deleted', old.number
+            using errcode = 'restrict_violation', constraint = 'invoice_immutable';
+    end if;
+    if tg_op = 'DELETE' then
+        return old;
+    end if;
+    if old.status <> 'draft' and ((new.number, new.kind, new.fapiao_type, new.order_id, new.reverses_id,
+            new.issue_date, new.due_date, new.currency, new.rate_to_base, new.untaxed, new.tax, new.total, new.deleted_at)
+        is distinct from (old.number, old.kind, old.fapiao_type, old.order_id, old.reverses_id,
+            old.issue_date, old.due_date, old.currency, old.rate_to_base, old.untaxed, old.tax, old.total, old.deleted_at)
+        or new.customer_id <> old.customer_id and not crmhub_merged('customer', old.customer_id, new.customer_id)) then
+        raise exception 'invoice % is issued and cannot be changed', old.number
+            using errcode = 'restrict_violation', constraint = 'invoice_immutable';
+    end if;
+    if old.status <> 'draft' and new.status = 'draft' then
+        raise exception 'invoice % is issued and cannot become a draft again', old.number
+            using errcode = 'restrict_violation', constraint = 'invoice_immutable';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create or replace function invoice_line_is_immutable() returns trigger language plpgsql as $$
+begin
+    if exists (select from invoices i where i.organization_id = old.organization_id and i.status <> 'draft'
+            and (i.id = old.invoice_id or tg_op = 'UPDATE' and i.id = new.invoice_id)) then
+        if tg_op = 'UPDATE' and to_jsonb(new) - 'product_id' = to_jsonb(old) - 'product_id'
+            and crmhub_merged('product', old.product_id, new.product_id) then
+            return new;
+        end if;
+        raise exception 'a line of an issued invoice cannot be changed'
+            using errcode = 'restrict_violation', constraint = 'invoice_immutable';
+    end if;
+    return coalesce(new, old);
 end $$;
 -- +goose StatementEnd
