@@ -9,6 +9,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/duplicate"
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
@@ -25,6 +26,9 @@ type Problem struct {
 	Violations []Violation `json:"violations,omitempty" doc:"Everything that is wrong with the input, not only the first."`
 	Version    int64       `json:"version,omitempty" doc:"With 412: the version stored now." example:"7"`
 	Allowed    []string    `json:"allowed,omitempty" doc:"What would have been accepted instead." example:"[\"approved\",\"cancelled\"]"`
+
+	// Matches is what is there already.
+	Matches []duplicate.Match `json:"matches,omitempty" doc:"With 409: what may be the same; of what you may not see, its class and its owner's name only."`
 
 	header http.Header
 }
@@ -63,8 +67,14 @@ func problemOf(err error) *Problem {
 		return stale(old.Stored)
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
-	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound):
+	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
+		errors.Is(err, duplicate.ErrNotFound):
 		return notFound()
+	case errors.Is(err, link.ErrBusy):
+		return &Problem{
+			Type: problemType("busy"), Title: "It is being sent to another system", Status: http.StatusConflict, Detail: "Try again in a moment.",
+			header: http.Header{"Retry-After": {"5"}},
+		}
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.As(err, &big):

@@ -1,6 +1,11 @@
 package api
 
-import "crmhub/core/crm"
+import (
+	"slices"
+
+	"crmhub/core/crm"
+	"crmhub/core/duplicate"
+)
 
 // table is every route there is.
 func (s *server) table() ([]route, error) {
@@ -17,6 +22,12 @@ func (s *server) table() ([]route, error) {
 			route{"PATCH " + e.path + "/{id}", e.patch()},
 			route{"DELETE " + e.path + "/{id}", e.remove()},
 		)
+		if e.compared() {
+			routes = append(routes, route{"POST " + e.path + "/check-duplicates", e.checkDuplicates()})
+		}
+		if slices.Contains(duplicate.Mergeable(), e.kind) {
+			routes = append(routes, route{"POST " + e.path + "/{id}/merge", e.mergeInto()})
+		}
 		if e.kind == crm.KindOrder {
 			routes = append(routes, route{"POST /orders/{id}/status", e.moveOrder()})
 		}
@@ -50,6 +61,11 @@ func (s *server) table() ([]route, error) {
 		route{"POST /dead-letters/{id}/dismiss", s.dismissDeadLetter()},
 
 		route{"GET /search", s.search()},
+		route{"GET /duplicates", s.listDuplicates()},
+		route{"POST /duplicates/find", s.findDuplicates()},
+		route{"POST /duplicates/{id}/dismiss", s.dismissDuplicate()},
+		route{"GET /merges", s.listMerges()},
+		route{"POST /merges/{id}/undo", s.undoMerge()},
 
 		route{"GET /me", s.showMe()},
 		route{"GET /tokens", s.listTokens()},
