@@ -97,6 +97,30 @@ func TestSearchFindsAndRanks(t *testing.T) {
 	}
 }
 
+// A text that many rows have is looked for among the newest, and by the very code.
+func TestSearchOfAFrequentTextTakesTheNewest(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	err := s.as(t, func(ctx context.Context, tx pgx.Tx) error { _, err := tx.Exec(ctx, insertCustomers, 6000); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := crm.FillSearch(t.Context(), s.db); err != nil {
+		t.Fatal(err)
+	}
+	s.save(t, &crm.Customer{Code: "COM", Name: "Old 有限"}, &crm.Customer{Code: "X", Name: "com the newest"})
+	var got []string
+	for _, h := range s.search(t, crm.KindCustomer, "com")[:2] {
+		got = append(got, h.Subtitle)
+	}
+	if diff := cmp.Diff([]string{"COM", "X"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if n := len(s.list(t, crm.KindCustomer, crm.Query{Text: "有限公", Limit: 7}).Items); n != 7 {
+		t.Errorf("listed %d", n)
+	}
+}
+
 func TestSearchFollowsWhatIsSaved(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
