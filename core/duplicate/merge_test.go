@@ -17,6 +17,8 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
+	"crmhub/core/link"
+	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/schema"
 )
 
@@ -307,6 +309,55 @@ func TestUndoLeavesWhatWasChangedSinceAndSaysSo(t *testing.T) {
 	})
 	if !errors.Is(err, duplicate.ErrNotFound) {
 		t.Errorf("undone twice: %v", err)
+	}
+}
+
+// A pusher that hears of the loser's end leaves a link without a record; it is not in the way.
+func TestLinkMovesBackPastOneWithoutARecord(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	erp := o.connect(t, "erp")
+	a, b := &crm.Customer{Name: "A"}, &crm.Customer{Name: "B"}
+	o.save(t, a, b)
+	o.link(t, erp, crm.KindCustomer, b.ID)
+	want := o.state(t)
+	m := o.merge(t, crm.KindCustomer, a.ID, b.ID)
+	o.do(t, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "insert into links (id, connection_id, entity, entity_id, state) values (gen_random_uuid(), $1, 'customer', $2, 'linked')", erp, b.ID)
+		return err
+	})
+	if u := o.undo(t, m.ID); len(u.Links) > 0 {
+		t.Errorf("links stay: %v", u.Links)
+	}
+	if diff := cmp.Diff(want, o.state(t)); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+func TestCallUnderWayForbidsAMerge(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	erp := o.connect(t, "erp")
+	a, b := &crm.Customer{Name: "A"}, &crm.Customer{Name: "B"}
+	o.save(t, a, b)
+	o.link(t, erp, crm.KindCustomer, b.ID)
+	worker, die := postgrestest.Worker(t, o.db)
+	o.do(t, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "update links set state = 'sending', worker = $1", worker)
+		return err
+	})
+	attempt := func() error {
+		return o.try(t, func(ctx context.Context, tx pgx.Tx) error {
+			_, err := duplicate.Do(ctx, tx, &o.store, o.by(), duplicate.Request{Kind: crm.KindCustomer, Survivor: duplicate.Side{ID: a.ID}, Loser: duplicate.Side{ID: b.ID}})
+			return err
+		})
+	}
+	if err := attempt(); !errors.Is(err, link.ErrBusy) {
+		t.Errorf("got %v, want ErrBusy", err)
+	}
+	die()
+	if err := attempt(); err != nil {
+		t.Error(err)
 	}
 }
 

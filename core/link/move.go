@@ -28,10 +28,20 @@ with held as materialized (
 )
 select ` + columns + `, h.busy, h.taken from held h join links l on l.id = h.id`
 
+// A link that has no record and no call out is a wish only, and makes room for one that has: no second record is made.
+const makeRoom = `
+delete from links o using links l
+where l.entity = $1 and l.entity_id = $2 and ($4::uuid[] is null or l.id = any($4)) and l.remote_id is not null
+	and o.connection_id = l.connection_id and o.entity = $1 and o.entity_id = $3
+	and o.remote_id is null and o.state not in ('sending', 'unknown')`
+
 // Move makes the links of one entity those of another of its kind, whose version is wanted from now on, and returns
-// them. Where the other has a link on that connection already the link stays: kept. only narrows to these links; nil
+// them. Where the other has a record on that connection already the link stays: kept. only narrows to these links; nil
 // is all. [ErrBusy] says that nothing was moved.
 func Move(ctx context.Context, tx pgx.Tx, entity string, from, to uuid.UUID, version int64, only []uuid.UUID) (moved, kept []Link, err error) {
+	if _, err := tx.Exec(ctx, makeRoom, entity, from, to, only); err != nil {
+		return nil, nil, fmt.Errorf("move links of %s %s: %w", entity, from, err)
+	}
 	rows, err := tx.Query(ctx, move, entity, from, to, version, only)
 	if err != nil {
 		return nil, nil, fmt.Errorf("move links of %s %s: %w", entity, from, err)

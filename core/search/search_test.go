@@ -78,7 +78,7 @@ func anyText(t *rapid.T) string {
 // anyPart draws a part that begins where a word does, or inside Chinese text.
 func anyPart(t *rapid.T, text string) (from, to int) {
 	starts := []int{0}
-	var before rune = ' '
+	before := ' '
 	for i, r := range text {
 		if !inWord(before) || unicode.Is(unicode.Han, r) {
 			starts = append(starts, i)
@@ -101,7 +101,8 @@ var shortNumber = regexp.MustCompile(`(^|\PN)\pN{1,2}($|\PN)`)
 
 func checkHit(t interface {
 	Errorf(format string, args ...any)
-}, stored, typed string) {
+}, stored, typed string,
+) {
 	if shortNumber.MatchString(typed) {
 		return // finds whole numbers only
 	}
