@@ -65,6 +65,7 @@ func (l *listing) matching(text string) {
 	}
 	l.where = append(l.where, "search @@ "+l.arg(l.text.TSQuery())+"::text::tsquery")
 	for _, part := range l.text.Parts() {
-		l.where = append(l.where, "normalize(concat_ws(' ', "+strings.Join(l.table.search, ", ")+"), nfkc) like "+l.arg("%"+part+"%")+"::text")
+		// strpos and not like: the planner takes that for so rare that it reads the whole table.
+		l.where = append(l.where, "strpos(normalize(concat_ws(' ', "+strings.Join(l.table.search, ", ")+"), nfkc), "+l.arg(part)+"::text) > 0")
 	}
 }
