@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"crmhub/core/crm"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/private"
 )
@@ -72,6 +73,13 @@ func (c *Config) openDatabase(ctx context.Context, exclusive bool, logger *slog.
 	}
 	if len(applied) > 0 {
 		logger.Info("database migrated", "files", len(applied))
+	}
+	filled, err := crm.FillSearch(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if filled > 0 {
+		logger.Info("search filled", "rows", filled)
 	}
 	return db, nil
 }

@@ -78,7 +78,7 @@ var entityActions = []Action{Read, Create, Update, Delete, Export, Import, Revea
 
 // special are the actions that few entities know.
 var special = map[Action][]Resource{ //nolint:gochecknoglobals // a table
-	Merge:   {"customer", "contact"},
+	Merge:   {"customer", "contact", "product"},
 	Approve: {"order", "contract", "invoice", "payment"},
 }
 

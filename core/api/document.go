@@ -49,6 +49,8 @@ func newDocument(version string) *document {
 		},
 		Tags: []*huma.Tag{
 			{Name: "entities", Description: "What the company knows. Each kind has the same operations."},
+			{Name: "search", Description: "What is found by a text, whatever it is."},
+			{Name: "duplicates", Description: "What may be there twice, and making one of two."},
 			{Name: "connections", Description: "Other systems, as configured."},
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},

@@ -22,17 +22,34 @@ type entities struct {
 }
 
 func (e entities) create() operation {
+	var parameters []*huma.Param
+	if e.compared() {
+		parameters = append(parameters, acceptDuplicates())
+	}
 	return operation{
 		id: "create-" + slug(string(e.kind)), needs: may(e.resource(), access.Create), tag: "entities", summary: "Create " + article(e.kind),
 		description: "Fields that are readOnly may be sent and are ignored; unknown ones are refused.",
+		parameters:  parameters,
 		body:        e.createContent(),
 		status:      http.StatusCreated, result: e.content(e.shown), versioned: true, located: true, keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
+			var faults parameterFaults
+			accepted := c.choiceIn(acceptParameter, []string{"accept"}, &faults) != ""
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
 			entity, err := e.decode(c)
 			if err != nil {
 				return answer{}, err
 			}
-			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) { return e.save(ctx, tx, c, http.StatusCreated, entity) })
+			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				if e.compared() && !accepted {
+					if err := e.refuseDuplicate(ctx, tx, entity); err != nil {
+						return answer{}, err
+					}
+				}
+				return e.save(ctx, tx, c, http.StatusCreated, entity)
+			})
 		},
 	}
 }

@@ -62,7 +62,7 @@ func (q entityQuery) page(c *call, found crm.Page, err error) (answer, error) {
 func (e entities) queryParameters() []*huma.Param {
 	fields := e.schema.filterable()
 	parameters := []*huma.Param{
-		queryParameter(textParameter, "A text that occurs in the code, number or name.", &huma.Schema{Type: huma.TypeString}, nil),
+		queryParameter(textParameter, "Words that begin so, Chinese text or a phone number in the fields that GET /search looks at; all must be there.", &huma.Schema{Type: huma.TypeString}, nil),
 		queryParameter(sortParameter, "Fields to sort by, separated by commas; a minus before one sorts downwards.", &huma.Schema{Type: huma.TypeString}, "-updated_at,id"),
 	}
 	parameters = append(parameters, pageParameters()...)

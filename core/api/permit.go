@@ -8,6 +8,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -72,6 +73,17 @@ func (c *call) permit(k crm.Kind, actions ...access.Action) error {
 	for _, a := range actions {
 		if err := may(access.Resource(k), a).check(c.who); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// permitWhole refuses a caller whose permission does not reach everybody's entities of the kinds.
+func (c *call) permitWhole(a access.Action, kinds ...crm.Kind) error {
+	for _, k := range kinds {
+		if c.who.May(access.Resource(k), a) != postgres.ScopeOrganization {
+			n := may(access.Resource(k), a)
+			return forbidden(n, "It needs the permission "+n.String()+" for the whole organization.")
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/duplicate"
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
@@ -30,6 +31,9 @@ type Problem struct {
 	Version    int64       `json:"version,omitempty" doc:"With 412: the version stored now." example:"7"`
 	Permission string      `json:"permission,omitempty" doc:"With 403: what is missing." example:"order:update"`
 	Allowed    []string    `json:"allowed,omitempty" doc:"What would have been accepted instead." example:"[\"approved\",\"cancelled\"]"`
+
+	// Matches is what is there already.
+	Matches []duplicate.Match `json:"matches,omitempty" doc:"With 409: what may be the same; of what you may not see, its class and its owner's name only."`
 
 	header http.Header
 }
@@ -72,8 +76,14 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
-		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound):
+		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound),
+		errors.Is(err, duplicate.ErrNotFound):
 		return notFound()
+	case errors.Is(err, link.ErrBusy):
+		return &Problem{
+			Type: problemType("busy"), Title: "It is being sent to another system", Status: http.StatusConflict, Detail: "Try again in a moment.",
+			header: http.Header{"Retry-After": {"5"}},
+		}
 	case errors.As(err, &locked):
 		return tooManyAttempts(locked)
 	case errors.Is(err, access.ErrSecondFactor):

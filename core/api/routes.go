@@ -1,6 +1,11 @@
 package api
 
-import "crmhub/core/crm"
+import (
+	"slices"
+
+	"crmhub/core/crm"
+	"crmhub/core/duplicate"
+)
 
 // table is every route there is.
 func (s *server) table() ([]route, error) {
@@ -20,6 +25,12 @@ func (s *server) table() ([]route, error) {
 			route{"POST " + e.path + "/{id}/reveal", e.reveal()},
 			route{"GET " + e.path + "/{id}/history", e.history()},
 		)
+		if e.compared() {
+			routes = append(routes, route{"POST " + e.path + "/check-duplicates", e.checkDuplicates()})
+		}
+		if slices.Contains(duplicate.Mergeable(), e.kind) {
+			routes = append(routes, route{"POST " + e.path + "/{id}/merge", e.mergeInto()})
+		}
 		if e.moves() {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
 		}
@@ -86,6 +97,13 @@ func (s *server) table() ([]route, error) {
 		route{"DELETE /exports/{id}", s.deleteExport()},
 		route{"POST /exports/{id}/cancel", s.cancelExport()},
 		route{"GET /exports/{id}/file", s.exportFile()},
+
+		route{"GET /search", s.search()},
+		route{"GET /duplicates", s.listDuplicates()},
+		route{"POST /duplicates/find", s.findDuplicates()},
+		route{"POST /duplicates/{id}/dismiss", s.dismissDuplicate()},
+		route{"GET /merges", s.listMerges()},
+		route{"POST /merges/{id}/undo", s.undoMerge()},
 
 		route{"GET /me", s.showMe()},
 		route{"GET /me/sessions", s.listSessions()},

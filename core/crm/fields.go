@@ -33,6 +33,15 @@ func Fields(k Kind) []Field {
 	return fields
 }
 
+// Writable are the names of the fields of a kind that a writer may set.
+func Writable(k Kind) []string {
+	var names []string
+	for _, f := range shapes()[k][headFields:] {
+		names = append(names, f.name)
+	}
+	return names
+}
+
 // Keys are the natural keys of a kind, the first one the strongest. A kind that has none gives nil.
 func Keys(k Kind) []string { return slices.Clone(tableNames(k).keys) }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/search"
 )
 
 // Query asks for a page of entities. Fields are those of the entity's JSON that hold one value, or a list of texts.
@@ -18,7 +20,7 @@ type Query struct {
 	Sort   []Sort      // newest change first if empty; ties are broken by id
 	After  string      // Page.Next of the page before; "" for the first
 	Limit  int         // 50 if 0, at most 1000
-	Text   string      // occurs in the code, number or name
+	Text   string      // its words are in the fields that Search looks at
 
 	// Owners narrows the list to their rows; nil is everybody's and nobody's. It hides nothing that the database does not
 	// keep from the reader anyway, but it lets the list be read along an index: give it where the reader's scope is narrow.
@@ -71,6 +73,10 @@ const (
 // List returns the page a query asks for. What is wrong with the query is [schema.Violations].
 func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (Page, error) {
 	l := listing{table: tableOf(k), owned: Owned(k), blind: q.Blind}
+	l.narrow(q.Blind)
+	if err := l.look(ctx, tx, q.Text); err != nil {
+		return Page{}, err
+	}
 	sql := l.statement(q)
 	if err := l.violations.Err(); err != nil {
 		return Page{}, err
@@ -90,14 +96,17 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (Page, err
 // listing is the statement of one List while it is built.
 type listing struct {
 	faults
-	table  table
-	owned  bool
-	sort   []sortField
-	limit  int
-	where  []string
-	args   []any
-	seeing bool // a condition names deleted_at
-	blind  []string
+	table    table
+	owned    bool
+	sort     []sortField
+	limit    int
+	where    []string
+	args     []any
+	seeing   bool // a condition names deleted_at
+	blind    []string
+	narrowed bool // some columns that a text is looked for in are blind
+	text     search.Query
+	ids      []uuid.UUID // where the text may be; nil if that is not known
 }
 
 type sortField struct {
@@ -116,8 +125,8 @@ func (l *listing) statement(q Query) string {
 	if !l.seeing {
 		l.where = append(l.where, "deleted_at is null")
 	}
-	if text := strings.TrimSpace(q.Text); text != "" {
-		l.search(text)
+	if strings.TrimSpace(q.Text) != "" {
+		l.matching(q.Text)
 	}
 	l.sortBy(q.Sort)
 	l.after(q.After)
@@ -179,21 +188,6 @@ func (f field) sql() string {
 		return "(ext->>'" + custom + "')"
 	}
 	return f.name
-}
-
-func (l *listing) search(text string) {
-	for _, column := range l.table.search {
-		if slices.Contains(l.blind, column) {
-			l.add("/text", "permission", "looks into %s, which you may not see", column)
-			return
-		}
-	}
-	pattern := l.arg("%"+likeEscape(text)+"%") + "::text"
-	either := make([]string, len(l.table.search))
-	for i, column := range l.table.search {
-		either[i] = column + " ilike " + pattern
-	}
-	l.where = append(l.where, "("+strings.Join(either, " or ")+")")
 }
 
 func (l *listing) arg(v any) string {

@@ -72,6 +72,15 @@ type writing struct {
 	batch  []Entity
 	stored map[uuid.UUID]Entity // what the updates replace
 	facts  facts
+	placed map[string]bool // lists that are written already, by table and entity
+}
+
+// place notes that an entity's list is written already.
+func (w *writing) place(p *part, e Entity) {
+	if w.placed == nil {
+		w.placed = map[string]bool{}
+	}
+	w.placed[p.name+e.head().ID.String()] = true
 }
 
 func (w *writing) readStored(ctx context.Context, tx pgx.Tx) error {
@@ -206,6 +215,10 @@ func (w *writing) write(ctx context.Context, tx pgx.Tx) error {
 		if err != nil {
 			return fmt.Errorf("write %s as JSON: %w", w.kind, err)
 		}
+		row, err := w.table.row(data, e)
+		if err != nil {
+			return err
+		}
 		h := e.head()
 		changes[i] = outbox.Change{
 			Entity: string(w.kind), EntityID: h.ID, Version: h.Version, Type: "created", Origin: w.by.Origin,
@@ -213,14 +226,14 @@ func (w *writing) write(ctx context.Context, tx pgx.Tx) error {
 		}
 		stored := w.stored[h.ID]
 		if stored == nil {
-			inserts = append(inserts, data)
+			inserts = append(inserts, row)
 			continue
 		}
 		changes[i].Type = "updated"
 		if changes[i].Diff, err = diff(stored, e); err != nil {
 			return err
 		}
-		updates = append(updates, data)
+		updates = append(updates, row)
 	}
 	if err := w.table.insert(ctx, tx, inserts); err != nil {
 		return err
@@ -242,7 +255,8 @@ func (t table) insert(ctx context.Context, tx pgx.Tx, rows [][]byte) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, "insert into "+t.name+" ("+names(t.columns, "")+") select "+names(t.columns, "")+
+	derived := ", " + strings.Join(t.derived(), ", ")
+	_, err := tx.Exec(ctx, "insert into "+t.name+" ("+names(t.columns, "")+derived+") select "+names(t.columns, "")+derived+
 		" from json_populate_recordset(null::"+t.name+", $1)", array(rows))
 	return err
 }
@@ -251,8 +265,9 @@ func (t table) update(ctx context.Context, tx pgx.Tx, rows [][]byte) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, "update "+t.name+" t set ("+names(t.columns[1:], "")+") = row ("+names(t.columns[1:], "n.")+
-		") from json_populate_recordset(null::"+t.name+", $1) n where t.id = n.id", array(rows))
+	derived := t.derived()
+	_, err := tx.Exec(ctx, "update "+t.name+" t set ("+names(t.columns[1:], "")+", "+strings.Join(derived, ", ")+") = row ("+names(t.columns[1:], "n.")+
+		", n."+strings.Join(derived, ", n.")+") from json_populate_recordset(null::"+t.name+", $1) n where t.id = n.id", array(rows))
 	return err
 }
 
@@ -261,6 +276,9 @@ func (w *writing) writePart(ctx context.Context, tx pgx.Tx, p part) error {
 	var replaced []uuid.UUID
 	var rows [][]byte
 	for _, e := range w.batch {
+		if w.placed != nil && w.placed[p.name+e.head().ID.String()] {
+			continue
+		}
 		list := reflect.ValueOf(e).Elem().FieldByIndex(p.field.index)
 		if stored := w.stored[e.head().ID]; stored != nil {
 			old := reflect.ValueOf(stored).Elem().FieldByIndex(p.field.index)

@@ -14,12 +14,13 @@ import (
 // table is where a kind is stored. Columns come from the type's shape, so that type, JSON and table cannot part.
 type table struct {
 	name    string
-	columns []field // the shape's fields that are columns, the head's first
-	key     string  // the natural key the store gives when empty, "" if there is none
-	prefix  string  // of that key
-	yearly  bool    // that key carries the document's year
-	search  []string
+	columns []field  // the shape's fields that are columns, the head's first
+	key     string   // the natural key the store gives when empty, "" if there is none
+	prefix  string   // of that key
+	yearly  bool     // that key carries the document's year
+	search  []string // what Search looks at: texts; the first is the code or number where there is one
 	keys    []string // natural keys to find an entity by
+	matched bool     // its entities are compared to find duplicates
 	parts   []part
 }
 
@@ -35,6 +36,7 @@ type part struct {
 func tableOf(k Kind) table {
 	s := shapes()[k]
 	t := tableNames(k)
+	t.matched = slices.Contains(Matched(), k)
 	for _, f := range s {
 		switch {
 		case f.column:
@@ -52,16 +54,18 @@ func tableNames(k Kind) table {
 	t := table{name: k.Plural()}
 	switch k {
 	case KindCustomer:
-		t.key, t.prefix, t.search, t.keys = "code", "C", []string{"code", "name"}, []string{"code", "uscc", "tax_id"}
+		t.key, t.prefix, t.search, t.keys = "code", "C", []string{"code", "name", "phone", "email", "uscc", "tax_id"}, []string{"code", "uscc", "tax_id"}
+		t.matched = true
 		t.parts = []part{
 			{name: "customer_addresses", parent: "customer_id", list: "addresses"},
 			{name: "customer_invoice_profiles", parent: "customer_id", list: "invoice_profiles"},
 		}
 	case KindContact:
-		t.search, t.keys = []string{"name", "email"}, []string{"email"}
+		t.search, t.keys = []string{"name", "email", "mobile", "phone"}, []string{"email"}
+		t.matched = true
 		t.parts = []part{{name: "contact_customers", parent: "contact_id", list: "customers"}}
 	case KindProduct:
-		t.search, t.keys = []string{"sku", "name"}, []string{"sku"}
+		t.search, t.keys = []string{"sku", "name", "category"}, []string{"sku"}
 	case KindSegment:
 		t.search, t.keys = []string{"name"}, []string{"name"}
 		t.parts = []part{

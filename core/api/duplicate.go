@@ -1,0 +1,356 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/audit"
+	"crmhub/core/crm"
+	"crmhub/core/duplicate"
+	"crmhub/core/match"
+	"crmhub/core/postgres"
+	"crmhub/core/schema"
+)
+
+// acceptParameter of a creation says that its duplicates were looked at: ?duplicates=accept.
+const acceptParameter = "duplicates"
+
+// matchesBody is what a candidate may repeat.
+type matchesBody struct {
+	Matches []duplicate.Match `json:"matches" nullable:"false" doc:"The surest first. Of what the caller may not see there is its class and its owner's name only."`
+}
+
+// compared reports whether new entities of the kind are checked for duplicates.
+func (e entities) compared() bool { return slices.Contains(crm.Matched(), e.kind) }
+
+func acceptDuplicates() *huma.Param {
+	return queryParameter(acceptParameter, "accept: it is known that this one may be there already.",
+		&huma.Schema{Type: huma.TypeString, Enum: []any{"accept"}}, "accept")
+}
+
+// refuseDuplicate refuses a new entity that is there already.
+func (e entities) refuseDuplicate(ctx context.Context, tx pgx.Tx, entity crm.Entity) error {
+	entity.Normalize()
+	matches, err := duplicate.Check(ctx, tx, e.CRM, entity)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(matches, func(m duplicate.Match) bool { return m.Class == match.Same }) {
+		return nil
+	}
+	return &Problem{
+		Type: problemType("duplicate"), Title: "It is there already", Status: http.StatusConflict,
+		Detail: "Use what is there, ask its owner, or send it again with ?duplicates=accept.", Matches: matches,
+	}
+}
+
+func (e entities) checkDuplicates() operation {
+	return operation{
+		id: "check-" + slug(string(e.kind)) + "-duplicates", needs: may(e.resource(), access.Create), tag: "duplicates", summary: "Look whether " + article(e.kind) + " is there already",
+		description: "Takes what is known of it so far. All of the organization is looked at, whatever the caller may see of it.",
+		body: &content{mediaType: jsonType, schema: &huma.Schema{
+			Type: huma.TypeObject, Description: "Any of the fields of " + componentName(e.kind) + ".", AdditionalProperties: true,
+		}, example: map[string]any{"name": "Northwind Traders", "phone": "+86 10 1234 5678"}},
+		status: http.StatusOK, result: jsonBody(e.document, matchesBody{Matches: []duplicate.Match{matchExample()}}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			doc, err := c.object()
+			if err != nil {
+				return answer{}, err
+			}
+			entity, err := crm.FromDocument(e.kind, e.schema.writable(doc))
+			if err != nil {
+				return answer{}, err
+			}
+			entity.Normalize()
+			var found matchesBody
+			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				found.Matches, err = duplicate.Check(ctx, tx, e.CRM, entity)
+				return err
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			return respond(http.StatusOK, found)
+		},
+	}
+}
+
+type mergeInput struct {
+	LoserID      string   `json:"loser_id" format:"uuid" doc:"What becomes part of the one in the path, and is deleted."`
+	LoserVersion int64    `json:"loser_version" minimum:"1" doc:"The version of it that was seen."`
+	Take         []string `json:"take,omitempty" doc:"Fields that get the loser's value. Others keep their own, and get the loser's where they are empty; lists and custom fields are united."`
+}
+
+func (e entities) mergeInto() operation {
+	return operation{
+		id: "merge-" + slug(string(e.kind)), needs: may(e.resource(), access.Merge), tag: "duplicates", summary: "Merge another " + string(e.kind) + " into it",
+		description: "All that referred to the loser refers to the survivor, with a version and a change for each. A link of the loser moves to the survivor, " +
+			"unless that has a record on the connection already; then the loser's record is deleted there. It can be undone.",
+		parameters: []*huma.Param{ifMatch()},
+		body:       jsonBody(e.document, mergeInput{LoserID: exampleID, LoserVersion: 3, Take: []string{"phone"}}),
+		status:     http.StatusOK, result: jsonBody(e.document, mergeExample()), keyed: true,
+		problems: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			seen, err := c.version()
+			if err != nil {
+				return answer{}, err
+			}
+			in, err := decode[mergeInput](c)
+			if err != nil {
+				return answer{}, err
+			}
+			loser, err := uuid.Parse(in.LoserID)
+			if err != nil {
+				return answer{}, schema.Violations{{Pointer: "/loser_id", Rule: "format", Message: "must be a UUID"}}
+			}
+			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				if err := e.permitMerge(ctx, tx, c, id, loser, in.Take); err != nil {
+					return answer{}, err
+				}
+				var m duplicate.Merge
+				err := postgres.AsHub(ctx, tx, func() (err error) { // what refers to them moves, whosever it is
+					m, err = duplicate.Do(ctx, tx, e.CRM, c.by(), duplicate.Request{
+						Kind: e.kind, Survivor: duplicate.Side{ID: id, Version: seen}, Loser: duplicate.Side{ID: loser, Version: in.LoserVersion}, Take: in.Take,
+					})
+					return err
+				})
+				if err != nil {
+					return answer{}, err
+				}
+				err = audit.Record(ctx, tx, audit.Act{Action: "merged", Entity: string(e.kind), EntityID: id, Detail: map[string]any{"loser_id": loser, "take": in.Take}})
+				if err != nil {
+					return answer{}, err
+				}
+				return respond(http.StatusOK, m)
+			})
+		},
+	}
+}
+
+// permitMerge refuses who may not merge both, or would take fields that he may not write.
+func (e entities) permitMerge(ctx context.Context, tx pgx.Tx, c *call, survivor, loser uuid.UUID, take []string) error {
+	found, err := e.CRM.Get(ctx, tx, e.kind, []uuid.UUID{survivor, loser})
+	if err != nil {
+		return err
+	}
+	for _, id := range []uuid.UUID{survivor, loser} {
+		if found[id] == nil {
+			continue // whoever merges says so
+		}
+		if err := e.permitOn(c, found[id], access.Merge); err != nil {
+			return err
+		}
+	}
+	fields := make(map[string]any, len(take))
+	for _, name := range take {
+		fields[name] = nil
+	}
+	vs := c.who.Unwritable(e.resource(), fields)
+	for i := range vs {
+		at := slices.Index(take, strings.TrimPrefix(vs[i].Pointer, "/"))
+		vs[i].Pointer = "/take/" + strconv.Itoa(max(at, 0))
+	}
+	return vs.Err()
+}
+
+func comparedNames() []string {
+	names := make([]string, 0, len(crm.Matched()))
+	for _, k := range crm.Matched() {
+		names = append(names, string(k))
+	}
+	return names
+}
+
+type findInput struct {
+	Entity string `json:"entity" enum:"customer,contact" doc:"The kind to look through."`
+}
+
+type foundPairs struct {
+	Found int `json:"found" doc:"How many pairs there are, those decided already among them."`
+}
+
+func (s *server) findDuplicates() operation {
+	return operation{
+		id: "find-duplicates", needs: maySome(access.Merge), tag: "duplicates", summary: "Find the duplicates in the whole store",
+		description: "Replaces the pairs that are open; what was decided stays. It takes a while where there are many.",
+		body:        jsonBody(s.document, findInput{Entity: "customer"}),
+		status:      http.StatusOK, result: jsonBody(s.document, foundPairs{Found: 12}), keyed: true,
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			in, err := decode[findInput](c)
+			if err != nil {
+				return answer{}, err
+			}
+			if err := c.permitWhole(access.Merge, crm.Kind(in.Entity)); err != nil {
+				return answer{}, err
+			}
+			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				n, err := duplicate.Find(ctx, tx, crm.Kind(in.Entity))
+				if err != nil {
+					return answer{}, err
+				}
+				return respond(http.StatusOK, foundPairs{Found: n})
+			})
+		},
+	}
+}
+
+func (s *server) listDuplicates() operation {
+	statuses := make([]string, 0, len(duplicate.Statuses()))
+	for _, status := range duplicate.Statuses() {
+		statuses = append(statuses, string(status))
+	}
+	return operation{
+		id: "list-duplicates", needs: maySome(access.Merge), tag: "duplicates", summary: "List pairs that may be one", description: "The surest first.",
+		parameters: append([]*huma.Param{
+			choiceParameter("entity", "Those of this kind.", comparedNames()),
+			choiceParameter("status", "Those of which this was decided.", statuses),
+			idParameter("entity_id", "Those of which this is one."),
+		}, pageParameters()...),
+		status: http.StatusOK, result: jsonBody(s.document, list[duplicate.Pair]{Items: []duplicate.Pair{pairExample()}}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			var faults parameterFaults
+			f := duplicate.Filter{
+				Kind: crm.Kind(c.choiceIn("entity", comparedNames(), &faults)), Status: duplicate.Status(c.choiceIn("status", statuses, &faults)),
+				Entity: c.idIn("entity_id", &faults), After: c.idIn(afterParameter, &faults), Limit: parseLimit(c.query, &faults),
+			}
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			kinds := crm.Matched()
+			if f.Kind != "" {
+				kinds = []crm.Kind{f.Kind}
+			}
+			if err := c.permitWhole(access.Merge, kinds...); err != nil {
+				return answer{}, err
+			}
+			limit := f.Limit
+			f.Limit++
+			var pairs []duplicate.Pair
+			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				pairs, err = duplicate.List(ctx, tx, f)
+				return err
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			next := ""
+			if len(pairs) > limit {
+				pairs = pairs[:limit]
+				next = pairs[limit-1].ID.String()
+			}
+			return respond(http.StatusOK, page(c, pairs, next))
+		},
+	}
+}
+
+func (s *server) dismissDuplicate() operation {
+	dismiss := s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return duplicate.Dismiss(ctx, tx, id) })
+	return operation{
+		id: "dismiss-duplicate", needs: maySome(access.Merge), tag: "duplicates", summary: "Say that the two are two", description: "They stay so when duplicates are found anew.",
+		status: http.StatusOK, result: jsonBody(s.document, pairExample()), keyed: true,
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			if err := c.permitWhole(access.Merge, crm.Matched()...); err != nil {
+				return answer{}, err
+			}
+			return dismiss(ctx, c)
+		},
+	}
+}
+
+func (s *server) listMerges() operation {
+	return operation{
+		id: "list-merges", needs: maySome(access.Merge), tag: "duplicates", summary: "List merges", description: "Newest first, at most 200. Where a deleted entity went to is found by its id.",
+		parameters: []*huma.Param{idParameter("entity_id", "Those that it took part in, on either side.")},
+		status:     http.StatusOK, result: jsonBody(s.document, list[duplicate.Merge]{Items: []duplicate.Merge{mergeExample()}}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			var faults parameterFaults
+			of := c.idIn("entity_id", &faults)
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			if err := c.permitWhole(access.Merge, duplicate.Mergeable()...); err != nil {
+				return answer{}, err
+			}
+			var merges []duplicate.Merge
+			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				merges, err = duplicate.Merges(ctx, tx, of, maxLimit)
+				return err
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			return respond(http.StatusOK, page(c, merges, ""))
+		},
+	}
+}
+
+func (s *server) undoMerge() operation {
+	return operation{
+		id: "undo-merge", needs: maySome(access.Merge), tag: "duplicates", summary: "Make two again of what was merged",
+		description: "The loser is there again, with the references and links that nobody has changed since; the survivor's fields get back what they had. The answer lists what stays.",
+		status:      http.StatusOK, result: jsonBody(s.document, duplicate.Unmerged{
+			Merge: mergeExample(), Fields: []string{"phone"}, References: []crm.Moved{}, Links: []duplicate.LinkMoved{},
+		}), keyed: true,
+		problems: []int{http.StatusUnprocessableEntity},
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			if err := c.permitWhole(access.Merge, duplicate.Mergeable()...); err != nil {
+				return answer{}, err
+			}
+			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				var u duplicate.Unmerged
+				err := postgres.AsHub(ctx, tx, func() (err error) {
+					u, err = duplicate.Undo(ctx, tx, s.CRM, c.by(), id)
+					return err
+				})
+				if err != nil {
+					return answer{}, err
+				}
+				if err := audit.Record(ctx, tx, audit.Act{Action: "unmerged", Entity: "merge", EntityID: id}); err != nil {
+					return answer{}, err
+				}
+				return respond(http.StatusOK, u)
+			})
+		},
+	}
+}
+
+func matchExample() duplicate.Match {
+	id := uuid.MustParse(exampleID)
+	return duplicate.Match{
+		ID: &id, Title: "Northwind Traders Ltd", Owner: "Erika Muster", Class: match.Same, Score: 120,
+		Reasons: []match.Reason{{Kind: match.Phone, Score: 60}, {Kind: match.Name, Score: 60}},
+	}
+}
+
+func pairExample() duplicate.Pair {
+	at := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	return duplicate.Pair{
+		ID: uuid.MustParse(exampleID), Kind: crm.KindCustomer, A: uuid.MustParse(exampleID), B: uuid.MustParse(exampleID), Score: 70,
+		Reasons: []match.Reason{{Kind: match.Name, Score: 60}, {Kind: match.City, Score: 10}}, Status: duplicate.Open, CreatedAt: at, UpdatedAt: at, UpdatedBy: exampleActor,
+	}
+}
+
+func mergeExample() duplicate.Merge {
+	id := uuid.MustParse(exampleID)
+	return duplicate.Merge{
+		ID: id, Kind: crm.KindCustomer, SurvivorID: id, LoserID: id, References: []crm.Moved{{Kind: crm.KindOrder, ID: id, Field: "customer_id"}},
+		Links: []duplicate.LinkMoved{{ID: id, ConnectionID: id, RemoteID: "1001", Moved: true}}, MergedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), MergedBy: exampleActor,
+	}
+}

@@ -1,0 +1,103 @@
+package match
+
+import "slices"
+
+// Reason is a fact that two records share, and what it counts.
+type Reason struct {
+	Kind  string `json:"kind" enum:"uscc,tax_id,phone,email,domain,name,similar_name,full_name,person,city" doc:"What is the same: similar_name is nearly the same name, person a name at the same customer."`
+	Score int    `json:"score" doc:"What it counts."`
+}
+
+// Class says what a score asks for.
+type Class string
+
+// The classes.
+const (
+	Same     Class = "same"     // 100 and more: nothing is made or left without somebody's say
+	Possible Class = "possible" // 60 to 99: somebody should look
+	Distinct Class = "distinct"
+)
+
+// Result is how much two records have in common.
+type Result struct {
+	Score   int      `json:"score" doc:"100 and more is the same, 60 to 99 possibly."`
+	Reasons []Reason `json:"reasons" nullable:"false" doc:"What it is made of."`
+}
+
+// Class says what the score asks for.
+func (r Result) Class() Class {
+	switch {
+	case r.Score >= 100:
+		return Same
+	case r.Score >= 60:
+		return Possible
+	default:
+		return Distinct
+	}
+}
+
+// weights are what shared facts count. What another implies counts once: an equal USCC is an equal tax number as well.
+var weights = []Reason{ //nolint:gochecknoglobals // a table
+	{USCC, 100}, {TaxID, 100}, {Phone, 60}, {Email, 60}, {Domain, 20}, {Name, 60}, {Person, 60}, {FullName, 20}, {City, 10},
+}
+
+const (
+	similarName = 40
+	// Similar is from which likeness on two names count as nearly the same.
+	Similar = 0.8
+)
+
+// Compare scores two records of companies, or of people.
+func Compare(a, b Keys) Result {
+	likeness := 0.0
+	if a.Name() != b.Name() {
+		likeness = Likeness(a.Name(), b.Name())
+	}
+	return Weigh(a.Shared(b), likeness)
+}
+
+// Weigh scores what two records share; likeness is that of their names where they differ.
+func Weigh(shared Keys, likeness float64) Result {
+	r := Result{Reasons: []Reason{}}
+	has := func(kind string) bool {
+		return slices.ContainsFunc(shared, func(k Key) bool { return k.Kind() == kind })
+	}
+	for _, w := range weights {
+		if !has(w.Kind) ||
+			w.Kind == TaxID && has(USCC) ||
+			w.Kind == Domain && has(Email) ||
+			w.Kind == FullName && has(Person) ||
+			w.Kind == City && r.Score == 0 && likeness < Similar {
+			continue
+		}
+		r.Reasons, r.Score = append(r.Reasons, w), r.Score+w.Score
+	}
+	if likeness >= Similar {
+		r.Reasons, r.Score = append(r.Reasons, Reason{"similar_name", similarName}), r.Score+similarName
+	}
+	return r
+}
+
+// Likeness is how many of the pairs of neighbouring characters that either text has both have (Jaccard), from 0 to 1.
+func Likeness(a, b string) float64 {
+	x, y := pairs(a), pairs(b)
+	both := 0
+	for p := range x {
+		if y[p] {
+			both++
+		}
+	}
+	if len(x)+len(y) == both {
+		return 0
+	}
+	return float64(both) / float64(len(x)+len(y)-both)
+}
+
+func pairs(s string) map[[2]rune]bool {
+	runes := []rune(s)
+	set := make(map[[2]rune]bool, len(runes))
+	for i := 1; i < len(runes); i++ {
+		set[[2]rune{runes[i-1], runes[i]}] = true
+	}
+	return set
+}
