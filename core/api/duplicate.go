@@ -193,7 +193,7 @@ func (s *server) findDuplicates() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			if err := c.permitWhole(access.Merge, crm.Kind(in.Entity)); err != nil {
+			if err := c.permitMerging(crm.Kind(in.Entity)); err != nil {
 				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
@@ -233,7 +233,7 @@ func (s *server) listDuplicates() operation {
 			if f.Kind != "" {
 				kinds = []crm.Kind{f.Kind}
 			}
-			if err := c.permitWhole(access.Merge, kinds...); err != nil {
+			if err := c.permitMerging(kinds...); err != nil {
 				return answer{}, err
 			}
 			limit := f.Limit
@@ -262,7 +262,7 @@ func (s *server) dismissDuplicate() operation {
 		id: "dismiss-duplicate", needs: maySome(access.Merge), tag: "duplicates", summary: "Say that the two are two", description: "They stay so when duplicates are found anew.",
 		status: http.StatusOK, result: jsonBody(s.document, pairExample()), keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			if err := c.permitWhole(access.Merge, crm.Matched()...); err != nil {
+			if err := c.permitMerging(crm.Matched()...); err != nil {
 				return answer{}, err
 			}
 			return dismiss(ctx, c)
@@ -281,7 +281,7 @@ func (s *server) listMerges() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			if err := c.permitWhole(access.Merge, duplicate.Mergeable()...); err != nil {
+			if err := c.permitMerging(duplicate.Mergeable()...); err != nil {
 				return answer{}, err
 			}
 			var merges []duplicate.Merge
@@ -310,7 +310,7 @@ func (s *server) undoMerge() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			if err := c.permitWhole(access.Merge, duplicate.Mergeable()...); err != nil {
+			if err := c.permitMerging(duplicate.Mergeable()...); err != nil {
 				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {

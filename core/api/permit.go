@@ -78,11 +78,11 @@ func (c *call) permit(k crm.Kind, actions ...access.Action) error {
 	return nil
 }
 
-// permitWhole refuses a caller whose permission does not reach everybody's entities of the kinds.
-func (c *call) permitWhole(a access.Action, kinds ...crm.Kind) error {
+// permitMerging refuses a caller whose permission to merge does not reach everybody's entities of the kinds.
+func (c *call) permitMerging(kinds ...crm.Kind) error {
 	for _, k := range kinds {
-		if c.who.May(access.Resource(k), a) != postgres.ScopeOrganization {
-			n := may(access.Resource(k), a)
+		if c.who.May(access.Resource(k), access.Merge) != postgres.ScopeOrganization {
+			n := may(access.Resource(k), access.Merge)
 			return forbidden(n, "It needs the permission "+n.String()+" for the whole organization.")
 		}
 	}
