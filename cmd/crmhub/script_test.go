@@ -172,7 +172,7 @@ func repeatUntil(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
-	client := &http.Client{Timeout: time.Second}
+	client := &http.Client{Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
 	poll(ts, func() error {
 		r, err := client.Get("http://" + ts.Getenv("CRMHUB_LISTEN") + "/readyz")
@@ -187,11 +187,11 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 	})
 }
 
-// poll calls check until it gives no error, for half a minute at most.
+// poll calls check until it gives no error, for two minutes at most: the machine may be busy with other tests.
 func poll(ts *testscript.TestScript, check func() error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		err := check()
 		switch {
 		case err == nil:
