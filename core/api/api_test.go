@@ -285,7 +285,7 @@ func (l *lockedBuffer) String() string {
 // until asks a condition again and again, and fails the test when it does not come true.
 func until(t *testing.T, what string, condition func() (bool, error)) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		ok, err := condition()
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)

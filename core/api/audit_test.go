@@ -13,7 +13,7 @@ import (
 // seal waits until the audit trails hold as much as they will.
 func (h *hub) seal(path string, has string) {
 	h.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		if _, err := h.sealer.Seal(h.t.Context()); err != nil {
 			h.t.Fatal(err)
 		}

@@ -81,7 +81,7 @@ func (o *office) record(acts ...Act) {
 // seal seals until n entries are. It may take a while: transactions of other tests on the server hold it up.
 func (o *office) seal(n int) {
 	o.Helper()
-	for deadline := time.Now().Add(30 * time.Second); n > 0; {
+	for deadline := time.Now().Add(2 * time.Minute); n > 0; {
 		sealed, err := o.sealer.Seal(o.Context())
 		if err != nil {
 			o.Fatal(err)
@@ -295,7 +295,7 @@ func TestSealerWorksWhileItLeads(t *testing.T) {
 		o.record(Act{Action: "created", Entity: "token"})
 		select {
 		case <-sealed:
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("nothing is sealed")
 		}
 	}
@@ -373,7 +373,7 @@ func (o *office) relayUntil(n int) {
 	})
 	done := make(chan error, 1)
 	go func() { done <- relay.Run(ctx) }()
-	for deadline := time.Now().Add(30 * time.Second); len(o.trail()) < n; {
+	for deadline := time.Now().Add(2 * time.Minute); len(o.trail()) < n; {
 		if _, err := o.sealer.Seal(ctx); err != nil && !errors.Is(err, errMoved) {
 			o.Fatal(err)
 		}

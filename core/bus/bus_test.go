@@ -173,7 +173,7 @@ func TestReadersOfAGroupShareTheWork(t *testing.T) {
 		select {
 		case id := <-got:
 			delete(missing, id) // once at least: the group may share anew meanwhile
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("%d of %d events were not delivered", len(missing), len(events))
 		}
 	}

@@ -107,7 +107,7 @@ func (f *fixture) claim(worker int32) (t *job.Task) {
 // eventually waits for what another goroutine or the server brings about.
 func (f *fixture) eventually(what string, ok func() bool) {
 	f.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
 		if time.Now().After(deadline) {
 			f.Fatal("it did not happen in 20 s:", what)
 		}

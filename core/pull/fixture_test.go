@@ -188,7 +188,7 @@ func (f *fixture) get(r job.Run) (got job.Run) {
 
 func (f *fixture) eventually(what string, ok func() bool) {
 	f.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
 		if time.Now().After(deadline) {
 			f.Fatal("it did not happen in 30 s:", what)
 		}

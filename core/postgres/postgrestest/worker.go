@@ -39,7 +39,7 @@ func Worker(t testing.TB, db *postgres.DB) (id int32, die func()) {
 	return id, func() {
 		t.Helper()
 		end()
-		for deadline := time.Now().Add(10 * time.Second); Alive(t, db, id); {
+		for deadline := time.Now().Add(2 * time.Minute); Alive(t, db, id); {
 			if time.Now().After(deadline) {
 				t.Fatal("the worker does not die")
 			}
