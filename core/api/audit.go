@@ -82,9 +82,12 @@ func (s *server) getAudit() operation {
 // maxVerified bounds how long a request recomputes: a second or two.
 const maxVerified = 100_000
 
+// lastNumber is more entries than there will ever be, and exact in JSON.
+const lastNumber = 1 << 53
+
 func (s *server) verifyAudit() operation {
-	one, most := 1.0, float64(maxVerified)
-	number := &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &one}
+	one, most, last := 1.0, float64(maxVerified), float64(lastNumber)
+	number := &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &one, Maximum: &last}
 	return operation{
 		id: "verify-audit", needs: may(access.Audit, access.Read), tag: "audit", summary: "Verify the audit trail",
 		description: "Recomputes the hashes of a part of the trail and says where it breaks first. While more is true, go on from the number after last. " +
@@ -96,7 +99,7 @@ func (s *server) verifyAudit() operation {
 		status: http.StatusOK, result: jsonBody(s.document, audit.Report{Entries: 41, Last: 41, Hash: audit.Hash{0x5f}, Fault: &audit.Fault{Number: 42, Kind: audit.Changed}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
-			r := audit.Range{From: c.numberIn("from", 1, 1<<62, &faults), Limit: c.numberIn(limitParameter, maxVerified, maxVerified, &faults)}
+			r := audit.Range{From: c.numberIn("from", 1, lastNumber, &faults), Limit: c.numberIn(limitParameter, maxVerified, maxVerified, &faults)}
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}

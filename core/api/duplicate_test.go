@@ -53,9 +53,9 @@ func TestDuplicatesAreRefusedFoundAndMerged(t *testing.T) {
 	h.mergeSome()
 	const twin = `{"name":"Zwilling GmbH","kind":"company","lifecycle":"lead","phone":"+4930123456"}`
 	h.play([]scenario{
-		{name: "a check", method: "POST", path: "/customers/check-duplicates", body: `{"phone":"030123456"}`, status: 200, has: []string{`{"matches":[]}`}},
-		{name: "a hit", method: "POST", path: "/customers/check-duplicates", body: `{"phone":"+4930123456"}`, status: 200, has: []string{`"id":"` + h.ids["twin"] + `"`, `"class":"possible"`, `"reasons":[{"kind":"phone","score":60}]`}},
-		{name: "no such field", method: "POST", path: "/customers/check-duplicates", body: `{"telephone":"1"}`, status: 422, has: []string{`"pointer":"/telephone"`}},
+		{name: "a check", method: "POST", path: "/duplicates/check-customers", body: `{"phone":"030123456"}`, status: 200, has: []string{`{"matches":[]}`}},
+		{name: "a hit", method: "POST", path: "/duplicates/check-customers", body: `{"phone":"+4930123456"}`, status: 200, has: []string{`"id":"` + h.ids["twin"] + `"`, `"class":"possible"`, `"reasons":[{"kind":"phone","score":60}]`}},
+		{name: "no such field", method: "POST", path: "/duplicates/check-customers", body: `{"telephone":"1"}`, status: 422, has: []string{`"pointer":"/telephone"`}},
 		{name: "a repetition", method: "POST", path: "/customers", body: twin, status: 409, has: []string{"urn:crmhub:problem:duplicate", `"id":"` + h.ids["twin"] + `"`, `"score":120`}},
 		{name: "meant so", method: "POST", path: "/customers?duplicates=accept", body: twin, status: 201},
 		{name: "another word", method: "POST", path: "/customers?duplicates=yes", body: twin, status: 400, has: []string{`"parameter":"duplicates"`}},

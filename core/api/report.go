@@ -48,12 +48,12 @@ func (s *server) runReport(r report.Report) operation {
 			if err := c.permitAmounts(r); err != nil {
 				return answer{}, err
 			}
-			given := report.Parameters{}
-			for name := range c.query {
-				given[name] = c.query.Get(name)
+			given, err := c.reportParameters(r.Parameters)
+			if err != nil {
+				return answer{}, err
 			}
 			var result report.Result
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 				result, err = s.reports.Run(ctx, tx, r, given)
 				return err
 			})
@@ -63,6 +63,22 @@ func (s *server) runReport(r report.Report) operation {
 			return respond(http.StatusOK, result)
 		},
 	}
+}
+
+// reportParameters reads what a report is asked for. A parameter that is there says something.
+func (c *call) reportParameters(known []report.Parameter) (report.Parameters, error) {
+	given := report.Parameters{}
+	var faults parameterFaults
+	for _, p := range known {
+		if !c.query.Has(p.Name) {
+			continue
+		}
+		given[p.Name] = c.query.Get(p.Name)
+		if given[p.Name] == "" {
+			faults.add(p.Name, "format", "must not be empty: leave it out")
+		}
+	}
+	return given, faults.err()
 }
 
 // permitAmounts refuses a report to whom a field rule hides amounts that it adds up.
@@ -112,14 +128,12 @@ func (s *server) listReportRows(r report.Report) operation {
 				key := c.query.Get("key")
 				ask.Key = &key
 			}
-			given := report.Parameters{}
-			for _, p := range parameters {
-				if c.query.Has(p.Name) {
-					given[p.Name] = c.query.Get(p.Name)
-				}
+			given, err := c.reportParameters(parameters)
+			if err != nil {
+				return answer{}, err
 			}
 			var found report.Page
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 				found, err = s.reports.Rows(ctx, tx, r, given, ask)
 				return err
 			})

@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"strings"
 
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
@@ -26,7 +27,7 @@ func (s *server) table() ([]route, error) {
 			route{"GET " + e.path + "/{id}/history", e.history()},
 		)
 		if e.compared() {
-			routes = append(routes, route{"POST " + e.path + "/check-duplicates", e.checkDuplicates()})
+			routes = append(routes, route{"POST /duplicates/check-" + strings.TrimPrefix(e.path, "/"), e.checkDuplicates()})
 		}
 		if slices.Contains(duplicate.Mergeable(), e.kind) {
 			routes = append(routes, route{"POST " + e.path + "/{id}/merge", e.mergeInto()})

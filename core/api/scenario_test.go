@@ -114,6 +114,8 @@ func TestLists(t *testing.T) {
 		{name: "empty", method: "GET", path: "/customers?level[null]=true", status: 200, has: []string{`"code":"C"`}, hasNot: []string{`"code":"A"`}},
 		{name: "text", method: "GET", path: "/customers?q=cäs", status: 200, has: []string{`"code":"C"`}, hasNot: []string{`"code":"A"`}},
 		{name: "nothing", method: "GET", path: "/orders", status: 200, has: []string{`{"items":[]}`}},
+		{name: "a zone that PostgreSQL does not know", method: "GET", path: "/customers?updated_at[ge]=2003-12-30T16:40:22-23:38", status: 200, has: []string{`"code":"A"`}},
+		{name: "a year before all", method: "GET", path: "/customers?updated_at[ge]=0001-01-01T00:00:00%2B01:00", status: 400, has: []string{`"parameter":"updated_at[ge]"`}},
 		{name: "first page", method: "GET", path: "/customers?sort=-name&limit=1&level[null]=false", status: 200, has: []string{`"code":"B"`, `"next":"/api/v1/customers?after=`, `level%5Bnull%5D=false`}, hasNot: []string{`"code":"A"`}},
 
 		{name: "unknown parameter", method: "GET", path: "/customers?colour=red&b%ADd=1", status: 400, has: []string{`"parameter":"colour"`, `"rule":"unknown"`}},

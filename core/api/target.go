@@ -51,6 +51,9 @@ func (s *server) listTargets() operation {
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
 			owner := c.idIn("owner_id", &faults)
+			if c.query.Has("month") && c.query.Get("month") == "" {
+				faults.add("month", "format", "must be a month like 2026-01")
+			}
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}

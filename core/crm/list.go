@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -216,8 +217,10 @@ func (l *listing) condition(at string, c Condition) {
 			l.add(at+"/value", "type", "must be a list of texts")
 			return
 		}
+		values = slices.Clone(values)
 		for i, v := range values {
 			l.check(at+"/value/"+strconv.Itoa(i), f, v)
+			values[i] = f.inUTC(v)
 		}
 		l.where = append(l.where, f.sql()+" = any("+l.arg(values)+"::text[]::"+f.sqlType()+"[])")
 		return
@@ -258,7 +261,7 @@ func (l *listing) condition(at string, c Condition) {
 		return
 	}
 	if l.check(at+"/value", f, value) {
-		l.where = append(l.where, f.sql()+" "+sign+" "+l.arg(value)+"::text::"+f.sqlType())
+		l.where = append(l.where, f.sql()+" "+sign+" "+l.arg(f.inUTC(value))+"::text::"+f.sqlType())
 	}
 }
 
@@ -286,9 +289,26 @@ func (f field) parse(s string) (err error) {
 	case integer:
 		_, err = strconv.ParseInt(s, 10, f.goType.Bits())
 	default:
-		err = setText(f.typ, s, reflect.New(f.goType).Elem())
+		v := reflect.New(f.goType).Elem()
+		if err = setText(f.typ, s, v); err == nil && f.typ == instant {
+			if at, _ := reflect.TypeAssert[time.Time](v); at.UTC().Year() < 1 || at.UTC().Year() > 9999 {
+				err = errForm
+			}
+		}
 	}
 	return err
+}
+
+// inUTC is a value as PostgreSQL takes it: it knows no zone that is 16 hours or more away from UTC.
+func (f field) inUTC(s string) string {
+	if f.typ != instant {
+		return s
+	}
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return s // check tells
+	}
+	return at.UTC().Format(time.RFC3339Nano)
 }
 
 // sqlType is the type a text is cast to for comparison with the field's column.
