@@ -101,7 +101,7 @@ func places(holder, k Kind) []place {
 func referrers(ctx context.Context, tx pgx.Tx, holder, k Kind, to uuid.UUID) ([]uuid.UUID, error) {
 	var selects []string
 	for _, p := range places(holder, k) {
-		selects = append(selects, "select "+p.entity+" from "+p.table+" where "+p.column+" = $1")
+		selects = append(selects, "select distinct "+p.entity+" from "+p.table+" where "+p.column+" = $1")
 	}
 	if len(selects) == 0 {
 		return nil, nil
