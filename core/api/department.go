@@ -68,17 +68,7 @@ func (s *server) getDepartment() operation {
 	return operation{
 		id: "get-department", needs: may(access.Organizations, access.Read), tag: "access", summary: "Get a department",
 		status: http.StatusOK, result: jsonBody(s.document, departmentExample()),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			d, err := s.Access.Department(ctx, c.who.Principal, id)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, showDepartment(d))
-		},
+		serve: showOnID(s.Access.Department, showDepartment),
 	}
 }
 

@@ -166,13 +166,7 @@ func (e entities) permitMerge(ctx context.Context, tx pgx.Tx, c *call, survivor,
 	return vs.Err()
 }
 
-func comparedNames() []string {
-	names := make([]string, 0, len(crm.Matched()))
-	for _, k := range crm.Matched() {
-		names = append(names, string(k))
-	}
-	return names
-}
+func comparedNames() []string { return namesOf(crm.Matched()) }
 
 type findInput struct {
 	Entity string `json:"entity" enum:"customer,contact" doc:"The kind to look through."`

@@ -96,10 +96,12 @@ func article(kind crm.Kind) string {
 	}
 }
 
-func kindNames() []string {
-	names := make([]string, 0, len(crm.Kinds()))
-	for _, k := range crm.Kinds() {
-		names = append(names, string(k))
+func kindNames() []string { return namesOf(crm.Kinds()) }
+
+func namesOf(kinds []crm.Kind) []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
 	}
 	return names
 }

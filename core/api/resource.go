@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // What the resources of the hub (connections, jobs, runs, links, dead letters, tokens) have in common.
@@ -48,6 +50,21 @@ func (s *server) writeOnID(do func(ctx context.Context, tx pgx.Tx, id uuid.UUID)
 			}
 			return respond(http.StatusOK, changed)
 		})
+	}
+}
+
+// showOnID serves what package access reads by the id in the path.
+func showOnID[T, V any](read func(ctx context.Context, p postgres.Principal, id uuid.UUID) (T, error), show func(T) V) func(context.Context, *call) (answer, error) {
+	return func(ctx context.Context, c *call) (answer, error) {
+		id, err := c.id()
+		if err != nil {
+			return answer{}, err
+		}
+		found, err := read(ctx, c.who.Principal, id)
+		if err != nil {
+			return answer{}, err
+		}
+		return respond(http.StatusOK, show(found))
 	}
 }
 

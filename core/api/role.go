@@ -91,17 +91,7 @@ func (s *server) getRole() operation {
 	return operation{
 		id: "get-role", needs: may(access.Roles, access.Read), tag: "access", summary: "Get a role",
 		status: http.StatusOK, result: jsonBody(s.document, roleExample()),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			r, err := s.Access.Role(ctx, c.who.Principal, id)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, showRole(r))
-		},
+		serve: showOnID(s.Access.Role, showRole),
 	}
 }
 

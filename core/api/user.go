@@ -88,17 +88,7 @@ func (s *server) getUser() operation {
 	return operation{
 		id: "get-user", needs: may(access.Users, access.Read), tag: "access", summary: "Get a user",
 		status: http.StatusOK, result: jsonBody(s.document, userExample()),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			u, err := s.Access.User(ctx, c.who.Principal, id)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, showUser(u))
-		},
+		serve: showOnID(s.Access.User, showUser),
 	}
 }
 
