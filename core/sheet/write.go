@@ -74,7 +74,7 @@ func newCSVWriter(to io.Writer, columns []Column) (*csvWriter, error) {
 func (w *csvWriter) Write(cells []string) error {
 	for i, c := range cells {
 		if w.columns[i].Type != Number || !numberForm.MatchString(c) {
-			c = guard(c)
+			c = guard(lineEnds.Replace(c))
 		}
 		w.cells[i] = c
 	}
@@ -85,6 +85,9 @@ func (w *csvWriter) Close() error {
 	w.out.Flush()
 	return errors.Join(w.out.Error(), w.buffer.Flush())
 }
+
+// lineEnds makes every line end within a cell the one that csv.Writer turns into CRLF: it would drop a lone CR.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n") //nolint:gochecknoglobals // a constant
 
 var numberForm = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 
