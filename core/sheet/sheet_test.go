@@ -262,6 +262,7 @@ func FuzzText(f *testing.F) {
 	f.Add([]byte("a,b\n1,\"2\n\"\n"), byte(0), byte(0))
 	f.Add([]byte("\xff\xfea\x00"), byte(1), byte(2))
 	f.Add([]byte("\"0\r \"\n"), byte(1), byte(0))
+	f.Add([]byte("''+\n"), byte(1), byte(0))
 	f.Add([]byte("编码;\x81\x30\x81\x30\n'=1"), byte(3), byte(1))
 	f.Fuzz(func(t *testing.T, b []byte, encoding, delimiter byte) {
 		var s sheet.Sensor

@@ -91,9 +91,10 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n") //nolint:gochecknog
 
 var numberForm = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 
-// guard keeps a cell from being a formula: what a spreadsheet would begin to calculate gets an apostrophe before it.
+// guard keeps a cell from being a formula: what a spreadsheet would begin to calculate gets an apostrophe before it. So does
+// what looks guarded already, or unguard would take its own apostrophe away.
 func guard(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
+	if isFormula(strings.TrimLeft(s, "'")) {
 		return "'" + s
 	}
 	return s
@@ -101,11 +102,13 @@ func guard(s string) string {
 
 // unguard takes away the apostrophe that guard wrote, so that what was exported comes back the same.
 func unguard(s string) string {
-	if len(s) > 1 && s[0] == '\'' && strings.IndexByte("=+-@\t\r", s[1]) >= 0 {
+	if strings.HasPrefix(s, "'") && isFormula(strings.TrimLeft(s, "'")) {
 		return s[1:]
 	}
 	return s
 }
+
+func isFormula(s string) bool { return s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 }
 
 // xlsxWriter writes typed cells; the header stays in sight. The sheet goes through a temporary file.
 type xlsxWriter struct {
