@@ -30,8 +30,8 @@ type Match struct {
 	Reasons []match.Reason `json:"reasons,omitempty"`
 }
 
-// most is how many records that share a key are looked at: a key that more share says nothing.
-const most = 200
+// most is how many records are looked at that share a sure key, and how many that share a vague one.
+const most = 100
 
 // ErrNotFound says that there is no such pair or merge here, or that it was undone.
 var ErrNotFound = errors.New("no such pair or merge")
@@ -45,30 +45,30 @@ func Check(ctx context.Context, tx pgx.Tx, store *crm.Store, e crm.Entity) ([]Ma
 	if !slices.Contains(crm.Matched(), e.Kind()) {
 		return nil, fmt.Errorf("check %s for duplicates: %w", e.Kind(), ErrKind)
 	}
-	keys := crm.MatchKeys(e)
-	near, err := nearby(ctx, tx, e.Kind(), keys)
+	near, err := nearby(ctx, tx, e.Kind(), crm.MatchKeys(e))
 	if err != nil {
 		return nil, fmt.Errorf("check %s for duplicates: %w", e.Kind(), err)
 	}
-	ids := make([]uuid.UUID, 0, len(near))
-	for _, n := range near {
-		ids = append(ids, n.id)
+	near = slices.DeleteFunc(near, func(n neighbour) bool {
+		return n.result.Class() == match.Distinct || n.id == crm.HeadOf(e).ID
+	})
+	if len(near) == 0 {
+		return []Match{}, nil
+	}
+	ids := make([]uuid.UUID, len(near))
+	for i, n := range near {
+		ids[i] = n.id
 	}
 	titles, err := store.Titles(ctx, tx, e.Kind(), ids)
 	if err != nil {
 		return nil, fmt.Errorf("check %s for duplicates: %w", e.Kind(), err)
 	}
-	matches := []Match{}
-	for _, n := range near {
-		result := match.Weigh(n.shared, n.likeness)
-		if result.Class() == match.Distinct || n.id == crm.HeadOf(e).ID {
-			continue
-		}
-		m := Match{Owner: n.owner, Class: result.Class()}
+	matches := make([]Match, len(near))
+	for i, n := range near {
+		matches[i] = Match{Owner: n.owner, Class: n.result.Class()}
 		if title, seen := titles[n.id]; seen {
-			m.ID, m.Title, m.Score, m.Reasons = &n.id, title, result.Score, result.Reasons
+			matches[i].ID, matches[i].Title, matches[i].Score, matches[i].Reasons = &n.id, title, n.result.Score, n.result.Reasons
 		}
-		matches = append(matches, m)
 	}
 	slices.SortStableFunc(matches, func(a, b Match) int { return b.rank() - a.rank() })
 	return matches, nil
@@ -84,30 +84,33 @@ func (m Match) rank() int {
 
 // neighbour is a stored record that shares a key.
 type neighbour struct {
-	id       uuid.UUID
-	shared   match.Keys
-	likeness float64 // of the names, where they differ
-	owner    string
+	id     uuid.UUID
+	owner  string
+	result match.Result
 }
 
 func nearby(ctx context.Context, tx pgx.Tx, k crm.Kind, keys match.Keys) ([]neighbour, error) {
-	var wanted match.Keys
-	var name *match.Key
+	sure, vague := match.Keys{}, match.Keys{}
 	for _, key := range keys {
-		if key.Searching() {
-			wanted = append(wanted, key)
-		}
-		if key.Kind() == match.Name {
-			name = &key
+		switch {
+		case key.Vague():
+			vague = append(vague, key)
+		case key.Searching():
+			sure = append(sure, key)
 		}
 	}
-	rows, err := tx.Query(ctx, "select id, shared, coalesce(likeness, 0), coalesce(owner, '') from crmhub_matches($1, $2, $3, $4, $5)",
-		crm.TableOf(k), keys, wanted, name, most)
+	rows, err := tx.Query(ctx, "select id, coalesce(owner, ''), shared, coalesce(name, '') from crmhub_matches($1, $2, $3, $4, $5)",
+		crm.TableOf(k), keys, sure, vague, most)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (n neighbour, err error) {
-		err = row.Scan(&n.id, &n.shared, &n.likeness, &n.owner)
-		return n, err
+		var shared match.Keys
+		var name string
+		if err := row.Scan(&n.id, &n.owner, &shared, &name); err != nil {
+			return n, err
+		}
+		n.result = match.Weigh(shared, name, keys.Name())
+		return n, nil
 	})
 }

@@ -3,13 +3,12 @@ package duplicate_test
 import (
 	"context"
 	"errors"
-	"math"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"pgregory.net/rapid"
 
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
@@ -161,20 +160,21 @@ func TestCheckLooksBeyondTheScopeAndTellsNoMore(t *testing.T) {
 	}
 }
 
-func TestLikenessIsTheSameInTheDatabase(t *testing.T) {
+// However many names begin like the one asked about, the one with its tax number is found.
+func TestSureKeysAreNotCrowdedOut(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	name := rapid.StringMatching(`[a-c华为技]{0,8}`)
-	rapid.Check(t, func(rt *rapid.T) {
-		a, b := name.Draw(rt, "a"), name.Draw(rt, "b")
-		var got float64
-		o.do(t, func(ctx context.Context, tx pgx.Tx) error {
-			return tx.QueryRow(ctx, "select crmhub_likeness($1, $2)", a, b).Scan(&got)
-		})
-		if want := match.Likeness(a, b); math.Abs(got-want) > 1e-9 {
-			rt.Errorf("%q and %q: %v in the database, %v here", a, b, got, want)
-		}
-	})
+	var crowd []crm.Entity
+	for i := range 250 {
+		crowd = append(crowd, &crm.Customer{Name: fmt.Sprintf("Customer of place %03d far away", i)})
+	}
+	o.do(t, func(ctx context.Context, tx pgx.Tx) error { return o.store.Save(ctx, tx, o.by(), crowd) })
+	sure := &crm.Customer{Name: "Customer at last", TaxID: "DE7"}
+	o.save(t, sure)
+	found := o.check(t, &crm.Customer{Name: "Customer elsewhere", TaxID: "DE 7"})
+	if len(found) != 1 || found[0].ID == nil || *found[0].ID != sure.ID || found[0].Class != match.Same {
+		t.Errorf("found %+v", found)
+	}
 }
 
 func TestFindKeepsWhatWasDecided(t *testing.T) {

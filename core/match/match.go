@@ -44,6 +44,9 @@ func (k Key) Value() string {
 // Searching reports whether records are looked for by the key. What the others say is shared by too many, and never enough.
 func (k Key) Searching() bool { return k.Kind() != City && k.Kind() != Domain && k.Kind() != FullName }
 
+// Vague reports whether many may share the key that have nothing to do with each other.
+func (k Key) Vague() bool { return k.Kind() == Head || k.Kind() == Tail }
+
 // Keys are the keys of one record, in order, each once.
 type Keys []Key
 

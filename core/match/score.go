@@ -48,16 +48,14 @@ const (
 )
 
 // Compare scores two records of companies, or of people.
-func Compare(a, b Keys) Result {
-	likeness := 0.0
-	if a.Name() != b.Name() {
-		likeness = Likeness(a.Name(), b.Name())
-	}
-	return Weigh(a.Shared(b), likeness)
-}
+func Compare(a, b Keys) Result { return Weigh(a.Shared(b), a.Name(), b.Name()) }
 
-// Weigh scores what two records share; likeness is that of their names where they differ.
-func Weigh(shared Keys, likeness float64) Result {
+// Weigh scores what two records share, and the likeness of their names where these differ.
+func Weigh(shared Keys, name, other string) Result {
+	likeness := 0.0
+	if name != other {
+		likeness = Likeness(name, other)
+	}
 	r := Result{Reasons: []Reason{}}
 	has := func(kind string) bool {
 		return slices.ContainsFunc(shared, func(k Key) bool { return k.Kind() == kind })

@@ -71,7 +71,8 @@ declare t text;
 begin
     foreach t in array array['customers', 'contacts'] loop
         execute format('alter table %I add column match_keys text[]', t);
-        execute format('create index %I on %I using gin (match_keys)', t || '_match_keys', t);
+        -- What waits to be sorted in is read by every look-up, so it stays short.
+        execute format('create index %I on %I using gin (match_keys) with (gin_pending_list_limit = 512)', t || '_match_keys', t);
         execute format('grant select (match_keys, owner_id, deleted_at) on %I to crmhub_lookup', t);
     end loop;
 end $$;
@@ -79,37 +80,28 @@ end $$;
 grant select (organization_id, id, name) on users to crmhub_lookup;
 create policy find on users for select to crmhub_lookup using (true);
 
--- How many of the pairs of neighbouring characters that either text has both have; as Likeness of package match.
-create function crmhub_likeness(a text, b text) returns double precision language sql immutable strict parallel safe as $$
-    select coalesce(count(*) filter (where n = 2)::double precision / nullif(count(*), 0), 0)
-    from (
-        select count(*) as n
-        from (
-            select distinct 1 as of, substr(a, i, 2) as pair from generate_series(1, char_length(a) - 1) i
-            union all
-            select distinct 2, substr(b, i, 2) from generate_series(1, char_length(b) - 1) i
-        ) p
-        group by pair
-    ) c
-$$;
-
 -- Duplicates beyond the caller's own scope: of the rows of his organization that share a key with these, at most so many,
--- the id, the keys that the caller has named himself, how like the names are, and whose the row is. It says nothing else
--- of a row, and it is the one way past the scope.
+-- the id, the keys that the caller has named himself, the row's name in its normal form, and whose the row is. It says
+-- nothing else of a row, and it is the one way past the scope. Rows that share one of the keys `sure` are not crowded out
+-- by those that share only one of `vague`, the beginning or the end of a name. Without enable_seqscan = off the planner
+-- believes that so few rows are soon found by reading the table.
 -- +goose StatementBegin
-create function crmhub_matches(kind text, keys text[], wanted text[], name text, most integer)
-    returns table (id uuid, shared text[], likeness double precision, owner text)
-    language plpgsql stable security definer set search_path from current as $$
+create function crmhub_matches(kind text, keys text[], sure text[], vague text[], most integer)
+    returns table (id uuid, shared text[], name text, owner text)
+    language plpgsql stable security definer set search_path from current set enable_seqscan = off as $$
 begin
     return query execute format('
         select r.id, array(select unnest(r.match_keys) intersect select unnest($1)),
-            case when $3 is not null and not $3 = any (r.match_keys) then
-                (select max(crmhub_likeness(substr(k, 6), substr($3, 6))) from unnest(r.match_keys) k where k like ''name:%%'') end,
+            (select substr(k, 6) from unnest(r.match_keys) k where k like ''name:%%'' limit 1),
             (select u.name from users u where u.organization_id = r.organization_id and u.id = r.owner_id)
-        from %I r
-        where r.organization_id = crmhub_organization() and r.match_keys && $2 and r.deleted_at is null
-        limit $4', kind)
-        using keys, wanted, name, most;
+        from (
+            (select organization_id, id, match_keys, owner_id from %1$I
+            where organization_id = crmhub_organization() and match_keys && $2 and deleted_at is null limit $4)
+            union all
+            (select organization_id, id, match_keys, owner_id from %1$I
+            where organization_id = crmhub_organization() and match_keys && $3 and not match_keys && $2 and deleted_at is null limit $4)
+        ) r', kind)
+        using keys, sure, vague, most;
 end $$;
 -- +goose StatementEnd
 
@@ -118,7 +110,7 @@ do $$
 declare f regprocedure;
 begin
     execute format('grant create on schema %I to crmhub_lookup', current_schema());
-    foreach f in array array['crmhub_find(text, tsquery, integer)', 'crmhub_matches(text, text[], text[], text, integer)']::regprocedure[] loop
+    foreach f in array array['crmhub_find(text, tsquery, integer)', 'crmhub_matches(text, text[], text[], text[], integer)']::regprocedure[] loop
         execute format('revoke execute on function %s from public', f);
         execute format('grant execute on function %s to crmhub_app', f);
         execute format('alter function %s owner to crmhub_lookup', f);
