@@ -34,19 +34,19 @@ func (s *Store) Actor(ctx context.Context, organization uuid.UUID, actor postgre
 	if err != nil || kind != "user" && kind != "token" {
 		return Identity{}, fmt.Errorf("%s is no person: %w", actor, ErrUnauthenticated)
 	}
-	err = s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		sql, args := findUser, []any{organization, id}
-		if kind == "token" {
-			sql, args = findTokenOwner, append(args, s.now())
-		}
-		var scopes []string
-		var version int64
-		err := tx.QueryRow(ctx, sql, args...).Scan(&who.UserID, &who.Login, &who.Name, &who.Locale, &who.Organization, &scopes, &version)
-		if err != nil {
-			return err
-		}
-		return s.identify(ctx, tx, &who, version, scopes)
+	sql, args := findUser, []any{organization, id}
+	if kind == "token" {
+		sql, args = findTokenOwner, append(args, s.now())
+	}
+	var scopes []string
+	var version int64
+	var find pgx.Batch
+	find.Queue(sql, args...).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&who.UserID, &who.Login, &who.Name, &who.Locale, &who.Organization, &scopes, &version)
 	})
+	if err = s.DB.AskSystem(ctx, &find); err == nil {
+		err = s.identify(ctx, &who, version, scopes)
+	}
 	if err != nil {
 		return Identity{}, unauthenticated(err)
 	}

@@ -295,14 +295,32 @@ type remembered struct {
 	permissions *Permissions
 }
 
-// permissionsOf returns what a user may do, at a version of the organization's permissions. It runs as the system role.
-func (s *Store) permissionsOf(ctx context.Context, tx pgx.Tx, organization, user uuid.UUID, version int64) (*Permissions, error) {
+// permissionsOf returns what a user may do, at a version of the organization's permissions.
+func (s *Store) permissionsOf(ctx context.Context, organization, user uuid.UUID, version int64) (*Permissions, error) {
 	s.mu.Lock()
 	known, ok := s.known[user]
 	s.mu.Unlock()
 	if ok && known.version == version {
 		return known.permissions, nil
 	}
+	var p *Permissions
+	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
+		p, err = s.readPermissions(ctx, tx, organization, user)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil || len(s.known) >= maxRemembered {
+		s.known = map[uuid.UUID]remembered{}
+	}
+	s.known[user] = remembered{version, p}
+	return p, nil
+}
+
+func (s *Store) readPermissions(ctx context.Context, tx pgx.Tx, organization, user uuid.UUID) (*Permissions, error) {
 	roles, err := readRoles(ctx, tx, `r.organization_id = $1 and exists (
 		select from user_roles u where u.organization_id = r.organization_id and u.role_id = r.id and u.user_id = $2)`, organization, user)
 	if err != nil {
@@ -316,12 +334,6 @@ func (s *Store) permissionsOf(ctx context.Context, tx pgx.Tx, organization, user
 		return nil, fmt.Errorf("read departments: %w", err)
 	}
 	p.setReach()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.known == nil || len(s.known) >= maxRemembered {
-		s.known = map[uuid.UUID]remembered{}
-	}
-	s.known[user] = remembered{version, p}
 	return p, nil
 }
 
@@ -342,8 +354,8 @@ func (s *Store) text(r Resource, field string) bool {
 }
 
 // identify adds to an identity what it may do.
-func (s *Store) identify(ctx context.Context, tx pgx.Tx, who *Identity, version int64, scopes []string) error {
-	p, err := s.permissionsOf(ctx, tx, who.Principal.Organization, who.UserID, version)
+func (s *Store) identify(ctx context.Context, who *Identity, version int64, scopes []string) error {
+	p, err := s.permissionsOf(ctx, who.Principal.Organization, who.UserID, version)
 	if err != nil {
 		return err
 	}

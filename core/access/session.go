@@ -35,25 +35,32 @@ where s.token_hash = $1 and s.expires_at > $2 and s.last_seen_at > $3 and u.stat
 func (s *Store) AuthenticateSession(ctx context.Context, token string) (Identity, error) {
 	var who Identity
 	now := s.now()
-	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		var seen time.Time
-		var version int64
-		err := tx.QueryRow(ctx, findSession, hashSecret(token), now, now.Add(-SessionIdle)).Scan(&who.Principal.Organization, &who.SessionID, &who.UserID,
+	var seen time.Time
+	var version int64
+	var find pgx.Batch
+	find.Queue(findSession, hashSecret(token), now, now.Add(-SessionIdle)).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&who.Principal.Organization, &who.SessionID, &who.UserID,
 			&who.Login, &who.Name, &who.Locale, &who.Organization, &seen, &version)
-		if err == nil {
-			err = s.identify(ctx, tx, &who, version, nil)
-		}
-		if err != nil || now.Sub(seen) < time.Minute {
-			return err
-		}
-		_, err = tx.Exec(ctx, "update sessions set last_seen_at = $2 where id = $1", who.SessionID, now)
-		return err
 	})
+	err := s.DB.AskSystem(ctx, &find)
+	if err == nil {
+		err = s.identify(ctx, &who, version, nil)
+	}
+	if err == nil && now.Sub(seen) >= time.Minute {
+		err = s.touch(ctx, "update sessions set last_seen_at = $2 where id = $1", who.SessionID, now)
+	}
 	if err != nil {
 		return Identity{}, unauthenticated(err)
 	}
 	who.Principal.Actor = postgres.User(who.UserID)
 	return who, nil
+}
+
+// touch notes when a token or session was used last.
+func (s *Store) touch(ctx context.Context, update string, id uuid.UUID, now time.Time) error {
+	var b pgx.Batch
+	b.Queue(update, id, now)
+	return s.DB.AskSystem(ctx, &b)
 }
 
 func unauthenticated(err error) error {

@@ -92,21 +92,20 @@ func (s *Store) Authenticate(ctx context.Context, bearer string) (Identity, erro
 		return Identity{}, ErrUnauthenticated
 	}
 	now := s.now()
-	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		var used time.Time
-		var scopes []string
-		var version int64
-		err := tx.QueryRow(ctx, findToken, hashSecret(bearer), now).Scan(&who.Principal.Organization, &id, &who.UserID,
-			&who.Login, &who.Name, &who.Locale, &who.Organization, &used, &scopes, &version)
-		if err == nil {
-			err = s.identify(ctx, tx, &who, version, scopes)
-		}
-		if err != nil || now.Sub(used) < time.Minute {
-			return err
-		}
-		_, err = tx.Exec(ctx, "update api_tokens set last_used_at = $2 where id = $1", id, now)
-		return err
+	var used time.Time
+	var scopes []string
+	var version int64
+	var find pgx.Batch
+	find.Queue(findToken, hashSecret(bearer), now).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&who.Principal.Organization, &id, &who.UserID, &who.Login, &who.Name, &who.Locale, &who.Organization, &used, &scopes, &version)
 	})
+	err := s.DB.AskSystem(ctx, &find)
+	if err == nil {
+		err = s.identify(ctx, &who, version, scopes)
+	}
+	if err == nil && now.Sub(used) >= time.Minute {
+		err = s.touch(ctx, "update api_tokens set last_used_at = $2 where id = $1", id, now)
+	}
 	if err != nil {
 		return Identity{}, unauthenticated(err)
 	}

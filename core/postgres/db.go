@@ -113,33 +113,76 @@ func (db *DB) As(ctx context.Context, p Principal, fn func(tx pgx.Tx) error) err
 	if err := p.check(); err != nil {
 		return err
 	}
-	// One round trip opens the transaction and says who acts and how far. The values were checked above and in
-	// NewReach: UUIDs printed by us, a kind with a UUID and words of the alphabet cannot carry a quote.
-	begin := "begin; set local role crmhub_app; set local crmhub.organization = '" + p.Organization.String() +
-		"'; set local crmhub.actor = '" + string(p.Actor) + "'" + p.settings()
-	return db.run(ctx, begin, fn)
+	return db.run(ctx, begin(p.settings()), fn)
 }
 
-func (p Principal) settings() string {
+// Ask sends the queries of a batch as p, in one transaction and one round trip. It is for reads that are known
+// beforehand; what they return goes to the functions given to [pgx.QueuedQuery], whose errors it returns.
+func (db *DB) Ask(ctx context.Context, p Principal, b *pgx.Batch) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	return db.ask(ctx, p.settings(), b)
+}
+
+// setting is a run-time parameter for the length of a transaction.
+type setting struct{ name, value string }
+
+// settings say who acts and how far.
+func (p Principal) settings() []setting {
+	s := append(make([]setting, 0, 7),
+		setting{"role", "crmhub_app"}, setting{"crmhub.organization", p.Organization.String()}, setting{"crmhub.actor", string(p.Actor)})
 	switch {
 	case p.Actor.Whole():
-		return everywhere
+		return append(s, everywhere)
 	case p.Reach == nil:
-		return ""
+		return s
 	}
-	return p.Reach.settings
+	return append(s, p.Reach.settings...)
+}
+
+// begin opens a transaction with settings, in one round trip. No value can carry a quote: UUIDs printed by us, a kind with a
+// UUID (check), and words of the alphabet (NewReach).
+func begin(settings []setting) string {
+	var b strings.Builder
+	b.WriteString("begin")
+	for _, s := range settings {
+		b.WriteString("; set local " + s.name + " = '" + s.value + "'")
+	}
+	return b.String()
+}
+
+// ask lets the batch be one transaction: the server ends it with the batch.
+func (db *DB) ask(ctx context.Context, settings []setting, asked *pgx.Batch) error {
+	names, values := make([]string, len(settings)), make([]string, len(settings))
+	for i, s := range settings {
+		names[i], values[i] = s.name, s.value
+	}
+	var b pgx.Batch
+	b.Queue("select set_config(s.name, s.value, true) from unnest($1::text[], $2::text[]) s (name, value)", names, values)
+	b.QueuedQueries = append(b.QueuedQueries, asked.QueuedQueries...)
+	return db.pool.SendBatch(ctx, &b).Close()
 }
 
 // AsSystem runs fn in a transaction that crosses organizations, on the tables granted to the system role:
 // signing in, the outbox, jobs and runs. It is for the hub's own work, never for a request of somebody.
 func (db *DB) AsSystem(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return db.run(ctx, "begin; set local role crmhub_system; set local crmhub.actor = 'system'", fn)
+	return db.run(ctx, begin(systemSettings()), fn)
+}
+
+// AskSystem is Ask with the reach of AsSystem.
+func (db *DB) AskSystem(ctx context.Context, b *pgx.Batch) error {
+	return db.ask(ctx, systemSettings(), b)
+}
+
+func systemSettings() []setting {
+	return []setting{{"role", "crmhub_system"}, {"crmhub.actor", string(System)}}
 }
 
 // AsAuditor runs fn in a transaction that crosses organizations to seal the audit trail: it reads what was committed, and
 // inserts into the trail. It is for package audit alone.
 func (db *DB) AsAuditor(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return db.run(ctx, "begin; set local role crmhub_audit; set local crmhub.actor = 'system'", fn)
+	return db.run(ctx, begin([]setting{{"role", "crmhub_audit"}, {"crmhub.actor", string(System)}}), fn)
 }
 
 func (db *DB) run(ctx context.Context, begin string, fn func(tx pgx.Tx) error) error {

@@ -57,42 +57,38 @@ func (o Owners) Of(s Scope) (users []uuid.UUID, all bool) {
 
 // Reach is which rows of guarded tables a principal reads, adds and changes: the settings that the policies of
 // migration 0004 ask. It never changes, so many principals may share it.
-type Reach struct{ settings string }
+type Reach struct{ settings []setting }
 
 // Everywhere is the reach of who may do everything in the organization.
-func Everywhere() *Reach { return &Reach{settings: everywhere} }
+func Everywhere() *Reach { return &Reach{settings: []setting{everywhere}} }
 
-const everywhere = "; set local crmhub.reach = '*'"
+var everywhere = setting{"crmhub.reach", "*"} //nolint:gochecknoglobals // a constant
 
 // NewReach says how far somebody reaches: wants are a resource (or "*", any), a dot, and one of read, create and change.
 func NewReach(owners Owners, wants map[string]Scope) *Reach {
-	var b strings.Builder
-	b.WriteString("; set local crmhub.reach = ';")
+	var reach strings.Builder
+	reach.WriteByte(';')
 	named := map[Scope]bool{}
 	for _, want := range slices.Sorted(maps.Keys(wants)) {
 		scope := wants[want]
-		// The statement is put together from texts: only words of the alphabet reach it. What is anything else is no
-		// resource that a policy asks for.
+		// Only words of the alphabet reach a statement (begin). What is anything else is no resource that a policy asks for.
 		if !isWords(want) || !slices.Contains(Scopes(), scope) {
 			continue
 		}
-		b.WriteString(want + "=" + string(scope) + ";")
+		reach.WriteString(want + "=" + string(scope) + ";")
 		named[scope] = true
 	}
-	b.WriteString("'")
+	settings := []setting{{"crmhub.reach", reach.String()}}
 	for _, s := range []Scope{ScopeOwn, ScopeDepartment, ScopeDepartmentTree} {
 		if users, _ := owners.Of(s); named[s] {
-			b.WriteString("; set local crmhub." + string(s) + " = '{")
+			ids := make([]string, len(users))
 			for i, u := range users {
-				if i > 0 {
-					b.WriteByte(',')
-				}
-				b.WriteString(u.String())
+				ids[i] = u.String()
 			}
-			b.WriteString("}'")
+			settings = append(settings, setting{"crmhub." + string(s), "{" + strings.Join(ids, ",") + "}"})
 		}
 	}
-	return &Reach{settings: b.String()}
+	return &Reach{settings: settings}
 }
 
 func isWords(s string) bool {
