@@ -63,20 +63,16 @@ func (e entities) get() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			var a answer
-			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) error {
-				found, err := e.CRM.Get(ctx, tx, e.kind, []uuid.UUID{id})
-				if err != nil {
-					return err
-				}
-				entity, err := e.present(found, id)
-				if err != nil {
-					return err
-				}
-				a, err = e.answer(c, http.StatusOK, entity)
-				return err
-			})
-			return a, err
+			var b pgx.Batch
+			found := e.CRM.QueueGet(&b, e.kind, []uuid.UUID{id})
+			if err := e.DB.Ask(ctx, c.who.Principal, &b); err != nil {
+				return answer{}, err
+			}
+			entity, err := e.present(found, id)
+			if err != nil {
+				return answer{}, err
+			}
+			return e.answer(c, http.StatusOK, entity)
 		},
 	}
 }

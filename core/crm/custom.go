@@ -2,9 +2,7 @@ package crm
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -17,22 +15,21 @@ import (
 	"crmhub/core/schema"
 )
 
-// readDeclared reads which custom fields the kind has.
-func (w *writing) readDeclared(ctx context.Context, tx pgx.Tx) error {
+// queueDeclared asks which custom fields the kind has.
+func (w *writing) queueDeclared(b *pgx.Batch) {
 	if w.kind == KindCustomField {
-		return nil
+		return
 	}
 	t := tableOf(KindCustomField)
-	found, err := t.query(ctx, tx, KindCustomField, "select "+names(t.columns, "")+
-		" from custom_fields where entity = $1 and is_active and deleted_at is null order by position, name", w.kind)
-	if err != nil {
-		return fmt.Errorf("look up custom fields: %w", err)
-	}
-	for _, e := range found {
-		c, _ := e.(*CustomField)
-		w.facts.declared = append(w.facts.declared, *c)
-	}
-	return nil
+	b.Queue("select "+names(t.columns, "")+
+		" from custom_fields where entity = $1 and is_active and deleted_at is null order by position, name", w.kind).Query(func(rows pgx.Rows) error {
+		found, err := t.scanAll(KindCustomField, rows)
+		for _, e := range found {
+			c, _ := e.(*CustomField)
+			w.facts.declared = append(w.facts.declared, *c)
+		}
+		return err
+	})
 }
 
 // customFaults returns what in e's ext is not as declared. Values as they are stored already are left alone: a field

@@ -22,12 +22,8 @@ type facts struct {
 	declared  []CustomField      // of the kind written
 }
 
-// learn reads the facts, and fills in what a writer may leave to the hub: pipelines and rates.
-func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) error {
-	if err := w.readDeclared(ctx, tx); err != nil {
-		return err
-	}
-	var err error
+// learn reads the facts of a kind, and fills in what a writer may leave to the hub: pipelines and rates.
+func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) (err error) {
 	switch w.kind {
 	case KindOpportunity:
 		err = s.readPipelines(ctx, tx, w)
@@ -38,10 +34,7 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) error {
 	case KindCurrencyRate:
 		err = w.readBase(ctx, tx)
 	}
-	if err != nil {
-		return err
-	}
-	return w.fillRates(ctx, tx)
+	return err
 }
 
 // readPipelines reads the pipelines that the batch names and the default one, which those get that name none.
@@ -163,8 +156,8 @@ func (w *writing) readBase(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// fillRates gives documents without a rate the one of their day, where the organization keeps rates.
-func (w *writing) fillRates(ctx context.Context, tx pgx.Tx) error {
+// queueRates gives documents without a rate the one of their day, where the organization keeps rates.
+func (w *writing) queueRates(b *pgx.Batch) {
 	var wanted []*decimal.Decimal
 	var currencies []string
 	var days []Date
@@ -189,13 +182,13 @@ func (w *writing) fillRates(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	if len(wanted) == 0 {
-		return nil
+		return
 	}
-	rates, err := ratesOn(ctx, tx, currencies, days)
-	for i, rate := range rates {
-		*wanted[i] = rate // zero, where there is none, stays the type's business
-	}
-	return err
+	queueRates(b, currencies, days, func(rates []decimal.Decimal) {
+		for i, rate := range rates {
+			*wanted[i] = rate // zero, where there is none, stays the type's business
+		}
+	})
 }
 
 const ratesOnDays = `
@@ -210,39 +203,37 @@ left join lateral (
 ) r on true
 order by w.n`
 
-// ratesOn returns the rate of each currency on each day; 0 where none is known.
-func ratesOn(ctx context.Context, tx pgx.Tx, currencies []string, days []Date) ([]decimal.Decimal, error) {
+// queueRates asks for the rate of each currency on each day; 0 where none is known.
+func queueRates(b *pgx.Batch, currencies []string, days []Date, take func([]decimal.Decimal)) {
 	at := make([]time.Time, len(days))
 	for i, d := range days {
 		at[i] = d.Time()
 	}
-	rows, err := tx.Query(ctx, ratesOnDays, currencies, at)
-	if err != nil {
-		return nil, fmt.Errorf("look up rates: %w", err)
-	}
-	rates, err := pgx.CollectRows(rows, pgx.RowTo[decimal.Decimal])
-	if err != nil {
-		return nil, fmt.Errorf("look up rates: %w", err)
-	}
-	return rates, nil
+	b.Queue(ratesOnDays, currencies, at).Query(func(rows pgx.Rows) error {
+		rates, err := pgx.CollectRows(rows, pgx.RowTo[decimal.Decimal])
+		if err == nil {
+			take(rates)
+		}
+		return err
+	})
 }
 
 // Rate returns what one unit of a currency is worth in the organization's own on a day: its rate of that day or the
 // latest before; 1 for the organization's own. Without any it is [ErrNotFound].
 func (s *Store) Rate(ctx context.Context, tx pgx.Tx, currency string, on Date) (decimal.Decimal, error) {
 	var base string
-	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&base); err != nil {
-		return decimal.Zero, fmt.Errorf("look up the base currency: %w", err)
+	var rate decimal.Decimal
+	var b pgx.Batch
+	b.Queue("select base_currency from organizations").QueryRow(func(row pgx.Row) error { return row.Scan(&base) })
+	queueRates(&b, []string{currency}, []Date{on}, func(rates []decimal.Decimal) { rate = rates[0] })
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return decimal.Zero, fmt.Errorf("look up the rate of %s: %w", currency, err)
 	}
 	if currency == base {
 		return decimal.NewFromInt(1), nil
 	}
-	rates, err := ratesOn(ctx, tx, []string{currency}, []Date{on})
-	if err != nil {
-		return decimal.Zero, err
-	}
-	if rates[0].IsZero() {
+	if rate.IsZero() {
 		return decimal.Zero, fmt.Errorf("rate of %s on %s: %w", currency, on, ErrNotFound)
 	}
-	return rates[0], nil
+	return rate, nil
 }

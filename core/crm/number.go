@@ -60,23 +60,25 @@ func (w *writing) year(e Entity) int {
 	return w.at.Year()
 }
 
+// The lateral query's limit keeps the planner from comparing with all numbers there are.
 const takeNumbers = `
-insert into number_sequences as s (prefix, taken) values ($1, $2)
-on conflict (organization_id, prefix) do update set taken = s.taken + excluded.taken
-returning taken`
+with taken as (
+	insert into number_sequences as s (prefix, taken) values ($1, $2)
+	on conflict (organization_id, prefix) do update set taken = s.taken + excluded.taken
+	returning taken
+)
+select c.number
+from (
+	select i, $1 || case when i < 1000000 then lpad(i::text, 6, '0') else i::text end as number
+	from taken t cross join lateral generate_series(t.taken - $2 + 1, t.taken) i
+) c
+left join lateral (select true as taken from %[1]s where %[2]s = c.number and deleted_at is null limit 1) chosen on true
+where chosen.taken is null
+order by c.i`
 
 // nextNumbers takes n numbers and returns those of them that nobody has chosen by hand before.
 func (t table) nextNumbers(ctx context.Context, tx pgx.Tx, prefix string, n int) ([]string, error) {
-	var last int64
-	if err := tx.QueryRow(ctx, takeNumbers, prefix, n).Scan(&last); err != nil {
-		return nil, err
-	}
-	numbers := make([]string, n)
-	for i := range numbers {
-		numbers[i] = fmt.Sprintf("%s%06d", prefix, last-int64(n)+1+int64(i))
-	}
-	rows, err := tx.Query(ctx, "select n from unnest($1::text[]) with ordinality u(n, i)"+
-		" where not exists (select from "+t.name+" where "+t.key+" = n and deleted_at is null) order by i", numbers)
+	rows, err := tx.Query(ctx, fmt.Sprintf(takeNumbers, t.name, t.key), prefix, int64(n))
 	if err != nil {
 		return nil, err
 	}

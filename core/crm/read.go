@@ -2,7 +2,6 @@ package crm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -25,19 +24,41 @@ func (s *Store) GetForUpdate(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.
 const forUpdate = " order by id for no key update"
 
 func get(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID, tail string) (map[uuid.UUID]Entity, error) {
-	found := make(map[uuid.UUID]Entity, len(ids))
-	if len(ids) == 0 {
+	var b pgx.Batch
+	found := queueGet(&b, k, ids, tail)
+	if b.Len() == 0 {
 		return found, nil
 	}
-	t := tableOf(k)
-	entities, err := t.query(ctx, tx, k, "select "+names(t.columns, "")+" from "+t.name+" where id = any($1)"+tail, ids)
-	if err != nil {
-		return nil, fmt.Errorf("get %d of %s: %w", len(ids), t.name, err)
-	}
-	for _, e := range entities {
-		found[e.head().ID] = e
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, fmt.Errorf("get %d of %s: %w", len(ids), k.Plural(), err)
 	}
 	return found, nil
+}
+
+// QueueGet is Get as part of a batch: the map is filled when the batch was sent.
+func (s *Store) QueueGet(b *pgx.Batch, k Kind, ids []uuid.UUID) map[uuid.UUID]Entity {
+	return queueGet(b, k, ids, "")
+}
+
+func queueGet(b *pgx.Batch, k Kind, ids []uuid.UUID, tail string) map[uuid.UUID]Entity {
+	found := make(map[uuid.UUID]Entity, len(ids))
+	if len(ids) == 0 {
+		return found
+	}
+	t := tableOf(k)
+	var entities []Entity
+	b.Queue("select "+names(t.columns, "")+" from "+t.name+" where id = any($1)"+tail, ids).Query(func(rows pgx.Rows) (err error) {
+		entities, err = t.scanAll(k, rows)
+		for _, e := range entities {
+			found[e.head().ID] = e
+		}
+		return err
+	})
+	for i := range t.parts {
+		p := &t.parts[i]
+		p.queue(b, ids, func(rows pgx.Rows) error { return p.read(rows, entities) })
+	}
+	return found
 }
 
 // query reads entities whole, their lists by one more round trip.
@@ -53,41 +74,36 @@ func (t table) query(ctx context.Context, tx pgx.Tx, k Kind, sql string, args ..
 	return entities, t.readParts(ctx, tx, entities)
 }
 
-func (t table) readParts(ctx context.Context, tx pgx.Tx, entities []Entity) (err error) {
+func (t table) readParts(ctx context.Context, tx pgx.Tx, entities []Entity) error {
 	ids := idsOf(entities)
 	var b pgx.Batch
-	for _, p := range t.parts {
-		b.Queue("select "+p.parent+", "+names(p.columns, "")+" from "+p.name+" where "+p.parent+" = any($1) order by "+p.parent+", seq", ids)
+	for i := range t.parts {
+		p := &t.parts[i]
+		p.queue(&b, ids, func(rows pgx.Rows) error { return p.read(rows, entities) })
 	}
-	results := tx.SendBatch(ctx, &b)
-	defer func() { err = errors.Join(err, results.Close()) }()
-	for _, p := range t.parts {
-		rows, err := results.Query()
-		if err != nil {
-			return err
-		}
-		if err := p.read(rows, entities); err != nil {
-			return err
-		}
-	}
-	return nil
+	return tx.SendBatch(ctx, &b).Close()
+}
+
+// queue asks for the items of entities, in their order.
+func (p *part) queue(b *pgx.Batch, of []uuid.UUID, read func(pgx.Rows) error) {
+	b.Queue("select "+p.parent+", "+names(p.columns, "")+" from "+p.name+" where "+p.parent+" = any($1) order by "+p.parent+", seq", of).Query(read)
 }
 
 // read appends the items to the entities' lists.
 func (p *part) read(rows pgx.Rows, entities []Entity) error {
-	defer rows.Close()
 	lists := make(map[uuid.UUID]reflect.Value, len(entities))
 	for _, e := range entities {
 		lists[e.head().ID] = reflect.ValueOf(e).Elem().FieldByIndex(p.field.index)
 	}
 	for rows.Next() {
 		var parent uuid.UUID
-		item := reflect.New(lists[entities[0].head().ID].Type().Elem()).Elem()
+		item := reflect.New(p.field.goType.Elem()).Elem()
 		if err := rows.Scan(targets(p.columns, item, &parent)...); err != nil {
 			return err
 		}
-		list := lists[parent]
-		list.Set(reflect.Append(list, item))
+		if list, there := lists[parent]; there {
+			list.Set(reflect.Append(list, item))
+		}
 	}
 	return rows.Err()
 }

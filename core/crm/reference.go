@@ -1,8 +1,6 @@
 package crm
 
 import (
-	"context"
-	"fmt"
 	"reflect"
 	"strconv"
 
@@ -19,9 +17,9 @@ type references struct {
 	declared   []CustomField
 }
 
-// references looks up what the batch refers to: one statement for each kind referred to. The foreign keys hold anyway;
-// this finds every fault at once, with its place, and leaves the transaction alive.
-func (w *writing) references(ctx context.Context, tx pgx.Tx) (*references, error) {
+// queueReferences asks what of that which the batch refers to is there: one query for each kind referred to. The foreign
+// keys hold anyway; this finds every fault at once, with its place, and leaves the transaction alive.
+func (w *writing) queueReferences(b *pgx.Batch) *references {
 	wanted := make(map[string][]uuid.UUID)
 	for _, e := range w.batch {
 		want := func(_, kind string, to uuid.UUID) { wanted[kind] = append(wanted[kind], to) }
@@ -36,38 +34,33 @@ func (w *writing) references(ctx context.Context, tx pgx.Tx) (*references, error
 		if kind != "user" {
 			name = tableNames(Kind(kind)).name
 		}
-		rows, err := tx.Query(ctx, "select id from "+name+" where id = any($1)", ids)
-		if err != nil {
-			return nil, fmt.Errorf("look up %s: %w", name, err)
-		}
-		var to uuid.UUID
-		if _, err := pgx.ForEachRow(rows, []any{&to}, func() error { there[to] = true; return nil }); err != nil {
-			return nil, fmt.Errorf("look up %s: %w", name, err)
+		b.Queue("select id from "+name+" where id = any($1)", ids).Query(func(rows pgx.Rows) error {
+			var to uuid.UUID
+			_, err := pgx.ForEachRow(rows, []any{&to}, func() error { there[to] = true; return nil })
+			return err
+		})
+	}
+	if there := r.there[string(w.kind)]; there != nil {
+		for _, e := range w.batch {
+			if e.head().Version == 0 {
+				there[e.head().ID] = true // entities of a batch may refer to each other
+			}
 		}
 	}
-	for _, e := range w.batch {
-		if there := r.there[string(w.kind)]; there != nil && e.head().Version == 0 {
-			there[e.head().ID] = true // entities of a batch may refer to each other
-		}
+	if w.kind == KindPayment {
+		r.queueCurrencies(b, wanted[string(KindInvoice)])
 	}
-	if w.kind != KindPayment {
-		return r, nil
-	}
-	return r, r.readCurrencies(ctx, tx, wanted[string(KindInvoice)])
+	return r
 }
 
-func (r *references) readCurrencies(ctx context.Context, tx pgx.Tx, invoices []uuid.UUID) error {
+func (r *references) queueCurrencies(b *pgx.Batch, invoices []uuid.UUID) {
 	r.currencies = make(map[uuid.UUID]string, len(invoices))
-	rows, err := tx.Query(ctx, "select id, currency from invoices where id = any($1)", invoices)
-	if err != nil {
-		return fmt.Errorf("look up currencies: %w", err)
-	}
-	var id uuid.UUID
-	var currency string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &currency}, func() error { r.currencies[id] = currency; return nil }); err != nil {
-		return fmt.Errorf("look up currencies: %w", err)
-	}
-	return nil
+	b.Queue("select id, currency from invoices where id = any($1)", invoices).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var currency string
+		_, err := pgx.ForEachRow(rows, []any{&id, &currency}, func() error { r.currencies[id] = currency; return nil })
+		return err
+	})
 }
 
 // missing returns what e refers to that is not there, and invoices a payment cannot pay. What the stored version refers

@@ -42,7 +42,7 @@ func (s *Store) Save(ctx context.Context, tx pgx.Tx, by By, batch []Entity) (err
 	}()
 	w := writing{by: by, kind: batch[0].Kind(), at: s.now(), batch: batch}
 	w.table = tableOf(w.kind)
-	if err := w.readStored(ctx, tx); err != nil {
+	if err := w.open(ctx, tx); err != nil {
 		return err
 	}
 	if err := s.learn(ctx, tx, &w); err != nil {
@@ -83,7 +83,13 @@ func (w *writing) place(p *part, e Entity) {
 	w.placed[p.name+e.head().ID.String()] = true
 }
 
-func (w *writing) readStored(ctx context.Context, tx pgx.Tx) error {
+// byIndex lets the server plan each statement of a write once a session, and never read a whole table: all of them look
+// up by keys. It would plan anew for each execution, which takes longer than most of them, since it takes one key for
+// cheaper than the ten it expects of an array.
+const byIndex = "select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
+
+// open reads what the updates replace, and which custom fields there are.
+func (w *writing) open(ctx context.Context, tx pgx.Tx) error {
 	var ids []uuid.UUID
 	given := make(map[uuid.UUID]bool, len(w.batch))
 	for i, e := range w.batch {
@@ -99,19 +105,25 @@ func (w *writing) readStored(ctx context.Context, tx pgx.Tx) error {
 			ids = append(ids, h.ID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
+	var b pgx.Batch
+	b.Queue(byIndex)
+	w.stored = queueGet(&b, w.kind, ids, forUpdate)
+	w.queueDeclared(&b)
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("read %d of %s to change: %w", len(ids), w.table.name, err)
 	}
-	var err error
-	w.stored, err = get(ctx, tx, w.kind, ids, forUpdate)
-	return err
+	return nil
 }
 
 // check brings every entity into canonical form and refuses what breaks a rule, and sets the heads.
 func (w *writing) check(ctx context.Context, tx pgx.Tx) error {
-	found, err := w.references(ctx, tx)
-	if err != nil {
-		return err
+	var b pgx.Batch
+	found := w.queueReferences(&b)
+	w.queueRates(&b)
+	if b.Len() > 0 {
+		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+			return fmt.Errorf("look up what %d of %s refer to: %w", len(w.batch), w.table.name, err)
+		}
 	}
 	for i, e := range w.batch {
 		h := e.head()
@@ -235,44 +247,42 @@ func (w *writing) write(ctx context.Context, tx pgx.Tx) error {
 		}
 		updates = append(updates, row)
 	}
-	if err := w.table.insert(ctx, tx, inserts); err != nil {
-		return err
-	}
+	var b pgx.Batch
+	w.table.queueInsert(&b, inserts)
 	// The lines of a draft change before it is issued: afterwards the database refuses.
 	for _, p := range w.table.parts {
-		if err := w.writePart(ctx, tx, p); err != nil {
+		if err := w.queuePart(&b, p); err != nil {
 			return err
 		}
 	}
-	if err := w.table.update(ctx, tx, updates); err != nil {
+	w.table.queueUpdate(&b, updates)
+	if err := outbox.Queue(&b, changes); err != nil {
 		return err
 	}
-	return outbox.Append(ctx, tx, changes)
+	return tx.SendBatch(ctx, &b).Close()
 }
 
-// insert writes entities given as JSON: the names there are the columns, so the server takes the array apart itself.
-func (t table) insert(ctx context.Context, tx pgx.Tx, rows [][]byte) error {
+// queueInsert writes entities given as JSON: the names there are the columns, so the server takes the array apart itself.
+func (t table) queueInsert(b *pgx.Batch, rows [][]byte) {
 	if len(rows) == 0 {
-		return nil
+		return
 	}
 	derived := ", " + strings.Join(t.derived(), ", ")
-	_, err := tx.Exec(ctx, "insert into "+t.name+" ("+names(t.columns, "")+derived+") select "+names(t.columns, "")+derived+
+	b.Queue("insert into "+t.name+" ("+names(t.columns, "")+derived+") select "+names(t.columns, "")+derived+
 		" from json_populate_recordset(null::"+t.name+", $1)", array(rows))
-	return err
 }
 
-func (t table) update(ctx context.Context, tx pgx.Tx, rows [][]byte) error {
+func (t table) queueUpdate(b *pgx.Batch, rows [][]byte) {
 	if len(rows) == 0 {
-		return nil
+		return
 	}
 	derived := t.derived()
-	_, err := tx.Exec(ctx, "update "+t.name+" t set ("+names(t.columns[1:], "")+", "+strings.Join(derived, ", ")+") = row ("+names(t.columns[1:], "n.")+
+	b.Queue("update "+t.name+" t set ("+names(t.columns[1:], "")+", "+strings.Join(derived, ", ")+") = row ("+names(t.columns[1:], "n.")+
 		", n."+strings.Join(derived, ", n.")+") from json_populate_recordset(null::"+t.name+", $1) n where t.id = n.id", array(rows))
-	return err
 }
 
-// writePart replaces the lists that differ from the stored ones.
-func (w *writing) writePart(ctx context.Context, tx pgx.Tx, p part) error {
+// queuePart replaces the lists that differ from the stored ones.
+func (w *writing) queuePart(b *pgx.Batch, p part) error {
 	var replaced []uuid.UUID
 	var rows [][]byte
 	for _, e := range w.batch {
@@ -302,17 +312,14 @@ func (w *writing) writePart(ctx context.Context, tx pgx.Tx, p part) error {
 		}
 	}
 	if len(replaced) > 0 {
-		if _, err := tx.Exec(ctx, "delete from "+p.name+" where "+p.parent+" = any($1)", replaced); err != nil {
-			return err
-		}
+		b.Queue("delete from "+p.name+" where "+p.parent+" = any($1)", replaced)
 	}
 	if len(rows) == 0 {
 		return nil
 	}
 	columns := p.parent + ", seq, " + names(p.columns, "")
-	_, err := tx.Exec(ctx, "insert into "+p.name+" ("+columns+") select "+columns+
-		" from json_populate_recordset(null::"+p.name+", $1)", array(rows))
-	return err
+	b.Queue("insert into "+p.name+" ("+columns+") select "+columns+" from json_populate_recordset(null::"+p.name+", $1)", array(rows))
+	return nil
 }
 
 // row is an item of a list as JSON, together with whose it is and its place.

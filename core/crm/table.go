@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,21 +34,25 @@ type part struct {
 	columns []field
 }
 
-func tableOf(k Kind) table {
-	s := shapes()[k]
-	t := tableNames(k)
-	t.matched = slices.Contains(Matched(), k)
-	for _, f := range s {
-		switch {
-		case f.column:
-			t.columns = append(t.columns, f)
-		default:
+func tableOf(k Kind) table { return tables()[k] }
+
+var tables = sync.OnceValue(func() map[Kind]table { //nolint:gochecknoglobals // derived from types once, never written again
+	m := make(map[Kind]table)
+	for _, k := range Kinds() {
+		t := tableNames(k)
+		t.matched = slices.Contains(Matched(), k)
+		for _, f := range shapes()[k] {
+			if f.column {
+				t.columns = append(t.columns, f)
+				continue
+			}
 			p := &t.parts[slices.IndexFunc(t.parts, func(p part) bool { return p.list == f.name })]
 			p.field, p.columns = f, f.elem
 		}
+		m[k] = t
 	}
-	return t
-}
+	return m
+})
 
 // tableNames is what of a kind's table its type does not say.
 func tableNames(k Kind) table {

@@ -31,7 +31,7 @@ type Match struct {
 }
 
 // most is how many records are looked at that share a sure key, and how many that share a vague one.
-const most = 100
+const most = 50
 
 // ErrNotFound says that there is no such pair or merge here, or that it was undone.
 var ErrNotFound = errors.New("no such pair or merge")
@@ -99,8 +99,8 @@ func nearby(ctx context.Context, tx pgx.Tx, k crm.Kind, keys match.Keys) ([]neig
 			sure = append(sure, key)
 		}
 	}
-	rows, err := tx.Query(ctx, "select id, coalesce(owner, ''), shared, coalesce(name, '') from crmhub_matches($1, $2, $3, $4, $5)",
-		crm.TableOf(k), keys, sure, vague, most)
+	rows, err := tx.Query(ctx, "select id, coalesce(owner, ''), shared, coalesce(name, '') from crmhub_matches_"+crm.TableOf(k)+"($1, $2, $3, $4)",
+		keys, sure, vague, most)
 	if err != nil {
 		return nil, err
 	}

@@ -79,10 +79,15 @@ func Weigh(shared Keys, name, other string) Result {
 // Likeness is how many of the pairs of neighbouring characters that either text has both have (Jaccard), from 0 to 1.
 func Likeness(a, b string) float64 {
 	x, y := pairs(a), pairs(b)
-	both := 0
-	for p := range x {
-		if y[p] {
-			both++
+	both, i, j := 0, 0, 0
+	for i < len(x) && j < len(y) {
+		switch {
+		case x[i] < y[j]:
+			i++
+		case x[i] > y[j]:
+			j++
+		default:
+			both, i, j = both+1, i+1, j+1
 		}
 	}
 	if len(x)+len(y) == both {
@@ -91,11 +96,16 @@ func Likeness(a, b string) float64 {
 	return float64(both) / float64(len(x)+len(y)-both)
 }
 
-func pairs(s string) map[[2]rune]bool {
-	runes := []rune(s)
-	set := make(map[[2]rune]bool, len(runes))
-	for i := 1; i < len(runes); i++ {
-		set[[2]rune{runes[i-1], runes[i]}] = true
+// pairs are the pairs of neighbouring characters, in order, each once.
+func pairs(s string) []uint64 {
+	set := make([]uint64, 0, len(s))
+	before := rune(-1)
+	for _, r := range s {
+		if before >= 0 {
+			set = append(set, uint64(before)<<32|uint64(r))
+		}
+		before = r
 	}
-	return set
+	slices.Sort(set)
+	return slices.Compact(set)
 }

@@ -19,6 +19,18 @@ from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::te
 
 // Append writes changes in the caller's transaction, in their order, for its organization. They are published once it has committed.
 func Append(ctx context.Context, tx pgx.Tx, changes []Change) error {
+	var b pgx.Batch
+	if err := Queue(&b, changes); err != nil {
+		return err
+	}
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("append %d changes to outbox: %w", len(changes), err)
+	}
+	return nil
+}
+
+// Queue is Append as part of a batch, after what it changes.
+func Queue(b *pgx.Batch, changes []Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -39,11 +51,7 @@ func Append(ctx context.Context, tx pgx.Tx, changes []Change) error {
 		entities[i], types[i], origins[i], trace[i] = c.Entity, c.Type, c.Origin, c.TraceParent
 		data[i], diffs[i] = string(c.Data), string(c.Diff)
 	}
-	var b pgx.Batch
 	b.Queue(appendChanges, events, entities, ids, versions, types, origins, trace, data, diffs)
 	b.Queue("select pg_notify('" + Channel + "', '')")
-	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("append %d changes to outbox: %w", len(changes), err)
-	}
 	return nil
 }

@@ -80,40 +80,51 @@ end $$;
 grant select (organization_id, id, name) on users to crmhub_lookup;
 create policy find on users for select to crmhub_lookup using (true);
 
--- Duplicates beyond the caller's own scope: of the rows of his organization that share a key with these, at most so many,
--- the id, the keys that the caller has named himself, the row's name in its normal form, and whose the row is. It says
--- nothing else of a row, and it is the one way past the scope. Rows that share one of the keys `sure` are not crowded out
--- by those that share only one of `vague`, the beginning or the end of a name. Without enable_seqscan = off the planner
--- believes that so few rows are soon found by reading the table.
 -- +goose StatementBegin
-create function crmhub_matches(kind text, keys text[], sure text[], vague text[], most integer)
-    returns table (id uuid, shared text[], name text, owner text)
-    language plpgsql stable security definer set search_path from current set enable_seqscan = off as $$
+do $$
+declare f regprocedure := 'crmhub_find(text, tsquery, integer)';
 begin
-    return query execute format('
-        select r.id, array(select unnest(r.match_keys) intersect select unnest($1)),
-            (select substr(k, 6) from unnest(r.match_keys) k where k like ''name:%%'' limit 1),
-            (select u.name from users u where u.organization_id = r.organization_id and u.id = r.owner_id)
-        from (
-            (select organization_id, id, match_keys, owner_id from %1$I
-            where organization_id = crmhub_organization() and match_keys && $2 and deleted_at is null limit $4)
-            union all
-            (select organization_id, id, match_keys, owner_id from %1$I
-            where organization_id = crmhub_organization() and match_keys && $3 and not match_keys && $2 and deleted_at is null limit $4)
-        ) r', kind)
-        using keys, sure, vague, most;
+    execute format('grant create on schema %I to crmhub_lookup', current_schema());
+    execute format('revoke execute on function %s from public', f);
+    execute format('grant execute on function %s to crmhub_app', f);
+    execute format('alter function %s owner to crmhub_lookup', f);
+    execute format('revoke create on schema %I from crmhub_lookup', current_schema());
 end $$;
 -- +goose StatementEnd
 
+-- Duplicates beyond the caller's own scope: of the rows of his organization that share a key with these, at most so many,
+-- the id, the keys that the caller has named himself, the row's name in its normal form, and whose the row is. It says
+-- nothing else of a row, and it is the one way past the scope. Rows that share one of the keys `sure` are not crowded out
+-- by those that share only one of `vague`, the beginning or the end of a name.
+-- Each creation asks it, so it is planned once a session, to look into the index of keys and nowhere else.
 -- +goose StatementBegin
 do $$
-declare f regprocedure;
+declare t text;
 begin
     execute format('grant create on schema %I to crmhub_lookup', current_schema());
-    foreach f in array array['crmhub_find(text, tsquery, integer)', 'crmhub_matches(text, text[], text[], text[], integer)']::regprocedure[] loop
-        execute format('revoke execute on function %s from public', f);
-        execute format('grant execute on function %s to crmhub_app', f);
-        execute format('alter function %s owner to crmhub_lookup', f);
+    foreach t in array array['customers', 'contacts'] loop
+        execute format($f$
+            create function crmhub_matches_%1$s(keys text[], sure text[], vague text[], most integer)
+                returns table (id uuid, shared text[], name text, owner text)
+                language plpgsql stable security definer set search_path from current
+                set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_indexscan = off as $b$
+            begin
+                return query
+                    select r.id, array(select unnest(r.match_keys) intersect select unnest(keys)),
+                        (select substr(k, 6) from unnest(r.match_keys) k where k like 'name:%%' limit 1),
+                        (select u.name from users u where u.organization_id = r.organization_id and u.id = r.owner_id)
+                    from (
+                        (select c.organization_id, c.id, c.match_keys, c.owner_id from %1$s c
+                        where c.organization_id = crmhub_organization() and c.match_keys && sure and c.deleted_at is null limit most)
+                        union all
+                        (select c.organization_id, c.id, c.match_keys, c.owner_id from %1$s c
+                        where c.organization_id = crmhub_organization() and c.match_keys && vague and not c.match_keys && sure
+                            and c.deleted_at is null limit most)
+                    ) r;
+            end $b$ $f$, t);
+        execute format('revoke execute on function crmhub_matches_%s(text[], text[], text[], integer) from public', t);
+        execute format('grant execute on function crmhub_matches_%s(text[], text[], text[], integer) to crmhub_app', t);
+        execute format('alter function crmhub_matches_%s(text[], text[], text[], integer) owner to crmhub_lookup', t);
     end loop;
     execute format('revoke create on schema %I from crmhub_lookup', current_schema());
 end $$;
