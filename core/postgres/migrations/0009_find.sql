@@ -72,7 +72,7 @@ begin
     foreach t in array array['customers', 'contacts'] loop
         execute format('alter table %I add column match_keys text[]', t);
         -- What waits to be sorted in is read by every look-up, so it stays short.
-        execute format('create index %I on %I using gin (match_keys) with (gin_pending_list_limit = 512)', t || '_match_keys', t);
+        execute format('create index %I on %I using gin (match_keys) with (gin_pending_list_limit = 64)', t || '_match_keys', t);
         execute format('grant select (match_keys, owner_id, deleted_at) on %I to crmhub_lookup', t);
     end loop;
 end $$;
@@ -110,7 +110,7 @@ begin
                 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_indexscan = off as $b$
             begin
                 return query
-                    select r.id, array(select unnest(r.match_keys) intersect select unnest(keys)),
+                    select r.id, array(select k from unnest(r.match_keys) k where k = any (keys)),
                         (select substr(k, 6) from unnest(r.match_keys) k where k like 'name:%%' limit 1),
                         (select u.name from users u where u.organization_id = r.organization_id and u.id = r.owner_id)
                     from (
