@@ -40,12 +40,9 @@ func acceptDuplicates() *huma.Param {
 // refuseDuplicate refuses a new entity that is there already.
 func (e entities) refuseDuplicate(ctx context.Context, tx pgx.Tx, entity crm.Entity) error {
 	entity.Normalize()
-	matches, err := duplicate.Check(ctx, tx, e.CRM, entity)
-	if err != nil {
+	matches, err := duplicate.Repeated(ctx, tx, e.CRM, entity)
+	if err != nil || len(matches) == 0 {
 		return err
-	}
-	if !slices.ContainsFunc(matches, func(m duplicate.Match) bool { return m.Class == match.Same }) {
-		return nil
 	}
 	return &Problem{
 		Type: problemType("duplicate"), Title: "It is there already", Status: http.StatusConflict,

@@ -8,6 +8,7 @@
 package duplicate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type Match struct {
 	Reasons []match.Reason `json:"reasons,omitempty"`
 }
 
-// most is how many records are looked at that share a sure key, and how many that share a vague one.
+// most is how many records are looked at that share a kind of key: one that more share says nothing.
 const most = 50
 
 // ErrNotFound says that there is no such pair or merge here, or that it was undone.
@@ -42,33 +43,45 @@ var ErrKind = errors.New("entities of this kind are not compared")
 // Check returns what a new entity would repeat, the surest first. It looks at all of the organization's entities of its
 // kind, whatever the caller may see of them; of what he may not see a match says its class and its owner's name only.
 func Check(ctx context.Context, tx pgx.Tx, store *crm.Store, e crm.Entity) ([]Match, error) {
+	keys := crm.MatchKeys(e)
+	return check(ctx, tx, store, e, match.Possible, keys.Sure(), keys.Named(), keys.Ends())
+}
+
+// Repeated is Check where only what is surely the same counts. It is the check of each creation, and costs less.
+func Repeated(ctx context.Context, tx pgx.Tx, store *crm.Store, e crm.Entity) ([]Match, error) {
+	return check(ctx, tx, store, e, match.Same, crm.MatchKeys(e).Sure())
+}
+
+func check(ctx context.Context, tx pgx.Tx, store *crm.Store, e crm.Entity, least match.Class, groups ...match.Keys) ([]Match, error) {
 	if !slices.Contains(crm.Matched(), e.Kind()) {
 		return nil, fmt.Errorf("check %s for duplicates: %w", e.Kind(), ErrKind)
 	}
-	near, err := nearby(ctx, tx, e.Kind(), crm.MatchKeys(e))
+	near, err := nearby(ctx, tx, e, groups)
 	if err != nil {
 		return nil, fmt.Errorf("check %s for duplicates: %w", e.Kind(), err)
 	}
-	near = slices.DeleteFunc(near, func(n neighbour) bool {
-		return n.result.Class() == match.Distinct || n.id == crm.HeadOf(e).ID
-	})
-	if len(near) == 0 {
-		return []Match{}, nil
+	matches, ids := []Match{}, []uuid.UUID{}
+	for id, n := range near {
+		class := n.result.Class()
+		if class == match.Same || class == least {
+			ids = append(ids, id)
+		}
 	}
-	ids := make([]uuid.UUID, len(near))
-	for i, n := range near {
-		ids[i] = n.id
+	if len(ids) == 0 {
+		return matches, nil
 	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	titles, err := store.Titles(ctx, tx, e.Kind(), ids)
 	if err != nil {
 		return nil, fmt.Errorf("check %s for duplicates: %w", e.Kind(), err)
 	}
-	matches := make([]Match, len(near))
-	for i, n := range near {
-		matches[i] = Match{Owner: n.owner, Class: n.result.Class()}
-		if title, seen := titles[n.id]; seen {
-			matches[i].ID, matches[i].Title, matches[i].Score, matches[i].Reasons = &n.id, title, n.result.Score, n.result.Reasons
+	for _, id := range ids {
+		n := near[id]
+		m := Match{Owner: n.owner, Class: n.result.Class()}
+		if title, seen := titles[id]; seen {
+			m.ID, m.Title, m.Score, m.Reasons = &id, title, n.result.Score, n.result.Reasons
 		}
+		matches = append(matches, m)
 	}
 	slices.SortStableFunc(matches, func(a, b Match) int { return b.rank() - a.rank() })
 	return matches, nil
@@ -84,33 +97,38 @@ func (m Match) rank() int {
 
 // neighbour is a stored record that shares a key.
 type neighbour struct {
-	id     uuid.UUID
 	owner  string
 	result match.Result
 }
 
-func nearby(ctx context.Context, tx pgx.Tx, k crm.Kind, keys match.Keys) ([]neighbour, error) {
-	sure, vague := match.Keys{}, match.Keys{}
-	for _, key := range keys {
-		switch {
-		case key.Vague():
-			vague = append(vague, key)
-		case key.Searching():
-			sure = append(sure, key)
+// nearby returns the records but e itself that share a key of one of the groups, at most so many of each, so that
+// those that share a rare one are not crowded out.
+func nearby(ctx context.Context, tx pgx.Tx, e crm.Entity, groups []match.Keys) (map[uuid.UUID]neighbour, error) {
+	keys := crm.MatchKeys(e)
+	near := make(map[uuid.UUID]neighbour)
+	var b pgx.Batch
+	for _, wanted := range groups {
+		if len(wanted) == 0 {
+			continue
 		}
+		b.Queue("select id, coalesce(owner, ''), shared, coalesce(name, '') from crmhub_matches_"+crm.TableOf(e.Kind())+"($1, $2, $3)",
+			keys, wanted, most).Query(func(rows pgx.Rows) error {
+			var id uuid.UUID
+			var n neighbour
+			var shared match.Keys
+			var name string
+			_, err := pgx.ForEachRow(rows, []any{&id, &n.owner, &shared, &name}, func() error {
+				n.result = match.Weigh(shared, name, keys.Name())
+				near[id] = n
+				return nil
+			})
+			return err
+		})
 	}
-	rows, err := tx.Query(ctx, "select id, coalesce(owner, ''), shared, coalesce(name, '') from crmhub_matches_"+crm.TableOf(k)+"($1, $2, $3, $4)",
-		keys, sure, vague, most)
-	if err != nil {
-		return nil, err
+	if b.Len() == 0 {
+		return near, nil
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (n neighbour, err error) {
-		var shared match.Keys
-		var name string
-		if err := row.Scan(&n.id, &n.owner, &shared, &name); err != nil {
-			return n, err
-		}
-		n.result = match.Weigh(shared, name, keys.Name())
-		return n, nil
-	})
+	err := tx.SendBatch(ctx, &b).Close()
+	delete(near, crm.HeadOf(e).ID)
+	return near, err
 }

@@ -41,12 +41,6 @@ func (k Key) Value() string {
 	return value
 }
 
-// Searching reports whether records are looked for by the key. What the others say is shared by too many, and never enough.
-func (k Key) Searching() bool { return k.Kind() != City && k.Kind() != Domain && k.Kind() != FullName }
-
-// Vague reports whether many may share the key that have nothing to do with each other.
-func (k Key) Vague() bool { return k.Kind() == Head || k.Kind() == Tail }
-
 // Keys are the keys of one record, in order, each once.
 type Keys []Key
 
@@ -113,6 +107,25 @@ func (ks *Keys) AddPerson(name string, customers ...string) {
 
 // AddCity adds where somebody is.
 func (ks *Keys) AddCity(city string) { ks.add(City, strings.TrimSuffix(plain(city), "市")) }
+
+// Sure are the keys without one of which in common no two records are the same, whatever else they share.
+func (ks Keys) Sure() Keys { return ks.of(USCC, TaxID, Phone, Email, Person) }
+
+// Named is the name as a key, and Ends are its ends: records that share one of them may be the same, and many may.
+func (ks Keys) Named() Keys { return ks.of(Name) }
+
+// Ends are the ends of the name; see Named.
+func (ks Keys) Ends() Keys { return ks.of(Head, Tail) }
+
+func (ks Keys) of(kinds ...string) Keys {
+	some := Keys{}
+	for _, k := range ks {
+		if slices.Contains(kinds, k.Kind()) {
+			some = append(some, k)
+		}
+	}
+	return some
+}
 
 // Shared are the keys that both have.
 func (ks Keys) Shared(with Keys) Keys {

@@ -37,6 +37,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	pc.ConnConfig.RuntimeParams["application_name"] = "crmhub"
 	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	pc.ConnConfig.RuntimeParams["jit"] = "off" // compiling takes longer than what it speeds up here
 	pc.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
 		m := c.TypeMap()
 		m.TryWrapEncodePlanFuncs = append([]pgtype.TryWrapEncodePlanFunc{wrapUUID}, m.TryWrapEncodePlanFuncs...)
@@ -128,13 +129,18 @@ func (db *DB) Ask(ctx context.Context, p Principal, b *pgx.Batch) error {
 // setting is a run-time parameter for the length of a transaction.
 type setting struct{ name, value string }
 
+// planOnce lets the server plan a statement once a session. The hub's own work is few statements, executed often with
+// batches of all sizes, and planning one for each batch anew takes longer than executing it. People's lists and reports
+// are planned for what they ask.
+var planOnce = setting{"plan_cache_mode", "force_generic_plan"} //nolint:gochecknoglobals // a constant
+
 // settings say who acts and how far.
 func (p Principal) settings() []setting {
 	s := append(make([]setting, 0, 7),
 		setting{"role", "crmhub_app"}, setting{"crmhub.organization", p.Organization.String()}, setting{"crmhub.actor", string(p.Actor)})
 	switch {
 	case p.Actor.Whole():
-		return append(s, everywhere)
+		return append(s, everywhere, planOnce)
 	case p.Reach == nil:
 		return s
 	}
@@ -176,13 +182,13 @@ func (db *DB) AskSystem(ctx context.Context, b *pgx.Batch) error {
 }
 
 func systemSettings() []setting {
-	return []setting{{"role", "crmhub_system"}, {"crmhub.actor", string(System)}}
+	return []setting{{"role", "crmhub_system"}, {"crmhub.actor", string(System)}, planOnce}
 }
 
 // AsAuditor runs fn in a transaction that crosses organizations to seal the audit trail: it reads what was committed, and
 // inserts into the trail. It is for package audit alone.
 func (db *DB) AsAuditor(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return db.run(ctx, begin([]setting{{"role", "crmhub_audit"}, {"crmhub.actor", string(System)}}), fn)
+	return db.run(ctx, begin([]setting{{"role", "crmhub_audit"}, {"crmhub.actor", string(System)}, planOnce}), fn)
 }
 
 func (db *DB) run(ctx context.Context, begin string, fn func(tx pgx.Tx) error) error {

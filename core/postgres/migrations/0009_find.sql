@@ -92,10 +92,9 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- Duplicates beyond the caller's own scope: of the rows of his organization that share a key with these, at most so many,
--- the id, the keys that the caller has named himself, the row's name in its normal form, and whose the row is. It says
--- nothing else of a row, and it is the one way past the scope. Rows that share one of the keys `sure` are not crowded out
--- by those that share only one of `vague`, the beginning or the end of a name.
+-- Duplicates beyond the caller's own scope: of the rows of his organization that share one of the keys `wanted`, at most so
+-- many, the id, the keys that the caller has named himself, the row's name in its normal form, and whose the row is. It
+-- says nothing else of a row, and it is the one way past the scope.
 -- Each creation asks it, so it is planned once a session, to look into the index of keys and nowhere else.
 -- +goose StatementBegin
 do $$
@@ -104,7 +103,7 @@ begin
     execute format('grant create on schema %I to crmhub_lookup', current_schema());
     foreach t in array array['customers', 'contacts'] loop
         execute format($f$
-            create function crmhub_matches_%1$s(keys text[], sure text[], vague text[], most integer)
+            create function crmhub_matches_%1$s(keys text[], wanted text[], most integer)
                 returns table (id uuid, shared text[], name text, owner text)
                 language plpgsql stable security definer set search_path from current
                 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_indexscan = off as $b$
@@ -113,18 +112,13 @@ begin
                     select r.id, array(select k from unnest(r.match_keys) k where k = any (keys)),
                         (select substr(k, 6) from unnest(r.match_keys) k where k like 'name:%%' limit 1),
                         (select u.name from users u where u.organization_id = r.organization_id and u.id = r.owner_id)
-                    from (
-                        (select c.organization_id, c.id, c.match_keys, c.owner_id from %1$s c
-                        where c.organization_id = crmhub_organization() and c.match_keys && sure and c.deleted_at is null limit most)
-                        union all
-                        (select c.organization_id, c.id, c.match_keys, c.owner_id from %1$s c
-                        where c.organization_id = crmhub_organization() and c.match_keys && vague and not c.match_keys && sure
-                            and c.deleted_at is null limit most)
-                    ) r;
+                    from %1$s r
+                    where r.organization_id = crmhub_organization() and r.match_keys && wanted and r.deleted_at is null
+                    limit most;
             end $b$ $f$, t);
-        execute format('revoke execute on function crmhub_matches_%s(text[], text[], text[], integer) from public', t);
-        execute format('grant execute on function crmhub_matches_%s(text[], text[], text[], integer) to crmhub_app', t);
-        execute format('alter function crmhub_matches_%s(text[], text[], text[], integer) owner to crmhub_lookup', t);
+        execute format('revoke execute on function crmhub_matches_%s(text[], text[], integer) from public', t);
+        execute format('grant execute on function crmhub_matches_%s(text[], text[], integer) to crmhub_app', t);
+        execute format('alter function crmhub_matches_%s(text[], text[], integer) owner to crmhub_lookup', t);
     end loop;
     execute format('revoke create on schema %I from crmhub_lookup', current_schema());
 end $$;
