@@ -151,9 +151,9 @@ select 'claimed', h.new_id, h.entity_id, '', '', coalesce(h.new_reference, ''), 
 from held h join made m on m.id = h.new_id`
 
 // Announce says, before anything leaves, what is about to be sent, in one statement for the whole batch: it makes the
-// missing links, notes the versions as wanted, and claims those that are free. The transaction must be committed
-// before the first call. The intents are of different entities. Each gets a verdict, by entity id.
-func Announce(ctx context.Context, tx pgx.Tx, by Claimant, intents []Intent) (map[uuid.UUID]Announced, error) {
+// missing links, notes the versions as wanted, and claims those that are free. The batch must be committed before the
+// first call. The intents are of different entities. Each gets a verdict, by entity id, when the batch was sent.
+func Announce(b *pgx.Batch, by Claimant, intents []Intent) (map[uuid.UUID]Announced, error) {
 	n := len(intents)
 	ids, entities, versions := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int64, n)
 	references, digests := make([]*string, n), make([][]byte, n)
@@ -167,21 +167,23 @@ func Announce(ctx context.Context, tx pgx.Tx, by Claimant, intents []Intent) (ma
 			references[i] = &in.Reference
 		}
 	}
-	rows, _ := tx.Query(ctx, announce, by.Connection, by.Entity, by.Worker, ids, entities, versions, references, digests, by.Grace.Seconds())
-	found, err := pgx.CollectRows(rows, scanAnnounced)
-	if err != nil {
-		return nil, fmt.Errorf("announce %d of %s: %w", n, by.Entity, err)
-	}
 	announced := make(map[uuid.UUID]Announced, n)
-	for _, a := range found {
-		announced[a.EntityID] = a
-	}
-	for _, in := range intents {
-		if _, ok := announced[in.EntityID]; !ok {
-			// Somebody made the link in between and wants at least this version.
-			announced[in.EntityID] = Announced{Verdict: Busy, EntityID: in.EntityID, WantedVersion: in.Version}
+	b.Queue(announce, by.Connection, by.Entity, by.Worker, ids, entities, versions, references, digests, by.Grace.Seconds()).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, scanAnnounced)
+		if err != nil {
+			return fmt.Errorf("announce %d of %s: %w", n, by.Entity, err)
 		}
-	}
+		for _, a := range found {
+			announced[a.EntityID] = a
+		}
+		for _, in := range intents {
+			if _, ok := announced[in.EntityID]; !ok {
+				// Somebody made the link in between and wants at least this version.
+				announced[in.EntityID] = Announced{Verdict: Busy, EntityID: in.EntityID, WantedVersion: in.Version}
+			}
+		}
+		return nil
+	})
 	return announced, nil
 }
 

@@ -52,6 +52,19 @@ cross join lateral (select * from links l where l.connection_id = $1 and l.entit
 // ByEntity returns the links that entities have on a connection, by entity and entity id. Those without a link are
 // absent, and so are ids that are no UUID.
 func ByEntity(ctx context.Context, tx pgx.Tx, connection uuid.UUID, refs []mapping.Ref) (map[mapping.Ref]Link, error) {
+	var b pgx.Batch
+	found := QueueByEntity(&b, connection, refs)
+	if b.Len() == 0 {
+		return found, nil
+	}
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, fmt.Errorf("links by entity: %w", err)
+	}
+	return found, nil
+}
+
+// QueueByEntity is ByEntity as part of a batch: the map is filled when the batch was sent.
+func QueueByEntity(b *pgx.Batch, connection uuid.UUID, refs []mapping.Ref) map[mapping.Ref]Link {
 	entities, ids := make([]string, 0, len(refs)), make([]uuid.UUID, 0, len(refs))
 	for _, r := range refs {
 		if id, err := uuid.Parse(r.ID); err == nil {
@@ -60,17 +73,16 @@ func ByEntity(ctx context.Context, tx pgx.Tx, connection uuid.UUID, refs []mappi
 	}
 	found := make(map[mapping.Ref]Link, len(ids))
 	if len(ids) == 0 {
-		return found, nil
+		return found
 	}
-	rows, _ := tx.Query(ctx, byEntity, connection, entities, ids)
-	links, err := pgx.CollectRows(rows, scanLink)
-	if err != nil {
-		return nil, fmt.Errorf("links by entity: %w", err)
-	}
-	for _, l := range links {
-		found[mapping.Ref{Entity: l.Entity, ID: l.EntityID.String()}] = l
-	}
-	return found, nil
+	b.Queue(byEntity, connection, entities, ids).Query(func(rows pgx.Rows) error {
+		links, err := pgx.CollectRows(rows, scanLink)
+		for _, l := range links {
+			found[mapping.Ref{Entity: l.Entity, ID: l.EntityID.String()}] = l
+		}
+		return err
+	})
+	return found
 }
 
 const byRemote = `

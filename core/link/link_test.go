@@ -44,11 +44,14 @@ func (f fixture) tx(fn func(tx pgx.Tx) error) {
 
 func (f fixture) announce(worker int32, grace time.Duration, in ...link.Intent) map[uuid.UUID]link.Announced {
 	f.t.Helper()
-	var got map[uuid.UUID]link.Announced
-	f.tx(func(tx pgx.Tx) (err error) {
-		got, err = link.Announce(f.t.Context(), tx, link.Claimant{Connection: f.connection, Entity: "order", Worker: worker, Grace: grace}, in)
-		return err
-	})
+	var b pgx.Batch
+	got, err := link.Announce(&b, link.Claimant{Connection: f.connection, Entity: "order", Worker: worker, Grace: grace}, in)
+	if err == nil {
+		err = f.db.Ask(f.t.Context(), f.who, &b)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	return got
 }
 

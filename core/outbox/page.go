@@ -10,12 +10,12 @@ import (
 	"crmhub/core/bus"
 )
 
-// window is a part of the outbox that is complete: the changes of the transactions from a number to below another, all
-// of which have ended. Within a window changes are in the order they were written in (seq), which is that of an entity's
-// versions: who changes an entity first waits for whoever changed it before, and only then writes to the outbox. The
-// transactions' numbers have no such order, they may be given before the wait.
-// Neither is there a change in a later window that belongs before one of this: its transaction would have ended, hence
-// be in this window, before the other could change the entity.
+// window is a part of the outbox that is complete: the changes whose number (xid) is from one to below another, all
+// of whose transactions have ended. The number is the highest that any transaction had when the change was written, so
+// it is not below that of the change's own transaction, nor below that of a change written before.
+// Within a window changes are in the order they were written in (seq), which is that of an entity's versions: who changes
+// an entity first waits for whoever changed it before, and only then writes to the outbox. For the same reason no change
+// in a later window belongs before one of this: it was written before, so its number is no higher.
 type window struct {
 	term  int64
 	from  xid
@@ -55,21 +55,15 @@ order by o.seq`
 
 // read returns the next page and moves w behind it. A page without messages means that there is none at present.
 func (r *Relay) read(ctx context.Context, w *window) (p page, err error) {
-	err = r.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		if w.until == 0 {
-			if open, err := r.open(ctx, tx, w); err != nil || !open {
-				return err
-			}
+	if w.until == 0 {
+		if err := r.open(ctx, w); err != nil {
+			return page{}, fmt.Errorf("read the outbox: %w", err)
 		}
-		for len(p.messages) == 0 && w.seq < w.last {
-			if err := r.fill(ctx, tx, &p, w); err != nil {
-				return err
-			}
+	}
+	for len(p.messages) == 0 && w.seq < w.last {
+		if err := r.fill(ctx, &p, w); err != nil {
+			return page{}, fmt.Errorf("read the outbox: %w", err)
 		}
-		return nil
-	})
-	if err != nil {
-		return page{}, fmt.Errorf("read the outbox: %w", err)
 	}
 	if w.seq >= w.last {
 		w.close()
@@ -78,51 +72,53 @@ func (r *Relay) read(ctx context.Context, w *window) (p page, err error) {
 	return p, nil
 }
 
-// open reports whether there is anything in the window.
-func (r *Relay) open(ctx context.Context, tx pgx.Tx, w *window) (bool, error) {
+func (r *Relay) open(ctx context.Context, w *window) error {
 	var term int64
-	if err := tx.QueryRow(ctx, openWindow, w.from.text()).Scan(&term, &w.until, &w.seq, &w.last); err != nil {
-		return false, err
+	var b pgx.Batch
+	b.Queue(openWindow, w.from.text()).QueryRow(func(row pgx.Row) error { return row.Scan(&term, &w.until, &w.seq, &w.last) })
+	if err := r.DB.AskSystem(ctx, &b); err != nil {
+		return err
 	}
 	if term != w.term {
-		return false, errOldTerm
+		return errOldTerm
 	}
-	return w.last > 0, nil
+	return nil
 }
 
 // fill puts what the window has in the next stretch on the page, and moves w behind it.
-func (r *Relay) fill(ctx context.Context, tx pgx.Tx, p *page, w *window) error {
+func (r *Relay) fill(ctx context.Context, p *page, w *window) error {
 	end := min(w.last, w.seq+pageSize)
-	rows, err := tx.Query(ctx, selectPage, w.seq, end, w.from.text(), w.until.text())
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	p.messages = make([]bus.Message, 0, end-w.seq)
 	organizations := make([]uuid.UUID, 0, end-w.seq)
-	for rows.Next() {
-		n := len(p.messages)
-		p.messages, organizations = p.messages[:n+1], organizations[:n+1]
-		e := &p.messages[n].Event
-		// As [16]byte, since uuid.UUID takes the driver's slow way.
-		if err := rows.Scan(&p.highest, (*[16]byte)(&organizations[n]), (*[16]byte)(&e.ID), &e.Entity, (*[16]byte)(&e.EntityID), &e.Version,
-			&e.Type, &e.Origin, &e.TraceParent, &e.Time, &e.Data); err != nil {
-			return err
+	var b pgx.Batch
+	b.Queue(selectPage, w.seq, end, w.from.text(), w.until.text()).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			n := len(p.messages)
+			p.messages, organizations = p.messages[:n+1], organizations[:n+1]
+			e := &p.messages[n].Event
+			// As [16]byte, since uuid.UUID takes the driver's slow way.
+			if err := rows.Scan(&p.highest, (*[16]byte)(&organizations[n]), (*[16]byte)(&e.ID), &e.Entity, (*[16]byte)(&e.EntityID), &e.Version,
+				&e.Type, &e.Origin, &e.TraceParent, &e.Time, &e.Data); err != nil {
+				return err
+			}
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return rows.Err()
+	})
+	if err := r.DB.AskSystem(ctx, &b); err != nil {
 		return err
 	}
 	w.seq = end
-	return r.address(ctx, tx, p.messages, organizations)
+	return r.address(ctx, p.messages, organizations)
 }
 
 // address fills in the organizations' codes, and with them the topics. A code never changes.
-func (r *Relay) address(ctx context.Context, tx pgx.Tx, messages []bus.Message, organizations []uuid.UUID) error {
+func (r *Relay) address(ctx context.Context, messages []bus.Message, organizations []uuid.UUID) error {
 	for i, id := range organizations {
 		code, known := r.codes[id]
 		if !known {
-			if err := tx.QueryRow(ctx, "select code from organizations where id = $1", id).Scan(&code); err != nil {
+			var b pgx.Batch
+			b.Queue("select code from organizations where id = $1", id).QueryRow(func(row pgx.Row) error { return row.Scan(&code) })
+			if err := r.DB.AskSystem(ctx, &b); err != nil {
 				return fmt.Errorf("look up organization %s: %w", id, err)
 			}
 			r.codes[id] = code

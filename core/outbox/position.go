@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"crmhub/core/bus"
 )
@@ -92,14 +93,14 @@ func (r *Relay) movePosition(ctx context.Context, p page, written []bus.Written)
 	for i, w := range written {
 		topics[i], numbers[i], offsets[i] = w.Topic, int32(w.Number), w.End //nolint:gosec // Kafka's partitions are numbered by 32 bits
 	}
-	err := r.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, movePosition, p.end.term, p.end.from.text(), p.end.until.text(), p.end.seq, p.highest, topics, numbers, offsets)
-		if err == nil && tag.RowsAffected() == 0 {
+	var b pgx.Batch
+	b.Queue(movePosition, p.end.term, p.end.from.text(), p.end.until.text(), p.end.seq, p.highest, topics, numbers, offsets).Exec(func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() == 0 {
 			return errOldTerm
 		}
-		return err
+		return nil
 	})
-	if err != nil {
+	if err := r.DB.AskSystem(ctx, &b); err != nil {
 		return fmt.Errorf("move the outbox's position: %w", err)
 	}
 	r.ends.note(written)

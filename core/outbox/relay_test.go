@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -218,23 +219,47 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 	b.wantVersions(1, 2)
 }
 
-// A transaction may get its number, then wait for another with a higher one, and only then change the same entity.
+// A transaction may get its number, then wait for another with a higher one, and only then change the same entity. That
+// holds however the horizon lies, which is here between the two.
 func TestOrderOfAnEntityIsThatOfItsVersions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	r := b.relay(b.db)
 	id := uuid.New()
+	number := func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "select pg_current_xact_id()")
+		return err
+	}
+	released := make(chan struct{})
+	held := make(chan error)
 	err := b.db.As(t.Context(), b.who, func(waiting pgx.Tx) error {
-		if _, err := waiting.Exec(t.Context(), "select pg_current_xact_id()"); err != nil {
+		if err := number(waiting); err != nil {
 			return err
 		}
+		between := make(chan struct{})
+		go func() {
+			held <- b.db.As(t.Context(), b.who, func(tx pgx.Tx) error {
+				err := number(tx)
+				close(between)
+				<-released
+				return err
+			})
+		}()
+		<-between
 		b.append(change(id, 1))
 		return Append(t.Context(), waiting, []Change{change(id, 2)})
 	})
-	if err != nil {
+	r.looks()
+	if n := len(r.done); n > 0 {
+		t.Error("a version was published before the one it follows")
+	}
+	close(released)
+	if err := errors.Join(err, <-held); err != nil {
 		t.Fatal(err)
 	}
-	b.relay(b.db).wait(2)
-	b.wantVersions(1, 2)
+	b.append(change(id, 3)) // wakes the relay
+	r.wait(3)
+	b.wantVersions(1, 2, 3)
 }
 
 func TestRolledBackChangeIsNotPublished(t *testing.T) {

@@ -95,35 +95,33 @@ func (p *Pusher) entities(ctx context.Context, s *stream, items []*item) (int, e
 
 // read drops what is synced or overtaken, reads the documents of the rest, and the links their mappings need.
 func (p *Pusher) read(ctx context.Context, s *stream, items []*item) (rest []*item, links records, err error) {
-	err = p.as(ctx, func(tx pgx.Tx) error {
-		refs := make([]mapping.Ref, len(items))
-		for i, it := range items {
-			refs[i] = it.ref(s)
+	refs := make([]mapping.Ref, len(items))
+	for i, it := range items {
+		refs[i] = it.ref(s)
+	}
+	var b pgx.Batch
+	known := link.QueueByEntity(&b, p.Connection, refs)
+	if err := p.DB.Ask(ctx, p.Principal, &b); err != nil {
+		return nil, nil, fmt.Errorf("links by entity: %w", err)
+	}
+	for _, it := range items {
+		l, ok := known[it.ref(s)]
+		synced := ok && l.State == link.Linked && it.version <= l.SyncedVersion && l.NextAttemptAt == nil
+		overtaken := ok && !it.stored && it.version < l.WantedVersion
+		if !synced && !overtaken {
+			rest = append(rest, it)
 		}
-		known, err := link.ByEntity(ctx, tx, p.Connection, refs)
-		if err != nil {
-			return err
-		}
-		for _, it := range items {
-			l, ok := known[it.ref(s)]
-			synced := ok && l.State == link.Linked && it.version <= l.SyncedVersion && l.NextAttemptAt == nil
-			overtaken := ok && !it.stored && it.version < l.WantedVersion
-			if !synced && !overtaken {
-				rest = append(rest, it)
-			}
-		}
-		if err := p.documents(ctx, tx, s, rest); err != nil {
-			return err
-		}
-		inParallel(rest, (*item).decode)
-		links, err = p.links(ctx, tx, s, rest)
-		return err
-	})
+	}
+	if err := p.documents(ctx, s, rest); err != nil {
+		return nil, nil, err
+	}
+	inParallel(rest, (*item).decode)
+	links, err = p.links(ctx, s, rest)
 	return rest, links, err
 }
 
 // documents reads those entities from the store whose version no change brought along.
-func (p *Pusher) documents(ctx context.Context, tx pgx.Tx, s *stream, items []*item) error {
+func (p *Pusher) documents(ctx context.Context, s *stream, items []*item) error {
 	var ids []uuid.UUID
 	for _, it := range items {
 		if it.stored {
@@ -133,9 +131,10 @@ func (p *Pusher) documents(ctx context.Context, tx pgx.Tx, s *stream, items []*i
 	if len(ids) == 0 {
 		return nil
 	}
-	found, err := p.CRM.Get(ctx, tx, crm.Kind(s.Entity), ids)
-	if err != nil {
-		return err
+	var b pgx.Batch
+	found := p.CRM.QueueGet(&b, crm.Kind(s.Entity), ids)
+	if err := p.DB.Ask(ctx, p.Principal, &b); err != nil {
+		return fmt.Errorf("get %d of %s: %w", len(ids), s.Entity, err)
 	}
 	for _, it := range items {
 		if it.stored {
@@ -190,7 +189,7 @@ func (r records) Remote(entity, id string) (string, bool) {
 // Local finds nothing: a push asks in one direction only.
 func (r records) Local(string, string) (string, bool) { return "", false }
 
-func (p *Pusher) links(ctx context.Context, tx pgx.Tx, s *stream, items []*item) (records, error) {
+func (p *Pusher) links(ctx context.Context, s *stream, items []*item) (records, error) {
 	var refs []mapping.Ref
 	seen := make(map[mapping.Ref]bool)
 	for _, it := range items {
@@ -207,9 +206,12 @@ func (p *Pusher) links(ctx context.Context, tx pgx.Tx, s *stream, items []*item)
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	found, err := link.ByEntity(ctx, tx, p.Connection, refs)
-	if err != nil {
-		return nil, err
+	var b pgx.Batch
+	found := link.QueueByEntity(&b, p.Connection, refs)
+	if b.Len() > 0 {
+		if err := p.DB.Ask(ctx, p.Principal, &b); err != nil {
+			return nil, fmt.Errorf("links by entity: %w", err)
+		}
 	}
 	remote := make(records, len(found))
 	for r, l := range found {
@@ -259,9 +261,12 @@ func (p *Pusher) announce(ctx context.Context, s *stream, items []*item) (claime
 	}
 	by := link.Claimant{Connection: p.Connection, Entity: s.Entity, Worker: p.worker, Grace: s.grace}
 	var announced map[uuid.UUID]link.Announced
-	err = p.retry(ctx, func(tx pgx.Tx) (err error) {
-		announced, err = link.Announce(ctx, tx, by, intents)
-		return err
+	err = repeat(ctx, func() (err error) {
+		var b pgx.Batch
+		if announced, err = link.Announce(&b, by, intents); err != nil {
+			return err
+		}
+		return p.DB.Ask(ctx, p.Principal, &b)
 	})
 	if err != nil {
 		return nil, 0, err
@@ -360,11 +365,15 @@ func (p *Pusher) parentsOf(ctx context.Context, tx pgx.Tx, items []*item) error 
 	return nil
 }
 
-// retry repeats a transaction that the database refused for a moment: a deadlock, a race for a unique key, or a
-// broken connection.
+// retry repeats a transaction that the database refused for a moment.
 func (p *Pusher) retry(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return repeat(ctx, func() error { return p.as(ctx, fn) })
+}
+
+// repeat repeats what the database refused for a moment: a deadlock, a race for a unique key, or a broken connection.
+func repeat(ctx context.Context, fn func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := p.as(ctx, fn)
+		err := fn()
 		if err == nil || attempt == 5 || !sleep(ctx, time.Duration(attempt*attempt)*20*time.Millisecond) {
 			return err
 		}

@@ -2,10 +2,16 @@
 -- The hub: what leaves (outbox), whom it goes to (connections), what corresponds to what (links),
 -- what runs (jobs, runs, cursors) and what a person must look at (dead letters, conflicts).
 
+-- The highest number that any transaction has got, the caller's own among them.
+create function crmhub_latest_xid() returns xid8 language sql volatile parallel unsafe
+    return greatest(pg_current_xact_id(), (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8);
+
 -- One row a committed change, written in the transaction that changed the entity.
--- `xid` lets the relay wait for late commits: it publishes only below the oldest running transaction.
+-- `xid` lets the relay wait for late commits: it publishes only below the oldest running transaction. It is the highest
+-- number a transaction had got by the time of the row, the row's own or a later one: whoever changes an entity may have
+-- got his number before somebody who changed it first, and must not be published before him.
 create table outbox (
-    xid             xid8 not null default pg_current_xact_id(),
+    xid             xid8 not null default crmhub_latest_xid(),
     seq             bigint generated always as identity,
     organization_id uuid not null default crmhub_organization(),
     event_id        uuid not null,

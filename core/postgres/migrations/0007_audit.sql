@@ -30,10 +30,10 @@ alter table outbox
     add column diff             json,
     add column sealed_elsewhere boolean not null default false;
 
--- What somebody did that is no change of an entity, from its commit until it is sealed. The sequence is the outbox's, so
--- that both have one order.
+-- What somebody did that is no change of an entity, from its commit until it is sealed. Sequence and number are as the
+-- outbox's, so that both have one order.
 create table audit_acts (
-    xid             xid8 not null default pg_current_xact_id(),
+    xid             xid8 not null default crmhub_latest_xid(),
     seq             bigint primary key default nextval('outbox_seq_seq'),
     organization_id uuid not null default crmhub_organization(),
     actor           text not null default crmhub_actor(),
