@@ -57,10 +57,16 @@ func (e entities) create() operation {
 func (e entities) get() operation {
 	return operation{
 		id: "get-" + slug(string(e.kind)), needs: may(e.resource(), access.Read), tag: "entities", summary: "Get " + article(e.kind),
-		status: http.StatusOK, result: e.content(e.shown), versioned: true,
+		parameters: e.selectParameters(),
+		status:     http.StatusOK, result: e.selectionContent(e.shown), versioned: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			id, err := c.id()
 			if err != nil {
+				return answer{}, err
+			}
+			var faults parameterFaults
+			asked := e.selection(c, &faults)
+			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
 			var a answer
@@ -73,7 +79,12 @@ func (e entities) get() operation {
 				if err != nil {
 					return err
 				}
-				a, err = e.answer(c, http.StatusOK, entity)
+				items, err := e.selected(ctx, tx, c, asked, []crm.Entity{entity})
+				if err != nil {
+					return err
+				}
+				a, err = respond(http.StatusOK, items[0])
+				a.ETag = etag(crm.HeadOf(entity).Version)
 				return err
 			})
 			return a, err
