@@ -44,6 +44,11 @@ func (e entities) refuseDuplicate(ctx context.Context, tx pgx.Tx, entity crm.Ent
 	if err != nil {
 		return err
 	}
+	return duplicateProblem(matches)
+}
+
+// duplicateProblem is nil if none of the matches is surely the same.
+func duplicateProblem(matches []duplicate.Match) error {
 	if !slices.ContainsFunc(matches, func(m duplicate.Match) bool { return m.Class == match.Same }) {
 		return nil
 	}

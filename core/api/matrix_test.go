@@ -258,6 +258,7 @@ func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 			}
 		}
 	}
+	f.checkBulk(kind, may)
 	if may["read"] == "" {
 		return
 	}
@@ -275,6 +276,39 @@ func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 	slices.Sort(listed)
 	if diff := cmp.Diff(seen, listed); diff != "" || len(list.Items) != len(seen) {
 		f.t.Errorf("list of %s with %v has %d (-want +got):\n%s", kind, may, len(list.Items), diff)
+	}
+}
+
+// checkBulk asks in bulks for what checkKind asks for singly: each item is answered as the operation on it alone.
+func (f *firm) checkBulk(kind crm.Kind, may map[access.Action]access.Scope) {
+	f.t.Helper()
+	path := pathOf(kind)
+	var updates, deletions []any
+	var wantUpdates, wantDeletions []int
+	for _, owner := range slices.Sorted(maps.Keys(f.rows[kind])) {
+		id := f.rows[kind][owner]
+		updates = append(updates, map[string]any{"action": "update", "id": id, "version": 999, "entity": map[string]any{"ext": map[string]any{"a": 1}}})
+		deletions = append(deletions, map[string]any{"action": "delete", "id": id, "version": 999})
+		status, _ := f.ask("PATCH", path+"/"+id, `{"ext":{"a":1}}`, `If-Match: "999"`)
+		wantUpdates = append(wantUpdates, status)
+		status, _ = f.ask("DELETE", path+"/"+id, "", `If-Match: "999"`)
+		wantDeletions = append(wantDeletions, status)
+	}
+	if may["create"].Wider(may["update"]).Wider(may["delete"]).Wider(may["assign"]) == "" {
+		if status, body := f.ask("POST", path+"/bulk", `{"items":[{"action":"create","entity":{}}]}`); status != http.StatusForbidden {
+			f.t.Errorf("bulk of %s with %v: %d %s", kind, may, status, body)
+		}
+		return
+	}
+	got := append(f.bulk(path+"/bulk", updates, "Authorization: Bearer "+f.me).statuses(), f.bulk(path+"/bulk", deletions, "Authorization: Bearer "+f.me).statuses()...)
+	if d := cmp.Diff(append(wantUpdates, wantDeletions...), got); d != "" {
+		f.t.Errorf("bulk of %s with %v (-singly +bulk):\n%s", kind, may, d)
+	}
+	if may["create"] == "" {
+		created := f.bulk(path+"/bulk", []any{map[string]any{"action": "create", "entity": map[string]any{}}}, "Authorization: Bearer "+f.me)
+		if d := cmp.Diff([]int{http.StatusForbidden}, created.statuses()); d != "" {
+			f.t.Errorf("create in a bulk of %s with %v:\n%s", kind, may, d)
+		}
 	}
 }
 

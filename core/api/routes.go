@@ -19,6 +19,7 @@ func (s *server) table() ([]route, error) {
 		routes = append(routes,
 			route{"GET " + e.path, e.search()},
 			route{"POST " + e.path, e.create()},
+			route{"POST " + e.path + "/bulk", e.bulk()},
 			route{"GET " + e.path + "/{id}", e.get()},
 			route{"PATCH " + e.path + "/{id}", e.patch()},
 			route{"DELETE " + e.path + "/{id}", e.remove()},

@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -16,58 +17,78 @@ import (
 // free again. A document that counts (an issued invoice, a posted payment, an order under way) cannot be deleted:
 // [schema.Violations]; [StaleError] and [ErrNotFound] as for Save.
 func (s *Store) Delete(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UUID, version int64) (Entity, error) {
-	found, err := s.GetForUpdate(ctx, tx, k, []uuid.UUID{id})
-	if err != nil {
-		return nil, fmt.Errorf("delete %s %s: %w", k, id, err)
+	deleted, err := s.DeleteAll(ctx, tx, by, k, []VersionRef{{ID: id, Version: version}})
+	if one, ok := errors.AsType[*ItemError](err); ok {
+		return nil, one.Err
 	}
-	e := found[id]
-	if e == nil || e.head().DeletedAt != nil {
-		return nil, fmt.Errorf("delete %s %s: %w", k, id, ErrNotFound)
-	}
-	h := e.head()
-	if h.Version != version {
-		return nil, &StaleError{ID: id, Seen: version, Stored: h.Version}
-	}
-	if vs := deletable(e); vs != nil {
-		return nil, vs
-	}
-	before, at := shallow(e), s.now()
-	if k == KindPipeline {
-		if err := unusedPipeline(ctx, tx, id); err != nil {
-			return nil, err
-		}
-	}
-	h.Version++
-	h.Origin, h.UpdatedAt, h.UpdatedBy, h.DeletedAt = by.Origin, at, string(by.Actor), &at
-	_, err = tx.Exec(ctx, "update "+tableNames(k).name+" set version = $2, origin = $3, updated_at = $4, updated_by = $5, deleted_at = $4 where id = $1",
-		id, h.Version, h.Origin, at, h.UpdatedBy)
-	if err != nil {
-		return nil, fmt.Errorf("delete %s %s: %w", k, id, err)
-	}
-	data, err := json.Marshal(e)
-	if err != nil {
-		return nil, fmt.Errorf("write %s as JSON: %w", k, err)
-	}
-	changed, err := diff(before, e)
 	if err != nil {
 		return nil, err
 	}
-	return e, outbox.Append(ctx, tx, []outbox.Change{{
-		Entity: string(k), EntityID: id, Version: h.Version, Type: "deleted", Origin: by.Origin, TraceParent: by.TraceParent,
-		Data: data, Diff: changed,
-	}})
+	return deleted[0], nil
 }
 
-// unusedPipeline refuses to delete a pipeline that opportunities are in.
-func unusedPipeline(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	var used bool
-	if err := tx.QueryRow(ctx, "select exists (select from opportunities where pipeline_id = $1)", id).Scan(&used); err != nil {
-		return fmt.Errorf("look up opportunities of pipeline %s: %w", id, err)
+// DeleteAll is [Store.Delete] of several, each named once: all of them or, with an *[ItemError] that names one at fault,
+// none. Whatever their number, the statements are few.
+func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef) ([]Entity, error) {
+	ids := make([]uuid.UUID, len(which))
+	for i, ref := range which {
+		ids[i] = ref.ID
 	}
-	if used {
-		return schema.Violations{{Pointer: "/stages", Rule: "restrict", Message: "cannot go: opportunities stand there; make the pipeline inactive instead"}}
+	found, err := s.GetForUpdate(ctx, tx, k, ids)
+	if err != nil {
+		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
 	}
-	return nil
+	used, err := usedPipelines(ctx, tx, k, ids)
+	if err != nil {
+		return nil, err
+	}
+	at := s.now()
+	deleted, changes, versions := make([]Entity, len(which)), make([]outbox.Change, len(which)), make([]int64, len(which))
+	for i, ref := range which {
+		e := found[ref.ID]
+		if err := deletable(e, ref, used); err != nil {
+			return nil, &ItemError{i, err}
+		}
+		before, h := shallow(e), e.head()
+		h.Version++
+		h.Origin, h.UpdatedAt, h.UpdatedBy, h.DeletedAt = by.Origin, at, string(by.Actor), &at
+		data, err := json.Marshal(e)
+		if err != nil {
+			return nil, fmt.Errorf("write %s as JSON: %w", k, err)
+		}
+		changed, err := diff(before, e)
+		if err != nil {
+			return nil, err
+		}
+		deleted[i], versions[i] = e, h.Version
+		changes[i] = outbox.Change{
+			Entity: string(k), EntityID: ref.ID, Version: h.Version, Type: "deleted", Origin: by.Origin, TraceParent: by.TraceParent,
+			Data: data, Diff: changed,
+		}
+	}
+	_, err = tx.Exec(ctx, "update "+tableNames(k).name+" t set version = n.version, origin = $3, updated_at = $4, updated_by = $5, deleted_at = $4"+
+		" from unnest($1::uuid[], $2::bigint[]) n (id, version) where t.id = n.id", ids, versions, by.Origin, at, string(by.Actor))
+	if err != nil {
+		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
+	}
+	return deleted, outbox.Append(ctx, tx, changes)
+}
+
+// usedPipelines are those that opportunities are in; of other kinds there are none.
+func usedPipelines(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
+	if k != KindPipeline {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, "select id from pipelines where id = any($1) and exists (select from opportunities where pipeline_id = pipelines.id)", ids)
+	if err != nil {
+		return nil, fmt.Errorf("look up opportunities of pipelines: %w", err)
+	}
+	used := make(map[uuid.UUID]bool)
+	var id uuid.UUID
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { used[id] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("look up opportunities of pipelines: %w", err)
+	}
+	return used, nil
 }
 
 // Restore takes an entity back that was deleted, with a version and a change like any other, and returns it. It is
@@ -98,7 +119,16 @@ func (s *Store) Restore(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.U
 	return e, nil
 }
 
-func deletable(e Entity) schema.Violations {
+// deletable is nil, or why what was found of an entity cannot be deleted.
+func deletable(e Entity, ref VersionRef, used map[uuid.UUID]bool) error {
+	switch {
+	case e == nil || e.head().DeletedAt != nil:
+		return fmt.Errorf("delete %s: %w", ref.ID, ErrNotFound)
+	case e.head().Version != ref.Version:
+		return &StaleError{ID: ref.ID, Seen: ref.Version, Stored: e.head().Version}
+	case used[ref.ID]:
+		return schema.Violations{{Pointer: "/stages", Rule: "restrict", Message: "cannot go: opportunities stand there; make the pipeline inactive instead"}}
+	}
 	var allowed bool
 	switch e := e.(type) {
 	case *Order:
