@@ -37,6 +37,10 @@ func (s *server) table() ([]route, error) {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
 		}
 		switch e.kind {
+		case crm.KindProduct:
+			routes = append(routes, route{"GET /products/{id}/price", e.getPrice()})
+		case crm.KindCurrencyRate:
+			routes = append(routes, route{"GET /currency-rates/rate", e.getRate()})
 		case crm.KindOpportunity:
 			routes = append(routes, route{"POST /opportunities/{id}/stage", e.moveStage()}, route{"GET /opportunities/{id}/stages", s.listStages()})
 		case crm.KindCampaign:

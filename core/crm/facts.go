@@ -36,7 +36,7 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) error {
 	case KindCampaignMember:
 		err = w.readOptOuts(ctx, tx)
 	case KindCurrencyRate:
-		err = w.readBase(ctx, tx)
+		err = s.readBase(ctx, tx, w)
 	}
 	if err != nil {
 		return err
@@ -151,9 +151,9 @@ func (w *writing) readOptOuts(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func (w *writing) readBase(ctx context.Context, tx pgx.Tx) error {
-	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&w.facts.base); err != nil {
-		return fmt.Errorf("look up the base currency: %w", err)
+func (s *Store) readBase(ctx context.Context, tx pgx.Tx, w *writing) (err error) {
+	if w.facts.base, err = s.BaseCurrency(ctx, tx); err != nil {
+		return err
 	}
 	for _, e := range w.batch {
 		if r, ok := e.(*CurrencyRate); ok {
@@ -230,9 +230,9 @@ func ratesOn(ctx context.Context, tx pgx.Tx, currencies []string, days []Date) (
 // Rate returns what one unit of a currency is worth in the organization's own on a day: its rate of that day or the
 // latest before; 1 for the organization's own. Without any it is [ErrNotFound].
 func (s *Store) Rate(ctx context.Context, tx pgx.Tx, currency string, on Date) (decimal.Decimal, error) {
-	var base string
-	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&base); err != nil {
-		return decimal.Zero, fmt.Errorf("look up the base currency: %w", err)
+	base, err := s.BaseCurrency(ctx, tx)
+	if err != nil {
+		return decimal.Zero, err
 	}
 	if currency == base {
 		return decimal.NewFromInt(1), nil
