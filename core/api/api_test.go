@@ -202,6 +202,7 @@ func (h *hub) makeAll() {
 	h.signIn()
 	h.ids["session"] = field(h.t, h.request(http.MethodGet, "/me/sessions", ""), "items", "id")
 	h.ids["import"] = field(h.t, h.request(http.MethodPost, "/imports?entity=customer&name=c.csv", "code,name\nC7,Sieben\n", "Content-Type: text/csv"), "id")
+	h.ids["attachment"] = field(h.t, h.request(http.MethodPost, "/contracts/{contract}/attachments?name=a.txt", "signed", "Content-Type: application/octet-stream"), "id")
 	h.make("export", "/exports", `{"entity":"order","format":"csv"}`)
 	h.bury()
 }

@@ -350,6 +350,6 @@ func mergeExample() duplicate.Merge {
 	id := uuid.MustParse(exampleID)
 	return duplicate.Merge{
 		ID: id, Kind: crm.KindCustomer, SurvivorID: id, LoserID: id, References: []crm.Moved{{Kind: crm.KindOrder, ID: id, Field: "customer_id"}},
-		Links: []duplicate.LinkMoved{{ID: id, ConnectionID: id, RemoteID: "1001", Moved: true}}, MergedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), MergedBy: exampleActor,
+		Links: []duplicate.LinkMoved{{ID: id, ConnectionID: id, RemoteID: "1001", Moved: true}}, Attachments: []uuid.UUID{}, MergedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), MergedBy: exampleActor,
 	}
 }

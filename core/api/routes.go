@@ -26,6 +26,8 @@ func (s *server) table() ([]route, error) {
 			route{"POST " + e.path + "/{id}/restore", e.restore()},
 			route{"POST " + e.path + "/{id}/reveal", e.reveal()},
 			route{"GET " + e.path + "/{id}/history", e.history()},
+			route{"GET " + e.path + "/{id}/attachments", e.listAttachments()},
+			route{"POST " + e.path + "/{id}/attachments", e.addAttachment()},
 		)
 		if e.compared() {
 			routes = append(routes, route{"POST /duplicates/check-" + strings.TrimPrefix(e.path, "/"), e.checkDuplicates()})
@@ -103,6 +105,10 @@ func (s *server) table() ([]route, error) {
 		route{"DELETE /exports/{id}", s.deleteExport()},
 		route{"POST /exports/{id}/cancel", s.cancelExport()},
 		route{"GET /exports/{id}/file", s.exportFile()},
+
+		route{"GET /attachments/{id}", s.getAttachment()},
+		route{"GET /attachments/{id}/file", s.attachmentFile()},
+		route{"DELETE /attachments/{id}", s.deleteAttachment()},
 
 		route{"GET /search", s.search()},
 		route{"GET /duplicates", s.listDuplicates()},

@@ -20,8 +20,9 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"currency-rates": "rate", "custom-fields": "field",
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department",
-		"targets": "target",
-		"imports": "import", "exports": "export",
+		"targets":     "target",
+		"attachments": "attachment",
+		"imports":     "import", "exports": "export",
 		"duplicates": "duplicate", "merges": "merge",
 	}
 	for path, methods := range readDocument(t, h).Paths {
