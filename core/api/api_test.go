@@ -173,7 +173,8 @@ func (h *hub) makeAll() {
 	h.t.Helper()
 	h.make("customer", "/customers", `{"name":"Beispiel GmbH","kind":"company","lifecycle":"customer","code":"C1"}`)
 	h.make("contact", "/contacts", `{"name":"Erika Muster","customers":[{"customer_id":"{customer}"}]}`)
-	h.make("product", "/products", `{"sku":"P1","name":"Pump","unit":"unit","list_price":"10.5"}`)
+	h.make("category", "/product-categories", `{"code":"pumps","name":"Pumps"}`)
+	h.make("product", "/products", `{"sku":"P1","product_category_id":"{category}","name":"Pump","unit":"unit","list_price":"10.5"}`)
 	h.make("order", "/orders", `{"number":"SO-1","customer_id":"{customer}","date":"2026-09-01","currency":"EUR",
 		"lines":[{"product_id":"{product}","description":"Pump","qty":"2","price":"10.5","tax_rate":"19"}]}`)
 	h.make("invoice", "/invoices", `{"number":"I-1","customer_id":"{customer}","currency":"EUR","lines":[{"description":"Pump","qty":"2","price":"10.5"}]}`)

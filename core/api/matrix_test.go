@@ -34,7 +34,7 @@ type firm struct {
 // alone are the kinds whose documents here refer to nothing.
 var alone = []crm.Kind{
 	crm.KindCustomer, crm.KindContact, crm.KindProduct, crm.KindSegment, crm.KindCampaign, crm.KindPipeline, crm.KindTask,
-	crm.KindCurrencyRate, crm.KindCustomField,
+	crm.KindCurrencyRate, crm.KindCustomField, crm.KindProductCategory,
 }
 
 var people = []string{"me", "colleague", "below", "above", "nobody"}
@@ -95,7 +95,7 @@ func newFirm(t *testing.T) *firm {
 }
 
 // everybodys are the kinds that say how the organization works: the database shows them to whoever writes anything.
-var everybodys = []crm.Kind{crm.KindPipeline, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField}
+var everybodys = []crm.Kind{crm.KindPipeline, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField, crm.KindProductCategory}
 
 func pathOf(kind crm.Kind) string { return "/" + strings.ReplaceAll(kind.Plural(), "_", "-") }
 
@@ -108,6 +108,8 @@ func (f *firm) document(kind crm.Kind, name, owner string) string {
 		doc = map[string]any{"name": name, "kind": "company", "lifecycle": "lead"}
 	case crm.KindContact:
 		doc = map[string]any{"name": name}
+	case crm.KindProductCategory:
+		doc = map[string]any{"code": name, "name": name}
 	case crm.KindProduct:
 		doc = map[string]any{"sku": name, "name": name, "unit": "unit"}
 	case crm.KindOrder:
@@ -349,31 +351,31 @@ var presets = map[string]map[crm.Kind]map[access.Action]access.Scope{
 		kinds(all("department_tree"), "customer", "contact", "order", "opportunity", "contract", "activity", "task"),
 		kinds(map[access.Action]access.Scope{"read": "department_tree", "create": "department_tree", "update": "department_tree", "assign": "department_tree"}, "ticket", "feedback"),
 		kinds(reading("department_tree"), "invoice", "payment"),
-		kinds(reading("organization"), "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+		kinds(reading("organization"), "product", "product_category", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
 	),
 	"sales": both(
 		kinds(writing("own"), "customer", "contact", "order", "opportunity", "contract", "activity", "task"),
 		kinds(map[access.Action]access.Scope{"read": "own", "create": "own"}, "ticket"),
 		kinds(reading("own"), "invoice", "payment", "feedback"),
-		kinds(reading("organization"), "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+		kinds(reading("organization"), "product", "product_category", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
 	),
 	"marketing": both(
 		kinds(all("organization"), "campaign", "campaign_member", "segment", "feedback"),
 		kinds(writing("own"), "activity", "task"),
-		kinds(reading("organization"), "customer", "contact", "order", "product", "pipeline", "price", "currency_rate", "custom_field"),
+		kinds(reading("organization"), "customer", "contact", "order", "product", "product_category", "pipeline", "price", "currency_rate", "custom_field"),
 	),
 	"service": both(
 		kinds(all("organization"), "ticket", "feedback"),
 		kinds(writing("own"), "activity", "task"),
-		kinds(reading("organization"), "customer", "contact", "order", "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+		kinds(reading("organization"), "customer", "contact", "order", "product", "product_category", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
 	),
 	"finance": both(
 		kinds(all("organization"), "invoice", "payment"),
 		kinds(map[access.Action]access.Scope{"read": "organization", "update": "organization"}, "customer"),
-		kinds(reading("organization"), "contact", "order", "contract", "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+		kinds(reading("organization"), "contact", "order", "contract", "product", "product_category", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
 	),
 	"integrator": kinds(reading("organization"), "customer", "contact", "product", "order", "invoice", "payment", "opportunity", "contract",
-		"pipeline", "price", "currency_rate", "custom_field"),
+		"product_category", "pipeline", "price", "currency_rate", "custom_field"),
 	"auditor": kinds(reading("organization"), crm.Kinds()...),
 }
 

@@ -38,7 +38,7 @@ func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which [
 	if err != nil {
 		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
 	}
-	used, err := usedPipelines(ctx, tx, k, ids)
+	used, err := inUse(ctx, tx, k, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -74,19 +74,33 @@ func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which [
 	return deleted, outbox.Append(ctx, tx, changes)
 }
 
-// usedPipelines are those that opportunities are in; of other kinds there are none.
-func usedPipelines(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
-	if k != KindPipeline {
+// uses are, by kind, the statements that find which of some entities cannot go while others are in them.
+var uses = map[Kind]string{ //nolint:gochecknoglobals // a table
+	KindPipeline: "select id from pipelines p where id = any($1) and exists (select from opportunities where pipeline_id = p.id)",
+	KindProductCategory: `select id from product_categories c where id = any($1) and (
+		exists (select from products where product_category_id = c.id and deleted_at is null) or
+		exists (select from product_categories where parent_id = c.id and deleted_at is null))`,
+}
+
+// restricted say why they cannot go.
+var restricted = map[Kind]schema.Violation{ //nolint:gochecknoglobals // a table
+	KindPipeline:        {Pointer: "/stages", Rule: "restrict", Message: "cannot go: opportunities stand there; make the pipeline inactive instead"},
+	KindProductCategory: {Rule: "restrict", Message: "cannot go: products or other categories are in it"},
+}
+
+// inUse are those entities that others are in.
+func inUse(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
+	if uses[k] == "" {
 		return nil, nil
 	}
-	rows, err := tx.Query(ctx, "select id from pipelines where id = any($1) and exists (select from opportunities where pipeline_id = pipelines.id)", ids)
+	rows, err := tx.Query(ctx, uses[k], ids)
 	if err != nil {
-		return nil, fmt.Errorf("look up opportunities of pipelines: %w", err)
+		return nil, fmt.Errorf("look up what is in %s: %w", k.Plural(), err)
 	}
 	used := make(map[uuid.UUID]bool)
 	var id uuid.UUID
 	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { used[id] = true; return nil }); err != nil {
-		return nil, fmt.Errorf("look up opportunities of pipelines: %w", err)
+		return nil, fmt.Errorf("look up what is in %s: %w", k.Plural(), err)
 	}
 	return used, nil
 }
@@ -127,7 +141,7 @@ func deletable(e Entity, ref VersionRef, used map[uuid.UUID]bool) error {
 	case e.head().Version != ref.Version:
 		return &StaleError{ID: ref.ID, Seen: ref.Version, Stored: e.head().Version}
 	case used[ref.ID]:
-		return schema.Violations{{Pointer: "/stages", Rule: "restrict", Message: "cannot go: opportunities stand there; make the pipeline inactive instead"}}
+		return schema.Violations{restricted[e.Kind()]}
 	}
 	var allowed bool
 	switch e := e.(type) {

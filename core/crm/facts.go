@@ -17,9 +17,10 @@ type facts struct {
 	pipelines map[uuid.UUID]*Pipeline
 	pipeline  *Pipeline // the default one, nil if there is none
 	paid      map[uuid.UUID]decimal.Decimal
-	optedOut  map[uuid.UUID]bool // contacts who want no marketing
-	base      string             // the organization's currency
-	declared  []CustomField      // of the kind written
+	optedOut  map[uuid.UUID]bool      // contacts who want no marketing
+	base      string                  // the organization's currency
+	declared  []CustomField           // of the kind written
+	above     map[uuid.UUID]uuid.UUID // the category that each product category is in
 }
 
 // learn reads the facts, and fills in what a writer may leave to the hub: pipelines and rates.
@@ -35,6 +36,8 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) error {
 		err = w.readPaid(ctx, tx)
 	case KindCampaignMember:
 		err = w.readOptOuts(ctx, tx)
+	case KindProductCategory:
+		err = w.readTree(ctx, tx)
 	case KindCurrencyRate:
 		err = s.readBase(ctx, tx, w)
 	}
