@@ -197,6 +197,7 @@ func (h *hub) makeAll() {
 	h.make("job", "/jobs", `{"connection_id":"{connection}","kind":"pull","entity":"order","schedule":"@hourly"}`)
 	h.make("run", "/jobs/{job}/run", "")
 	h.make("department", "/departments", `{"name":"Sales"}`)
+	h.make("team", "/teams", `{"name":"Key accounts"}`)
 	h.make("role", "/roles", `{"code":"helper","name":"Helper","grants":[{"resource":"customer","action":"read","scope":"own"}]}`)
 	h.make("user", "/users", `{"login":"helper","name":"Helper","password":"correct horse","department_id":"{department}","roles":["helper"]}`)
 	h.ids["token"] = field(h.t, h.request(http.MethodPost, "/tokens", `{"name":"made"}`), "id")

@@ -60,7 +60,7 @@ func newDocument(version string) *document {
 			{Name: "exports", Description: "Lists that go out as files."},
 			{Name: "reports", Description: "What it all comes to: numbers with their definitions, the records behind them, and targets."},
 			{Name: "audit", Description: "Who did what, with before and after, and whether anybody changed that afterwards."},
-			{Name: "access", Description: "Who is calling, how they sign in and what they may do; users, roles and departments; API tokens."},
+			{Name: "access", Description: "Who is calling, how they sign in and what they may do; users, roles, departments and teams; API tokens."},
 		},
 	}}
 }

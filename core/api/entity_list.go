@@ -25,7 +25,7 @@ func (e entities) search() operation {
 		status: http.StatusOK, result: e.listContent(),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			q, faults := parseEntityQuery(c.query)
-			asked := e.selection(c, &faults)
+			asked, team := e.selection(c, &faults), c.idIn(teamParameter, &faults)
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
@@ -33,6 +33,9 @@ func (e entities) search() operation {
 			var found crm.Page
 			var items []any
 			err := e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				if err := q.ownedBy(ctx, tx, c, team); err != nil {
+					return err
+				}
 				if found, err = e.CRM.List(ctx, tx, e.kind, q.Query); err != nil {
 					return q.refused(err)
 				}
@@ -56,6 +59,9 @@ func (e entities) queryParameters() []*huma.Param {
 	}
 	parameters = append(parameters, pageParameters()...)
 	parameters = append(parameters, e.selectParameters()...)
+	if crm.Owned(e.kind) {
+		parameters = append(parameters, idParameter(teamParameter, "Those of the members of this team."))
+	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		description, _ := fields[name]["description"].(string)
 		parameters = append(parameters, queryParameter(name, description, filterSchema(fields[name]), nil))

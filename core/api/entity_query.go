@@ -30,7 +30,7 @@ func parseEntityQuery(values url.Values) (entityQuery, parameterFaults) {
 			q.Text = value
 		case afterParameter:
 			q.After = value
-		case limitParameter, fieldsParameter, expandParameter:
+		case limitParameter, fieldsParameter, expandParameter, teamParameter:
 		case sortParameter:
 			for field := range strings.SplitSeq(value, ",") {
 				field, desc := strings.CutPrefix(field, "-")

@@ -85,7 +85,7 @@ func TestWhatIsReferredToIsExpanded(t *testing.T) {
 		{name: "a person", method: "GET", path: "/tasks/{owned}?expand=owner", status: 200, has: []string{`"owner":{"id":"` + h.ids["alpha"] + `","login":"alpha"`}, hasNot: []string{"password"}},
 		{name: "what refers to nothing", method: "GET", path: "/orders/{bare}?expand=contact,lines.product,owner", status: 200, has: []string{`"contact":null`, `"owner":null`, `"lines":[]`}},
 		{name: "unknown", method: "GET", path: "/orders/{order}?expand=customer_id", status: 400, has: []string{`"parameter":"expand"`, `nothing called \"customer_id\"`}},
-		{name: "of what refers to nothing at all", method: "GET", path: "/products?expand=customer", status: 400, has: []string{`"parameter":"expand"`, `"rule":"unknown"`}},
+		{name: "of what refers to nothing at all", method: "GET", path: "/pipelines?expand=customer", status: 400, has: []string{`"parameter":"expand"`, `"rule":"unknown"`}},
 		{name: "what it is expanded to goes", method: "DELETE", path: "/products/{product}", headers: []string{"If-Match: *"}, status: 204},
 		{name: "what was deleted is not there", method: "GET", path: "/orders/{order}?expand=lines.product", status: 200, has: []string{`"product":null`, `"product_id":"` + h.ids["product"]}},
 	})

@@ -97,7 +97,7 @@ func (in exportInput) query() (entityQuery, error) {
 	values := url.Values{}
 	for name, value := range in.Filter {
 		switch name {
-		case textParameter, sortParameter, limitParameter, afterParameter, fieldsParameter, expandParameter:
+		case textParameter, sortParameter, limitParameter, afterParameter, fieldsParameter, expandParameter, teamParameter:
 			return entityQuery{}, schema.Violations{{Pointer: "/filter/" + name, Rule: "field", Message: "is no field"}}
 		}
 		values.Set(name, value)

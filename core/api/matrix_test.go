@@ -416,6 +416,7 @@ var doors = map[string][]string{
 	"/dead-letters": {"admin", "integrator", "auditor"},
 	"/roles":        {"admin", "auditor"},
 	"/users":        slices.Collect(maps.Keys(presets)),
+	"/teams":        slices.Collect(maps.Keys(presets)),
 	"/departments":  slices.Collect(maps.Keys(presets)),
 	"/tokens":       slices.Collect(maps.Keys(presets)),
 	"/me":           slices.Collect(maps.Keys(presets)),

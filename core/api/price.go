@@ -19,6 +19,7 @@ import (
 
 const (
 	currencyForm = `^[A-Z]{3}$`
+	listForm     = `^[^\x00-\x1f\x7f]{1,64}$`
 	quantityForm = `^[0-9]{1,14}(\.[0-9]{1,6})?$`
 
 	standardList = "standard" // the price list of prices that name none
@@ -52,7 +53,7 @@ func (e entities) getPrice() operation {
 			dayParameter("at", "On which day; today if left out."),
 			queryParameter("quantity", "For how many; 1 if left out.", &huma.Schema{Type: huma.TypeString, Pattern: quantityForm}, "12"),
 			queryParameter("currency", "In which currency; if left out the customer's, else the product's, else the organization's own.", &huma.Schema{Type: huma.TypeString, Pattern: currencyForm}, "EUR"),
-			queryParameter("price_list", "Of which price list; standard if left out.", &huma.Schema{Type: huma.TypeString, MaxLength: new(64)}, standardList),
+			queryParameter("price_list", "Of which price list; standard if left out.", &huma.Schema{Type: huma.TypeString, Pattern: listForm}, standardList),
 			idParameter("customer_id", "For whom: in this customer's currency, if none is given."),
 		},
 		status: http.StatusOK, result: jsonBody(e.document, priceFound(example, shown, "price")),
@@ -66,7 +67,7 @@ func (e entities) getPrice() operation {
 			}
 			var faults parameterFaults
 			q := crm.PriceQuestion{
-				Product: id, List: cmp.Or(c.query.Get("price_list"), standardList), Currency: c.formIn("currency", currencyForm, &faults), On: e.dayIn(c, "at", &faults),
+				Product: id, List: cmp.Or(c.formIn("price_list", listForm, &faults), standardList), Currency: c.formIn("currency", currencyForm, &faults), On: e.dayIn(c, "at", &faults),
 			}
 			q.Quantity, _ = decimal.NewFromString(cmp.Or(c.formIn("quantity", quantityForm, &faults), "1"))
 			customer := c.idIn("customer_id", &faults)

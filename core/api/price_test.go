@@ -31,7 +31,7 @@ func TestPricesAndRatesAreLookedUp(t *testing.T) {
 		{name: "none at all", method: "GET", path: "/products/{bare}/price", status: 404, has: []string{"problem:no-price", "in CNY"}},
 		{name: "no product", method: "GET", path: "/products/{customer}/price", status: 404, has: []string{"problem:not-found"}},
 		{name: "no customer", method: "GET", path: at + "&customer_id={product}", status: 400, has: []string{`"parameter":"customer_id"`}},
-		{name: "all faults at once", method: "GET", path: "/products/{product}/price?at=soon&quantity=-1&currency=euro&customer_id=x", status: 400, has: []string{`"parameter":"at"`, `"parameter":"quantity"`, `"parameter":"currency"`, `"parameter":"customer_id"`}},
+		{name: "all faults at once", method: "GET", path: "/products/{product}/price?at=soon&quantity=-1&currency=euro&customer_id=x&price_list=", status: 400, has: []string{`"parameter":"price_list"`, `"parameter":"at"`, `"parameter":"quantity"`, `"parameter":"currency"`, `"parameter":"customer_id"`}},
 
 		{name: "a rate", method: "GET", path: "/currency-rates/rate?from=USD&at=2026-03-01", status: 200, has: []string{`"from":"USD","to":"EUR","on":"2026-03-01","rate":"0.9","rates":[{"id":"` + h.ids["r1"] + `","currency":"USD","date":"2026-01-01","rate":"0.9"}]`}},
 		{name: "a cross rate", method: "GET", path: "/currency-rates/rate?from=USD&to=JPY&at=2026-03-01", status: 200, has: []string{`"rate":"150"`, h.ids["r1"], h.ids["r2"]}},

@@ -149,5 +149,10 @@ func (s *server) table() ([]route, error) {
 		route{"GET /departments/{id}", s.getDepartment()},
 		route{"PATCH /departments/{id}", s.patchDepartment()},
 		route{"DELETE /departments/{id}", s.deleteDepartment()},
+		route{"GET /teams", s.listTeams()},
+		route{"POST /teams", s.addTeam()},
+		route{"GET /teams/{id}", s.getTeam()},
+		route{"PATCH /teams/{id}", s.patchTeam()},
+		route{"DELETE /teams/{id}", s.deleteTeam()},
 	), nil
 }

@@ -19,7 +19,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"campaign-members": "member", "tickets": "ticket", "feedback": "feedback", "activities": "activity", "tasks": "task", "prices": "price",
 		"currency-rates": "rate", "product-categories": "category", "custom-fields": "field",
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
-		"users": "user", "roles": "role", "departments": "department",
+		"users": "user", "roles": "role", "departments": "department", "teams": "team",
 		"targets":     "target",
 		"attachments": "attachment",
 		"imports":     "import", "exports": "export",
