@@ -2,6 +2,7 @@ package crm_test
 
 import (
 	"context"
+	"maps"
 	"testing"
 
 	"github.com/google/uuid"
@@ -22,10 +23,7 @@ func TestCategoriesStayATree(t *testing.T) {
 		s.save(t, all[i])
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		next := map[uuid.UUID]uuid.UUID{}
-		for k, v := range parents {
-			next[k] = v
-		}
+		next := maps.Clone(parents)
 		var batch []crm.Entity
 		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(all)-1), 1, 3, rapid.ID).Draw(rt, "moved") {
 			moved := *all[i]
