@@ -17,6 +17,7 @@ type tokenAdd struct {
 	Name  string        `arg:"" help:"What the token is for."`
 	Login string        `default:"admin" help:"User the token acts as." placeholder:"LOGIN"`
 	Life  time.Duration `help:"When it expires; never if 0." placeholder:"DURATION"`
+	Scope []string      `help:"What it may do of what the user may: a resource, a colon and an action, where * is any. May be repeated; all of it if left out." placeholder:"RESOURCE:ACTION"`
 }
 
 // Validate is called by kong.
@@ -47,7 +48,7 @@ func (c *tokenAdd) Run(ctx context.Context, cfg *Config, out output) (err error)
 			at := time.Now().Add(c.Life)
 			expires = &at
 		}
-		_, token, err := s.access.AddToken(ctx, s.who, u.ID, c.Name, expires)
+		_, token, err := s.access.AddToken(ctx, s.who, u.ID, c.Name, expires, c.Scope...)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ const (
 	DeadLetters   Resource = "dead_letter" // and links, and runs
 	Users         Resource = "user"
 	Roles         Resource = "role"
-	Organizations Resource = "organization" // its departments
+	Organizations Resource = "organization" // its departments and teams
 	Tokens        Resource = "token"
 	Audit         Resource = "audit"
 	Reports       Resource = "report"

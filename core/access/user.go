@@ -149,6 +149,19 @@ func (s *Store) User(ctx context.Context, p postgres.Principal, id uuid.UUID) (u
 	return u, userFault(err)
 }
 
+// UsersByID returns people of the transaction's organization; who is not there is absent.
+func UsersByID(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]User, error) {
+	rows, err := tx.Query(ctx, readUsers+" where id = any($1)", ids)
+	if err != nil {
+		return nil, fmt.Errorf("read %d users: %w", len(ids), err)
+	}
+	users, err := pgx.CollectRows(rows, pgx.RowToStructByPos[User])
+	if err != nil {
+		return nil, fmt.Errorf("read %d users: %w", len(ids), err)
+	}
+	return users, nil
+}
+
 func readUser(ctx context.Context, tx pgx.Tx, id uuid.UUID) (User, error) {
 	rows, err := tx.Query(ctx, readUsers+" where id = $1", id)
 	if err != nil {

@@ -25,6 +25,7 @@ type answer struct {
 type file struct {
 	name      string
 	mediaType string
+	size      int64 // 0 if it is not known before
 	send      func(w io.Writer) error
 }
 
@@ -66,6 +67,9 @@ func (f *file) write(w http.ResponseWriter, status int) {
 	h := w.Header()
 	h.Set("Content-Type", f.mediaType)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.name}))
+	if f.size > 0 {
+		h.Set("Content-Length", strconv.FormatInt(f.size, 10))
+	}
 	w.WriteHeader(status)
 	if err := f.send(w); err != nil {
 		panic(http.ErrAbortHandler)

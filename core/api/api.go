@@ -44,6 +44,7 @@ type server struct {
 	now      func() time.Time
 	origins  *http.CrossOriginProtection
 	reports  report.Store
+	closed   map[string]bool // patterns that answer 405: see closeShadows
 }
 
 // New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.
@@ -51,6 +52,7 @@ func New(c Config) (http.Handler, error) {
 	s := &server{
 		Config: c, mux: http.NewServeMux(), document: newDocument(c.Version), metrics: newMetrics(c.Registerer),
 		now: time.Now, origins: http.NewCrossOriginProtection(),
+		closed: map[string]bool{},
 	}
 	var err error
 	if s.routes, err = s.table(); err != nil {
@@ -68,11 +70,31 @@ func New(c Config) (http.Handler, error) {
 		s.document.add(r)
 		s.mux.HandleFunc(r.at(), s.handle(r))
 	}
+	s.closeShadows()
 	s.document.openAnswers()
 	if err := s.describe(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// closeShadows gives the methods that a path does not have to nobody, where they would go to a neighbour that takes its last
+// word for an id: GET /customers/bulk is no customer called bulk, but a method that the path lacks.
+func (s *server) closeShadows() {
+	served := map[string]bool{}
+	for _, r := range s.routes {
+		served[r.at()] = true
+	}
+	for _, r := range s.routes {
+		_, path, _ := strings.Cut(r.at(), " ")
+		for _, method := range methods {
+			pattern := method + " " + path
+			if neighbour := method + " " + path[:strings.LastIndexByte(path, '/')] + "/{id}"; served[neighbour] && !served[pattern] && !s.closed[pattern] {
+				s.closed[pattern] = true
+				s.mux.HandleFunc(pattern, s.noRoute)
+			}
+		}
+	}
 }
 
 // at is the route's pattern for the mux: "GET /api/v1/customers/{id}".

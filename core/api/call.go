@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,7 @@ func (c *call) readBody(w http.ResponseWriter) error {
 		c.request.Body = http.MaxBytesReader(w, c.request.Body, c.route.upload)
 		return c.judgeMediaType()
 	}
-	c.body, err = io.ReadAll(http.MaxBytesReader(w, c.request.Body, maxBody))
+	c.body, err = io.ReadAll(http.MaxBytesReader(w, c.request.Body, cmp.Or(c.route.most, maxBody)))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return err
 	}

@@ -49,6 +49,7 @@ func newDocument(version string) *document {
 		},
 		Tags: []*huma.Tag{
 			{Name: "entities", Description: "What the company knows. Each kind has the same operations."},
+			{Name: "attachments", Description: "The files that belong to entities."},
 			{Name: "search", Description: "What is found by a text, whatever it is."},
 			{Name: "duplicates", Description: "What may be there twice, and making one of two."},
 			{Name: "connections", Description: "Other systems, as configured."},
@@ -59,7 +60,7 @@ func newDocument(version string) *document {
 			{Name: "exports", Description: "Lists that go out as files."},
 			{Name: "reports", Description: "What it all comes to: numbers with their definitions, the records behind them, and targets."},
 			{Name: "audit", Description: "Who did what, with before and after, and whether anybody changed that afterwards."},
-			{Name: "access", Description: "Who is calling, how they sign in and what they may do; users, roles and departments; API tokens."},
+			{Name: "access", Description: "Who is calling, how they sign in and what they may do; users, roles, departments and teams; API tokens."},
 		},
 	}}
 }

@@ -44,9 +44,12 @@ type openAPI struct {
 type operation struct {
 	OperationID, Summary string
 	Tags                 []string
-	Parameters           []struct{ Name, In string }
-	RequestBody          *struct{ Content map[string]media }
-	Responses            map[string]struct {
+	Parameters           []struct {
+		Name, In string
+		Schema   struct{ Items struct{ Enum []string } }
+	}
+	RequestBody *struct{ Content map[string]media }
+	Responses   map[string]struct {
 		Ref     string `json:"$ref"`
 		Content map[string]media
 	}

@@ -40,9 +40,17 @@ func acceptDuplicates() *huma.Param {
 // refuseDuplicate refuses a new entity that is there already.
 func (e entities) refuseDuplicate(ctx context.Context, tx pgx.Tx, entity crm.Entity) error {
 	entity.Normalize()
-	matches, err := duplicate.Repeated(ctx, tx, e.CRM, entity)
-	if err != nil || len(matches) == 0 {
+	found, err := duplicate.CheckSure(ctx, tx, e.CRM, entity)
+	if err != nil {
 		return err
+	}
+	return duplicateProblem(found[0])
+}
+
+// duplicateProblem is nil if there are no matches.
+func duplicateProblem(matches []duplicate.Match) error {
+	if len(matches) == 0 {
+		return nil
 	}
 	return &Problem{
 		Type: problemType("duplicate"), Title: "It is there already", Status: http.StatusConflict,
@@ -342,6 +350,6 @@ func mergeExample() duplicate.Merge {
 	id := uuid.MustParse(exampleID)
 	return duplicate.Merge{
 		ID: id, Kind: crm.KindCustomer, SurvivorID: id, LoserID: id, References: []crm.Moved{{Kind: crm.KindOrder, ID: id, Field: "customer_id"}},
-		Links: []duplicate.LinkMoved{{ID: id, ConnectionID: id, RemoteID: "1001", Moved: true}}, MergedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), MergedBy: exampleActor,
+		Links: []duplicate.LinkMoved{{ID: id, ConnectionID: id, RemoteID: "1001", Moved: true}}, Attachments: []uuid.UUID{}, MergedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), MergedBy: exampleActor,
 	}
 }

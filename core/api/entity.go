@@ -57,10 +57,16 @@ func (e entities) create() operation {
 func (e entities) get() operation {
 	return operation{
 		id: "get-" + slug(string(e.kind)), needs: may(e.resource(), access.Read), tag: "entities", summary: "Get " + article(e.kind),
-		status: http.StatusOK, result: e.content(e.shown), versioned: true,
+		parameters: e.selectParameters(),
+		status:     http.StatusOK, result: e.selectionContent(e.shown), versioned: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			id, err := c.id()
 			if err != nil {
+				return answer{}, err
+			}
+			var faults parameterFaults
+			asked := e.selection(c, &faults)
+			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
 			var b pgx.Batch
@@ -72,7 +78,13 @@ func (e entities) get() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return e.answer(c, http.StatusOK, entity)
+			items, err := e.selected(ctx, c, asked, []crm.Entity{entity})
+			if err != nil {
+				return answer{}, err
+			}
+			a, err := respond(http.StatusOK, items[0])
+			a.ETag = etag(crm.HeadOf(entity).Version)
+			return a, err
 		},
 	}
 }
@@ -146,7 +158,11 @@ func (e entities) change(ctx context.Context, c *call, seen int64, do func(tx pg
 			return answer{}, err
 		}
 		if len(found) == 0 {
-			return answer{}, e.unchangeable(ctx, tx, c, id)
+			seen, err := e.CRM.Get(ctx, tx, e.kind, []uuid.UUID{id})
+			if err != nil {
+				return answer{}, err
+			}
+			return answer{}, e.unchangeable(c, seen, id, c.route.needs.actions...)
 		}
 		stored, err := e.present(found, id)
 		if err != nil {
@@ -159,17 +175,14 @@ func (e entities) change(ctx context.Context, c *call, seen int64, do func(tx pg
 	})
 }
 
-// unchangeable says why an entity cannot be locked: the caller may see it but not change it, or it is not there for him.
-func (e entities) unchangeable(ctx context.Context, tx pgx.Tx, c *call, id uuid.UUID) error {
-	found, err := e.CRM.Get(ctx, tx, e.kind, []uuid.UUID{id})
+// unchangeable says why an entity cannot be locked: the caller sees it but may do none of the actions with it, or it is not
+// there for him.
+func (e entities) unchangeable(c *call, seen map[uuid.UUID]crm.Entity, id uuid.UUID, actions ...access.Action) error {
+	stored, err := e.present(seen, id)
 	if err != nil {
 		return err
 	}
-	stored, err := e.present(found, id)
-	if err != nil {
-		return err
-	}
-	if err := e.permitOn(c, stored, c.route.needs.actions...); err != nil {
+	if err := e.permitOn(c, stored, actions...); err != nil {
 		return err
 	}
 	return notFound() // it came into reach this very moment: whoever asks again finds it
@@ -211,6 +224,11 @@ func (e entities) decode(c *call) (crm.Entity, error) {
 	if err != nil {
 		return nil, err
 	}
+	return e.fresh(c, doc)
+}
+
+// fresh makes a new entity of a document, if the caller may create it.
+func (e entities) fresh(c *call, doc map[string]any) (crm.Entity, error) {
 	doc = e.schema.writable(doc)
 	delete(doc, "version") // what is created is new, whatever it was copied from
 	entity, err := e.judge(doc)

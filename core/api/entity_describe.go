@@ -30,6 +30,7 @@ func (s *server) entities() ([]entities, error) {
 			return nil, err
 		}
 		s.document.embed(componentName(kind), found.Document())
+		s.document.embedSelection(kind, entitySchema{found})
 		all = append(all, entities{server: s, kind: kind, path: "/" + slug(kind.Plural()), schema: entitySchema{found}, shown: example})
 	}
 	return all, nil

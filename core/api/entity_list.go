@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
-	"crmhub/core/schema"
 )
 
 func (e entities) search() operation {
@@ -26,36 +24,30 @@ func (e entities) search() operation {
 		parameters: e.queryParameters(), filtered: true,
 		status: http.StatusOK, result: e.listContent(),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			q, err := parseEntityQuery(c.query)
-			if err != nil {
+			q, faults := parseEntityQuery(c.query)
+			asked, team := e.selection(c, &faults), c.idIn(teamParameter, &faults)
+			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
 			q.Owners, q.Blind = c.who.Owners(e.resource(), access.Read), c.who.Blind(e.resource())
 			var found crm.Page
-			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+			err := e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				if err := q.ownedBy(ctx, tx, c, team); err != nil {
+					return err
+				}
 				found, err = e.CRM.List(ctx, tx, e.kind, q.Query)
-				return err
+				return q.refused(err)
 			})
-			return q.page(c, found, err)
+			if err != nil {
+				return answer{}, err
+			}
+			items, err := e.selected(ctx, c, asked, found.Items)
+			if err != nil {
+				return answer{}, err
+			}
+			return respond(http.StatusOK, page(c, items, found.Next))
 		},
 	}
-}
-
-// page answers with what the store found, or with what it found wrong.
-func (q entityQuery) page(c *call, found crm.Page, err error) (answer, error) {
-	if wrong := schema.Violations(nil); errors.As(err, &wrong) {
-		return answer{}, q.faults(wrong)
-	}
-	if err != nil {
-		return answer{}, err
-	}
-	items := make([]any, len(found.Items))
-	for i, entity := range found.Items {
-		if items[i], err = c.seen(entity); err != nil {
-			return answer{}, err
-		}
-	}
-	return respond(http.StatusOK, page(c, items, found.Next))
 }
 
 // queryParameters are a parameter for each field that can be filtered by, and those that all lists have.
@@ -66,6 +58,10 @@ func (e entities) queryParameters() []*huma.Param {
 		queryParameter(sortParameter, "Fields to sort by, separated by commas; a minus before one sorts downwards.", &huma.Schema{Type: huma.TypeString}, "-updated_at,id"),
 	}
 	parameters = append(parameters, pageParameters()...)
+	parameters = append(parameters, e.selectParameters()...)
+	if crm.Owned(e.kind) {
+		parameters = append(parameters, idParameter(teamParameter, "Those of the members of this team."))
+	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		description, _ := fields[name]["description"].(string)
 		parameters = append(parameters, queryParameter(name, description, filterSchema(fields[name]), nil))
@@ -94,7 +90,7 @@ func (e entities) listContent() *content {
 	return &content{
 		mediaType: jsonType,
 		schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"items"}, Properties: map[string]*huma.Schema{
-			"items": {Type: huma.TypeArray, Items: reference(componentName(e.kind))},
+			"items": {Type: huma.TypeArray, Items: reference(selectionName(e.kind))},
 			"next":  {Type: huma.TypeString, Format: "uri-reference", Description: "Where the next page is; absent on the last one."},
 		}},
 		example: map[string]any{"items": []any{e.shown}, "next": prefix + e.path + "?after=eyJ2Ijp7fX0&limit=20"},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -19,7 +20,7 @@ type entityQuery struct {
 
 // parseEntityQuery reads a list's parameters. A field's name is a filter, with an operator in brackets if it is not
 // equality. Whether there is such a field and the value fits it is for the store to say; see faults.
-func parseEntityQuery(values url.Values) (entityQuery, error) {
+func parseEntityQuery(values url.Values) (entityQuery, parameterFaults) {
 	var q entityQuery
 	var faults parameterFaults
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -29,7 +30,7 @@ func parseEntityQuery(values url.Values) (entityQuery, error) {
 			q.Text = value
 		case afterParameter:
 			q.After = value
-		case limitParameter:
+		case limitParameter, fieldsParameter, expandParameter, teamParameter:
 		case sortParameter:
 			for field := range strings.SplitSeq(value, ",") {
 				field, desc := strings.CutPrefix(field, "-")
@@ -45,7 +46,7 @@ func parseEntityQuery(values url.Values) (entityQuery, error) {
 		}
 	}
 	q.Limit = parseLimit(values, &faults)
-	return q, faults.err()
+	return q, faults
 }
 
 func parseFilter(name, value string) (crm.Condition, bool) {
@@ -62,6 +63,14 @@ func parseFilter(name, value string) (crm.Condition, bool) {
 		c.Value = strings.Split(value, ",")
 	}
 	return c, field != ""
+}
+
+// refused is why the store gave no list: what is wrong with the query, or what went wrong.
+func (q entityQuery) refused(err error) error {
+	if vs, ok := errors.AsType[schema.Violations](err); ok {
+		return q.faults(vs)
+	}
+	return err
 }
 
 // faults says of what the store found wrong with the query which parameter it came from.

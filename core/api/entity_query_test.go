@@ -16,8 +16,8 @@ func TestEntityQueryIsReadWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := parseEntityQuery(values)
-	if err != nil {
+	got, faults := parseEntityQuery(values)
+	if err := faults.err(); err != nil {
 		t.Fatal(err)
 	}
 	want := crm.Query{
@@ -61,7 +61,7 @@ func FuzzParseEntityQuery(f *testing.F) {
 		if err != nil {
 			return
 		}
-		q, err := parseEntityQuery(values)
+		q, faults := parseEntityQuery(values)
 		if len(q.filters) != len(q.Filter) {
 			t.Fatalf("%d filters came from %d parameters", len(q.Filter), len(q.filters))
 		}
@@ -70,7 +70,7 @@ func FuzzParseEntityQuery(f *testing.F) {
 				t.Errorf("filter %+v came from %q", c, q.filters[i])
 			}
 		}
-		if err == nil && (q.Limit < 1 || q.Limit > maxLimit) {
+		if len(faults) == 0 && (q.Limit < 1 || q.Limit > maxLimit) {
 			t.Errorf("limit %d was taken", q.Limit)
 		}
 		if got := q.faults(schema.Violations{{Pointer: pointer, Rule: "r", Message: "m"}}); len(got) != 1 {

@@ -97,7 +97,7 @@ func (in exportInput) query() (entityQuery, error) {
 	values := url.Values{}
 	for name, value := range in.Filter {
 		switch name {
-		case textParameter, sortParameter, limitParameter, afterParameter:
+		case textParameter, sortParameter, limitParameter, afterParameter, fieldsParameter, expandParameter, teamParameter:
 			return entityQuery{}, schema.Violations{{Pointer: "/filter/" + name, Rule: "field", Message: "is no field"}}
 		}
 		values.Set(name, value)
@@ -108,11 +108,8 @@ func (in exportInput) query() (entityQuery, error) {
 	if in.Query != "" {
 		values.Set(textParameter, in.Query)
 	}
-	q, err := parseEntityQuery(values)
-	if faults, ok := errors.AsType[parameterFaults](err); ok {
-		return q, bodyFaults(faults)
-	}
-	return q, err
+	q, faults := parseEntityQuery(values)
+	return q, bodyFaults(faults).Err()
 }
 
 // inBody says of what the store found wrong where in the body it is.

@@ -34,7 +34,7 @@ type firm struct {
 // alone are the kinds whose documents here refer to nothing.
 var alone = []crm.Kind{
 	crm.KindCustomer, crm.KindContact, crm.KindProduct, crm.KindSegment, crm.KindCampaign, crm.KindPipeline, crm.KindTask,
-	crm.KindCurrencyRate, crm.KindCustomField,
+	crm.KindCurrencyRate, crm.KindCustomField, crm.KindProductCategory,
 }
 
 var people = []string{"me", "colleague", "below", "above", "nobody"}
@@ -95,7 +95,7 @@ func newFirm(t *testing.T) *firm {
 }
 
 // everybodys are the kinds that say how the organization works: the database shows them to whoever writes anything.
-var everybodys = []crm.Kind{crm.KindPipeline, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField}
+var everybodys = []crm.Kind{crm.KindPipeline, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField, crm.KindProductCategory}
 
 func pathOf(kind crm.Kind) string { return "/" + strings.ReplaceAll(kind.Plural(), "_", "-") }
 
@@ -108,6 +108,8 @@ func (f *firm) document(kind crm.Kind, name, owner string) string {
 		doc = map[string]any{"name": name, "kind": "company", "lifecycle": "lead"}
 	case crm.KindContact:
 		doc = map[string]any{"name": name}
+	case crm.KindProductCategory:
+		doc = map[string]any{"code": name, "name": name}
 	case crm.KindProduct:
 		doc = map[string]any{"sku": name, "name": name, "unit": "unit"}
 	case crm.KindOrder:
@@ -258,6 +260,7 @@ func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 			}
 		}
 	}
+	f.checkBulk(kind, may)
 	if may["read"] == "" {
 		return
 	}
@@ -275,6 +278,39 @@ func (f *firm) checkKind(kind crm.Kind, may map[access.Action]access.Scope) {
 	slices.Sort(listed)
 	if diff := cmp.Diff(seen, listed); diff != "" || len(list.Items) != len(seen) {
 		f.t.Errorf("list of %s with %v has %d (-want +got):\n%s", kind, may, len(list.Items), diff)
+	}
+}
+
+// checkBulk asks in bulks for what checkKind asks for singly: each item is answered as the operation on it alone.
+func (f *firm) checkBulk(kind crm.Kind, may map[access.Action]access.Scope) {
+	f.t.Helper()
+	path := pathOf(kind)
+	var updates, deletions []any
+	var wantUpdates, wantDeletions []int
+	for _, owner := range slices.Sorted(maps.Keys(f.rows[kind])) {
+		id := f.rows[kind][owner]
+		updates = append(updates, map[string]any{"action": "update", "id": id, "version": 999, "entity": map[string]any{"ext": map[string]any{"a": 1}}})
+		deletions = append(deletions, map[string]any{"action": "delete", "id": id, "version": 999})
+		status, _ := f.ask("PATCH", path+"/"+id, `{"ext":{"a":1}}`, `If-Match: "999"`)
+		wantUpdates = append(wantUpdates, status)
+		status, _ = f.ask("DELETE", path+"/"+id, "", `If-Match: "999"`)
+		wantDeletions = append(wantDeletions, status)
+	}
+	if may["create"].Wider(may["update"]).Wider(may["delete"]).Wider(may["assign"]) == "" {
+		if status, body := f.ask("POST", path+"/bulk", `{"items":[{"action":"create","entity":{}}]}`); status != http.StatusForbidden {
+			f.t.Errorf("bulk of %s with %v: %d %s", kind, may, status, body)
+		}
+		return
+	}
+	got := append(f.bulk(path+"/bulk", updates, "Authorization: Bearer "+f.me).statuses(), f.bulk(path+"/bulk", deletions, "Authorization: Bearer "+f.me).statuses()...)
+	if d := cmp.Diff(append(wantUpdates, wantDeletions...), got); d != "" {
+		f.t.Errorf("bulk of %s with %v (-singly +bulk):\n%s", kind, may, d)
+	}
+	if may["create"] == "" {
+		created := f.bulk(path+"/bulk", []any{map[string]any{"action": "create", "entity": map[string]any{}}}, "Authorization: Bearer "+f.me)
+		if d := cmp.Diff([]int{http.StatusForbidden}, created.statuses()); d != "" {
+			f.t.Errorf("create in a bulk of %s with %v:\n%s", kind, may, d)
+		}
 	}
 }
 
@@ -315,31 +351,31 @@ var presets = map[string]map[crm.Kind]map[access.Action]access.Scope{
 		kinds(all("department_tree"), "customer", "contact", "order", "opportunity", "contract", "activity", "task"),
 		kinds(map[access.Action]access.Scope{"read": "department_tree", "create": "department_tree", "update": "department_tree", "assign": "department_tree"}, "ticket", "feedback"),
 		kinds(reading("department_tree"), "invoice", "payment"),
-		kinds(reading("organization"), "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+		kinds(reading("organization"), "product", "product_category", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
 	),
 	"sales": both(
 		kinds(writing("own"), "customer", "contact", "order", "opportunity", "contract", "activity", "task"),
 		kinds(map[access.Action]access.Scope{"read": "own", "create": "own"}, "ticket"),
 		kinds(reading("own"), "invoice", "payment", "feedback"),
-		kinds(reading("organization"), "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+		kinds(reading("organization"), "product", "product_category", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
 	),
 	"marketing": both(
 		kinds(all("organization"), "campaign", "campaign_member", "segment", "feedback"),
 		kinds(writing("own"), "activity", "task"),
-		kinds(reading("organization"), "customer", "contact", "order", "product", "pipeline", "price", "currency_rate", "custom_field"),
+		kinds(reading("organization"), "customer", "contact", "order", "product", "product_category", "pipeline", "price", "currency_rate", "custom_field"),
 	),
 	"service": both(
 		kinds(all("organization"), "ticket", "feedback"),
 		kinds(writing("own"), "activity", "task"),
-		kinds(reading("organization"), "customer", "contact", "order", "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+		kinds(reading("organization"), "customer", "contact", "order", "product", "product_category", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
 	),
 	"finance": both(
 		kinds(all("organization"), "invoice", "payment"),
 		kinds(map[access.Action]access.Scope{"read": "organization", "update": "organization"}, "customer"),
-		kinds(reading("organization"), "contact", "order", "contract", "product", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
+		kinds(reading("organization"), "contact", "order", "contract", "product", "product_category", "pipeline", "price", "currency_rate", "custom_field", "campaign", "segment"),
 	),
 	"integrator": kinds(reading("organization"), "customer", "contact", "product", "order", "invoice", "payment", "opportunity", "contract",
-		"pipeline", "price", "currency_rate", "custom_field"),
+		"product_category", "pipeline", "price", "currency_rate", "custom_field"),
 	"auditor": kinds(reading("organization"), crm.Kinds()...),
 }
 
@@ -380,6 +416,7 @@ var doors = map[string][]string{
 	"/dead-letters": {"admin", "integrator", "auditor"},
 	"/roles":        {"admin", "auditor"},
 	"/users":        slices.Collect(maps.Keys(presets)),
+	"/teams":        slices.Collect(maps.Keys(presets)),
 	"/departments":  slices.Collect(maps.Keys(presets)),
 	"/tokens":       slices.Collect(maps.Keys(presets)),
 	"/me":           slices.Collect(maps.Keys(presets)),

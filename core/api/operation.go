@@ -26,6 +26,7 @@ type operation struct {
 	parameters  []*huma.Param // in query and header; the path's {id} is known
 	filtered    bool          // each query parameter may carry an operator: total[ge]
 	body        *content      // nil: none
+	most        int64         // bytes that a body has at most; 0: maxBody
 	upload      int64         // the most bytes of a body that serve reads by itself, as it comes; 0: it is read before
 	status      int           // of success
 	result      *content      // nil: success has no body

@@ -199,11 +199,11 @@ func (c *call) seen(entity crm.Entity) (any, error) {
 	return c.who.Present(resource, doc), nil
 }
 
-// Entities tells package access of the kinds that roles may name, and of their fields.
+// Entities tells package access of the kinds that roles may name, and of their fields; their files count as one.
 func Entities() []access.Entity {
 	all := make([]access.Entity, 0, len(crm.Kinds()))
 	for _, k := range crm.Kinds() {
-		e := access.Entity{Name: access.Resource(k), Owned: crm.Owned(k), Fields: map[string]bool{}}
+		e := access.Entity{Name: access.Resource(k), Owned: crm.Owned(k), Fields: map[string]bool{attachmentsField: false}}
 		for _, f := range crm.Fields(k) {
 			if !f.Head {
 				e.Fields[f.Name] = f.Type == "text" && len(f.Enum) == 0

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"crmhub/core/access"
+	"crmhub/core/attachment"
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
@@ -77,7 +78,7 @@ func problemOf(err error) *Problem {
 		return stale(0)
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
 		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound),
-		errors.Is(err, duplicate.ErrNotFound):
+		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound):
 		return notFound()
 	case errors.Is(err, link.ErrBusy):
 		return &Problem{

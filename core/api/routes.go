@@ -19,12 +19,15 @@ func (s *server) table() ([]route, error) {
 		routes = append(routes,
 			route{"GET " + e.path, e.search()},
 			route{"POST " + e.path, e.create()},
+			route{"POST " + e.path + "/bulk", e.bulk()},
 			route{"GET " + e.path + "/{id}", e.get()},
 			route{"PATCH " + e.path + "/{id}", e.patch()},
 			route{"DELETE " + e.path + "/{id}", e.remove()},
 			route{"POST " + e.path + "/{id}/restore", e.restore()},
 			route{"POST " + e.path + "/{id}/reveal", e.reveal()},
 			route{"GET " + e.path + "/{id}/history", e.history()},
+			route{"GET " + e.path + "/{id}/attachments", e.listAttachments()},
+			route{"POST " + e.path + "/{id}/attachments", e.addAttachment()},
 		)
 		if e.compared() {
 			routes = append(routes, route{"POST /duplicates/check-" + strings.TrimPrefix(e.path, "/"), e.checkDuplicates()})
@@ -36,6 +39,10 @@ func (s *server) table() ([]route, error) {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
 		}
 		switch e.kind {
+		case crm.KindProduct:
+			routes = append(routes, route{"GET /products/{id}/price", e.getPrice()})
+		case crm.KindCurrencyRate:
+			routes = append(routes, route{"GET /currency-rates/rate", e.getRate()})
 		case crm.KindOpportunity:
 			routes = append(routes, route{"POST /opportunities/{id}/stage", e.moveStage()}, route{"GET /opportunities/{id}/stages", s.listStages()})
 		case crm.KindCampaign:
@@ -99,6 +106,10 @@ func (s *server) table() ([]route, error) {
 		route{"POST /exports/{id}/cancel", s.cancelExport()},
 		route{"GET /exports/{id}/file", s.exportFile()},
 
+		route{"GET /attachments/{id}", s.getAttachment()},
+		route{"GET /attachments/{id}/file", s.attachmentFile()},
+		route{"DELETE /attachments/{id}", s.deleteAttachment()},
+
 		route{"GET /search", s.search()},
 		route{"GET /duplicates", s.listDuplicates()},
 		route{"POST /duplicates/find", s.findDuplicates()},
@@ -138,5 +149,10 @@ func (s *server) table() ([]route, error) {
 		route{"GET /departments/{id}", s.getDepartment()},
 		route{"PATCH /departments/{id}", s.patchDepartment()},
 		route{"DELETE /departments/{id}", s.deleteDepartment()},
+		route{"GET /teams", s.listTeams()},
+		route{"POST /teams", s.addTeam()},
+		route{"GET /teams/{id}", s.getTeam()},
+		route{"PATCH /teams/{id}", s.patchTeam()},
+		route{"DELETE /teams/{id}", s.deleteTeam()},
 	), nil
 }

@@ -84,8 +84,8 @@ func (s *server) listSegmentMembers(of entities) operation {
 			if err != nil {
 				return answer{}, err
 			}
-			q, err := parseEntityQuery(c.query)
-			if err != nil {
+			q, faults := parseEntityQuery(c.query)
+			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
 			var found crm.Page
@@ -96,7 +96,16 @@ func (s *server) listSegmentMembers(of entities) operation {
 				})
 				return err
 			})
-			return q.page(c, found, err)
+			if err != nil {
+				return answer{}, q.refused(err)
+			}
+			items := make([]any, len(found.Items))
+			for i, entity := range found.Items {
+				if items[i], err = c.seen(entity); err != nil {
+					return answer{}, err
+				}
+			}
+			return respond(http.StatusOK, page(c, items, found.Next))
 		},
 	}
 }

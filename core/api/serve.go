@@ -127,17 +127,20 @@ func (s *server) recovered(w *recorder, r *http.Request, v any) {
 	}
 }
 
+// methods are those that routes have.
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} //nolint:gochecknoglobals // a constant
+
 // noRoute answers what the mux would, but as a problem.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
-	var methods []string
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+	var allowed []string
+	for _, m := range methods {
 		other := r.Clone(r.Context())
 		other.Method = m
-		if _, pattern := s.mux.Handler(other); pattern != "" {
-			methods = append(methods, m)
+		if _, pattern := s.mux.Handler(other); pattern != "" && !s.closed[pattern] {
+			allowed = append(allowed, m)
 		}
 	}
-	if methods == nil {
+	if allowed == nil {
 		s.fail(w, r, &Problem{
 			Type: problemType("not-found"), Title: "There is no such thing", Status: http.StatusNotFound,
 			Detail: "There is no such path; " + prefix + "/openapi.json lists them.",
@@ -146,8 +149,8 @@ func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	s.fail(w, r, &Problem{
 		Type: problemType("method"), Title: "The path has other methods", Status: http.StatusMethodNotAllowed,
-		Detail: "Allowed here: " + strings.Join(methods, ", ") + ".", Allowed: methods,
-		header: http.Header{"Allow": {strings.Join(methods, ", ")}},
+		Detail: "Allowed here: " + strings.Join(allowed, ", ") + ".", Allowed: allowed,
+		header: http.Header{"Allow": {strings.Join(allowed, ", ")}},
 	})
 }
 

@@ -17,11 +17,12 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"customers": "customer", "contacts": "contact", "products": "product", "orders": "order", "invoices": "invoice", "payments": "payment",
 		"segments": "segment", "campaigns": "campaign", "pipelines": "pipeline", "opportunities": "opportunity", "contracts": "contract",
 		"campaign-members": "member", "tickets": "ticket", "feedback": "feedback", "activities": "activity", "tasks": "task", "prices": "price",
-		"currency-rates": "rate", "custom-fields": "field",
+		"currency-rates": "rate", "product-categories": "category", "custom-fields": "field",
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
-		"users": "user", "roles": "role", "departments": "department",
-		"targets": "target",
-		"imports": "import", "exports": "export",
+		"users": "user", "roles": "role", "departments": "department", "teams": "team",
+		"targets":     "target",
+		"attachments": "attachment",
+		"imports":     "import", "exports": "export",
 		"duplicates": "duplicate", "merges": "merge",
 	}
 	for path, methods := range readDocument(t, h).Paths {

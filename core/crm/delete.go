@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -16,58 +17,92 @@ import (
 // free again. A document that counts (an issued invoice, a posted payment, an order under way) cannot be deleted:
 // [schema.Violations]; [StaleError] and [ErrNotFound] as for Save.
 func (s *Store) Delete(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UUID, version int64) (Entity, error) {
-	found, err := s.GetForUpdate(ctx, tx, k, []uuid.UUID{id})
-	if err != nil {
-		return nil, fmt.Errorf("delete %s %s: %w", k, id, err)
+	deleted, err := s.DeleteAll(ctx, tx, by, k, []VersionRef{{ID: id, Version: version}})
+	if one, ok := errors.AsType[*ItemError](err); ok {
+		return nil, one.Err
 	}
-	e := found[id]
-	if e == nil || e.head().DeletedAt != nil {
-		return nil, fmt.Errorf("delete %s %s: %w", k, id, ErrNotFound)
-	}
-	h := e.head()
-	if h.Version != version {
-		return nil, &StaleError{ID: id, Seen: version, Stored: h.Version}
-	}
-	if vs := deletable(e); vs != nil {
-		return nil, vs
-	}
-	before, at := shallow(e), s.now()
-	if k == KindPipeline {
-		if err := unusedPipeline(ctx, tx, id); err != nil {
-			return nil, err
-		}
-	}
-	h.Version++
-	h.Origin, h.UpdatedAt, h.UpdatedBy, h.DeletedAt = by.Origin, at, string(by.Actor), &at
-	_, err = tx.Exec(ctx, "update "+tableNames(k).name+" set version = $2, origin = $3, updated_at = $4, updated_by = $5, deleted_at = $4 where id = $1",
-		id, h.Version, h.Origin, at, h.UpdatedBy)
-	if err != nil {
-		return nil, fmt.Errorf("delete %s %s: %w", k, id, err)
-	}
-	data, err := json.Marshal(e)
-	if err != nil {
-		return nil, fmt.Errorf("write %s as JSON: %w", k, err)
-	}
-	changed, err := diff(before, e)
 	if err != nil {
 		return nil, err
 	}
-	return e, outbox.Append(ctx, tx, []outbox.Change{{
-		Entity: string(k), EntityID: id, Version: h.Version, Type: "deleted", Origin: by.Origin, TraceParent: by.TraceParent,
-		Data: data, Diff: changed,
-	}})
+	return deleted[0], nil
 }
 
-// unusedPipeline refuses to delete a pipeline that opportunities are in.
-func unusedPipeline(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	var used bool
-	if err := tx.QueryRow(ctx, "select exists (select from opportunities where pipeline_id = $1)", id).Scan(&used); err != nil {
-		return fmt.Errorf("look up opportunities of pipeline %s: %w", id, err)
+// DeleteAll is [Store.Delete] of several, each named once: all of them or, with an *[ItemError] that names one at fault,
+// none. Whatever their number, the statements are few.
+func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef) ([]Entity, error) {
+	ids := make([]uuid.UUID, len(which))
+	for i, ref := range which {
+		ids[i] = ref.ID
 	}
-	if used {
-		return schema.Violations{{Pointer: "/stages", Rule: "restrict", Message: "cannot go: opportunities stand there; make the pipeline inactive instead"}}
+	found, err := s.GetForUpdate(ctx, tx, k, ids)
+	if err != nil {
+		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
 	}
-	return nil
+	used, err := inUse(ctx, tx, k, ids)
+	if err != nil {
+		return nil, err
+	}
+	at := s.now()
+	deleted, changes, versions := make([]Entity, len(which)), make([]outbox.Change, len(which)), make([]int64, len(which))
+	for i, ref := range which {
+		e := found[ref.ID]
+		if err := deletable(e, ref, used); err != nil {
+			return nil, &ItemError{i, err}
+		}
+		before, h := shallow(e), e.head()
+		h.Version++
+		h.Origin, h.UpdatedAt, h.UpdatedBy, h.DeletedAt = by.Origin, at, string(by.Actor), &at
+		data, err := json.Marshal(e)
+		if err != nil {
+			return nil, fmt.Errorf("write %s as JSON: %w", k, err)
+		}
+		changed, err := diff(before, e)
+		if err != nil {
+			return nil, err
+		}
+		deleted[i], versions[i] = e, h.Version
+		changes[i] = outbox.Change{
+			Entity: string(k), EntityID: ref.ID, Version: h.Version, Type: "deleted", Origin: by.Origin, TraceParent: by.TraceParent,
+			Data: data, Diff: changed,
+		}
+	}
+	_, err = tx.Exec(ctx, "update "+tableNames(k).name+" t set version = n.version, origin = $3, updated_at = $4, updated_by = $5, deleted_at = $4"+
+		" from unnest($1::uuid[], $2::bigint[]) n (id, version) where t.id = n.id", ids, versions, by.Origin, at, string(by.Actor))
+	if err != nil {
+		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
+	}
+	return deleted, outbox.Append(ctx, tx, changes)
+}
+
+// uses are, by kind, the statements that find which of some entities cannot go while others are in them.
+var uses = map[Kind]string{ //nolint:gochecknoglobals // a table
+	KindPipeline: "select id from pipelines p where id = any($1) and exists (select from opportunities where pipeline_id = p.id)",
+	KindProductCategory: `select id from product_categories c where id = any($1) and (
+		exists (select from products where product_category_id = c.id and deleted_at is null) or
+		exists (select from product_categories where parent_id = c.id and deleted_at is null))`,
+}
+
+// restricted say why they cannot go.
+var restricted = map[Kind]schema.Violation{ //nolint:gochecknoglobals // a table
+	KindPipeline:        {Pointer: "/stages", Rule: "restrict", Message: "cannot go: opportunities stand there; make the pipeline inactive instead"},
+	KindProductCategory: {Rule: "restrict", Message: "cannot go: products or other categories are in it"},
+}
+
+// inUse are those entities that others are in.
+func inUse(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
+	if uses[k] == "" {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, uses[k], ids)
+	if err != nil {
+		return nil, fmt.Errorf("look up what is in %s: %w", k.Plural(), err)
+	}
+	used := make(map[uuid.UUID]bool)
+	var id uuid.UUID
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { used[id] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("look up what is in %s: %w", k.Plural(), err)
+	}
+	return used, nil
 }
 
 // Restore takes an entity back that was deleted, with a version and a change like any other, and returns it. It is
@@ -98,7 +133,16 @@ func (s *Store) Restore(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.U
 	return e, nil
 }
 
-func deletable(e Entity) schema.Violations {
+// deletable is nil, or why what was found of an entity cannot be deleted.
+func deletable(e Entity, ref VersionRef, used map[uuid.UUID]bool) error {
+	switch {
+	case e == nil || e.head().DeletedAt != nil:
+		return fmt.Errorf("delete %s: %w", ref.ID, ErrNotFound)
+	case e.head().Version != ref.Version:
+		return &StaleError{ID: ref.ID, Seen: ref.Version, Stored: e.head().Version}
+	case used[ref.ID]:
+		return schema.Violations{restricted[e.Kind()]}
+	}
 	var allowed bool
 	switch e := e.(type) {
 	case *Order:

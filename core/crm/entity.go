@@ -14,31 +14,32 @@ type Kind string
 
 // The kinds.
 const (
-	KindCustomer       Kind = "customer"
-	KindContact        Kind = "contact"
-	KindProduct        Kind = "product"
-	KindSegment        Kind = "segment"
-	KindCampaign       Kind = "campaign"
-	KindPipeline       Kind = "pipeline"
-	KindOpportunity    Kind = "opportunity"
-	KindOrder          Kind = "order"
-	KindInvoice        Kind = "invoice"
-	KindPayment        Kind = "payment"
-	KindContract       Kind = "contract"
-	KindCampaignMember Kind = "campaign_member"
-	KindTicket         Kind = "ticket"
-	KindFeedback       Kind = "feedback"
-	KindActivity       Kind = "activity"
-	KindTask           Kind = "task"
-	KindPrice          Kind = "price"
-	KindCurrencyRate   Kind = "currency_rate"
-	KindCustomField    Kind = "custom_field"
+	KindCustomer        Kind = "customer"
+	KindContact         Kind = "contact"
+	KindProductCategory Kind = "product_category"
+	KindProduct         Kind = "product"
+	KindSegment         Kind = "segment"
+	KindCampaign        Kind = "campaign"
+	KindPipeline        Kind = "pipeline"
+	KindOpportunity     Kind = "opportunity"
+	KindOrder           Kind = "order"
+	KindInvoice         Kind = "invoice"
+	KindPayment         Kind = "payment"
+	KindContract        Kind = "contract"
+	KindCampaignMember  Kind = "campaign_member"
+	KindTicket          Kind = "ticket"
+	KindFeedback        Kind = "feedback"
+	KindActivity        Kind = "activity"
+	KindTask            Kind = "task"
+	KindPrice           Kind = "price"
+	KindCurrencyRate    Kind = "currency_rate"
+	KindCustomField     Kind = "custom_field"
 )
 
 // Kinds are all kinds, parents before those that refer to them.
 func Kinds() []Kind {
 	return []Kind{
-		KindCustomer, KindContact, KindProduct, KindSegment, KindCampaign, KindPipeline, KindOpportunity, KindOrder, KindInvoice, KindPayment,
+		KindCustomer, KindContact, KindProductCategory, KindProduct, KindSegment, KindCampaign, KindPipeline, KindOpportunity, KindOrder, KindInvoice, KindPayment,
 		KindContract, KindCampaignMember, KindTicket, KindFeedback, KindActivity, KindTask, KindPrice, KindCurrencyRate, KindCustomField,
 	}
 }

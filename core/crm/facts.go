@@ -17,9 +17,10 @@ type facts struct {
 	pipelines map[uuid.UUID]*Pipeline
 	pipeline  *Pipeline // the default one, nil if there is none
 	paid      map[uuid.UUID]decimal.Decimal
-	optedOut  map[uuid.UUID]bool // contacts who want no marketing
-	base      string             // the organization's currency
-	declared  []CustomField      // of the kind written
+	optedOut  map[uuid.UUID]bool      // contacts who want no marketing
+	base      string                  // the organization's currency
+	declared  []CustomField           // of the kind written
+	above     map[uuid.UUID]uuid.UUID // the category that each product category is in
 }
 
 // learn reads the facts of a kind, and fills in what a writer may leave to the hub: pipelines and rates.
@@ -31,8 +32,10 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) (err error) {
 		err = w.readPaid(ctx, tx)
 	case KindCampaignMember:
 		err = w.readOptOuts(ctx, tx)
+	case KindProductCategory:
+		err = w.readTree(ctx, tx)
 	case KindCurrencyRate:
-		err = w.readBase(ctx, tx)
+		err = s.readBase(ctx, tx, w)
 	}
 	return err
 }
@@ -144,9 +147,9 @@ func (w *writing) readOptOuts(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func (w *writing) readBase(ctx context.Context, tx pgx.Tx) error {
-	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&w.facts.base); err != nil {
-		return fmt.Errorf("look up the base currency: %w", err)
+func (s *Store) readBase(ctx context.Context, tx pgx.Tx, w *writing) (err error) {
+	if w.facts.base, err = s.BaseCurrency(ctx, tx); err != nil {
+		return err
 	}
 	for _, e := range w.batch {
 		if r, ok := e.(*CurrencyRate); ok {

@@ -41,6 +41,8 @@ func empty(k Kind) Entity {
 		return new(Customer)
 	case KindContact:
 		return new(Contact)
+	case KindProductCategory:
+		return new(ProductCategory)
 	case KindProduct:
 		return new(Product)
 	case KindSegment:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/schema"
@@ -14,7 +15,8 @@ type Product struct {
 	Head
 	SKU         string           `json:"sku" db:"sku" required:"true" max:"64"` // unique in the organization
 	Name        string           `json:"name" db:"name" required:"true"`
-	Category    string           `json:"category,omitempty" db:"category"`
+	Category    string           `json:"category,omitempty" db:"category"` // as whoever keeps the product calls it
+	CategoryID  *uuid.UUID       `json:"product_category_id,omitempty" db:"product_category_id" refers:"product_category"`
 	Description string           `json:"description,omitempty" db:"description" max:"10000"`
 	Unit        string           `json:"unit" db:"unit" max:"64"`
 	Currency    string           `json:"currency,omitempty" db:"currency" format:"currency"`

@@ -156,8 +156,12 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 		Name: "Ann", Title: "Dr", Department: "IT", Mobile: "0171 1234567", Phone: "030/123-456", Email: "ann@example.com", OptOut: true,
 		OwnerID: &owner, Remark: "r", Customers: []crm.ContactCustomer{{CustomerID: customer.ID, Role: "evaluator", IsPrimary: true, IsActive: true}},
 	}
+	category := &crm.ProductCategory{Code: "T", Name: "Toys"}
+	s.save(t, category)
+	balls := &crm.ProductCategory{Code: "B", Name: "Balls", ParentID: &category.ID}
+	s.save(t, balls)
 	product := &crm.Product{
-		SKU: "P1", Name: "Ball", Category: "toys", Description: "round", Unit: "piece", Currency: "CNY",
+		SKU: "P1", Name: "Ball", Category: "toys", CategoryID: &balls.ID, Description: "round", Unit: "piece", Currency: "CNY",
 		ListPrice: new(dec("12.5")), Cost: new(dec("7")), TaxRate: new(dec("13")), IsActive: true,
 	}
 	s.save(t, contact)
@@ -244,7 +248,7 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 	}
 	return []crm.Entity{
 		customer, contact, product, order, invoice, payment, members, rule, campaign, pipeline, opportunity, contract, member, ticket, feedback,
-		activity, task, price, rate, custom,
+		activity, task, price, rate, custom, balls,
 	}
 }
 

@@ -69,6 +69,8 @@ func tableNames(k Kind) table {
 		t.search, t.keys = []string{"name", "email", "mobile", "phone"}, []string{"email"}
 		t.matched = true
 		t.parts = []part{{name: "contact_customers", parent: "contact_id", list: "customers"}}
+	case KindProductCategory:
+		t.search, t.keys = []string{"code", "name"}, []string{"code"}
 	case KindProduct:
 		t.search, t.keys = []string{"sku", "name", "category"}, []string{"sku"}
 	case KindSegment:

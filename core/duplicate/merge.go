@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/attachment"
 	"crmhub/core/crm"
 	"crmhub/core/link"
 	"crmhub/core/schema"
@@ -37,16 +38,17 @@ type Request struct {
 
 // Merge is what was done.
 type Merge struct {
-	ID         uuid.UUID   `json:"id"`
-	Kind       crm.Kind    `json:"entity"`
-	SurvivorID uuid.UUID   `json:"survivor_id"`
-	LoserID    uuid.UUID   `json:"loser_id"`
-	References []crm.Moved `json:"references" nullable:"false" doc:"What referred to the loser and refers to the survivor now."`
-	Links      []LinkMoved `json:"links" nullable:"false" doc:"Records of other systems that are the survivor's now, or stay the loser's and are deleted there."`
-	MergedAt   time.Time   `json:"merged_at"`
-	MergedBy   string      `json:"merged_by"`
-	UnmergedAt *time.Time  `json:"unmerged_at,omitempty"`
-	UnmergedBy string      `json:"unmerged_by,omitempty"`
+	ID          uuid.UUID   `json:"id"`
+	Kind        crm.Kind    `json:"entity"`
+	SurvivorID  uuid.UUID   `json:"survivor_id"`
+	LoserID     uuid.UUID   `json:"loser_id"`
+	References  []crm.Moved `json:"references" nullable:"false" doc:"What referred to the loser and refers to the survivor now."`
+	Links       []LinkMoved `json:"links" nullable:"false" doc:"Records of other systems that are the survivor's now, or stay the loser's and are deleted there."`
+	Attachments []uuid.UUID `json:"attachments" nullable:"false" doc:"Files that were the loser's and are the survivor's now."`
+	MergedAt    time.Time   `json:"merged_at"`
+	MergedBy    string      `json:"merged_by"`
+	UnmergedAt  *time.Time  `json:"unmerged_at,omitempty"`
+	UnmergedBy  string      `json:"unmerged_by,omitempty"`
 }
 
 // LinkMoved says what became of a link of the loser.
@@ -69,7 +71,8 @@ insert into merge_log (id, entity, survivor_id, loser_id, before, "references", 
 values ($1, $2, $3, $4, $5, '[]', '[]') returning merged_at, merged_by`
 
 // Do makes two entities one, in the caller's transaction: the survivor gets what Request says, the loser is deleted,
-// what referred to the loser refers to the survivor, and so do its links where the survivor has none on that connection.
+// what referred to the loser refers to the survivor, so do its links where the survivor has none on that connection, and
+// its files are the survivor's.
 // The caller must see all that refers to the loser. A merge that breaks a rule is [schema.Violations]; [crm.StaleError]
 // and [crm.ErrNotFound] as for Save; [link.ErrBusy] says to try again.
 func Do(ctx context.Context, tx pgx.Tx, store *crm.Store, by crm.By, r Request) (Merge, error) {
@@ -111,6 +114,10 @@ func Do(ctx context.Context, tx pgx.Tx, store *crm.Store, by crm.By, r Request) 
 	for _, l := range kept {
 		m.Links = append(m.Links, LinkMoved{l.ID, l.ConnectionID, l.RemoteID, false})
 	}
+	m.Attachments, err = attachment.Move(ctx, tx, attachment.Owner{Entity: string(r.Kind), ID: m.LoserID}, m.SurvivorID, nil)
+	if err != nil {
+		return Merge{}, err
+	}
 	return m, m.note(ctx, tx, was, merged)
 }
 
@@ -126,7 +133,7 @@ func (m *Merge) note(ctx context.Context, tx pgx.Tx, was before, merged crm.Enti
 	if m.Links == nil {
 		m.Links = []LinkMoved{}
 	}
-	if _, err := tx.Exec(ctx, `update merge_log set before = $2, "references" = $3, links = $4 where id = $1`, m.ID, was, m.References, m.Links); err != nil {
+	if _, err := tx.Exec(ctx, `update merge_log set before = $2, "references" = $3, links = $4, attachments = $5 where id = $1`, m.ID, was, m.References, m.Links, m.Attachments); err != nil {
 		return fmt.Errorf("log merge of %s %s: %w", m.Kind, m.LoserID, err)
 	}
 	_, err = tx.Exec(ctx, `

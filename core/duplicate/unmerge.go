@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/attachment"
 	"crmhub/core/crm"
 	"crmhub/core/link"
 )
@@ -22,7 +23,7 @@ type Unmerged struct {
 	Links      []LinkMoved `json:"links" nullable:"false" doc:"Links that stay the survivor's, or are gone."`
 }
 
-const mergeColumns = `m.id, m.entity, m.survivor_id, m.loser_id, m."references", m.links, m.merged_at, m.merged_by, m.unmerged_at, coalesce(m.unmerged_by, '')`
+const mergeColumns = `m.id, m.entity, m.survivor_id, m.loser_id, m."references", m.links, m.attachments, m.merged_at, m.merged_by, m.unmerged_at, coalesce(m.unmerged_by, '')`
 
 // Merges returns the merges that an entity took part in, on either side, the newest first; of all for the nil UUID.
 func Merges(ctx context.Context, tx pgx.Tx, entity uuid.UUID, limit int) ([]Merge, error) {
@@ -39,7 +40,7 @@ func Merges(ctx context.Context, tx pgx.Tx, entity uuid.UUID, limit int) ([]Merg
 }
 
 // Undo makes two of what a merge made one: the loser is there again as it was, and so are the survivor's fields,
-// references and links that nobody has changed since. What stays is returned. A code that somebody else has taken
+// references, links and files that nobody has changed since. What stays is returned. A code that somebody else has taken
 // meanwhile is [schema.Violations]; a survivor that is gone itself is [crm.ErrNotFound].
 func Undo(ctx context.Context, tx pgx.Tx, store *crm.Store, by crm.By, id uuid.UUID) (Unmerged, error) {
 	m, was, err := readMerge(ctx, tx, id)
@@ -63,6 +64,10 @@ func Undo(ctx context.Context, tx pgx.Tx, store *crm.Store, by crm.By, id uuid.U
 	if u.Links, err = moveLinksBack(ctx, tx, m, crm.HeadOf(loser).Version); err != nil {
 		return Unmerged{}, fmt.Errorf("undo merge %s: %w", id, err)
 	}
+	_, err = attachment.Move(ctx, tx, attachment.Owner{Entity: string(m.Kind), ID: m.SurvivorID}, m.LoserID, m.Attachments)
+	if err != nil {
+		return Unmerged{}, fmt.Errorf("undo merge %s: %w", id, err)
+	}
 	err = tx.QueryRow(ctx, "update merge_log set unmerged_at = now(), unmerged_by = crmhub_actor() where id = $1 returning unmerged_at, unmerged_by", id).
 		Scan(&m.UnmergedAt, &m.UnmergedBy)
 	if err != nil {
@@ -79,7 +84,7 @@ func Undo(ctx context.Context, tx pgx.Tx, store *crm.Store, by crm.By, id uuid.U
 
 func readMerge(ctx context.Context, tx pgx.Tx, id uuid.UUID) (m Merge, was before, err error) {
 	err = tx.QueryRow(ctx, "select "+mergeColumns+", m.before from merge_log m where m.id = $1 and m.unmerged_at is null for update", id).Scan(
-		&m.ID, &m.Kind, &m.SurvivorID, &m.LoserID, &m.References, &m.Links, &m.MergedAt, &m.MergedBy, &m.UnmergedAt, &m.UnmergedBy, &was)
+		&m.ID, &m.Kind, &m.SurvivorID, &m.LoserID, &m.References, &m.Links, &m.Attachments, &m.MergedAt, &m.MergedBy, &m.UnmergedAt, &m.UnmergedBy, &was)
 	return m, was, notFound(err)
 }
 

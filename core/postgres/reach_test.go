@@ -21,7 +21,7 @@ import (
 
 // everybodys are the tables that whoever writes in the organization reads: how it works. Who may change them is asked by
 // the API alone.
-var everybodys = []string{"pipelines", "pipeline_stages", "prices", "currency_rates", "custom_fields"}
+var everybodys = []string{"pipelines", "pipeline_stages", "prices", "currency_rates", "custom_fields", "product_categories"}
 
 // TestEveryEntityIsGuarded finds tables that somebody added without guarding them: whatever can be deleted softly is an
 // entity, and whatever is deleted together with one is a part of it.
