@@ -17,6 +17,7 @@ import (
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
+	"crmhub/core/upkeep"
 )
 
 // Config is what the API works with.
@@ -44,13 +45,14 @@ type server struct {
 	now      func() time.Time
 	origins  *http.CrossOriginProtection
 	reports  report.Store
+	upkeep   upkeep.Store
 }
 
 // New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.
 func New(c Config) (http.Handler, error) {
 	s := &server{
 		Config: c, mux: http.NewServeMux(), document: newDocument(c.Version), metrics: newMetrics(c.Registerer),
-		now: time.Now, origins: http.NewCrossOriginProtection(),
+		now: time.Now, origins: http.NewCrossOriginProtection(), upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
 	}
 	var err error
 	if s.routes, err = s.table(); err != nil {
