@@ -53,7 +53,7 @@ type Source struct {
 	Fields []string // of the kind: what a follow-up tells of, hence not to whom one of them is hidden
 	Title  string   // the field that is its title
 	daily  bool     // it is due on a day, not at an instant
-	from   string   // the tables, the entity's as t, and which rows; see [Store.FollowUps] for the parameters
+	from   string   // the tables, the entity's as t, and which rows
 	at     string
 	owner  string
 }
@@ -70,39 +70,39 @@ const (
 // Sources are all there are.
 func Sources() []Source {
 	return []Source{
-		{Why: WhyTask, Kind: crm.KindTask, Fields: []string{"status", "due_at"}, Title: "subject", at: `t.due_at`, owner: `t.owner_id`, from: ofTask + ` and t.due_at < $1`},
+		{Why: WhyTask, Kind: crm.KindTask, Fields: []string{"status", "due_at"}, Title: "subject", at: `t.due_at`, owner: `t.owner_id`, from: ofTask + ` and t.due_at < @end`},
 		{
 			Why: WhyReminder, Kind: crm.KindTask, Fields: []string{"status", "remind_at", "due_at"}, Title: "subject", at: `t.remind_at`, owner: `t.owner_id`,
-			from: ofTask + ` and t.remind_at < $1 and (t.due_at is null or t.due_at >= $1)`,
+			from: ofTask + ` and t.remind_at < @end and (t.due_at is null or t.due_at >= @end)`,
 		},
 		{
 			Why: WhyNextContact, Kind: crm.KindCustomer, Fields: []string{"next_contact_at"}, Title: "name", at: `t.next_contact_at`, owner: `t.owner_id`,
-			from: `customers t where t.deleted_at is null and t.next_contact_at < $1`,
+			from: `customers t where t.deleted_at is null and t.next_contact_at < @end`,
 		},
 		{
 			Why: WhyClose, Kind: crm.KindOpportunity, Fields: []string{"status", "expected_close"}, Title: "name", daily: true, at: `t.expected_close`, owner: `t.owner_id`,
-			from: `opportunities t where t.deleted_at is null and t.status = 'open' and t.expected_close < $2`,
+			from: `opportunities t where t.deleted_at is null and t.status = 'open' and t.expected_close < @day`,
 		},
 		{
 			Why: WhyContractEnd, Kind: crm.KindContract, Fields: []string{"status", "end_date"}, Title: "name", daily: true, at: `t.end_date`, owner: `t.owner_id`,
-			from: fmt.Sprintf(`contracts t where t.deleted_at is null and t.status = 'signed' and t.end_date < $2::date + %d`, contractNotice),
+			from: fmt.Sprintf(`contracts t where t.deleted_at is null and t.status = 'signed' and t.end_date < @day::date + %d`, contractNotice),
 		},
 		{
 			Why: WhyFirstResponse, Kind: crm.KindTicket, Fields: []string{"status", "first_response_due", "first_responded_at"}, Title: "subject",
-			at: `t.first_response_due`, owner: `t.owner_id`, from: ofTicket + ` and t.first_responded_at is null and t.first_response_due < $1`,
+			at: `t.first_response_due`, owner: `t.owner_id`, from: ofTicket + ` and t.first_responded_at is null and t.first_response_due < @end`,
 		},
 		{
 			Why: WhyResolve, Kind: crm.KindTicket, Fields: []string{"status", "resolve_due", "resolved_at"}, Title: "subject",
-			at: `t.resolve_due`, owner: `t.owner_id`, from: ofTicket + ` and t.resolve_due < $1`,
+			at: `t.resolve_due`, owner: `t.owner_id`, from: ofTicket + ` and t.resolve_due < @end`,
 		},
 		{
 			Why: WhyInstalment, Kind: crm.KindOrder, Fields: []string{"status", "instalments"}, Title: "number", daily: true, at: `i.due`, owner: `coalesce(c.owner_id, t.owner_id)`,
-			from: `(select order_id, min(due_date) as due from order_instalments where status <> 'paid' and due_date < $2 group by order_id) i
+			from: `(select order_id, min(due_date) as due from order_instalments where status <> 'paid' and due_date < @day group by order_id) i
 				join orders t on t.id = i.order_id` + ofCustomer + ` where t.deleted_at is null and t.status not in ('draft', 'submitted', 'cancelled')`,
 		},
 		{
 			Why: WhyInvoice, Kind: crm.KindInvoice, Fields: []string{"status", "due_date", "residual"}, Title: "number", daily: true, at: `t.due_date`, owner: `coalesce(c.owner_id, t.owner_id)`,
-			from: `invoices t` + ofCustomer + ` where t.deleted_at is null and t.residual > 0 and t.status not in ('draft', 'cancelled') and t.due_date < $2`,
+			from: `invoices t` + ofCustomer + ` where t.deleted_at is null and t.residual > 0 and t.status not in ('draft', 'cancelled') and t.due_date < @day`,
 		},
 		{Why: WhyRecycle, Kind: crm.KindCustomer, Fields: []string{"owner_id"}, Title: "name", daily: true}, // see due
 	}
@@ -115,13 +115,13 @@ func (s Source) selects() string {
 		customer = "t.id"
 	}
 	if s.daily {
-		at = "(" + s.at + "::timestamp at time zone $3)"
+		at = "(" + s.at + "::timestamp at time zone @zone)"
 	}
 	key := "(" + at + ", '" + string(s.Why) + `' collate "C", t.id)`
 	return "(select '" + string(s.Why) + "' as why, '" + string(s.Kind) + "' as kind, t.id, t." + s.Title + " as title, " + at + " as at, " +
 		customer + " as customer, " + s.owner + " as owner from " + s.from +
-		" and ($4::uuid[] is null or " + s.owner + " = any($4)) and ($5::timestamptz is null or " + key + ` > ($5, $6::text collate "C", $7::uuid))` +
-		" order by at, t.id limit $8)"
+		" and (@owners::uuid[] is null or " + s.owner + " = any(@owners)) and (@at::timestamptz is null or " + key + ` > (@at, @why::text collate "C", @id::uuid))` +
+		" order by at, t.id limit @limit)"
 }
 
 // Ask is what follow-ups are asked for.
@@ -185,8 +185,7 @@ func (s *Store) FollowUps(ctx context.Context, tx pgx.Tx, a Ask) (Page[FollowUp]
 	return cut(found, limit, func(f FollowUp) place { return place{f.At, string(f.Why), f.ID} }), nil
 }
 
-// followUps finds those of the sources that have a statement, in their order. Its parameters are: $1 the instant and $2 the
-// day at which what is due no longer counts, $3 the time zone, $4 the owners, $5 to $7 behind which place, $8 how many.
+// followUps finds those of the sources that have a statement, in their order.
 func (s *Store) followUps(ctx context.Context, tx pgx.Tx, a Ask, end time.Time, zone string, after *place, limit int) ([]FollowUp, error) {
 	var selects []string
 	for _, source := range a.Sources {
@@ -199,8 +198,11 @@ func (s *Store) followUps(ctx context.Context, tx pgx.Tx, a Ask, end time.Time, 
 	}
 	at, word, id := after.args()
 	sql := "select f.why, f.kind, f.id, f.title, f.at, false, f.customer, coalesce(c.name, ''), f.owner, '' from (" + strings.Join(selects, " union all ") + ") f" +
-		` left join customers c on c.id = f.customer order by f.at, f.why collate "C", f.id limit $8`
-	return collect(ctx, tx, "list follow-ups", pgx.RowToStructByPos[FollowUp], sql, end, crm.DateOf(end).Time(), zone, a.Owners, at, word, id, limit)
+		` left join customers c on c.id = f.customer order by f.at, f.why collate "C", f.id limit @limit`
+	return collect(ctx, tx, "list follow-ups", pgx.RowToStructByPos[FollowUp], sql, pgx.NamedArgs{
+		"end": end, "day": crm.DateOf(end).Time(), "zone": zone, // when what is due no longer counts
+		"owners": a.Owners, "at": at, "why": word, "id": id, "limit": limit,
+	})
 }
 
 func (d DueCustomer) followUp() FollowUp {

@@ -17,8 +17,8 @@ type event struct {
 	customer uuid.UUID
 	what     What
 	from     *uuid.UUID
-	due      *DueCustomer   // of what was recycled
-	reason   string // of what was released
+	due      *DueCustomer // of what was recycled
+	reason   string       // of what was released
 }
 
 // What is what happened to a customer of the pool.
