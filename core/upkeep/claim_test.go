@@ -53,10 +53,10 @@ func TestClaimsEndWhereTheLimitsSay(t *testing.T) {
 	for range 8 {
 		ids = append(ids, f.pooled(t))
 	}
-	f.limit(t, nil, "", upkeep.Quota{MaxOwned: number(1), ClaimsPerDay: number(3), CooldownDays: number(30)})
-	f.limit(t, nil, "sales", upkeep.Quota{MaxOwned: number(4)})
-	f.limit(t, nil, "sales_manager", upkeep.Quota{MaxOwned: number(6), CooldownDays: number(2)})
-	f.limit(t, &bob, "", upkeep.Quota{ClaimsPerDay: number(1)})
+	f.limit(t, nil, "", upkeep.Quota{MaxOwned: new(1), ClaimsPerDay: new(3), CooldownDays: new(30)})
+	f.limit(t, nil, "sales", upkeep.Quota{MaxOwned: new(4)})
+	f.limit(t, nil, "sales_manager", upkeep.Quota{MaxOwned: new(6), CooldownDays: new(2)})
+	f.limit(t, &bob, "", upkeep.Quota{ClaimsPerDay: new(1)})
 
 	f.expect(t, "three a day, everybody's", f.claim(t, ann, ids[:4]...), "done", "done", "done", "claims_per_day")
 	f.days(1)
@@ -92,7 +92,7 @@ func TestAssigningCountsWhatOneOwnsAndNothingElse(t *testing.T) {
 	f := newFirm(t)
 	ann := f.user(t, "Ann", "sales")
 	a, b := f.pooled(t), f.pooled(t)
-	f.limit(t, nil, "", upkeep.Quota{MaxOwned: number(1), ClaimsPerDay: number(0), CooldownDays: number(30)})
+	f.limit(t, nil, "", upkeep.Quota{MaxOwned: new(1), ClaimsPerDay: new(0), CooldownDays: new(30)})
 	assign := func(to uuid.UUID, ids ...uuid.UUID) (verdicts []upkeep.Verdict, err error) {
 		err = f.db.As(t.Context(), f.hub, func(tx pgx.Tx) error {
 			verdicts, err = f.store.Assign(t.Context(), tx, f.by(), to, ids)
@@ -132,7 +132,7 @@ func TestManyClaimAtOnce(t *testing.T) {
 	t.Parallel()
 	f := newFirm(t)
 	const people, each = 4, 3
-	f.limit(t, nil, "", upkeep.Quota{MaxOwned: number(each)})
+	f.limit(t, nil, "", upkeep.Quota{MaxOwned: new(each)})
 	var ids []uuid.UUID
 	for range people*each + 2 {
 		ids = append(ids, f.pooled(t))

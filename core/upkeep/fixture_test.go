@@ -206,4 +206,3 @@ func (f *firm) log(t testing.TB, filter upkeep.LogFilter) []upkeep.PoolEvent {
 	return page.Items
 }
 
-func number(n int) *int { return &n }

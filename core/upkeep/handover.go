@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/crm"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
@@ -206,6 +207,10 @@ func (s *Store) BeginHandOver(ctx context.Context, tx pgx.Tx, w Wish, parts []Pa
 		return HandOver{}, fmt.Errorf("begin hand-over: %w", err)
 	}
 	if err := wake(ctx, tx); err != nil {
+		return HandOver{}, err
+	}
+	act := audit.Act{Action: "handed_over", Entity: "user", EntityID: w.From, Detail: map[string]any{"hand_over_id": id, "open_only": w.OpenOnly, "parts": parts}}
+	if err := audit.Record(ctx, tx, act); err != nil {
 		return HandOver{}, err
 	}
 	return s.HandOver(ctx, tx, id)

@@ -114,7 +114,7 @@ func TestHandOverMovesEachWithAVersionAndAChange(t *testing.T) {
 	if now := f.read(t, c.ID); *now.OwnerID != cid {
 		t.Errorf("the customer is %v's", now.OwnerID)
 	}
-	h = f.begin(t, boss, upkeep.Wish{From: ann, To: bob})
+	f.begin(t, boss, upkeep.Wish{From: ann, To: bob})
 	f.work(t)
 	if n := f.count(t, `select count(*) from tasks where owner_id = $1`, ann); n != 0 {
 		t.Errorf("%d are left after all went", n)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -97,7 +98,10 @@ func (s *Store) AddLimit(ctx context.Context, tx pgx.Tx, user *uuid.UUID, role s
 	case code == "23503":
 		return PoolLimit{}, schema.Violations{{Pointer: "/user_id", Rule: "exists", Message: "must be the id of a user here"}}
 	}
-	return l, err
+	if err != nil {
+		return PoolLimit{}, err
+	}
+	return l, audit.Record(ctx, tx, audit.Act{Action: "created", Entity: "pool_limit", EntityID: l.ID, Detail: map[string]any{"user_id": user, "role": role, "quota": q}})
 }
 
 // Limits are all there are: everybody's, those of roles, those of users.
@@ -116,13 +120,19 @@ func (s *Store) UpdateLimit(ctx context.Context, tx pgx.Tx, id uuid.UUID, q Quot
 	if err := q.check().Err(); err != nil {
 		return PoolLimit{}, err
 	}
-	return one(ctx, tx, "change limit", scanLimit, updateLimit, id, q.MaxOwned, q.ClaimsPerDay, q.CooldownDays)
+	l, err := one(ctx, tx, "change limit", scanLimit, updateLimit, id, q.MaxOwned, q.ClaimsPerDay, q.CooldownDays)
+	if err != nil {
+		return PoolLimit{}, err
+	}
+	return l, audit.Record(ctx, tx, audit.Act{Action: "updated", Entity: "pool_limit", EntityID: id, Detail: map[string]any{"quota": q}})
 }
 
 // RemoveLimit takes a limit away, or returns [ErrNotFound].
 func (s *Store) RemoveLimit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	_, err := one(ctx, tx, "remove limit", pgx.RowTo[uuid.UUID], `delete from pool_limits where id = $1 returning id`, id)
-	return err
+	if _, err := one(ctx, tx, "remove limit", pgx.RowTo[uuid.UUID], `delete from pool_limits where id = $1 returning id`, id); err != nil {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Act{Action: "deleted", Entity: "pool_limit", EntityID: id})
 }
 
 // Capacity is how much of the pool a user has taken, and the limits that count for him.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/crm"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
@@ -178,6 +179,9 @@ func (s *Store) AddRule(ctx context.Context, tx pgx.Tx, t Terms) (RecycleRule, e
 	if err != nil {
 		return RecycleRule{}, departmentFault(err)
 	}
+	if err := audit.Record(ctx, tx, audit.Act{Action: "created", Entity: "recycle_rule", EntityID: r.ID, Detail: t}); err != nil {
+		return RecycleRule{}, err
+	}
 	return r, s.schedule(ctx, tx)
 }
 
@@ -197,13 +201,18 @@ func (s *Store) UpdateRule(ctx context.Context, tx pgx.Tx, id uuid.UUID, t Terms
 		return RecycleRule{}, err
 	}
 	r, err := one(ctx, tx, "change rule", scanRule, updateRule, t.args(id)...)
-	return r, departmentFault(err)
+	if err != nil {
+		return RecycleRule{}, departmentFault(err)
+	}
+	return r, audit.Record(ctx, tx, audit.Act{Action: "updated", Entity: "recycle_rule", EntityID: id, Detail: t})
 }
 
 // RemoveRule takes a rule away, or returns [ErrNotFound]. What it brought into the pool stays there.
 func (s *Store) RemoveRule(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	_, err := one(ctx, tx, "remove rule", pgx.RowTo[uuid.UUID], `delete from pool_rules where id = $1 returning id`, id)
-	return err
+	if _, err := one(ctx, tx, "remove rule", pgx.RowTo[uuid.UUID], `delete from pool_rules where id = $1 returning id`, id); err != nil {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Act{Action: "deleted", Entity: "recycle_rule", EntityID: id})
 }
 
 func departmentFault(err error) error {

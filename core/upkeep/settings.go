@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/schema"
 )
 
@@ -94,7 +95,10 @@ func (s *Store) UpdateSettings(ctx context.Context, tx pgx.Tx, p PoolSettings) (
 		next := p.next(s.now())
 		p.NextRecycleAt = &next
 	}
-	return one(ctx, tx, "change the settings of the pool", scanSettings, writeSettings, p.TimeZone, p.RecycleHour, p.NextRecycleAt)
+	if p, err = one(ctx, tx, "change the settings of the pool", scanSettings, writeSettings, p.TimeZone, p.RecycleHour, p.NextRecycleAt); err != nil {
+		return PoolSettings{}, err
+	}
+	return p, audit.Record(ctx, tx, audit.Act{Action: "updated", Entity: "pool_settings", Detail: map[string]any{"time_zone": p.TimeZone, "recycle_hour": p.RecycleHour}})
 }
 
 // schedule sees to it that the rules are applied each day from now on.
