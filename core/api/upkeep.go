@@ -337,6 +337,9 @@ func (s *server) listDue() operation {
 			}
 			var faults parameterFaults
 			owner := c.idIn("owner_id", &faults)
+			if owner != uuid.Nil && c.who.Hides(customers, "owner_id") {
+				faults.add("owner_id", "permission", "must be a field that you may see")
+			}
 			d := upkeep.DryRun{Owners: c.ownersIn(crm.KindCustomer, owner), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults)}
 			if c.query.Has("ahead") {
 				var err error

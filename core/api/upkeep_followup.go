@@ -42,7 +42,7 @@ func (s *server) listFollowUps() operation {
 				owner = c.who.UserID
 			}
 			ask := upkeep.Ask{
-				Sources: c.sources(upkeep.Why(c.choiceIn("why", whys, &faults))), Pooling: c.ownersIn(crm.KindCustomer, owner),
+				Sources: c.sources(upkeep.Why(c.choiceIn("why", whys, &faults)), owner), Pooling: c.ownersIn(crm.KindCustomer, owner),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
 			if !all {
@@ -74,11 +74,14 @@ func (s *server) listFollowUps() operation {
 	}
 }
 
-// sources are where follow-ups come from of which the caller sees everything that they tell.
-func (c *call) sources(why upkeep.Why) []upkeep.Source {
+// sources are where follow-ups come from of which the caller sees everything that they tell. Whose they are they tell if he
+// asks for somebody's.
+func (c *call) sources(why upkeep.Why, owner uuid.UUID) []upkeep.Source {
 	return slices.DeleteFunc(upkeep.Sources(), func(s upkeep.Source) bool {
 		resource := access.Resource(s.Kind)
+		asked := owner != uuid.Nil && owner != c.who.UserID
 		return why != "" && s.Why != why || c.who.May(resource, access.Read) == "" ||
+			asked && (c.who.Hides(resource, "owner_id") || c.who.Hides(customers, "owner_id")) ||
 			slices.ContainsFunc(s.Fields, func(field string) bool { return c.who.Hides(resource, field) })
 	})
 }

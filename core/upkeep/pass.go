@@ -2,7 +2,6 @@ package upkeep
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -91,20 +90,17 @@ func note(ctx context.Context, tx pgx.Tx, at time.Time, to *uuid.UUID, events []
 		whats, rules          = make([]string, n), make([]string, n)
 		bases, reasons        = make([]string, n), make([]string, n)
 		since, due            = make([]*time.Time, n), make([]*time.Time, n)
-		errID           error = nil
 	)
 	for i, e := range events {
 		var err error
-		ids[i], err = uuid.NewV7()
-		errID = errors.Join(errID, err)
+		if ids[i], err = uuid.NewV7(); err != nil {
+			return fmt.Errorf("make an id: %w", err)
+		}
 		customers[i], whats[i], from[i], receivers[i], reasons[i] = e.customer, string(e.what), e.from, to, e.reason
 		if d := e.due; d != nil {
 			first, last := d.Since.Time(), d.DueOn.Time()
 			ruleIDs[i], rules[i], bases[i], since[i], due[i] = &d.RuleID, d.Rule, string(d.Basis), &first, &last
 		}
-	}
-	if errID != nil {
-		return fmt.Errorf("make an id: %w", errID)
 	}
 	_, err := tx.Exec(ctx, noteEvents, at, ids, customers, whats, from, receivers, ruleIDs, rules, bases, since, due, reasons)
 	if err != nil {
