@@ -205,4 +205,3 @@ func (f *firm) log(t testing.TB, filter upkeep.LogFilter) []upkeep.PoolEvent {
 	})
 	return page.Items
 }
-

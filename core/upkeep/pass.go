@@ -84,12 +84,12 @@ from unnest($2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid
 func note(ctx context.Context, tx pgx.Tx, at time.Time, to *uuid.UUID, events []event) error {
 	n := len(events)
 	var (
-		ids, customers        = make([]uuid.UUID, n), make([]uuid.UUID, n)
-		from, receivers       = make([]*uuid.UUID, n), make([]*uuid.UUID, n)
-		ruleIDs               = make([]*uuid.UUID, n)
-		whats, rules          = make([]string, n), make([]string, n)
-		bases, reasons        = make([]string, n), make([]string, n)
-		since, due            = make([]*time.Time, n), make([]*time.Time, n)
+		ids, customers  = make([]uuid.UUID, n), make([]uuid.UUID, n)
+		from, receivers = make([]*uuid.UUID, n), make([]*uuid.UUID, n)
+		ruleIDs         = make([]*uuid.UUID, n)
+		whats, rules    = make([]string, n), make([]string, n)
+		bases, reasons  = make([]string, n), make([]string, n)
+		since, due      = make([]*time.Time, n), make([]*time.Time, n)
 	)
 	for i, e := range events {
 		var err error
