@@ -19,7 +19,8 @@
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
 //	5  push  pull   report                      the two walks, and what it all comes to
-//	4  job   transfer   duplicate               when, and what a person must look at; files in and out; what is there twice
+//	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
+//	                                            who looks after whom
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who;
 //	   attachment                               files of what is stored
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract

@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 
 	"core/transfer":  {"core/postgres", "core/access", "core/crm", "core/schema", "core/sheet"},
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link", "core/attachment"},
+	"core/upkeep":    {"core/postgres", "core/access", "core/audit", "core/crm", "core/schema"},
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
@@ -58,7 +59,7 @@ var mayImport = map[string][]string{
 
 	"core/api": {
 		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "schemas",
+		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",

@@ -36,6 +36,7 @@ import (
 	"crmhub/core/secret"
 	"crmhub/core/telemetry"
 	"crmhub/core/transfer"
+	"crmhub/core/upkeep"
 	"crmhub/mappings"
 	"crmhub/schemas"
 )
@@ -222,6 +223,9 @@ func (h *hub) run(ctx context.Context) error {
 		return (&transfer.Runner{DB: h.db, Access: h.access, Entities: h.crm, Logger: h.logger}).Run(ctx)
 	})
 	g.Go(func() error { return (&transfer.Sweeper{DB: h.db, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error {
+		return (&upkeep.Runner{DB: h.db, Access: h.access, Store: &upkeep.Store{Entities: h.crm}, Logger: h.logger}).Run(ctx)
+	})
 	g.Go(func() error { return (&pushers{hub: h}).run(ctx) })
 	g.Go(func() error {
 		if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {

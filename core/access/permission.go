@@ -23,6 +23,7 @@ const (
 	Audit         Resource = "audit"
 	Reports       Resource = "report"
 	Targets       Resource = "target"
+	Pool          Resource = "pool" // of customers that nobody looks after, its rules and limits
 )
 
 // Action is what somebody does with a resource. "*" in a grant or a token's scope is every action.
@@ -40,7 +41,8 @@ const (
 	Merge   Action = "merge"
 	Approve Action = "approve" // let an order be confirmed
 	Reveal  Action = "reveal"  // see masked fields plainly
-	Run     Action = "run"     // start and cancel jobs, replay dead letters
+	Run     Action = "run"     // start and cancel jobs, replay dead letters, apply the rules of the pool now
+	Claim   Action = "claim"   // take customers out of the pool for oneself, and give up own ones
 )
 
 // Any stands for every resource or action.
@@ -94,6 +96,7 @@ var hubActions = map[Resource][]Action{ //nolint:gochecknoglobals // a table
 	Audit:         {Read, Export},
 	Reports:       {Read, Export},
 	Targets:       {Read, Create, Update, Delete},
+	Pool:          {Read, Create, Update, Delete, Claim, Run},
 }
 
 // Resources are all there are, by name.

@@ -17,6 +17,7 @@ import (
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
+	"crmhub/core/upkeep"
 )
 
 // Config is what the API works with.
@@ -45,13 +46,14 @@ type server struct {
 	origins  *http.CrossOriginProtection
 	reports  report.Store
 	closed   map[string]bool // patterns that answer 405: see closeShadows
+	upkeep   upkeep.Store
 }
 
 // New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.
 func New(c Config) (http.Handler, error) {
 	s := &server{
 		Config: c, mux: http.NewServeMux(), document: newDocument(c.Version), metrics: newMetrics(c.Registerer),
-		now: time.Now, origins: http.NewCrossOriginProtection(),
+		now: time.Now, origins: http.NewCrossOriginProtection(), upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
 		closed: map[string]bool{},
 	}
 	var err error

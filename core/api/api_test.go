@@ -200,12 +200,16 @@ func (h *hub) makeAll() {
 	h.make("team", "/teams", `{"name":"Key accounts"}`)
 	h.make("role", "/roles", `{"code":"helper","name":"Helper","grants":[{"resource":"customer","action":"read","scope":"own"}]}`)
 	h.make("user", "/users", `{"login":"helper","name":"Helper","password":"correct horse","department_id":"{department}","roles":["helper"]}`)
+	h.ids["boss"] = field(h.t, h.request(http.MethodGet, "/me", ""), "user_id")
 	h.ids["token"] = field(h.t, h.request(http.MethodPost, "/tokens", `{"name":"made"}`), "id")
 	h.signIn()
 	h.ids["session"] = field(h.t, h.request(http.MethodGet, "/me/sessions", ""), "items", "id")
 	h.ids["import"] = field(h.t, h.request(http.MethodPost, "/imports?entity=customer&name=c.csv", "code,name\nC7,Sieben\n", "Content-Type: text/csv"), "id")
 	h.ids["attachment"] = field(h.t, h.request(http.MethodPost, "/contracts/{contract}/attachments?name=a.txt", "signed", "Content-Type: application/octet-stream"), "id")
 	h.make("export", "/exports", `{"entity":"order","format":"csv"}`)
+	h.make("rule", "/recycle-rules", `{"name":"Forgotten","is_active":true,"basis":"contact","days":60}`)
+	h.make("limit", "/pool-limits", `{"max_owned":200}`)
+	h.make("hand-over", "/users/{user}/hand-over", `{"to_user_id":"{boss}"}`)
 	h.bury()
 }
 

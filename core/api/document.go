@@ -52,6 +52,7 @@ func newDocument(version string) *document {
 			{Name: "attachments", Description: "The files that belong to entities."},
 			{Name: "search", Description: "What is found by a text, whatever it is."},
 			{Name: "duplicates", Description: "What may be there twice, and making one of two."},
+			{Name: "upkeep", Description: "What is to be seen to, the pool of customers that nobody looks after with its rules, and handing over what a user owns."},
 			{Name: "connections", Description: "Other systems, as configured."},
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},

@@ -420,6 +420,9 @@ var doors = map[string][]string{
 	"/departments":  slices.Collect(maps.Keys(presets)),
 	"/tokens":       slices.Collect(maps.Keys(presets)),
 	"/me":           slices.Collect(maps.Keys(presets)),
+	"/pool":         {"admin", "sales_manager", "sales", "auditor"},
+	"/hand-overs":   {"admin", "sales_manager", "marketing", "service", "finance"},
+	"/follow-ups":   slices.Collect(maps.Keys(presets)),
 }
 
 func TestPresetsMayWhatTheyShould(t *testing.T) {

@@ -24,6 +24,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"attachments": "attachment",
 		"imports":     "import", "exports": "export",
 		"duplicates": "duplicate", "merges": "merge",
+		"recycle-rules": "rule", "pool-limits": "limit", "hand-overs": "hand-over",
 	}
 	for path, methods := range readDocument(t, h).Paths {
 		resource, _, _ := strings.Cut(path[1:], "/")

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+	"crmhub/core/upkeep"
+)
+
+func (s *server) listFollowUps() operation {
+	whys := make([]string, 0, len(upkeep.Sources()))
+	for _, source := range upkeep.Sources() {
+		whys = append(whys, string(source.Why))
+	}
+	whose := []string{"mine", "all"}
+	return operation{
+		id: "list-follow-ups", needs: maySome(access.Read), tag: "upkeep", summary: "List what is to be seen to",
+		description: "The longest due first: open tasks and their reminders, customers to speak with, opportunities expected to close, contracts that end within thirty days, " +
+			"tickets that wait, instalments and invoices not paid, and customers about to fall into the pool. Of what the caller sees; without a parameter, his own.",
+		parameters: append([]*huma.Param{
+			choiceParameter("whose", "mine: the caller's; all: whatever he sees.", whose),
+			idParameter("owner_id", "This user's, as far as the caller sees them."),
+			choiceParameter("why", "Those for this reason.", whys),
+			queryParameter("until", "The last day that counts; today if left out.", &huma.Schema{Type: huma.TypeString, Format: "date"}, "2026-09-07"),
+		}, pageParameters()...),
+		status: http.StatusOK, result: jsonBody(s.document, list[upkeep.FollowUp]{Items: []upkeep.FollowUp{followUpExample()}}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			var faults parameterFaults
+			owner, all := c.idIn("owner_id", &faults), c.choiceIn("whose", whose, &faults) == "all"
+			if all && owner != uuid.Nil {
+				faults.add("owner_id", "not", "is for somebody's, and whose=all is everybody's")
+			}
+			if owner == uuid.Nil && !all {
+				owner = c.who.UserID
+			}
+			ask := upkeep.Ask{
+				Sources: c.sources(upkeep.Why(c.choiceIn("why", whys, &faults)), owner), Pooling: c.ownersIn(crm.KindCustomer, owner),
+				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
+			}
+			if !all {
+				ask.Owners = []uuid.UUID{owner}
+			}
+			if c.query.Has("until") {
+				until, err := crm.ParseDate(c.query.Get("until"))
+				if err != nil || until.Time().Year() < 1 {
+					faults.add("until", "format", "must be a date like 2026-09-07")
+				}
+				ask.Until = &until
+			}
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			var found upkeep.Page[upkeep.FollowUp]
+			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				found, err = s.upkeep.FollowUps(ctx, tx, ask)
+				return err
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			for i := range found.Items {
+				c.veilFollowUp(&found.Items[i])
+			}
+			return respond(http.StatusOK, page(c, found.Items, found.Next))
+		},
+	}
+}
+
+// sources are where follow-ups come from of which the caller sees everything that they tell. Whose they are they tell if he
+// asks for somebody's.
+func (c *call) sources(why upkeep.Why, owner uuid.UUID) []upkeep.Source {
+	return slices.DeleteFunc(upkeep.Sources(), func(s upkeep.Source) bool {
+		resource := access.Resource(s.Kind)
+		asked := owner != uuid.Nil && owner != c.who.UserID
+		return why != "" && s.Why != why || c.who.May(resource, access.Read) == "" ||
+			asked && (c.who.Hides(resource, "owner_id") || c.who.Hides(customers, "owner_id")) ||
+			slices.ContainsFunc(s.Fields, func(field string) bool { return c.who.Hides(resource, field) })
+	})
+}
+
+// veilFollowUp takes from a follow-up what the caller's field rules keep from him.
+func (c *call) veilFollowUp(f *upkeep.FollowUp) {
+	for _, source := range upkeep.Sources() {
+		if source.Why == f.Why {
+			f.Title = c.seenText(f.Kind, source.Title, f.Title)
+		}
+	}
+	f.Customer = c.seenText(crm.KindCustomer, "name", f.Customer)
+	if c.who.Hides(access.Resource(f.Kind), "owner_id") || c.who.Hides(customers, "owner_id") {
+		f.OwnerID = nil
+	}
+	if f.Kind != crm.KindCustomer && c.who.Hides(access.Resource(f.Kind), "customer_id") {
+		f.CustomerID, f.Customer = nil, ""
+	}
+}
+
+func followUpExample() upkeep.FollowUp {
+	id := uuid.MustParse(exampleID)
+	return upkeep.FollowUp{
+		Why: upkeep.WhyTask, Kind: crm.KindTask, ID: id, Title: "Send the offer", At: time.Date(2026, 9, 1, 15, 0, 0, 0, time.UTC), Overdue: true,
+		CustomerID: &id, Customer: "Northwind Traders Ltd", OwnerID: &id,
+	}
+}
