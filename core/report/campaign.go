@@ -25,9 +25,9 @@ func campaignResponse() Report {
 		Fields: map[crm.Kind][]string{crm.KindCampaign: {"code", "name", "kind"}, crm.KindCampaignMember: {"status"}},
 		Definition: Text{
 			En: "The members of the campaigns that began in the period: targeted, of these sent to (whoever opened, answered, bounced or bought was sent to as well), responded " +
-				"(whoever converted responded) and converted, by all that happened to a member, whatever he did later. Response rate = responded ÷ sent, conversion rate = converted ÷ sent, " +
+				"(whoever converted responded) and converted; one who opted out counts for what he did before. Response rate = responded ÷ sent, conversion rate = converted ÷ sent, " +
 				"bounce rate = bounced ÷ sent, opt-out rate = opted out ÷ targeted. Bounced and opted out are those who stand so now.",
-			Zh: "期间内开始的市场活动的成员：目标人数、已发送（打开、响应、退信、转化者均视为已发送）、已响应（转化者视为已响应）、已转化，依据成员的全部历史，与其后状态无关。" +
+			Zh: "期间内开始的市场活动的成员：目标人数、已发送（打开、响应、退信、转化者均视为已发送）、已响应（转化者视为已响应）、已转化；已退订的成员按退订前的行为计。" +
 				"响应率 = 响应 ÷ 已发送，转化率 = 转化 ÷ 已发送，退信率 = 退信 ÷ 已发送，退订率 = 退订 ÷ 目标人数。退信与退订以当前状态为准。",
 		},
 		Parameters: []Parameter{from(), to(), by("campaign", "kind", "month"), campaignID(), ownerID(), limit()},
@@ -65,7 +65,8 @@ func shareColumn(name, part, whole, en, zh string) Column {
 	return derived(name, TypePercent, en, zh, "round(100.0 * coalesce(g."+part+", 0) / nullif(g."+whole+", 0), 2)")
 }
 
-// responseSQL asks the events for what a status hides: who opted out may have answered before.
+// responseSQL goes by the status, which says what happened before it; but one who opted out may have answered before, and
+// of him the events tell.
 func responseSQL(key string) string {
 	return `
 select 'campaign_member' as kind, m.id, 0 as seq, ` + key + ` as key, @base::text as currency, m.campaign_id, m.contact_id, m.customer_id, m.status,
@@ -76,13 +77,11 @@ select 'campaign_member' as kind, m.id, 0 as seq, ` + key + ` as key, @base::tex
 	case m.status when 'bounced' then 1 end as bounced, case m.status when 'opted_out' then 1 end as opted_out
 from campaigns c
 join campaign_members m on m.campaign_id = c.id and m.deleted_at is null
-left join (
-	select v.campaign_id, v.member_id, bool_or(v.type not in ('targeted', 'opted_out')) as sent, bool_or(v.type in ('responded', 'converted')) as responded,
-		bool_or(v.type = 'converted') as converted
+left join lateral (
+	select bool_or(v.type not in ('targeted', 'opted_out')) as sent, bool_or(v.type in ('responded', 'converted')) as responded, bool_or(v.type = 'converted') as converted
 	from campaign_events v
-	where v.type <> 'targeted'
-	group by v.campaign_id, v.member_id
-) e on e.campaign_id = m.campaign_id and e.member_id = m.id
+	where v.member_id = m.id
+) e on m.status = 'opted_out'
 where ` + campaignsBegun
 }
 

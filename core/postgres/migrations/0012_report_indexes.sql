@@ -17,3 +17,7 @@ alter table tickets add column reopened integer not null default 0 check (reopen
 create index opportunities_closed on opportunities (organization_id, closed_at)
     include (id, status, customer_id, pipeline_id, currency, rate_to_base, amount, owner_id, source, campaign_id, lost_reason, created_at)
     where deleted_at is null and status <> 'open';
+
+-- Who entered which stage, and what came after, is read in the order of the key; with what it asks of a row, from the index alone.
+alter table opportunity_stage_log drop constraint opportunity_stage_log_pkey;
+alter table opportunity_stage_log add primary key (organization_id, opportunity_id, version) include (pipeline_id, to_stage, at);
