@@ -152,8 +152,14 @@ func TestDepartmentsTargetCountsAllBelow(t *testing.T) {
 	}
 	seller := people["seller"]
 	for _, in := range []report.NewTarget{
-		{Measure: "won"}, {Measure: "won", DepartmentID: &company}, {Measure: "won", DepartmentID: &sales}, {Measure: "won", DepartmentID: &sales, Currency: "USD"},
-		{Measure: "won", DepartmentID: &service}, {Measure: "won", OwnerID: &seller}, {Measure: "revenue", DepartmentID: &sales}, {Measure: "orders", DepartmentID: &sales},
+		{Measure: "won"},
+		{Measure: "won", DepartmentID: &company},
+		{Measure: "won", DepartmentID: &sales},
+		{Measure: "won", DepartmentID: &sales, Currency: "USD"},
+		{Measure: "won", DepartmentID: &service},
+		{Measure: "won", OwnerID: &seller},
+		{Measure: "revenue", DepartmentID: &sales},
+		{Measure: "orders", DepartmentID: &sales},
 	} {
 		if err := add(in); err != nil {
 			t.Fatal(err)
