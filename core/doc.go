@@ -18,7 +18,7 @@
 //
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
-//	5  push  pull   report   print              the two walks, what it all comes to, and what goes on paper
+//	5  push  pull   report   paper              the two walks, what it all comes to, what is printed
 //	4  job   transfer   duplicate               when, and what a person must look at; files in and out; what is there twice
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract

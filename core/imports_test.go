@@ -55,11 +55,11 @@ var mayImport = map[string][]string{
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
-	"core/print":     {"core/crm", "core/money"},
-	"core/print/pdf": {},
+	"core/paper":     {"core/crm", "core/money"},
+	"core/paper/pdf": {},
 
 	"core/api": {
-		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/print", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/paper", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "schemas",
 	},
 	"core/console": {

@@ -15,7 +15,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
-	"crmhub/core/print"
+	"crmhub/core/paper"
 )
 
 // printed are the kinds that can be had as documents, and what these show of an entity: nothing for whom a field of it is
@@ -35,7 +35,7 @@ const (
 )
 
 func (e entities) print() operation {
-	choices := print.Languages()
+	choices := paper.Languages()
 	names := make([]any, len(choices))
 	for i, l := range choices {
 		names[i] = string(l)
@@ -44,7 +44,7 @@ func (e entities) print() operation {
 		id: "print-" + slug(string(e.kind)), needs: may(e.resource(), access.Read), tag: "entities", summary: "Get " + article(e.kind) + " as PDF",
 		description: "A4, to be printed or sent. Refused to whom a field that it shows is hidden; of the customer it shows what the caller sees.",
 		parameters: []*huma.Param{
-			queryParameter(languageParameter, "The language; what Accept-Language asks for if left out, else the caller's own.", &huma.Schema{Type: huma.TypeString, Enum: names}, string(print.English)),
+			queryParameter(languageParameter, "The language; what Accept-Language asks for if left out, else the caller's own.", &huma.Schema{Type: huma.TypeString, Enum: names}, string(paper.English)),
 		},
 		status: http.StatusOK, result: fileContent("%PDF-1.7", pdfType),
 		serve: func(ctx context.Context, c *call) (answer, error) {
@@ -74,7 +74,7 @@ func (e entities) print() operation {
 				if err != nil {
 					return err
 				}
-				number, err = e.printEntity(ctx, tx, c, &b, entity, print.Parties{Organization: organization.Name}, lang)
+				number, err = e.printEntity(ctx, tx, c, &b, entity, paper.Parties{Organization: organization.Name}, lang)
 				return err
 			})
 			if err != nil {
@@ -92,13 +92,13 @@ func (e entities) print() operation {
 }
 
 // printEntity writes an order or an invoice and returns its number.
-func (e entities) printEntity(ctx context.Context, tx pgx.Tx, c *call, w io.Writer, entity crm.Entity, p print.Parties, lang print.Language) (number string, err error) {
+func (e entities) printEntity(ctx context.Context, tx pgx.Tx, c *call, w io.Writer, entity crm.Entity, p paper.Parties, lang paper.Language) (number string, err error) {
 	switch entity := entity.(type) {
 	case *crm.Order:
 		if p.Customer, err = e.customerSeen(ctx, tx, c, entity.CustomerID); err != nil {
 			return "", err
 		}
-		return entity.Number, print.Order(w, entity, p, lang)
+		return entity.Number, paper.Order(w, entity, p, lang)
 	case *crm.Invoice:
 		if p.Customer, err = e.customerSeen(ctx, tx, c, entity.CustomerID); err != nil {
 			return "", err
@@ -107,7 +107,7 @@ func (e entities) printEntity(ctx context.Context, tx pgx.Tx, c *call, w io.Writ
 		if err != nil {
 			return "", err
 		}
-		return entity.Number, print.Invoice(w, entity, order, p, lang)
+		return entity.Number, paper.Invoice(w, entity, order, p, lang)
 	default:
 		return "", fmt.Errorf("print %s: there is no document of this kind", entity.Kind())
 	}
@@ -171,8 +171,8 @@ func (e entities) orderNumberSeen(ctx context.Context, tx pgx.Tx, c *call, id *u
 }
 
 // language is the one asked for, else the first of the browser's that there is, else the caller's own.
-func (c *call) language() (print.Language, error) {
-	all := print.Languages()
+func (c *call) language() (paper.Language, error) {
+	all := paper.Languages()
 	names := make([]string, len(all))
 	tags := make([]language.Tag, len(all))
 	for i, l := range all {
@@ -181,7 +181,7 @@ func (c *call) language() (print.Language, error) {
 	var faults parameterFaults
 	chosen := c.choiceIn(languageParameter, names, &faults)
 	if err := faults.err(); err != nil || chosen != "" {
-		return print.Language(chosen), err
+		return paper.Language(chosen), err
 	}
 	asked, _, err := language.ParseAcceptLanguage(c.request.Header.Get("Accept-Language"))
 	if err == nil && len(asked) > 0 {
@@ -189,5 +189,5 @@ func (c *call) language() (print.Language, error) {
 			return all[i], nil
 		}
 	}
-	return print.Language(c.who.Locale), nil
+	return paper.Language(c.who.Locale), nil
 }

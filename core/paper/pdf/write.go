@@ -39,13 +39,13 @@ func (d *Document) WriteTo(w io.Writer) (int64, error) {
 	// The first two objects name each other's followers, so they are filled in at the end.
 	f.add("")
 	f.add("")
-	fonts := "/" + song + " " + f.song()
+	fonts := []string{"/" + song + " " + f.song()}
 	for _, face := range []*face{d.regular, d.bold} {
 		ref, err := f.face(face)
 		if err != nil {
 			return 0, err
 		}
-		fonts += " /" + face.name + " " + ref
+		fonts = append(fonts, "/"+face.name+" "+ref)
 	}
 	var kids []string
 	for _, p := range d.pages {
@@ -58,7 +58,7 @@ func (d *Document) WriteTo(w io.Writer) (int64, error) {
 	info := f.add(fmt.Sprintf("<< /Title %s /Producer (crmhub) /CreationDate (D:%sZ) >>", textString(d.Title), d.Created.UTC().Format("20060102150405")))
 	f.objects[0] = "<< /Type /Catalog /Pages 2 0 R /Lang (" + d.Language + ") /ViewerPreferences << /DisplayDocTitle true >> >>"
 	f.objects[1] = fmt.Sprintf("<< /Type /Pages /Kids [%s] /Count %d /MediaBox [0 0 %.2f %.2f] /Resources << /Font << %s >> >> >>",
-		strings.Join(kids, " "), len(kids), Width, Height, fonts)
+		strings.Join(kids, " "), len(kids), Width, Height, strings.Join(fonts, " "))
 	return f.writeTo(w, info)
 }
 

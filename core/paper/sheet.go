@@ -1,4 +1,4 @@
-package print
+package paper
 
 import "github.com/shopspring/decimal"
 

@@ -5,5 +5,5 @@
 // that PDF viewers bring or find a substitute for (ISO 32000-1, 9.7.5.2: the predefined CMap UniGB-UTF16-H), so that no font of many
 // megabytes has to be carried along. Text can be searched and copied.
 //
-// It promises the same bytes for the same calls. It leaves to others where what stands: package print.
+// It promises the same bytes for the same calls. It leaves to others where what stands: package paper.
 package pdf

@@ -1,4 +1,4 @@
-package print
+package paper
 
 import (
 	"flag"
@@ -13,15 +13,15 @@ import (
 	"pgregory.net/rapid"
 
 	"crmhub/core/crm"
-	"crmhub/core/print/pdf"
+	"crmhub/core/paper/pdf"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// paper notes the texts of a page, one a line, with where they stand.
-type paper struct{ b *strings.Builder }
+// notes are the texts of a page, one a line, with where they stand.
+type notes struct{ b *strings.Builder }
 
-func (p paper) Text(x, y, size float64, bold bool, s string) {
+func (p notes) Text(x, y, size float64, bold bool, s string) {
 	style := " "
 	if bold {
 		style = "*"
@@ -29,8 +29,8 @@ func (p paper) Text(x, y, size float64, bold bool, s string) {
 	fmt.Fprintf(p.b, "%6.1f %6.1f %4.1f%s %s\n", x, y, size, style, s)
 }
 
-func (p paper) Line(_, _, _, _, _ float64) {}
-func (p paper) Fill(_, _, _, _, _ float64) {}
+func (p notes) Line(_, _, _, _, _ float64) {}
+func (p notes) Fill(_, _, _, _, _ float64) {}
 
 // drawn returns the texts of each page.
 func drawn(t testing.TB, s sheet) []string {
@@ -42,7 +42,7 @@ func drawn(t testing.TB, s sheet) []string {
 	var pages []*strings.Builder
 	s.draw(d.Measure, func() canvas {
 		pages = append(pages, &strings.Builder{})
-		return paper{pages[len(pages)-1]}
+		return notes{pages[len(pages)-1]}
 	})
 	texts := make([]string, len(pages))
 	for i, p := range pages {
@@ -115,7 +115,7 @@ func TestDocumentsAreTheGoldenOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("go test ./core/print -update writes it anew:\n%s", diff)
+		t.Errorf("go test ./core/paper -update writes it anew:\n%s", diff)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"crmhub/core/print/pdf"
+	"crmhub/core/paper/pdf"
 )
 
 func write(t *testing.T) []byte {

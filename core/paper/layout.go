@@ -1,11 +1,11 @@
-package print
+package paper
 
 import (
 	"fmt"
 	"slices"
 	"strconv"
 
-	"crmhub/core/print/pdf"
+	"crmhub/core/paper/pdf"
 )
 
 // canvas is a page to draw on; positions are in points from its upper left corner.
@@ -68,7 +68,7 @@ func (l *layout) wrap(s string, width, size float64, bold bool) []string {
 }
 
 // rightAligned writes a text that ends at x.
-func (l *layout) rightAligned(x, size float64, bold bool, s string) {
+func (l *layout) rightAligned(x float64, bold bool, s string) {
 	l.page.Text(x-l.measure(s, size, bold), l.y, size, bold, s)
 }
 
@@ -143,7 +143,7 @@ func (l *layout) columns() []column {
 		{l.words.description, 0, false, func(_ int, x line) string { return x.description }},
 		{l.words.qty, 54, true, func(_ int, x line) string { return plain(x.qty) }},
 		{l.words.unit, 40, false, func(_ int, x line) string { return x.unit }},
-		{l.words.price, 64, true, func(_ int, x line) string { return l.sheet.price(x.price) }},
+		{l.words.price, 64, true, func(_ int, x line) string { return l.price(x.price) }},
 		{l.words.discount, 40, true, func(_ int, x line) string { return plain(x.discountPct) }},
 		{l.words.rate, 40, true, func(_ int, x line) string { return plain(x.taxRate) }},
 		{l.words.line, 74, true, func(_ int, x line) string { return l.amount(x.untaxed) }},
@@ -205,7 +205,7 @@ func (l *layout) cells(columns []column, bold bool, text func(i int) string) {
 		switch s := text(i); {
 		case s == "":
 		case c.right:
-			l.rightAligned(x+c.width, size, bold, s)
+			l.rightAligned(x+c.width, bold, s)
 		default:
 			l.page.Text(x, l.y, size, bold, s)
 		}
@@ -217,8 +217,8 @@ func (l *layout) cells(columns []column, bold bool, text func(i int) string) {
 func (l *layout) sums() {
 	l.room(float64(len(l.totals))*leading, func() {})
 	for _, t := range l.totals {
-		l.rightAligned(right-100, size, t.bold, t.label)
-		l.rightAligned(right, size, t.bold, t.amount)
+		l.rightAligned(right-100, t.bold, t.label)
+		l.rightAligned(right, t.bold, t.amount)
 		l.y += leading
 	}
 	l.y += leading
@@ -234,7 +234,7 @@ func (l *layout) plan() {
 	for _, i := range l.instalments {
 		l.room(leading, func() {})
 		l.page.Text(left, l.y, size, false, i.day)
-		l.rightAligned(left+160, size, false, i.amount+" "+l.currency)
+		l.rightAligned(left+160, false, i.amount+" "+l.currency)
 		l.y += leading
 	}
 	if l.note != "" {

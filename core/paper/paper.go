@@ -1,4 +1,4 @@
-package print
+package paper
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/money"
-	"crmhub/core/print/pdf"
+	"crmhub/core/paper/pdf"
 )
 
 // Language is one that documents can be in.
