@@ -80,8 +80,8 @@ join campaign_members m on m.campaign_id = c.id and m.deleted_at is null
 left join lateral (
 	select bool_or(v.type not in ('targeted', 'opted_out')) as sent, bool_or(v.type in ('responded', 'converted')) as responded, bool_or(v.type = 'converted') as converted
 	from campaign_events v
-	where v.member_id = m.id
-) e on m.status = 'opted_out'
+	where v.member_id = m.id and m.status = 'opted_out'
+) e on true
 where ` + campaignsBegun
 }
 

@@ -12,7 +12,7 @@ import (
 const (
 	opportunityOpen   = `d.deleted_at is null and d.status = 'open'`
 	opportunityClosed = `d.deleted_at is null and d.status <> 'open'`
-	closedInPeriod    = `d.closed_at >= @from::date and d.closed_at < @to::date + 1`
+	closedInPeriod    = `d.closed_at >= @from::date::timestamptz and d.closed_at < (@to::date + 1)::timestamptz`
 
 	// ofPipeline is the pipeline a report is about: the one asked for, or the default one.
 	ofPipeline = `(select p.id from pipelines p where case when @pipeline_id::uuid is null then p.is_default and p.deleted_at is null else p.id = @pipeline_id::uuid end)`
@@ -175,9 +175,9 @@ from (
 			max(case when s.kind <> 'lost' then s.seq end) over (partition by l.opportunity_id order by l.version rows between 1 following and unbounded following) as reached
 		from opportunity_stage_log l
 		left join pipeline_stages s on s.pipeline_id = l.pipeline_id and s.code = l.to_stage and l.pipeline_id = ` + ofPipeline + `
-		where l.at >= @from::date
+		where l.at >= @from::date::timestamptz
 	) g
-	where g.kind = 'open' and g.at < @to::date + 1
+	where g.kind = 'open' and g.at < (@to::date + 1)::timestamptz
 	group by g.opportunity_id, g.to_stage, g.seq
 ) e
 join opportunities d on d.id = e.opportunity_id

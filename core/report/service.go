@@ -132,7 +132,7 @@ select 'ticket' as kind, d.id, 0 as seq, ` + key + ` as key, @base::text as curr
 	case when ` + late("resolved_at", "resolve_due") + ` then 1 end as solution_late,
 	case when d.reopened > 0 then 1 end as reopened
 from tickets d
-where d.deleted_at is null and d.status <> 'duplicate' and d.created_at >= @from::date and d.created_at < @to::date + 1
+where d.deleted_at is null and d.status <> 'duplicate' and d.created_at >= @from::date::timestamptz and d.created_at < (@to::date + 1)::timestamptz
 	and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid) and (@customer_id::uuid is null or d.customer_id = @customer_id::uuid)`
 }
 
@@ -187,6 +187,6 @@ select 'feedback' as kind, d.id, 0 as seq, ` + key + ` as key, @base::text as cu
 	case when d.nps between 7 and 8 then 1 end as passives, case when d.nps <= 6 then 1 end as detractors
 from feedback d
 left join tickets t on t.id = d.ticket_id
-where d.deleted_at is null and d.at >= @from::date and d.at < @to::date + 1
+where d.deleted_at is null and d.at >= @from::date::timestamptz and d.at < (@to::date + 1)::timestamptz
 	and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid) and (@customer_id::uuid is null or d.customer_id = @customer_id::uuid)`
 }
