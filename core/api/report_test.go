@@ -19,6 +19,7 @@ func TestReportsAreRefusedToWhomAFieldIsHidden(t *testing.T) {
 		refused  []string
 	}{
 		{"opportunity", "amount", []string{"targets", "funnel", "win-rate", "lost-reasons", "forecast", "sales-velocity", "campaign-return"}},
+		{"opportunity", "name", []string{"funnel", "stage-conversion", "win-rate", "lost-reasons", "forecast", "sales-velocity"}},
 		{"opportunity", "lost_reason", []string{"lost-reasons"}},
 		{"opportunity", "source", []string{"win-rate", "sales-velocity"}},
 		{"campaign", "actual_cost", []string{"campaign-return"}},

@@ -84,10 +84,15 @@ func opportunityColumns() []Column {
 	return append(documentColumns(), measure("name", TypeText, "Name", "名称"), measure("stage", TypeText, "Stage", "阶段"))
 }
 
+// opportunityFields are the fields that these columns show, and more.
+func opportunityFields(more ...string) map[crm.Kind][]string {
+	return map[crm.Kind][]string{crm.KindOpportunity: append([]string{"number", "name", "stage"}, more...)}
+}
+
 func funnel() Report {
 	return Report{
 		Name: "funnel", Title: Text{"Sales funnel", "销售漏斗"},
-		Amounts: []crm.Kind{crm.KindOpportunity},
+		Amounts: []crm.Kind{crm.KindOpportunity}, Fields: opportunityFields("probability"),
 		Definition: Text{
 			En: "The open opportunities of a pipeline by the stage they stand at now: how many, their amounts, and weighted, which is amount × probability ÷ 100 of each. " +
 				"Rotten are those that have been at the stage for longer than it allows; age is the average of the days they have been there. " +
@@ -131,6 +136,7 @@ where s.pipeline_id = ` + ofPipeline + ` and s.kind = 'open' and not @per_curren
 func stageConversion() Report {
 	return Report{
 		Name: "stage-conversion", Title: Text{"Stage conversion", "阶段转化率"},
+		Fields: opportunityFields("status"),
 		Definition: Text{
 			En: "Of the opportunities that entered a stage of a pipeline in the period, from the log of their stages, those that entered a further one later, until today: " +
 				"conversion = advanced ÷ entered. Further is an open stage below it in the pipeline, or the won one; who skips a stage advanced all the same. One that " +
@@ -186,7 +192,7 @@ where d.deleted_at is null and (@owner_id::uuid is null or d.owner_id = @owner_i
 func forecast() Report {
 	return Report{
 		Name: "forecast", Title: Text{"Weighted forecast", "加权预测"},
-		Amounts: []crm.Kind{crm.KindOpportunity},
+		Amounts: []crm.Kind{crm.KindOpportunity}, Fields: opportunityFields("probability", "forecast_category", "expected_close"),
 		Definition: Text{
 			En: "The open opportunities by the month their close is expected: weighted = the sum of amount × probability ÷ 100. Commit, best case and pipeline are their whole " +
 				"amounts by forecast category, and slipped is the weighted part whose day has passed. What is omitted from the forecast is shown, and is in no other column. " +

@@ -17,7 +17,7 @@ func serviceTimes() Report {
 	return Report{
 		Name: "service-times", Title: Text{"Service times", "服务时效"},
 		Fields: map[crm.Kind][]string{crm.KindTicket: {
-			"priority", "kind", "status", "subject", "first_response_due", "resolve_due", "first_responded_at", "resolved_at", "reopened",
+			"number", "priority", "kind", "status", "subject", "first_response_due", "resolve_due", "first_responded_at", "resolved_at", "reopened",
 		}},
 		Definition: Text{
 			En: "The tickets that came in in the period, without duplicates: how many were answered and settled, and the average hours of the clock from creation to the first response " +

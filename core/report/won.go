@@ -11,7 +11,7 @@ import (
 func winRate() Report {
 	return Report{
 		Name: "win-rate", Title: Text{"Win rate", "赢单率"},
-		Amounts: []crm.Kind{crm.KindOpportunity}, Fields: map[crm.Kind][]string{crm.KindOpportunity: {"source"}},
+		Amounts: []crm.Kind{crm.KindOpportunity}, Fields: opportunityFields("status", "source", "closed_at"),
 		Definition: Text{
 			En: "Of the opportunities closed in the period those that were won: win rate = won ÷ (won + lost), and the same of their amounts. What is open does not count, " +
 				"and neither does the end of one that was opened again. Cycle is the average of the days from creation to the end of those won. In the base currency " +
@@ -70,7 +70,7 @@ where ` + opportunityClosed + ` and ` + closedInPeriod + ` and (@pipeline_id::uu
 func lostReasons() Report {
 	return Report{
 		Name: "lost-reasons", Title: Text{"Reasons lost", "输单原因"},
-		Amounts: []crm.Kind{crm.KindOpportunity}, Fields: map[crm.Kind][]string{crm.KindOpportunity: {"lost_reason", "lost_notes"}},
+		Amounts: []crm.Kind{crm.KindOpportunity}, Fields: opportunityFields("lost_reason", "lost_notes", "closed_at"),
 		Definition: Text{
 			En: "The opportunities lost in the period, and still lost, by the reason that was given. Share is that of their number. In the base currency amounts are turned " +
 				"at each opportunity's own rate.",
@@ -101,7 +101,7 @@ where ` + opportunityClosed + ` and d.status = 'lost' and ` + closedInPeriod + `
 func salesVelocity() Report {
 	return Report{
 		Name: "sales-velocity", Title: Text{"Sales velocity", "销售速度"},
-		Amounts: []crm.Kind{crm.KindOpportunity}, Fields: map[crm.Kind][]string{crm.KindOpportunity: {"source"}},
+		Amounts: []crm.Kind{crm.KindOpportunity}, Fields: opportunityFields("status", "source", "closed_at"),
 		Definition: Text{
 			En: "What the open opportunities bring a day if they go as those closed in the period went: velocity = open × win rate × average amount won ÷ average cycle in days, " +
 				"with open as of now, win rate, amounts and cycle as the report win-rate counts them. Where nothing was won, or all was won on the day it was created, there is none.",
