@@ -57,8 +57,11 @@ var mayImport = map[string][]string{
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
+	"core/paper":     {"core/crm", "core/money"},
+	"core/paper/pdf": {},
+
 	"core/api": {
-		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/paper", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "schemas",
 	},
 	"core/console": {

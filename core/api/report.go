@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -45,7 +46,7 @@ func (s *server) runReport(r report.Report) operation {
 		parameters: reportParameters(r.Parameters),
 		status:     http.StatusOK, result: jsonBody(s.document, reportExample(r)),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			if err := c.permitAmounts(r); err != nil {
+			if err := c.permitReport(r); err != nil {
 				return answer{}, err
 			}
 			given, err := c.reportParameters(r.Parameters)
@@ -81,12 +82,19 @@ func (c *call) reportParameters(known []report.Parameter) (report.Parameters, er
 	return given, faults.err()
 }
 
-// permitAmounts refuses a report to whom a field rule hides amounts that it adds up.
-func (c *call) permitAmounts(r report.Report) error {
+// permitReport refuses a report to whom a field rule hides amounts that it adds up, or what it shows besides.
+func (c *call) permitReport(r report.Report) error {
 	for _, kind := range r.Amounts {
 		for _, field := range c.who.Blind(access.Resource(kind)) {
 			if crm.IsAmount(kind, field) {
 				return forbidden(c.route.needs, fmt.Sprintf("The report adds up amounts, and you do not see the field %s of %s.", field, kind.Plural()))
+			}
+		}
+	}
+	for kind, fields := range r.Fields {
+		for _, field := range c.who.Blind(access.Resource(kind)) {
+			if slices.Contains(fields, field) {
+				return forbidden(c.route.needs, fmt.Sprintf("The report shows the field %s of %s, which you do not see.", field, kind.Plural()))
 			}
 		}
 	}
@@ -116,7 +124,7 @@ func (s *server) listReportRows(r report.Report) operation {
 		), pageParameters()...),
 		status: http.StatusOK, result: jsonBody(s.document, rowsExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			if err := c.permitAmounts(r); err != nil {
+			if err := c.permitReport(r); err != nil {
 				return answer{}, err
 			}
 			var faults parameterFaults

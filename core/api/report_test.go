@@ -1,6 +1,50 @@
 package api_test
 
-import "testing"
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"crmhub/core/access"
+	"crmhub/core/report"
+)
+
+// TestReportsAreRefusedToWhomAFieldIsHidden hides one field after another, and asks for every report and its rows.
+func TestReportsAreRefusedToWhomAFieldIsHidden(t *testing.T) {
+	t.Parallel()
+	f := newFirm(t)
+	for _, c := range []struct {
+		resource access.Resource
+		field    string
+		refused  []string
+	}{
+		{"opportunity", "amount", []string{"targets", "funnel", "win-rate", "lost-reasons", "forecast", "sales-velocity", "campaign-return"}},
+		{"opportunity", "name", []string{"funnel", "stage-conversion", "win-rate", "lost-reasons", "forecast", "sales-velocity"}},
+		{"opportunity", "lost_reason", []string{"lost-reasons"}},
+		{"opportunity", "source", []string{"win-rate", "sales-velocity"}},
+		{"campaign", "actual_cost", []string{"campaign-return"}},
+		{"campaign_member", "status", []string{"campaign-response"}},
+		{"ticket", "priority", []string{"service-times", "satisfaction"}},
+		{"feedback", "score", []string{"satisfaction"}},
+		{"payment", "amount", []string{"payments-received"}},
+	} {
+		f.become(access.Role{
+			Grants: []access.Grant{{Resource: access.Any, Action: access.Read, Scope: "organization"}},
+			Fields: []access.FieldRule{{Resource: c.resource, Field: c.field, Access: access.FieldHidden}},
+		})
+		for _, r := range report.All() {
+			want := http.StatusOK
+			if slices.Contains(c.refused, r.Name) {
+				want = http.StatusForbidden
+			}
+			for _, path := range []string{"/reports/" + r.Name, "/reports/" + r.Name + "/rows"} {
+				if status, body := f.ask("GET", path, ""); status != want {
+					t.Errorf("%s without %s.%s: got %d, want %d %s", path, c.resource, c.field, status, want, body)
+				}
+			}
+		}
+	}
+}
 
 func TestReports(t *testing.T) {
 	t.Parallel()
@@ -47,6 +91,9 @@ func TestTargets(t *testing.T) {
 		{name: "orders have no currency", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"orders","amount":"1.5","currency":"EUR"}`, status: 422, has: []string{`"pointer":"/currency"`, `"pointer":"/amount"`}},
 		{name: "orders", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"orders","amount":"15"}`, status: 201, has: []string{`"measure":"orders"`}, hasNot: []string{`"currency"`}},
 		{name: "nobody's", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"orders","amount":"15","owner_id":"{customer}"}`, status: 422, has: []string{`"pointer":"/owner_id"`, `"rule":"exists"`}},
+		{name: "a department's", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"won","amount":"15","department_id":"{department}"}`, status: 201, has: []string{`"department_id":"` + h.ids["department"] + `"`, `"measure":"won"`}},
+		{name: "of a department and a user", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"won","amount":"15","department_id":"{department}","owner_id":"{user}"}`, status: 422, has: []string{`"pointer":"/department_id"`}},
+		{name: "a department's, of none", method: "POST", path: "/targets", body: `{"month":"2026-09","measure":"won","amount":"15","department_id":"{customer}"}`, status: 422, has: []string{`"pointer":"/department_id"`, `"rule":"exists"`}},
 		{name: "remove", method: "DELETE", path: "/targets/{target}", status: 204},
 		{name: "gone", method: "GET", path: "/targets/{target}", status: 404},
 		{name: "remove again", method: "DELETE", path: "/targets/{target}", status: 404},

@@ -35,6 +35,9 @@ func (s *server) table() ([]route, error) {
 		if slices.Contains(duplicate.Mergeable(), e.kind) {
 			routes = append(routes, route{"POST " + e.path + "/{id}/merge", e.mergeInto()})
 		}
+		if _, ok := printed[e.kind]; ok {
+			routes = append(routes, route{"GET " + e.path + "/{id}/pdf", e.print()})
+		}
 		if e.moves() {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
 		}

@@ -17,23 +17,25 @@ import (
 
 // Target is a target as the API shows it.
 type Target struct {
-	ID        uuid.UUID  `json:"id"`
-	OwnerID   *uuid.UUID `json:"owner_id,omitempty" doc:"Whose it is; absent: the organization's."`
-	Month     string     `json:"month" doc:"As in 2026-01."`
-	Measure   string     `json:"measure" enum:"revenue,orders,invoiced"`
-	Amount    string     `json:"amount" doc:"A number of orders where that is what is measured."`
-	Currency  string     `json:"currency,omitempty" doc:"Absent where orders are counted."`
-	CreatedAt time.Time  `json:"created_at"`
-	CreatedBy string     `json:"created_by"`
-	UpdatedAt time.Time  `json:"updated_at"`
+	ID           uuid.UUID  `json:"id"`
+	OwnerID      *uuid.UUID `json:"owner_id,omitempty" doc:"Whose it is."`
+	DepartmentID *uuid.UUID `json:"department_id,omitempty" doc:"Whose it is: of all in the department and below. Neither: the organization's."`
+	Month        string     `json:"month" doc:"As in 2026-01."`
+	Measure      string     `json:"measure" enum:"revenue,orders,invoiced,won"`
+	Amount       string     `json:"amount" doc:"A number of orders where that is what is measured."`
+	Currency     string     `json:"currency,omitempty" doc:"Absent where orders are counted."`
+	CreatedAt    time.Time  `json:"created_at"`
+	CreatedBy    string     `json:"created_by"`
+	UpdatedAt    time.Time  `json:"updated_at"`
 }
 
 type targetInput struct {
-	OwnerID  string `json:"owner_id,omitempty" format:"uuid" doc:"Whose it is; the organization's if left out."`
-	Month    string `json:"month" pattern:"^[0-9]{4}-(0[1-9]|1[0-2])$" doc:"As in 2026-01."`
-	Measure  string `json:"measure" enum:"revenue,orders,invoiced" doc:"Untaxed amount of orders booked, number of orders booked, untaxed amount invoiced."`
-	Amount   string `json:"amount" pattern:"^[0-9]{1,16}(\\.[0-9]{1,4})?$" doc:"A positive decimal; a whole number where orders are counted."`
-	Currency string `json:"currency,omitempty" pattern:"^[A-Z]{3}$" doc:"The organization's base currency if left out; not where orders are counted."`
+	OwnerID      string `json:"owner_id,omitempty" format:"uuid" doc:"Whose it is, if a user's."`
+	DepartmentID string `json:"department_id,omitempty" format:"uuid" doc:"Whose it is, if a department's. With neither it is the organization's."`
+	Month        string `json:"month" pattern:"^[0-9]{4}-(0[1-9]|1[0-2])$" doc:"As in 2026-01."`
+	Measure      string `json:"measure" enum:"revenue,orders,invoiced,won" doc:"Untaxed amount of orders booked, number of orders booked, untaxed amount invoiced, amount of opportunities won."`
+	Amount       string `json:"amount" pattern:"^[0-9]{1,16}(\\.[0-9]{1,4})?$" doc:"A positive decimal; a whole number where orders are counted."`
+	Currency     string `json:"currency,omitempty" pattern:"^[A-Z]{3}$" doc:"The organization's base currency if left out; not where orders are counted."`
 }
 
 type targetPatch struct {
@@ -81,7 +83,7 @@ func (s *server) listTargets() operation {
 func (s *server) addTarget() operation {
 	return operation{
 		id: "add-target", needs: may(access.Targets, access.Create), tag: "reports", summary: "Set a target",
-		description: "One a month, measure, owner and currency.",
+		description: "One a month, measure, owner or department, and currency.",
 		body:        jsonBody(s.document, targetInput{Month: "2026-01", Measure: "revenue", Amount: "50000", Currency: "EUR"}),
 		status:      http.StatusCreated, result: jsonBody(s.document, targetExample()), located: true, keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
@@ -90,12 +92,11 @@ func (s *server) addTarget() operation {
 				return answer{}, err
 			}
 			target := report.NewTarget{Month: in.Month, Measure: report.Measure(in.Measure), Currency: in.Currency}
-			if in.OwnerID != "" {
-				owner, err := uuid.Parse(in.OwnerID)
-				if err != nil {
-					return answer{}, schema.Violations{{Pointer: "/owner_id", Rule: "format", Message: "must be a UUID"}}
-				}
-				target.OwnerID = &owner
+			if target.OwnerID, err = parseID("/owner_id", in.OwnerID); err != nil {
+				return answer{}, err
+			}
+			if target.DepartmentID, err = parseID("/department_id", in.DepartmentID); err != nil {
+				return answer{}, err
 			}
 			if target.Amount, err = parseAmount(in.Amount); err != nil {
 				return answer{}, err
@@ -163,6 +164,18 @@ func (s *server) deleteTarget() operation {
 	}
 }
 
+// parseID reads an id of the body that may be left out.
+func parseID(pointer, s string) (*uuid.UUID, error) {
+	if s == "" {
+		return nil, nil //nolint:nilnil // what is left out is no fault
+	}
+	id, err := uuid.Parse(s)
+	if err != nil {
+		return nil, schema.Violations{{Pointer: pointer, Rule: "format", Message: "must be a UUID"}}
+	}
+	return &id, nil
+}
+
 func parseAmount(s string) (decimal.Decimal, error) {
 	d, err := decimal.NewFromString(s)
 	if err != nil {
@@ -173,7 +186,7 @@ func parseAmount(s string) (decimal.Decimal, error) {
 
 func showTarget(t report.Target) Target {
 	return Target{
-		ID: t.ID, OwnerID: t.OwnerID, Month: t.Month, Measure: string(t.Measure), Amount: t.Amount.String(), Currency: t.Currency,
+		ID: t.ID, OwnerID: t.OwnerID, DepartmentID: t.DepartmentID, Month: t.Month, Measure: string(t.Measure), Amount: t.Amount.String(), Currency: t.Currency,
 		CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, UpdatedAt: t.UpdatedAt,
 	}
 }

@@ -146,6 +146,24 @@ func TestTicketKeepsItsTimes(t *testing.T) {
 	wantRules(t, s.trySave(t, s.by(), &crm.Ticket{Subject: "x", CustomerID: customer.ID, Status: "assigned"}), "/owner_id required")
 }
 
+func TestTicketCountsHowOftenItIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := &crm.Customer{Name: "Alpha"}
+	s.save(t, customer)
+	ticket := &crm.Ticket{Subject: "Leaks", CustomerID: customer.ID, OwnerID: new(s.user(t))}
+	for _, step := range []struct {
+		status string
+		want   int32
+	}{{"assigned", 0}, {"resolved", 0}, {"closed", 0}, {"assigned", 1}, {"rejected", 1}, {"assigned", 1}, {"resolved", 1}, {"assigned", 2}} {
+		ticket.Status, ticket.Reopened = step.status, 7 // what a writer says does not count
+		s.save(t, ticket)
+		if got := s.get(t, ticket).(*crm.Ticket).Reopened; got != step.want {
+			t.Errorf("%s: taken up again %d times, want %d", step.status, got, step.want)
+		}
+	}
+}
+
 func TestFirstActivityAnswersATicket(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -27,6 +27,7 @@ type Ticket struct {
 	FirstRespondedAt *time.Time `json:"first_responded_at,omitempty" db:"first_responded_at"`
 	ResolvedAt       *time.Time `json:"resolved_at,omitempty" db:"resolved_at"` // set and cleared with the status
 	ClosedAt         *time.Time `json:"closed_at,omitempty" db:"closed_at"`     // set and cleared with the status
+	Reopened         int32      `json:"reopened" db:"reopened"`                 // how often it was taken up again after it had been settled, counted by the store
 	OwnerID          *uuid.UUID `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
 	Tags             []string   `json:"tags" db:"tags" max:"64"`
 	Ext              Ext        `json:"ext" db:"ext"`
@@ -69,13 +70,19 @@ func (t *Ticket) setTimes(at time.Time, stored *Ticket) {
 	}
 	due(&t.FirstResponseDue, stored.FirstResponseDue, now.response, before.response)
 	due(&t.ResolveDue, stored.ResolveDue, now.solution, before.solution)
+	t.Reopened = stored.Reopened
+	if stored.settled() && !t.settled() {
+		t.Reopened++
+	}
 	answered := t.Status == "pending" || t.Status == "resolved" || t.Status == "closed"
 	if answered {
 		setWhen(&t.FirstRespondedAt, true, at)
 	}
-	setWhen(&t.ResolvedAt, t.Status == "resolved" || t.Status == "closed", at)
+	setWhen(&t.ResolvedAt, t.settled(), at)
 	setWhen(&t.ClosedAt, t.Status == "closed" || t.Status == "rejected" || t.Status == "duplicate", at)
 }
+
+func (t *Ticket) settled() bool { return t.Status == "resolved" || t.Status == "closed" }
 
 // Validate returns everything that breaks a rule of the type.
 func (t *Ticket) Validate() schema.Violations {

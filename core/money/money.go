@@ -4,7 +4,9 @@ package money
 
 import (
 	"fmt"
+	"strings"
 
+	"github.com/shopspring/decimal"
 	"golang.org/x/text/currency"
 )
 
@@ -17,4 +19,20 @@ func Digits(code string) (int32, error) {
 	}
 	scale, _ := currency.Standard.Rounding(unit)
 	return int32(scale), nil //nolint:gosec // a scale is below 5
+}
+
+// Format returns an amount as people write it in English and Chinese alike: 1,234.50, with as many decimals as given.
+func Format(amount decimal.Decimal, digits int32) string {
+	sign, s := "", amount.StringFixed(digits)
+	if s[0] == '-' {
+		sign, s = "-", s[1:]
+	}
+	whole, fraction, dotted := strings.Cut(s, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if dotted {
+		whole += "." + fraction
+	}
+	return sign + whole
 }

@@ -3,6 +3,8 @@ package money_test
 import (
 	"testing"
 
+	"github.com/shopspring/decimal"
+
 	"crmhub/core/money"
 )
 
@@ -16,6 +18,19 @@ func TestCurrenciesCountInTheirOwnDecimals(t *testing.T) {
 	for _, code := range []string{"", "EU", "EURO", "ZZZ", "12A"} {
 		if _, err := money.Digits(code); err == nil {
 			t.Errorf("%q is a currency", code)
+		}
+	}
+}
+
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		amount string
+		digits int32
+		want   string
+	}{{"1234.5", 2, "1,234.50"}, {"-1234567", 0, "-1,234,567"}, {"999.999", 3, "999.999"}, {"-0.004", 2, "0.00"}, {"100", 0, "100"}, {"1000", 0, "1,000"}} {
+		if got := money.Format(decimal.RequireFromString(c.amount), c.digits); got != c.want {
+			t.Errorf("%s with %d decimals is %s, want %s", c.amount, c.digits, got, c.want)
 		}
 	}
 }

@@ -106,6 +106,42 @@ func (b *books) fill(t testing.TB, url string, n int) {
 		`insert into payments (id, version, number, customer_id, date, method, currency, amount, status, owner_id, created_at, created_by, updated_at, updated_by)
 			select gen_random_uuid(), 1, 'PAY' || d.n, d.customer_id, least(d.date + 20, '2026-03-15'), 'wire', d.currency, d.untaxed + 1, 'posted', d.owner_id, now(), 'system', now(), 'system' from d where d.n % 10 <> 3`,
 		`insert into targets (id, owner_id, month, measure, amount, currency) select gen_random_uuid(), u.id, m, 'revenue', 1000000, 'EUR' from u, generate_series('2025-04-01'::date, '2026-03-01', interval '1 month') m`,
+		`insert into pipelines (id, version, name, is_default, is_active, created_at, created_by, updated_at, updated_by) values (gen_random_uuid(), 1, 'Sales', true, true, now(), 'system', now(), 'system')`,
+		`insert into pipeline_stages (pipeline_id, seq, code, name, kind, probability, rotten_days)
+			select p.id, s.seq - 1, s.code, s.code, case when s.code in ('won', 'lost') then s.code else 'open' end, (array[10, 30, 50, 70, 90, 100, 0])[s.seq], 30
+			from pipelines p cross join unnest(array['qualify', 'needs', 'proposal', 'negotiation', 'contract', 'won', 'lost']) with ordinality s (code, seq)`,
+		`create temporary table y as select c.n, gen_random_uuid() as id, c.id as customer_id, u.id as owner_id, (random() * 6)::int as goes, random() < 0.8 as ends,
+			'2026-03-01'::timestamptz - random() * interval '700 days' as at from c join u on u.n = c.owner where c.n % 2 = 0`,
+		`insert into campaigns (id, version, code, name, kind, status, start_date, currency, actual_cost, owner_id, created_at, created_by, updated_at, updated_by)
+			select gen_random_uuid(), 1, 'K' || n, 'Campaign ' || n, 'email', 'active', '2026-03-01'::date - 7 * n::int, 'EUR', 1000, u.id, now(), 'system', now(), 'system' from u where n <= 50`,
+		`create temporary table k as select row_number() over () as n, id, start_date from campaigns`,
+		`insert into opportunities (id, version, number, name, customer_id, pipeline_id, stage, stage_entered_at, status, amount, currency, rate_to_base, probability, forecast_category, expected_close, closed_at,
+				lost_reason, campaign_id, source, owner_id, created_at, created_by, updated_at, updated_by)
+			select y.id, 1, 'OP' || y.n, 'Deal', y.customer_id, p.id, s.code, y.at + 20 * interval '1 day', s.kind, random() * 10000, 'USD', 0.91, s.probability, 'commit',
+				'2026-03-01'::date + (random() * 100)::int, case when s.kind <> 'open' then y.at + 20 * interval '1 day' end, case when s.kind = 'lost' then 'price' end, k.id, 'web', y.owner_id,
+				y.at, 'system', now(), 'system'
+			from y cross join pipelines p join pipeline_stages s on s.pipeline_id = p.id and s.seq = case when not y.ends then least(y.goes, 4) when y.goes > 3 then 5 else 6 end
+			join k on k.n = 1 + y.n % 50`,
+		`insert into opportunity_stage_log (opportunity_id, version, at, by, pipeline_id, from_stage, to_stage, seconds)
+			select y.id, v, y.at + v * interval '4 days', 'system', o.pipeline_id, f.code, t.code, case when v > 1 then 345600 end
+			from y join opportunities o on o.id = y.id cross join generate_series(1, least(y.goes, 4) + 1 + y.ends::int) v
+			join pipeline_stages t on t.pipeline_id = o.pipeline_id and t.code = case when v = least(y.goes, 4) + 2 then o.stage else (array['qualify', 'needs', 'proposal', 'negotiation', 'contract'])[v] end
+			left join pipeline_stages f on f.pipeline_id = o.pipeline_id and f.seq = v - 2`,
+		`create temporary table m as select y.n, gen_random_uuid() as id, k.id as campaign_id, y.customer_id, k.start_date + random() * interval '30 days' as at,
+			(array['sent', 'sent', 'sent', 'responded', 'converted', 'bounced'])[1 + y.goes % 6] as status from y join k on k.n = 1 + y.n * 7 % 50`,
+		`insert into campaign_members (id, version, campaign_id, customer_id, status, responded_at, created_at, created_by, updated_at, updated_by)
+			select m.id, 1, m.campaign_id, m.customer_id, m.status, case when m.status in ('responded', 'converted') then m.at end, now(), 'system', now(), 'system' from m`,
+		`insert into campaign_events (campaign_id, id, member_id, at, by, type)
+			select m.campaign_id, gen_random_uuid(), m.id, m.at, 'system', t from m cross join lateral unnest(array['targeted', 'sent', m.status]) t`,
+		`insert into tickets (id, version, number, subject, customer_id, kind, priority, status, first_response_due, resolve_due, first_responded_at, resolved_at, reopened, owner_id, created_at, created_by, updated_at, updated_by)
+			select y.id, 1, 'T' || y.n, 'Leaks', y.customer_id, 'problem', (array['low', 'normal', 'high', 'urgent'])[1 + y.n % 4], 'closed', y.at + interval '8 hours', y.at + interval '72 hours',
+				y.at + random() * interval '12 hours', y.at + random() * interval '100 hours', (y.n % 20 = 0)::int, y.owner_id, y.at, 'system', now(), 'system' from y`,
+		`insert into feedback (id, version, customer_id, ticket_id, at, score, nps, owner_id, created_at, created_by, updated_at, updated_by)
+			select gen_random_uuid(), 1, y.customer_id, y.id, y.at + interval '5 days', 1 + y.n % 5, y.n % 11, y.owner_id, now(), 'system', now(), 'system' from y`,
+		`insert into departments (id, name, path) select d.id, 'D' || n, '/' || d.id || '/' from (select n, gen_random_uuid() as id from generate_series(1, 10) n) d`,
+		`update users set department_id = d.id from (select row_number() over () as n, id from departments) d where d.n = 1 + substr(users.login, 2)::int % 10`,
+		`insert into targets (id, department_id, month, measure, amount, currency)
+			select gen_random_uuid(), d.id, m, s, 10000000, 'EUR' from departments d, generate_series('2025-04-01'::date, '2026-03-01', interval '1 month') m, unnest(array['revenue', 'won']) s`,
 		`vacuum analyze`,
 	} {
 		if _, err := conn.Exec(ctx, strings.NewReplacer("{n}", strconv.Itoa(n), "{organization}", b.who.Organization.String()).Replace(statement)); err != nil {

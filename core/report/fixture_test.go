@@ -145,6 +145,62 @@ func invoiceRow(customer uuid.UUID, issued, untaxed string) map[string]any {
 	})
 }
 
+func departmentRow(id uuid.UUID, parent *uuid.UUID, path string) map[string]any {
+	return map[string]any{"id": id, "parent_id": parent, "name": id.String(), "path": path}
+}
+
+// pipelineRows are a pipeline of three stages and its two ends.
+func pipelineRows(id uuid.UUID, isDefault bool) (pipeline map[string]any, stages []map[string]any) {
+	for i, s := range [][]string{{"qualify", "open", "10"}, {"proposal", "open", "50"}, {"contract", "open", "90"}, {"won", "won", "100"}, {"lost", "lost", "0"}} {
+		stages = append(stages, map[string]any{"pipeline_id": id, "seq": i, "code": s[0], "name": "Stage " + s[0], "kind": s[1], "probability": s[2], "rotten_days": 14})
+	}
+	return entity(map[string]any{"id": id, "name": id.String(), "is_default": isDefault, "is_active": true}), stages
+}
+
+// opportunityRow is one at a stage; its status follows.
+func opportunityRow(pipeline, customer uuid.UUID, stage, amount string) map[string]any {
+	id := newID()
+	status, category := "open", "pipeline"
+	probability := map[string]int{"qualify": 10, "proposal": 50, "contract": 90, "won": 100}[stage]
+	switch {
+	case stage == "won":
+		status, category = "won", "closed"
+	case stage == "lost":
+		status, category = "lost", "omitted"
+	case probability >= 75:
+		category = "commit"
+	case probability >= 50:
+		category = "best_case"
+	}
+	row := entity(map[string]any{
+		"id": id, "number": id.String(), "name": "Deal", "customer_id": customer, "pipeline_id": pipeline, "stage": stage, "stage_entered_at": "2026-02-01T12:00:00Z",
+		"status": status, "amount": amount, "currency": "EUR", "rate_to_base": "1", "probability": probability, "forecast_category": category,
+	})
+	if status != "open" {
+		row["closed_at"] = "2026-03-01T12:00:00Z"
+	}
+	if status == "lost" {
+		row["lost_reason"] = "price"
+	}
+	return row
+}
+
+// ticketRow is one that must be answered within four hours and settled within a day.
+func ticketRow(customer uuid.UUID, at string) map[string]any {
+	id, begun := newID(), must(time.Parse(time.RFC3339, at))
+	return entity(map[string]any{
+		"id": id, "number": id.String(), "subject": "Leaks", "customer_id": customer, "kind": "question", "priority": "normal", "status": "new", "created_at": begun,
+		"first_response_due": begun.Add(4 * time.Hour), "resolve_due": begun.Add(24 * time.Hour),
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 func with(row map[string]any, columns map[string]any) map[string]any {
 	maps.Copy(row, columns)
 	return row

@@ -168,3 +168,45 @@ func TestRealCompany(t *testing.T) {
 	b.insert(t, "payment_allocations", allocations...)
 	b.compare(t, "testdata/northwind.golden.json")
 }
+
+// TestDrawnCompany is one that golden_crm.py drew: opportunities that were lost, opened again, in dollars or deleted, with
+// the stages they went through, campaigns with whoever answered, tickets and feedback.
+func TestDrawnCompany(t *testing.T) {
+	t.Parallel()
+	file, err := os.Open("testdata/crm.books.json.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var drawn map[string][]map[string]any
+	decoder := json.NewDecoder(unzipped)
+	decoder.UseNumber()
+	if err := decoder.Decode(&drawn); err != nil {
+		t.Fatal(err)
+	}
+	b := newBooks(t)
+	b.insert(t, "users", drawn["users"]...)
+	for _, table := range []string{"customers", "contacts", "pipelines"} {
+		b.insertEntities(t, table, drawn[table])
+	}
+	b.insert(t, "contact_customers", drawn["contact_customers"]...)
+	b.insert(t, "pipeline_stages", drawn["pipeline_stages"]...)
+	for _, table := range []string{"currency_rates", "campaigns", "campaign_members", "opportunities", "tickets", "feedback"} {
+		b.insertEntities(t, table, drawn[table])
+	}
+	b.insert(t, "campaign_events", drawn["campaign_events"]...)
+	b.insert(t, "opportunity_stage_log", drawn["opportunity_stage_log"]...)
+	b.compare(t, "testdata/crm.golden.json")
+}
+
+func (b *books) insertEntities(t *testing.T, table string, rows []map[string]any) {
+	t.Helper()
+	for i := range rows {
+		rows[i] = entity(rows[i])
+	}
+	b.insert(t, table, rows...)
+}

@@ -126,6 +126,7 @@ func (r Report) read(given Parameters, today crm.Date) (arguments, error) {
 		slices.SortFunc(faults, func(a, b schema.Violation) int { return strings.Compare(a.Pointer, b.Pointer) })
 		return a, faults
 	}
+	a.named["today"] = today
 	if err := a.setPeriod(dates, today); err != nil {
 		return a, err
 	}

@@ -16,6 +16,8 @@ type Report struct {
 
 	// Amounts are the kinds whose amounts the report shows: nothing for somebody who does not see those.
 	Amounts []crm.Kind `json:"-"`
+	// Fields are others that it shows or groups by, which a role may have rules about: nothing for whom they are hidden.
+	Fields map[crm.Kind][]string `json:"-"`
 
 	// facts are what the report is made of, by the choice of the parameter "by" ("" where there is none).
 	facts func(by string) facts
@@ -33,7 +35,8 @@ type Column struct {
 	Type  Type   `json:"type"`
 	Title Text   `json:"title"`
 
-	sql string // of a derived column: an expression over the measures
+	Derived bool   `json:"derived,omitempty"` // computed from the others: it does not add up, and has no records behind it
+	sql     string // of a derived column: an expression over the measures
 }
 
 // Type says how a column's values are written in JSON. Each may be null.
@@ -113,7 +116,10 @@ func All() []Report {
 	return []Report{
 		overview(), booked(), invoiced(), targetsReport(),
 		rfm(), abc(), customerValue(), potentialCustomers(), atRiskCustomers(),
+		funnel(), stageConversion(), winRate(), lostReasons(), forecast(), salesVelocity(),
+		campaignResponse(), campaignReturn(),
 		receivablesAging(), dso(), expectedCash(), paymentsReceived(),
+		serviceTimes(), satisfaction(),
 	}
 }
 

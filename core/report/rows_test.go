@@ -19,12 +19,12 @@ func TestRowsAddUpToTheNumber(t *testing.T) {
 	db := postgrestest.New(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		b := openBooks(t, db)
-		owners := b.draw(t, rt)
+		ids := b.draw(t, rt)
 		r, err := report.Find(rapid.SampledFrom(names()).Draw(rt, "report"))
 		if err != nil {
 			rt.Fatal(err)
 		}
-		given := drawParameters(rt, r, owners)
+		given := drawParameters(rt, r, ids)
 		result := b.run(t, r.Name, given)
 
 		numbers := append(result.Rows, result.Totals...)
@@ -70,11 +70,10 @@ func names() (names []string) {
 
 // measuresOf are the columns that records contribute to.
 func measuresOf(result report.Result) (measures []report.Column) {
-	derived := map[string]bool{"change": true, "average": true, "share": true, "yearly": true, "value": true, "days": true, "reached": true}
 	for _, c := range result.Columns {
 		switch c.Type {
-		case report.TypeAmount, report.TypeInteger:
-			if c.Name != "key" && !derived[c.Name] {
+		case report.TypeAmount, report.TypeInteger, report.TypeDecimal:
+			if c.Name != "key" && !c.Derived {
 				measures = append(measures, c)
 			}
 		}
@@ -82,7 +81,8 @@ func measuresOf(result report.Result) (measures []report.Column) {
 	return measures
 }
 
-func drawParameters(rt *rapid.T, r report.Report, owners []uuid.UUID) report.Parameters {
+// drawParameters draws what a report is asked for; ids are those that a parameter may name.
+func drawParameters(rt *rapid.T, r report.Report, ids map[string][]uuid.UUID) report.Parameters {
 	given := report.Parameters{}
 	for _, p := range r.Parameters {
 		if !rapid.Bool().Draw(rt, "give "+p.Name) {
@@ -95,8 +95,8 @@ func drawParameters(rt *rapid.T, r report.Report, owners []uuid.UUID) report.Par
 			given[p.Name] = rapid.SampledFrom([]string{"2025-06-01", "2025-11-17", "2026-01-01"}).Draw(rt, p.Name)
 		case p.Name == "to", p.Name == "as_of":
 			given[p.Name] = rapid.SampledFrom([]string{"2026-01-31", "2026-02-20", "2026-03-15"}).Draw(rt, p.Name)
-		case p.Name == "owner_id":
-			given[p.Name] = rapid.SampledFrom(owners).Draw(rt, p.Name).String()
+		case p.Type == "id":
+			given[p.Name] = rapid.SampledFrom(ids[p.Name]).Draw(rt, p.Name).String()
 		case p.Name == "currency":
 			given[p.Name] = rapid.SampledFrom([]string{"EUR", "USD", "JPY"}).Draw(rt, p.Name)
 		case p.Type == "boolean":
@@ -108,13 +108,16 @@ func drawParameters(rt *rapid.T, r report.Report, owners []uuid.UUID) report.Par
 	return given
 }
 
-// draw fills the books with documents of all kinds and returns the owners.
-func (b *books) draw(t *testing.T, rt *rapid.T) (owners []uuid.UUID) {
+// draw fills the books with documents of all kinds and returns ids that parameters may name.
+func (b *books) draw(t *testing.T, rt *rapid.T) map[string][]uuid.UUID {
+	var owners []uuid.UUID
 	var users, customers, addresses, products, orders, orderLines, invoices, invoiceLines, payments, allocations, targets []map[string]any
-	for i := range 3 {
+	company, sales := newID(), newID()
+	b.insert(t, "departments", departmentRow(company, nil, "/"+company.String()+"/"), departmentRow(sales, &company, "/"+company.String()+"/"+sales.String()+"/"))
+	for i, department := range []any{company, sales, nil} {
 		id := newID()
 		owners = append(owners, id)
-		users = append(users, map[string]any{"id": id, "login": id.String(), "name": fmt.Sprintf("User %d", i)})
+		users = append(users, map[string]any{"id": id, "login": id.String(), "name": fmt.Sprintf("User %d", i), "department_id": department})
 	}
 	var customerIDs, productIDs, invoiceIDs []uuid.UUID
 	one := func(name string, of ...string) string { return rapid.SampledFrom(of).Draw(rt, name) }
@@ -198,13 +201,16 @@ func (b *books) draw(t *testing.T, rt *rapid.T) (owners []uuid.UUID) {
 			allocations = append(allocations, map[string]any{"payment_id": id, "seq": 1, "invoice_id": rapid.SampledFrom(invoiceIDs).Draw(rt, "settles"), "amount": paid})
 		}
 	}
-	for i, month := range []string{"2025-12-01", "2026-02-01", "2026-03-01"} {
-		target := map[string]any{"id": newID(), "month": month, "measure": one("measure", "revenue", "orders", "invoiced"), "amount": "1000"}
+	for _, month := range []string{"2025-12-01", "2026-02-01", "2026-03-01"} {
+		target := map[string]any{"id": newID(), "month": month, "measure": one("measure", "revenue", "orders", "invoiced", "won"), "amount": "1000"}
 		if target["measure"] != "orders" {
 			target["currency"] = one("currency", "EUR", "USD")
 		}
-		if i > 0 {
+		switch one("whose", "the organization's", "somebody's", "a department's") {
+		case "somebody's":
 			target["owner_id"] = rapid.SampledFrom(owners).Draw(rt, "target of")
+		case "a department's":
+			target["department_id"] = rapid.SampledFrom([]uuid.UUID{company, sales}).Draw(rt, "target of")
 		}
 		targets = append(targets, target)
 	}
@@ -226,5 +232,8 @@ func (b *books) draw(t *testing.T, rt *rapid.T) (owners []uuid.UUID) {
 	} {
 		b.insert(t, part.table, part.rows...)
 	}
-	return owners
+	ids := map[string][]uuid.UUID{"owner_id": owners, "customer_id": customerIDs}
+	b.drawSales(t, rt, ids)
+	b.drawService(t, rt, ids)
+	return ids
 }

@@ -99,5 +99,5 @@ func measure(name string, t Type, en, zh string) Column {
 }
 
 func derived(name string, t Type, en, zh, sql string) Column {
-	return Column{Name: name, Type: t, Title: Text{en, zh}, sql: sql}
+	return Column{Name: name, Type: t, Title: Text{en, zh}, Derived: true, sql: sql}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,17 +17,18 @@ import (
 	"crmhub/core/schema"
 )
 
-// Target is what the organization, or one of its people, means to reach in a month.
+// Target is what the organization, one of its departments or one of its people means to reach in a month.
 type Target struct {
-	ID        uuid.UUID       `json:"id"`
-	OwnerID   *uuid.UUID      `json:"owner_id,omitempty"` // nil: the organization's
-	Month     string          `json:"month"`              // "2026-01"
-	Measure   Measure         `json:"measure"`
-	Amount    decimal.Decimal `json:"amount"`             // a number of orders where that is what is measured
-	Currency  string          `json:"currency,omitempty"` // "" where orders are counted
-	CreatedAt time.Time       `json:"created_at"`
-	CreatedBy string          `json:"created_by"`
-	UpdatedAt time.Time       `json:"updated_at"`
+	ID           uuid.UUID       `json:"id"`
+	OwnerID      *uuid.UUID      `json:"owner_id,omitempty"`
+	DepartmentID *uuid.UUID      `json:"department_id,omitempty"` // of all in it and below; neither: the organization's
+	Month        string          `json:"month"`                   // "2026-01"
+	Measure      Measure         `json:"measure"`
+	Amount       decimal.Decimal `json:"amount"`             // a number of orders where that is what is measured
+	Currency     string          `json:"currency,omitempty"` // "" where orders are counted
+	CreatedAt    time.Time       `json:"created_at"`
+	CreatedBy    string          `json:"created_by"`
+	UpdatedAt    time.Time       `json:"updated_at"`
 }
 
 // Measure is what a target is about.
@@ -37,37 +39,46 @@ const (
 	MeasureRevenue  Measure = "revenue"  // untaxed amount of orders booked, as of the report booked
 	MeasureOrders   Measure = "orders"   // number of orders booked
 	MeasureInvoiced Measure = "invoiced" // untaxed amount invoiced, as of the report invoiced
+	MeasureWon      Measure = "won"      // amount of opportunities won, as of the report win-rate
 )
+
+// Measures returns the measures there are.
+func Measures() []Measure {
+	return []Measure{MeasureRevenue, MeasureOrders, MeasureInvoiced, MeasureWon}
+}
 
 // NewTarget is a target to be set.
 type NewTarget struct {
-	OwnerID  *uuid.UUID
-	Month    string
-	Measure  Measure
-	Amount   decimal.Decimal
-	Currency string // the organization's base currency if empty
+	OwnerID      *uuid.UUID
+	DepartmentID *uuid.UUID // not with an OwnerID
+	Month        string
+	Measure      Measure
+	Amount       decimal.Decimal
+	Currency     string // the organization's base currency if empty
 }
 
 // ErrNoTarget says that there is no such target.
 var ErrNoTarget = errors.New("no such target")
 
 const (
-	targetColumns = `id, owner_id, to_char(month, 'YYYY-MM'), measure, amount, coalesce(currency, ''), created_at, created_by, updated_at`
+	targetColumns = `id, owner_id, department_id, to_char(month, 'YYYY-MM'), measure, amount, coalesce(currency, ''), created_at, created_by, updated_at`
 	insertTarget  = `
-insert into targets (id, owner_id, month, measure, amount, currency)
-values ($1, $2, $3, $4, $5, case when $4 <> 'orders' then coalesce(nullif($6, ''), (select base_currency from organizations)) end)
+insert into targets (id, owner_id, department_id, month, measure, amount, currency)
+values ($1, $2, $3, $4, $5, $6, case when $5 <> 'orders' then coalesce(nullif($7, ''), (select base_currency from organizations)) end)
 returning ` + targetColumns
+	whoseTarget = `
+select $1::uuid is null or exists (select from users where id = $1), $2::uuid is null or exists (select from departments where id = $2)`
 	updateTarget = `
 update targets set amount = $2, updated_at = now() where id = $1
 returning ` + targetColumns
 	listTargets = `
 select ` + targetColumns + ` from targets
 where ($1::date is null or month = $1) and ($2::uuid is null or owner_id = $2)
-order by month desc, measure, owner_id nulls first`
+order by month desc, measure, owner_id nulls first, department_id nulls first`
 )
 
 func scanTarget(row pgx.CollectableRow) (t Target, err error) {
-	err = row.Scan(&t.ID, &t.OwnerID, &t.Month, &t.Measure, &t.Amount, &t.Currency, &t.CreatedAt, &t.CreatedBy, &t.UpdatedAt)
+	err = row.Scan(&t.ID, &t.OwnerID, &t.DepartmentID, &t.Month, &t.Measure, &t.Amount, &t.Currency, &t.CreatedAt, &t.CreatedBy, &t.UpdatedAt)
 	t.CreatedAt, t.UpdatedAt = t.CreatedAt.UTC(), t.UpdatedAt.UTC()
 	return t, err
 }
@@ -77,21 +88,25 @@ func (s *Store) AddTarget(ctx context.Context, tx pgx.Tx, in NewTarget) (Target,
 	month, faults := parseMonth(in.Month)
 	faults = append(faults, checkAmount(in.Measure, in.Amount)...)
 	switch _, err := money.Digits(in.Currency); {
-	case in.Measure != MeasureRevenue && in.Measure != MeasureOrders && in.Measure != MeasureInvoiced:
-		faults = append(faults, schema.Violation{Pointer: "/measure", Rule: "enum", Message: "must be one of revenue, orders, invoiced"})
+	case !slices.Contains(Measures(), in.Measure):
+		faults = append(faults, schema.Violation{Pointer: "/measure", Rule: "enum", Message: "must be one of revenue, orders, invoiced, won"})
 	case in.Measure == MeasureOrders && in.Currency != "":
 		faults = append(faults, schema.Violation{Pointer: "/currency", Rule: "not", Message: "must be left out where orders are counted"})
 	case in.Currency != "" && (err != nil || !currencyForm.MatchString(in.Currency)):
 		faults = append(faults, schema.Violation{Pointer: "/currency", Rule: "format", Message: "must be an ISO 4217 currency like EUR"})
 	}
-	if in.OwnerID != nil {
-		var known bool
-		if err := tx.QueryRow(ctx, `select exists (select from users where id = $1)`, *in.OwnerID).Scan(&known); err != nil {
-			return Target{}, fmt.Errorf("add target: %w", err)
-		}
-		if !known {
-			faults = append(faults, schema.Violation{Pointer: "/owner_id", Rule: "exists", Message: "must be the id of something here"})
-		}
+	var user, department bool
+	if err := tx.QueryRow(ctx, whoseTarget, in.OwnerID, in.DepartmentID).Scan(&user, &department); err != nil {
+		return Target{}, fmt.Errorf("add target: %w", err)
+	}
+	if !user {
+		faults = append(faults, schema.Violation{Pointer: "/owner_id", Rule: "exists", Message: "must be the id of something here"})
+	}
+	switch {
+	case in.OwnerID != nil && in.DepartmentID != nil:
+		faults = append(faults, schema.Violation{Pointer: "/department_id", Rule: "not", Message: "must be left out where the target is a user's"})
+	case !department:
+		faults = append(faults, schema.Violation{Pointer: "/department_id", Rule: "exists", Message: "must be the id of something here"})
 	}
 	if len(faults) > 0 {
 		return Target{}, faults
@@ -100,7 +115,7 @@ func (s *Store) AddTarget(ctx context.Context, tx pgx.Tx, in NewTarget) (Target,
 	if err != nil {
 		return Target{}, fmt.Errorf("add target: %w", err)
 	}
-	t, err := oneTarget(ctx, tx, insertTarget, id, in.OwnerID, month, in.Measure, in.Amount, in.Currency)
+	t, err := oneTarget(ctx, tx, insertTarget, id, in.OwnerID, in.DepartmentID, month, in.Measure, in.Amount, in.Currency)
 	if _, constraint := postgres.ErrorCode(err); constraint == "targets_one" {
 		return Target{}, schema.Violations{{Pointer: "/month", Rule: "unique", Message: "has such a target already"}}
 	}
