@@ -92,10 +92,10 @@ func (s *server) addTarget() operation {
 				return answer{}, err
 			}
 			target := report.NewTarget{Month: in.Month, Measure: report.Measure(in.Measure), Currency: in.Currency}
-			if target.OwnerID, err = parseID("/owner_id", in.OwnerID); err != nil {
+			if target.OwnerID, err = parseOptionalID("/owner_id", in.OwnerID); err != nil {
 				return answer{}, err
 			}
-			if target.DepartmentID, err = parseID("/department_id", in.DepartmentID); err != nil {
+			if target.DepartmentID, err = parseOptionalID("/department_id", in.DepartmentID); err != nil {
 				return answer{}, err
 			}
 			if target.Amount, err = parseAmount(in.Amount); err != nil {
@@ -164,16 +164,13 @@ func (s *server) deleteTarget() operation {
 	}
 }
 
-// parseID reads an id of the body that may be left out.
-func parseID(pointer, s string) (*uuid.UUID, error) {
+// parseOptionalID reads an id of the body that may be left out.
+func parseOptionalID(pointer, s string) (*uuid.UUID, error) {
 	if s == "" {
 		return nil, nil //nolint:nilnil // what is left out is no fault
 	}
-	id, err := uuid.Parse(s)
-	if err != nil {
-		return nil, schema.Violations{{Pointer: pointer, Rule: "format", Message: "must be a UUID"}}
-	}
-	return &id, nil
+	id, err := parseID(pointer, s)
+	return &id, err
 }
 
 func parseAmount(s string) (decimal.Decimal, error) {

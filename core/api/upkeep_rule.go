@@ -251,13 +251,9 @@ func (s *server) addPoolLimit() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			var user *uuid.UUID
-			if in.UserID != "" {
-				id, err := parseID("/user_id", in.UserID)
-				if err != nil {
-					return answer{}, err
-				}
-				user = &id
+			user, err := parseOptionalID("/user_id", in.UserID)
+			if err != nil {
+				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
 				added, err := s.upkeep.AddLimit(ctx, tx, user, in.Role, in.Quota)

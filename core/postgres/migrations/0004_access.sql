@@ -286,11 +286,11 @@ create function crmhub_whole(wanted text) returns boolean language sql stable pa
 -- +goose StatementBegin
 create function crmhub_owners(wanted text) returns setof uuid language sql stable parallel safe
 begin atomic
-    select unnest(nullif(case crmhub_scope(wanted)
+    select o from unnest(nullif(case crmhub_scope(wanted)
         when 'own' then current_setting('crmhub.own', true)
         when 'department' then current_setting('crmhub.department', true)
         when 'department_tree' then current_setting('crmhub.department_tree', true)
-    end, '')::uuid[]);
+    end, '')::uuid[]) o;
 end;
 -- +goose StatementEnd
 
@@ -298,14 +298,15 @@ end;
 -- as a whole or not at all, and so are rows without an owner.
 --
 -- The policies are restrictive: they narrow what the policy `own` allows. Both questions are sub-selects that name no
--- column, so a statement asks them once, not for each row: the first ends in a constant, the second in a hash table.
+-- column, so a statement asks them once, not for each row: the first ends in a constant, the second in a hash table. The
+-- second reads from the function as from a table, since PostgreSQL 15 lets no parallel worker run a sub-select without one.
 -- No condition of that form can be looked up in an index. A list of a narrow scope therefore names the owners itself
 -- (crm.List), and the index made here serves it; rows without an owner, as most of a connection's are, do not pay for it.
 -- +goose StatementBegin
 create procedure guard_rows(guarded text, resource text) language plpgsql as $$
 declare
     owned boolean := exists (select from pg_attribute where attrelid = guarded::regclass and attname = 'owner_id' and not attisdropped);
-    reached text := '(select crmhub_whole(%1$L))' || case when owned then ' or owner_id in (select crmhub_owners(%1$L))' else '' end;
+    reached text := '(select crmhub_whole(%1$L))' || case when owned then ' or owner_id in (select o from crmhub_owners(%1$L) o)' else '' end;
     reads text := format(reached, resource || '.read');
     creates text := format(reached, resource || '.create');
     changes text := format(reached, resource || '.change');
@@ -329,7 +330,7 @@ declare
     of_parent text := format('exists (select from %I p where p.id = %I.%I', parent, guarded, parent_column);
     reads text := format('(select crmhub_whole(%L)) or %s)', resource || '.read', of_parent);
     writes text := format('(select crmhub_whole(%1$L) or crmhub_whole(%2$L))', resource || '.create', resource || '.change')
-        || case when owned then format(' or %3$s and (p.owner_id in (select crmhub_owners(%1$L)) or p.owner_id in (select crmhub_owners(%2$L))))',
+        || case when owned then format(' or %3$s and (p.owner_id in (select o from crmhub_owners(%1$L) o) or p.owner_id in (select o from crmhub_owners(%2$L) o)))',
             resource || '.create', resource || '.change', of_parent) else '' end;
 begin
     execute format('create policy reach_select on %I as restrictive for select to crmhub_app using (%s)', guarded, reads);

@@ -44,7 +44,7 @@ begin
         return false; -- rows without owners are reached all or none
     end if;
     execute format('select exists (select from %I p where p.id = $1 %s)', kept_in,
-        case when not reached then 'and p.owner_id in (select crmhub_owners($2))' end) into found using id, wanted;
+        case when not reached then 'and p.owner_id in (select o from crmhub_owners($2) o)' end) into found using id, wanted;
     return found;
 end $$;
 -- +goose StatementEnd
