@@ -11,6 +11,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
 	"crmhub/core/report"
@@ -44,6 +45,7 @@ type server struct {
 	now      func() time.Time
 	origins  *http.CrossOriginProtection
 	reports  report.Store
+	editor   *edit.Editor
 }
 
 // New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.
@@ -53,6 +55,9 @@ func New(c Config) (http.Handler, error) {
 		now: time.Now, origins: http.NewCrossOriginProtection(),
 	}
 	var err error
+	if s.editor, err = edit.New(c.CRM, c.Schemas); err != nil {
+		return nil, err
+	}
 	if s.routes, err = s.table(); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
+	"crmhub/core/edit"
 )
 
 // table is every route there is.
@@ -26,7 +27,7 @@ func (s *server) table() ([]route, error) {
 			route{"POST " + e.path + "/{id}/reveal", e.reveal()},
 			route{"GET " + e.path + "/{id}/history", e.history()},
 		)
-		if e.compared() {
+		if edit.Compared(e.kind) {
 			routes = append(routes, route{"POST /duplicates/check-" + strings.TrimPrefix(e.path, "/"), e.checkDuplicates()})
 		}
 		if slices.Contains(duplicate.Mergeable(), e.kind) {
