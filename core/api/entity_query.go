@@ -36,7 +36,7 @@ func parseEntityQuery(values url.Values) (entityQuery, error) {
 				q.Sort = append(q.Sort, crm.Sort{Field: field, Desc: desc})
 			}
 		default:
-			c, ok := parseFilter(name, value)
+			c, ok := crm.ParseCondition(name, value)
 			if !ok {
 				faults.add(name, "syntax", "must be a field, or a field and an operator like total[ge]")
 				continue
@@ -46,22 +46,6 @@ func parseEntityQuery(values url.Values) (entityQuery, error) {
 	}
 	q.Limit = parseLimit(values, &faults)
 	return q, faults.err()
-}
-
-func parseFilter(name, value string) (crm.Condition, bool) {
-	field, rest, bracket := strings.Cut(name, "[")
-	c := crm.Condition{Field: field, Op: crm.OpEqual, Value: value}
-	if bracket {
-		op, ok := strings.CutSuffix(rest, "]")
-		if !ok {
-			return c, false
-		}
-		c.Op = crm.Op(op)
-	}
-	if c.Op == crm.OpIn {
-		c.Value = strings.Split(value, ",")
-	}
-	return c, field != ""
 }
 
 // faults says of what the store found wrong with the query which parameter it came from.

@@ -151,9 +151,9 @@ func (w *writing) readOptOuts(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func (w *writing) readBase(ctx context.Context, tx pgx.Tx) error {
-	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&w.facts.base); err != nil {
-		return fmt.Errorf("look up the base currency: %w", err)
+func (w *writing) readBase(ctx context.Context, tx pgx.Tx) (err error) {
+	if w.facts.base, err = new(Store).BaseCurrency(ctx, tx); err != nil {
+		return err
 	}
 	for _, e := range w.batch {
 		if r, ok := e.(*CurrencyRate); ok {
@@ -227,12 +227,20 @@ func ratesOn(ctx context.Context, tx pgx.Tx, currencies []string, days []Date) (
 	return rates, nil
 }
 
+// BaseCurrency is the organization's own currency.
+func (s *Store) BaseCurrency(ctx context.Context, tx pgx.Tx) (base string, err error) {
+	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&base); err != nil {
+		return "", fmt.Errorf("look up the base currency: %w", err)
+	}
+	return base, nil
+}
+
 // Rate returns what one unit of a currency is worth in the organization's own on a day: its rate of that day or the
 // latest before; 1 for the organization's own. Without any it is [ErrNotFound].
 func (s *Store) Rate(ctx context.Context, tx pgx.Tx, currency string, on Date) (decimal.Decimal, error) {
-	var base string
-	if err := tx.QueryRow(ctx, "select base_currency from organizations").Scan(&base); err != nil {
-		return decimal.Zero, fmt.Errorf("look up the base currency: %w", err)
+	base, err := s.BaseCurrency(ctx, tx)
+	if err != nil {
+		return decimal.Zero, err
 	}
 	if currency == base {
 		return decimal.NewFromInt(1), nil
