@@ -237,6 +237,25 @@ type movePage struct {
 	StageFault, ReasonFault string
 }
 
+// stagesOf are the stages of an opportunity's pipeline; chosen is the one where it stands.
+func (v *visit) stagesOf(ctx context.Context, tx pgx.Tx, e crm.Entity) ([]option, error) {
+	pipelines, err := v.pipelines(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	o, _ := e.(*crm.Opportunity)
+	var stages []option
+	for _, one := range pipelines {
+		if o == nil || o.PipelineID == nil || one.ID != *o.PipelineID {
+			continue
+		}
+		for _, s := range one.Stages {
+			stages = append(stages, option{s.Code, s.Name, s.Code == o.Stage})
+		}
+	}
+	return stages, nil
+}
+
 func (c *Console) showMove(ctx context.Context, v *visit) error {
 	return v.writeMove(ctx, http.StatusOK, v.r.URL.Query().Get("stage"), nil)
 }
@@ -293,20 +312,11 @@ func (v *visit) writeMove(ctx context.Context, status int, stage string, wrong s
 		if stage == "" {
 			stage, _ = doc["stage"].(string)
 		}
-		pipelines, err := v.pipelines(ctx, tx)
-		if err != nil {
-			return err
+		p.Stages, err = v.stagesOf(ctx, tx, e)
+		for i := range p.Stages {
+			p.Stages[i].Chosen = p.Stages[i].Value == stage
 		}
-		o, _ := e.(*crm.Opportunity)
-		for _, one := range pipelines {
-			if o.PipelineID == nil || one.ID != *o.PipelineID {
-				continue
-			}
-			for _, s := range one.Stages {
-				p.Stages = append(p.Stages, option{s.Code, s.Name, s.Code == stage})
-			}
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return err

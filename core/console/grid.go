@@ -80,7 +80,7 @@ func (g grid) Sorted(c column) string {
 // columnsOf are the fields named, of those the visitor sees.
 func columnsOf(w view, fields []field, shown []string) []column {
 	var columns []column
-	narrow := 0
+	state, amount := false, false
 	for _, name := range shown {
 		i := slices.IndexFunc(fields, func(f field) bool {
 			return f.Name == name && f.Type != "list" && f.Type != "document" && f.Type != "object"
@@ -90,11 +90,8 @@ func columnsOf(w view, fields []field, shown []string) []column {
 		}
 		c := column{field: fields[i], Badge: slices.Contains(w.badges, name)}
 		// A phone keeps what tells rows apart: the first field, the first state and the first amount.
-		keeps := len(columns) == 0 || narrow < 2 && (c.Badge || c.amount())
-		if keeps {
-			narrow++
-		}
-		c.Wide = !keeps
+		c.Wide = len(columns) > 0 && (!c.Badge || state) && (!c.amount() || amount)
+		state, amount = state || c.Badge, amount || c.amount()
 		columns = append(columns, c)
 	}
 	return columns

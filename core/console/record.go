@@ -34,7 +34,8 @@ type recordPage struct {
 	Related []grid
 	Links   []linkRow
 	History []change
-	Moves   []option // statuses that may follow
+	Moves   []option // statuses that may follow, or the stages of its pipeline
+	Stages  bool     // they are stages
 	Faults  []string // why what was asked for was refused
 
 	CanEdit, CanDelete, CanRestore, CanMove bool
@@ -118,6 +119,12 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 	p.Title = v.titleOf(w, p.doc, p.names, p.fields)
 	v.layOut(p)
 	v.offer(p)
+	if w.kind == crm.KindOpportunity && p.CanMove {
+		if p.Moves, err = v.stagesOf(ctx, tx, p.Entity); err != nil {
+			return err
+		}
+		p.Stages = true
+	}
 	if p.Links, err = v.links(ctx, tx, w.kind, p.ID); err != nil {
 		return err
 	}
@@ -146,8 +153,8 @@ func (v *visit) layOut(p *recordPage) {
 				p.Tables = append(p.Tables, v.table(f, items, p.doc, p.names))
 			}
 		case slices.Contains(p.View.badges, f.Name):
-			if b := v.badge(f, value); !b.Empty() && (b.Tone != "" || f.Name != "priority") {
-				if b.Tone == "" {
+			if b := v.badge(f, value); !b.Empty() {
+				if len(p.Badges) > 0 || b.Tone == "" {
 					b.Text = f.label + ": " + b.Text
 				}
 				p.Badges = append(p.Badges, b)
@@ -158,7 +165,7 @@ func (v *visit) layOut(p *recordPage) {
 			}
 		case slices.Contains(p.View.title, f.Name) && value == p.Title:
 		default:
-			if value == nil || value == false && f.Name != "is_active" {
+			if value == nil || value == false && f.Name != "is_active" || f.Name == "rate_to_base" && value == "1" {
 				continue
 			}
 			if shown := v.cell(f, value, p.doc, p.names); !shown.Empty() {
@@ -184,7 +191,12 @@ func (v *visit) layOut(p *recordPage) {
 // table shows the items of a list, with the columns in which something stands.
 func (v *visit) table(f field, items []any, doc map[string]any, n *names) table {
 	t := table{Label: f.label}
+	described := slices.ContainsFunc(f.fields, func(inner field) bool { return inner.Name == "description" })
+	product := slices.IndexFunc(f.fields, func(inner field) bool { return inner.Name == "product_id" })
 	for _, inner := range f.fields {
+		if described && inner.Name == "product_id" {
+			continue // the description leads there
+		}
 		used := slices.ContainsFunc(items, func(item any) bool {
 			m, _ := item.(map[string]any)
 			value := m[inner.Name]
@@ -204,6 +216,12 @@ func (v *visit) table(f field, items []any, doc map[string]any, n *names) table 
 		row := make([]cell, len(t.Columns))
 		for i, c := range t.Columns {
 			row[i] = v.cell(c.field, c.valueIn(inner), inner, n)
+			if id, _ := inner["product_id"].(string); c.Name == "description" && product >= 0 {
+				name, link := n.of(f.fields[product], id)
+				if row[i].Link = link; row[i].Text == "" {
+					row[i].Text = name
+				}
+			}
 			if c.amount() { // the document says the currency once
 				if s, ok := c.valueIn(inner).(string); ok {
 					row[i].Text = v.plainAmount(s, doc)

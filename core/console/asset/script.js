@@ -40,8 +40,10 @@ async function swap(form, button) {
   if (board) here.querySelector(".board")?.scrollTo(board, 0);
   const fault = here.querySelector("[aria-invalid=true]");
   const added = button?.value?.startsWith("add:") && here.querySelector(`input[name="${button.value.slice(4)}~list"]`)?.closest("fieldset")?.querySelector("tbody tr:last-child input:not([type=hidden])");
-  (added || fault || (focused && document.getElementById(focused)) || (answer.redirected ? here : null))?.focus({ preventScroll: answer.redirected });
-  if (!added && !fault && answer.redirected) window.scrollTo(0, 0);
+  const alert = here.querySelector("[role=alert]");
+  if (alert) { alert.tabIndex = -1; alert.scrollIntoView({ block: "center" }); }
+  (added || fault || alert || (focused && document.getElementById(focused)) || (answer.redirected ? here : null))?.focus({ preventScroll: answer.redirected });
+  if (answer.redirected && !board) window.scrollTo(0, 0);
 }
 
 // A list of things found below an input: arrows move in it, Escape closes it.
