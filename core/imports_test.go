@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"core/transfer":  {"core/postgres", "core/access", "core/crm", "core/schema", "core/sheet"},
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link"},
 
-	"core/edit":      {"core/access", "core/crm", "core/duplicate", "core/match", "core/schema"},
+	"core/edit": {"core/access", "core/crm", "core/duplicate", "core/match", "core/schema"},
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},

@@ -16,12 +16,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
 	"crmhub/core/access/openid"
 	"crmhub/core/access/openid/openidtest"
 	"crmhub/core/api"
+	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/console"
@@ -49,6 +51,7 @@ type site struct {
 	crm         *crm.Store
 	connections *connection.Store
 	jobs        *job.Store
+	sealer      *audit.Sealer
 	server      *httptest.Server
 	browser     *http.Client
 	remoteErr   error // what the remote says when a connection is checked
@@ -102,6 +105,7 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.sealer = audit.NewSealer(audit.SealerConfig{DB: s.db, Key: key, Logger: quiet, Registerer: prometheus.NewRegistry()})
 	s.server = httptest.NewServer(c.Handler())
 	t.Cleanup(s.server.Close)
 	s.browser = s.newBrowser()

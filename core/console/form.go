@@ -186,11 +186,11 @@ func (f *form) page(p *formPage) {
 			inner, _ := fd.valueIn(f.doc).(map[string]any)
 			g := group("object." + fd.Name)
 			for _, part := range fd.fields {
-				g.Inputs = append(g.Inputs, f.input(part, fd.Name+"."+part.Name, inner, part.valueIn(inner)))
+				g.Inputs = append(g.Inputs, f.input(part, fd.Name+"."+part.Name, part.valueIn(inner)))
 			}
 		default:
 			g := group(fd.group())
-			in := f.input(fd, fd.Name, f.doc, fd.valueIn(f.doc))
+			in := f.input(fd, fd.Name, fd.valueIn(f.doc))
 			if f.stored != nil {
 				f.compare(fd, &in)
 			}
@@ -267,7 +267,7 @@ func (f *form) list(fd field, items []any) inputList {
 				}
 				continue
 			}
-			row.Inputs = append(row.Inputs, f.input(inner, name, m, value))
+			row.Inputs = append(row.Inputs, f.input(inner, name, value))
 		}
 		if whole := f.take(fd.Name + "." + strconv.Itoa(i)); whole != "" {
 			l.Fault = whole
@@ -306,7 +306,7 @@ func (f *form) control(fd field) string {
 	}
 }
 
-func (f *form) input(fd field, name string, doc map[string]any, value any) input {
+func (f *form) input(fd field, name string, value any) input {
 	in := input{
 		Name: name, ID: "f-" + strings.ReplaceAll(name, ".", "-"), Label: fd.label, Form: f.control(fd), Max: fd.Max,
 		Required: fd.Required, Given: fd.Key && (fd.Name == "code" || fd.Name == "number"), Kind: fd.Refers, Fault: f.take(name),
@@ -329,7 +329,7 @@ func (f *form) input(fd field, name string, doc map[string]any, value any) input
 	case "instant":
 		in.Value = f.instantInput(text)
 	case "select":
-		in.Options = f.options(fd, text, doc)
+		in.Options = f.options(fd, text)
 	case "refer":
 		in.Text, _ = f.names.of(fd, text)
 		if c, ok := f.chosen[name]; ok {
@@ -342,7 +342,7 @@ func (f *form) input(fd field, name string, doc map[string]any, value any) input
 }
 
 // options are what a select offers; the first is nothing, unless something must be chosen and is.
-func (f *form) options(fd field, now string, doc map[string]any) []option {
+func (f *form) options(fd field, now string) []option {
 	var options []option
 	if len(fd.Enum) == 0 || fd.custom() || optionalChoice(fd) {
 		options = append(options, option{"", f.say("form.optional"), now == ""})

@@ -123,6 +123,8 @@ func (f *form) readField(fd field, name string, values url.Values) (value any, g
 		return s, true
 	case fd.Type == "number":
 		return strings.NewReplacer(",", "", " ", "", "，", "").Replace(s), true
+	case fd.Format == "currency", fd.Format == "country", fd.Format == "uscc":
+		return strings.ToUpper(s), true
 	default:
 		return s, true
 	}
@@ -336,7 +338,8 @@ func (f *form) learn(ctx context.Context, tx pgx.Tx) error {
 				take["price"] = "list_price"
 			}
 			for to, from := range take {
-				if old := line[to]; (old == nil || old == "") && doc[from] != nil {
+				has := slices.ContainsFunc(f.fields[i].fields, func(fd field) bool { return fd.Name == to })
+				if old := line[to]; has && (old == nil || old == "") && doc[from] != nil {
 					line[to] = doc[from]
 				}
 			}

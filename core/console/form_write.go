@@ -121,7 +121,7 @@ func (c *Console) create(w view) func(context.Context, *visit) error {
 				return err
 			}
 			created = entity
-			return c.editor.Create(ctx, tx, v.author(), entity, v.r.PostForm.Has("accept"))
+			return c.editor.Create(ctx, tx, v.author(), entity, v.r.Form.Has("accept"))
 		})
 		if err != nil || shown {
 			return err
@@ -240,7 +240,7 @@ func (v *visit) tryForm(ctx context.Context, p *formPage, w view, save func(cont
 		if f, err = v.newForm(ctx, tx, w); err != nil {
 			return err
 		}
-		asked := f.read(v.r.PostForm)
+		asked := f.read(v.r.Form)
 		asking = f.do(v.r.PostFormValue("do"))
 		if err := errors.Join(f.find(ctx, tx), f.learn(ctx, tx)); err != nil {
 			return err

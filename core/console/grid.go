@@ -124,9 +124,9 @@ func (v *visit) gridOf(ctx context.Context, tx pgx.Tx, w view, fields []field, i
 		}
 		docs[i] = doc
 	}
-	asked := make([]field, len(g.Columns))
-	for i, c := range g.Columns {
-		asked[i] = c.field
+	asked := make([]field, 0, len(g.Columns)+1)
+	for _, c := range g.Columns {
+		asked = append(asked, c.field)
 		if c.Name == "stage" {
 			asked = append(asked, field{Field: crm.Field{Name: "pipeline_id", Type: "id", Refers: crm.KindPipeline}})
 		}

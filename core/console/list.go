@@ -295,7 +295,7 @@ func (c *Console) chooseColumns(w view) func(context.Context, *visit) error {
 		if err := v.r.ParseForm(); err != nil {
 			return errAddress
 		}
-		chosen := v.r.PostForm["column"]
+		chosen := v.r.Form["column"]
 		ordered := slices.DeleteFunc(slices.Clone(w.columns), func(name string) bool { return !slices.Contains(chosen, name) })
 		for _, name := range chosen {
 			if !slices.Contains(ordered, name) && validColumn(name) {
@@ -303,11 +303,11 @@ func (c *Console) chooseColumns(w view) func(context.Context, *visit) error {
 			}
 		}
 		life := 365 * 24 * time.Hour
-		if len(ordered) == 0 || v.r.PostForm.Has("reset") {
+		if len(ordered) == 0 || v.r.Form.Has("reset") {
 			life = -time.Second
 		}
 		http.SetCookie(v.w, cookie(v.r, columnsCookie(w), strings.Join(ordered, "/"), life))
-		http.Redirect(v.w, v.r, ownPath(v.r.PostFormValue("to")), http.StatusSeeOther) //nolint:gosec // a path of this console
+		http.Redirect(v.w, v.r, ownPath(v.r.PostFormValue("to")), http.StatusSeeOther)
 		return nil
 	}
 }

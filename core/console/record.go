@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -210,9 +211,7 @@ func (v *visit) table(f field, items []any, doc map[string]any, n *names) table 
 	for _, item := range items {
 		m, _ := item.(map[string]any)
 		inner := map[string]any{"currency": doc["currency"]}
-		for name, value := range m {
-			inner[name] = value
-		}
+		maps.Copy(inner, m)
 		row := make([]cell, len(t.Columns))
 		for i, c := range t.Columns {
 			row[i] = v.cell(c.field, c.valueIn(inner), inner, n)
