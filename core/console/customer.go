@@ -19,7 +19,9 @@ type customerPage struct {
 	*recordPage
 	Business, Orders, Invoices, Tickets, Tasks, People *grid // nil where the visitor may not see them
 
+	Strip    []fact   // what counts at a glance
 	Unpaid   []string // a currency each
+	Paid     bool     // there is nothing unpaid
 	Timeline []happening
 	Log      *quickForm // nil where the visitor may not
 	AddTask  *quickForm
@@ -82,7 +84,7 @@ func (v *visit) fillCustomer(ctx context.Context, tx pgx.Tx, p *customerPage) er
 	if err := v.people(ctx, tx, p); err != nil {
 		return err
 	}
-	if err := v.unpaid(ctx, tx, p); err != nil {
+	if err := v.glance(ctx, tx, p); err != nil {
 		return err
 	}
 	p.Log, p.AddTask = v.quick(crm.KindActivity), v.quick(crm.KindTask)
@@ -151,26 +153,65 @@ func (v *visit) people(ctx context.Context, tx pgx.Tx, p *customerPage) error {
 	return nil
 }
 
-// unpaid adds up what the customer has still to pay.
-func (v *visit) unpaid(ctx context.Context, tx pgx.Tx, p *customerPage) error {
-	r := access.Resource(crm.KindInvoice)
-	if p.Invoices == nil || v.who.Hides(r, "residual") || v.who.Hides(r, "currency") {
-		return nil
-	}
-	q := crm.Query{Filter: []crm.Condition{{Field: "customer_id", Op: crm.OpEqual, Value: p.ID.String()}, {Field: "residual", Op: crm.OpNotEqual, Value: "0"}}, Limit: 1000}
-	v.narrow(crm.KindInvoice, &q)
-	page, err := v.console.CRM.List(ctx, tx, crm.KindInvoice, q)
-	if err != nil {
-		return err
-	}
-	sums := map[string]decimal.Decimal{}
-	for _, e := range page.Items {
-		if invoice, _ := e.(*crm.Invoice); invoice.Status != "cancelled" && invoice.Status != "draft" {
-			sums[invoice.Currency] = sums[invoice.Currency].Add(invoice.Residual)
+// glance says what counts most: what is open, what is unpaid, when somebody spoke and is to speak with the customer.
+func (v *visit) glance(ctx context.Context, tx pgx.Tx, p *customerPage) error {
+	if p.Business != nil {
+		open, ok, err := v.sums(ctx, tx, p.ID, crm.KindOpportunity, "amount", crm.Condition{Field: "status", Op: crm.OpEqual, Value: "open"})
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.Strip = append(p.Strip, fact{v.say("customer.open_business"), cell{Text: "–", Texts: open}})
 		}
 	}
-	p.Unpaid = amounts(sums)
+	if p.Invoices != nil {
+		counts := crm.Condition{Field: "status", Op: crm.OpIn, Value: []string{"issued", "credited_partial", "credited_full"}}
+		unpaid, ok, err := v.sums(ctx, tx, p.ID, crm.KindInvoice, "residual", counts)
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.Unpaid, p.Paid = unpaid, len(unpaid) == 0
+			p.Strip = append(p.Strip, fact{v.say("field.residual"), cell{Text: "–", Texts: unpaid}})
+		}
+	}
+	for _, f := range p.fields {
+		if f.Name == "last_contact_at" || f.Name == "next_contact_at" {
+			shown := v.cell(f, f.valueIn(p.doc), p.doc, p.names)
+			if shown.Empty() {
+				shown.Text = "–"
+			}
+			p.Strip = append(p.Strip, fact{f.label, shown})
+		}
+	}
 	return nil
+}
+
+// mostSummed is how many of a customer's documents are added up; no customer has more that are open.
+const mostSummed = 1000
+
+// sums adds up an amount of a customer's records, a currency each; ok says whether the visitor may know.
+func (v *visit) sums(ctx context.Context, tx pgx.Tx, customer uuid.UUID, k crm.Kind, amount string, which crm.Condition) (sums []string, ok bool, err error) {
+	r := access.Resource(k)
+	if slices.ContainsFunc([]string{amount, "currency", "status", "customer_id"}, func(f string) bool { return v.who.Hides(r, f) }) {
+		return nil, false, nil
+	}
+	q := crm.Query{Filter: []crm.Condition{{Field: "customer_id", Op: crm.OpEqual, Value: customer.String()}, {Field: amount, Op: crm.OpNotEqual, Value: "0"}, which}, Limit: mostSummed}
+	v.narrow(k, &q)
+	page, err := v.console.CRM.List(ctx, tx, k, q)
+	if err != nil {
+		return nil, false, err
+	}
+	byCurrency := map[string]decimal.Decimal{}
+	for _, e := range page.Items {
+		d, err := decimal.NewFromString(crm.Text(e, amount))
+		if err != nil {
+			return nil, false, err
+		}
+		currency := crm.Text(e, "currency")
+		byCurrency[currency] = byCurrency[currency].Add(d)
+	}
+	return amounts(byCurrency), true, nil
 }
 
 // timeline is what was done with the customer, the newest first.

@@ -69,6 +69,9 @@ func (v *visit) history(ctx context.Context, tx pgx.Tx, k crm.Kind, id uuid.UUID
 	changes := make([]change, len(page.Items))
 	for i, entry := range page.Items {
 		changes[i] = change{At: entry.At, Who: v.actor(entry.Actor, told), Action: entry.Action}
+		if deleted := diffs[i]["deleted_at"]; entry.Action == "updated" && deleted[0] != nil && deleted[1] == nil {
+			entry.Action = "restored"
+		}
 		if key := "record.action." + entry.Action; v.words()[key] != "" {
 			changes[i].Action = v.say(key)
 		}

@@ -66,7 +66,6 @@ var views = sync.OnceValue(func() map[crm.Kind]view { //nolint:gochecknoglobals 
 			kind: crm.KindInvoice, icon: "receipt", title: []string{"number"}, badges: []string{"status", "payment_status"},
 			columns: []string{"number", "customer_id", "issue_date", "due_date", "payment_status", "total", "residual", "updated_at"},
 			filters: []string{"payment_status", "status", "kind"},
-			related: []relation{{crm.KindInvoice, "reverses_id", "issue_date"}},
 		},
 		{
 			kind: crm.KindPayment, icon: "coins", title: []string{"number"}, badges: []string{"status"},
