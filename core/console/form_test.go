@@ -205,7 +205,7 @@ func TestFaultsStandBesideTheirFields(t *testing.T) {
 		"name": {"Acme"}, "email": {"nobody"}, "employees": {"many"}, "addresses~list": {"1"}, "addresses.0.city": {"Graz"}, "addresses.0.country": {"Austria"},
 	}
 	a := s.do(http.MethodPost, "/customers", form)
-	a.wants(t, http.StatusUnprocessableEntity, `id="f-email-fault"`, `id="f-employees-fault"`, `value="nobody"`, `value="many"`, `value="Austria"`, "Please mend")
+	a.wants(t, http.StatusUnprocessableEntity, `id="f-email-fault"`, `id="f-employees-fault"`, `value="nobody"`, `value="many"`, `value="AUSTRIA"`, "Please mend")
 	if !regexp.MustCompile(`(?s)name="addresses.0.country"[^>]*aria-invalid="true".{0,120}class="error"`).MatchString(a.body) {
 		t.Errorf("nothing is said beside the country:\n%s", a.body)
 	}

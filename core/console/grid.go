@@ -201,7 +201,7 @@ func (v *visit) relatedGrid(ctx context.Context, tx pgx.Tx, r relation, id uuid.
 		Sort:   []crm.Sort{{Field: r.newest, Desc: true}}, Limit: relatedSize,
 	}
 	shown := slices.DeleteFunc(slices.Clone(w.columns), func(name string) bool {
-		return name == r.field || slices.Contains([]string{"updated_at", "owner_id", "customer_id"}, name)
+		return name == r.field || slices.Contains([]string{"updated_at", "owner_id", "customer_id", "delivery_status"}, name)
 	})
 	g, next, err := v.grid(ctx, tx, r.kind, q, shown)
 	if next != "" {

@@ -208,6 +208,11 @@ func (v *visit) table(f field, items []any, doc map[string]any, n *names) table 
 			t.Columns = append(t.Columns, column{field: inner, Wide: !keeps})
 		}
 	}
+	if !slices.ContainsFunc(t.Columns, func(c column) bool { return c.amount() }) {
+		for i := range t.Columns {
+			t.Columns[i].Wide = i > 2 // a phone shows the first ones of a list without amounts
+		}
+	}
 	for _, item := range items {
 		m, _ := item.(map[string]any)
 		inner := map[string]any{"currency": doc["currency"]}
