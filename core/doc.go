@@ -2,7 +2,7 @@
 //
 // # Push: what is saved here reaches the ERP
 //
-//	api, console → crm (row and change in one transaction) → outbox → relay → bus (Kafka, crmhub.<entity>.v1)
+//	api, console → edit → crm (row and change in one transaction) → outbox → relay → bus (Kafka, crmhub.<entity>.v1)
 //	  → push (a consumer per connection) → mapping (entity → record, checked by schema)
 //	  → link (intent) → connector → ERP → link (acknowledged) → offset
 //
@@ -18,7 +18,7 @@
 //
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
-//	5  push  pull   report   paper              the two walks, what it all comes to, what is printed
+//	5  push  pull   report   paper   edit       the two walks, what it all comes to, what is printed, what a person may write
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
 //	                                            who looks after whom
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who;

@@ -177,7 +177,8 @@ func (h *hub) openDoors() error {
 		return err
 	}
 	pages, err := console.New(console.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Replay: h.replay, Logger: h.logger,
+		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Replay: h.replay,
+		Logger: h.logger,
 	})
 	if err != nil {
 		return err

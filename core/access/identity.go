@@ -1,6 +1,8 @@
 package access
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -109,6 +111,23 @@ func (p *Permissions) Blind(r Resource) []string {
 	}
 	slices.Sort(blind)
 	return blind
+}
+
+// Plainly returns a JSON object of an entity's fields, such as what an entry of the audit trail says, without those not
+// shown plainly.
+func (p *Permissions) Plainly(r Resource, fields json.RawMessage) (json.RawMessage, error) {
+	unseen := p.Blind(r)
+	if len(unseen) == 0 || fields == nil {
+		return fields, nil
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(fields, &all); err != nil {
+		return nil, fmt.Errorf("read fields of %s: %w", r, err)
+	}
+	for _, name := range unseen {
+		delete(all, name)
+	}
+	return json.Marshal(all)
 }
 
 // Present returns an entity's document as somebody sees it: hidden fields are absent, masked texts show their end, and

@@ -31,6 +31,13 @@ type User struct {
 	Roles        []string // codes of the roles that say what the user may do, sorted; none: nothing
 }
 
+// Person is a user as others need to know him.
+type Person struct {
+	ID       uuid.UUID
+	Name     string
+	Disabled bool
+}
+
 func (u User) validate() schema.Violations {
 	var vs schema.Violations
 	add := func(pointer, rule, message string) {
@@ -138,6 +145,19 @@ func (s *Store) Users(ctx context.Context, p postgres.Principal) ([]User, error)
 		return nil, fmt.Errorf("list users: %w", err)
 	}
 	return users, nil
+}
+
+// Names are what the people of the caller's organization are called, by name; of the disabled ones too, whose rows stay theirs.
+func Names(ctx context.Context, tx pgx.Tx) ([]Person, error) {
+	rows, err := tx.Query(ctx, "select id, name, status = 'disabled' from users order by name, login")
+	if err != nil {
+		return nil, fmt.Errorf("list names of users: %w", err)
+	}
+	people, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Person])
+	if err != nil {
+		return nil, fmt.Errorf("list names of users: %w", err)
+	}
+	return people, nil
 }
 
 // User returns a person of p's organization, or [ErrNotFound].

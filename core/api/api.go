@@ -11,6 +11,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
 	"crmhub/core/report"
@@ -47,6 +48,7 @@ type server struct {
 	reports  report.Store
 	closed   map[string]bool // patterns that answer 405: see closeShadows
 	upkeep   upkeep.Store
+	editor   *edit.Editor
 }
 
 // New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.
@@ -57,6 +59,9 @@ func New(c Config) (http.Handler, error) {
 		closed: map[string]bool{},
 	}
 	var err error
+	if s.editor, err = edit.New(c.CRM, c.Schemas); err != nil {
+		return nil, err
+	}
 	if s.routes, err = s.table(); err != nil {
 		return nil, err
 	}

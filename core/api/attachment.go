@@ -14,6 +14,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/attachment"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 )
 
 const (
@@ -206,7 +207,7 @@ func (e entities) permitAttaching(ctx context.Context, tx pgx.Tx, c *call, id uu
 	if err != nil {
 		return err
 	}
-	if err := e.permitOn(c, entity, access.Update); err != nil {
+	if err := edit.Permit(c.who, entity, access.Update); err != nil {
 		return err
 	}
 	if c.who.Field(e.resource(), attachmentsField) != access.FieldEdit {

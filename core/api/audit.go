@@ -148,31 +148,14 @@ func (e entities) history() operation {
 				return answer{}, err
 			}
 			for i := range found.Items {
-				if err := e.blind(c, &found.Items[i]); err != nil {
-					return answer{}, err
+				entry := &found.Items[i]
+				if entry.Detail, err = c.who.Plainly(e.resource(), entry.Detail); err != nil {
+					return answer{}, fmt.Errorf("entry %d of the audit trail: %w", entry.Number, err)
 				}
 			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
-}
-
-// blind takes the fields from an entry of the history that the caller does not see, or only a part of.
-func (e entities) blind(c *call, entry *audit.Entry) error {
-	unseen := c.who.Blind(e.resource())
-	if len(unseen) == 0 || entry.Detail == nil {
-		return nil
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(entry.Detail, &fields); err != nil {
-		return fmt.Errorf("read entry %d of the audit trail: %w", entry.Number, err)
-	}
-	for _, name := range unseen {
-		delete(fields, name)
-	}
-	detail, err := json.Marshal(fields)
-	entry.Detail = detail
-	return err
 }
 
 func timeParameter(name, description string) *huma.Param {

@@ -18,6 +18,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 	"crmhub/core/telemetry"
 )
 
@@ -130,6 +131,9 @@ func (c *call) version() (int64, error) {
 func (c *call) by() crm.By {
 	return crm.By{Actor: c.who.Principal.Actor, Origin: "crm", TraceParent: string(c.trace)}
 }
+
+// author is the caller as one who writes.
+func (c *call) author() edit.Author { return edit.Author{Identity: c.who, By: c.by()} }
 
 func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
 

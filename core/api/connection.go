@@ -10,6 +10,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/connection"
+	"crmhub/core/schema"
 )
 
 type connectionInput struct {
@@ -113,7 +114,7 @@ func (s *server) patchConnection() operation {
 // mergeConfig applies a patch to a configuration. The nulls of secrets stay in it: the store takes the absence of a
 // secret for "as it is", since what it gave out had none.
 func (s *server) mergeConfig(old connection.Connection, patch map[string]any) map[string]any {
-	merged, _ := mergePatch(old.Config, patch).(map[string]any)
+	merged, _ := schema.MergePatch(old.Config, patch).(map[string]any)
 	if patch == nil {
 		return old.Config
 	}

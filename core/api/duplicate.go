@@ -16,6 +16,7 @@ import (
 	"crmhub/core/audit"
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
+	"crmhub/core/edit"
 	"crmhub/core/match"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
@@ -29,33 +30,9 @@ type matchesBody struct {
 	Matches []duplicate.Match `json:"matches" nullable:"false" doc:"The surest first. Of what the caller may not see there is its class and its owner's name only."`
 }
 
-// compared reports whether new entities of the kind are checked for duplicates.
-func (e entities) compared() bool { return slices.Contains(crm.Matched(), e.kind) }
-
 func acceptDuplicates() *huma.Param {
 	return queryParameter(acceptParameter, "accept: it is known that this one may be there already.",
 		&huma.Schema{Type: huma.TypeString, Enum: []any{"accept"}}, "accept")
-}
-
-// refuseDuplicate refuses a new entity that is there already.
-func (e entities) refuseDuplicate(ctx context.Context, tx pgx.Tx, entity crm.Entity) error {
-	entity.Normalize()
-	found, err := duplicate.CheckSure(ctx, tx, e.CRM, entity)
-	if err != nil {
-		return err
-	}
-	return duplicateProblem(found[0])
-}
-
-// duplicateProblem is nil if there are no matches.
-func duplicateProblem(matches []duplicate.Match) error {
-	if len(matches) == 0 {
-		return nil
-	}
-	return &Problem{
-		Type: problemType("duplicate"), Title: "It is there already", Status: http.StatusConflict,
-		Detail: "Use what is there, ask its owner, or send it again with ?duplicates=accept.", Matches: matches,
-	}
 }
 
 func (e entities) checkDuplicates() operation {
@@ -71,7 +48,7 @@ func (e entities) checkDuplicates() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			entity, err := crm.FromDocument(e.kind, e.schema.writable(doc))
+			entity, err := crm.FromDocument(e.kind, e.schema.Writable(doc))
 			if err != nil {
 				return answer{}, err
 			}
@@ -155,7 +132,7 @@ func (e entities) permitMerge(ctx context.Context, tx pgx.Tx, c *call, survivor,
 		if found[id] == nil {
 			continue // whoever merges says so
 		}
-		if err := e.permitOn(c, found[id], access.Merge); err != nil {
+		if err := edit.Permit(c.who, found[id], access.Merge); err != nil {
 			return err
 		}
 	}

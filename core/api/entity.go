@@ -10,6 +10,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 )
 
 // entities is the resource of one kind: /customers, /orders and so on. All kinds are served by this one type.
@@ -23,7 +24,7 @@ type entities struct {
 
 func (e entities) create() operation {
 	var parameters []*huma.Param
-	if e.compared() {
+	if edit.Compared(e.kind) {
 		parameters = append(parameters, acceptDuplicates())
 	}
 	return operation{
@@ -38,17 +39,21 @@ func (e entities) create() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			entity, err := e.decode(c)
+			doc, err := c.object()
+			if err != nil {
+				return answer{}, err
+			}
+			entity, err := e.editor.Read(c.author(), e.kind, doc)
 			if err != nil {
 				return answer{}, err
 			}
 			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				if e.compared() && !accepted {
-					if err := e.refuseDuplicate(ctx, tx, entity); err != nil {
-						return answer{}, err
-					}
+				if err := e.editor.Create(ctx, tx, c.author(), entity, accepted); err != nil {
+					return answer{}, err
 				}
-				return e.save(ctx, tx, c, http.StatusCreated, entity)
+				a, err := e.answer(c, http.StatusCreated, entity)
+				a.Location = prefix + e.path + "/" + crm.HeadOf(entity).ID.String()
+				return a, err
 			})
 		},
 	}
@@ -107,16 +112,8 @@ func (e entities) patch() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			patch = e.schema.writable(patch)
-			return e.change(ctx, c, seen, func(tx pgx.Tx, stored crm.Entity) (answer, error) {
-				entity, err := e.merge(stored, patch)
-				if err != nil {
-					return answer{}, err
-				}
-				if err := e.permitChange(c, patch, stored, entity); err != nil {
-					return answer{}, err
-				}
-				return e.save(ctx, tx, c, http.StatusOK, entity)
+			return e.change(ctx, c, func(tx pgx.Tx, id uuid.UUID) (crm.Entity, error) {
+				return e.editor.Change(ctx, tx, c.author(), e.kind, id, seen, patch)
 			})
 		},
 	}
@@ -134,58 +131,30 @@ func (e entities) remove() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return e.change(ctx, c, seen, func(tx pgx.Tx, stored crm.Entity) (answer, error) {
-				if err := e.permitOn(c, stored, access.Delete); err != nil {
-					return answer{}, err
-				}
-				h := crm.HeadOf(stored)
-				_, err := e.CRM.Delete(ctx, tx, c.by(), e.kind, h.ID, h.Version)
-				return answer{Status: http.StatusNoContent}, err
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				return answer{Status: http.StatusNoContent}, e.editor.Delete(ctx, tx, c.author(), e.kind, id, seen)
 			})
 		},
 	}
 }
 
-// change runs do on the stored entity, locked, if it still is what the caller has seen; 0 is any version.
-func (e entities) change(ctx context.Context, c *call, seen int64, do func(tx pgx.Tx, stored crm.Entity) (answer, error)) (answer, error) {
+// change answers with what do made of the entity in the path.
+func (e entities) change(ctx context.Context, c *call, do func(tx pgx.Tx, id uuid.UUID) (crm.Entity, error)) (answer, error) {
 	id, err := c.id()
 	if err != nil {
 		return answer{}, err
 	}
 	return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-		found, err := e.CRM.GetForUpdate(ctx, tx, e.kind, []uuid.UUID{id})
+		entity, err := do(tx, id)
 		if err != nil {
 			return answer{}, err
 		}
-		if len(found) == 0 {
-			seen, err := e.CRM.Get(ctx, tx, e.kind, []uuid.UUID{id})
-			if err != nil {
-				return answer{}, err
-			}
-			return answer{}, e.unchangeable(c, seen, id, c.route.needs.actions...)
-		}
-		stored, err := e.present(found, id)
-		if err != nil {
-			return answer{}, err
-		}
-		if now := crm.HeadOf(stored).Version; seen != 0 && seen != now {
-			return answer{}, stale(now)
-		}
-		return do(tx, stored)
+		return e.answer(c, http.StatusOK, entity)
 	})
-}
-
-// unchangeable says why an entity cannot be locked: the caller sees it but may do none of the actions with it, or it is not
-// there for him.
-func (e entities) unchangeable(c *call, seen map[uuid.UUID]crm.Entity, id uuid.UUID, actions ...access.Action) error {
-	stored, err := e.present(seen, id)
-	if err != nil {
-		return err
-	}
-	if err := e.permitOn(c, stored, actions...); err != nil {
-		return err
-	}
-	return notFound() // it came into reach this very moment: whoever asks again finds it
 }
 
 // present takes one entity out of what was found. One that was deleted counts as none.
@@ -197,17 +166,6 @@ func (e entities) present(found map[uuid.UUID]crm.Entity, id uuid.UUID) (crm.Ent
 	return entity, nil
 }
 
-func (e entities) save(ctx context.Context, tx pgx.Tx, c *call, status int, entity crm.Entity) (answer, error) {
-	if err := e.CRM.Save(ctx, tx, c.by(), []crm.Entity{entity}); err != nil {
-		return answer{}, err
-	}
-	a, err := e.answer(c, status, entity)
-	if status == http.StatusCreated {
-		a.Location = prefix + e.path + "/" + crm.HeadOf(entity).ID.String()
-	}
-	return a, err
-}
-
 func (e entities) answer(c *call, status int, entity crm.Entity) (answer, error) {
 	seen, err := c.seen(entity)
 	if err != nil {
@@ -216,49 +174,6 @@ func (e entities) answer(c *call, status int, entity crm.Entity) (answer, error)
 	a, err := respond(status, seen)
 	a.ETag = etag(crm.HeadOf(entity).Version)
 	return a, err
-}
-
-// decode reads a whole entity from a body, judged by its schema.
-func (e entities) decode(c *call) (crm.Entity, error) {
-	doc, err := c.object()
-	if err != nil {
-		return nil, err
-	}
-	return e.fresh(c, doc)
-}
-
-// fresh makes a new entity of a document, if the caller may create it.
-func (e entities) fresh(c *call, doc map[string]any) (crm.Entity, error) {
-	doc = e.schema.writable(doc)
-	delete(doc, "version") // what is created is new, whatever it was copied from
-	entity, err := e.judge(doc)
-	if err != nil {
-		return nil, err
-	}
-	return entity, e.permitNew(c, doc, entity)
-}
-
-// merge applies a patch of writable fields to a stored entity; the outcome is judged as a whole.
-func (e entities) merge(stored crm.Entity, patch map[string]any) (crm.Entity, error) {
-	doc, err := crm.Document(stored)
-	if err != nil {
-		return nil, err
-	}
-	merged, _ := mergePatch(doc, patch).(map[string]any)
-	merged["id"], merged["version"] = doc["id"], doc["version"]
-	entity, err := e.judge(merged)
-	if err != nil {
-		return nil, err
-	}
-	*crm.HeadOf(entity) = *crm.HeadOf(stored)
-	return entity, nil
-}
-
-func (e entities) judge(doc map[string]any) (crm.Entity, error) {
-	if err := e.schema.Validate(doc).Err(); err != nil {
-		return nil, err
-	}
-	return crm.FromDocument(e.kind, doc)
 }
 
 func ifMatch() *huma.Param {

@@ -12,6 +12,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
+	"crmhub/core/edit"
 )
 
 // maxBulk bounds the bytes of a bulk: a thousand entities of some size. How many they may be its schema says.
@@ -46,7 +47,7 @@ type bulkResult struct {
 func (e entities) bulk() operation {
 	parameters := []*huma.Param{queryParameter(atomicParameter, "true: all items or none. Then one that is refused is a 422, which names all that are.",
 		&huma.Schema{Type: huma.TypeBoolean, Default: false}, true)}
-	if e.compared() {
+	if edit.Compared(e.kind) {
 		parameters = append(parameters, acceptDuplicates())
 	}
 	return operation{
@@ -93,7 +94,7 @@ func (e entities) apply(ctx context.Context, tx pgx.Tx, c *call, items []*bulkIt
 			return err
 		}
 	}
-	if e.compared() && !accepted {
+	if edit.Compared(e.kind) && !accepted {
 		if err := e.refuseDuplicates(ctx, tx, open(items)); err != nil {
 			return err
 		}
@@ -161,28 +162,19 @@ func (e entities) prepare(c *call, it *bulkItem, stored, seen map[uuid.UUID]crm.
 		return err
 	}
 	if it.action == access.Create {
-		it.entity, err = e.fresh(c, it.given)
+		it.entity, err = e.editor.Read(c.author(), e.kind, it.given)
 		return err
 	}
-	if stored[it.id] == nil {
-		return e.unchangeable(c, seen, it.id, actions...)
-	}
-	old, err := e.present(stored, it.id)
-	if err != nil {
-		return err
-	}
-	if now := crm.HeadOf(old).Version; it.seen != 0 && it.seen != now {
-		return stale(now)
+	old := stored[it.id]
+	if old == nil {
+		return edit.Unchangeable(c.author(), seen[it.id], actions...)
 	}
 	if it.action == access.Delete {
 		it.entity = old
-		return e.permitOn(c, old, access.Delete)
+		return edit.Deletable(c.author(), old, it.seen)
 	}
-	patch := e.schema.writable(it.given)
-	if it.entity, err = e.merge(old, patch); err != nil {
-		return err
-	}
-	return e.permitChange(c, patch, old, it.entity)
+	it.entity, err = e.editor.Revise(c.author(), old, it.seen, it.given)
+	return err
 }
 
 // refuseDuplicates refuses what is to be created and is there already, or in an item before.
@@ -201,8 +193,11 @@ func (e entities) refuseDuplicates(ctx context.Context, tx pgx.Tx, items []*bulk
 	}
 	repeated := duplicate.Repeats(entities)
 	for i, it := range created {
-		err := duplicateProblem(found[i])
-		if at := repeated[i]; at >= 0 && err == nil {
+		var err error
+		switch at := repeated[i]; {
+		case len(found[i]) > 0:
+			err = &edit.DuplicateError{Matches: found[i]}
+		case at >= 0:
 			err = &Problem{
 				Type: problemType("duplicate"), Title: "It is there already", Status: http.StatusConflict,
 				Detail: "It is what item " + strconv.Itoa(created[at].at) + " is. Leave it out, or send it again with ?duplicates=accept.",
@@ -216,7 +211,7 @@ func (e entities) refuseDuplicates(ctx context.Context, tx pgx.Tx, items []*bulk
 }
 
 func (e entities) bulkExample() bulkInput {
-	created := e.schema.writable(e.shown)
+	created := e.schema.Writable(e.shown)
 	delete(created, "id")
 	delete(created, "version")
 	seen := int64(7)

@@ -50,7 +50,7 @@ func loadExample(kind crm.Kind) (map[string]any, error) {
 
 // createContent shows what a POST needs: what the hub gives by itself is left out.
 func (e entities) createContent() *content {
-	example := e.schema.writable(e.shown)
+	example := e.schema.Writable(e.shown)
 	delete(example, "id")
 	delete(example, "version")
 	return e.content(example)

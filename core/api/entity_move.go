@@ -6,10 +6,11 @@ import (
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 )
 
 type movement struct {
@@ -29,7 +30,7 @@ func (e entities) moves() bool { return crm.Transitions(e.kind) != nil }
 // is what guards against a change meanwhile.
 func (e entities) move() operation {
 	return e.moving(operation{
-		id: "move-" + slug(string(e.kind)), needs: may(e.resource(), access.Update, access.Approve), tag: "entities", summary: "Move " + article(e.kind) + " to another status",
+		id: "move-" + slug(string(e.kind)), needs: may(e.resource(), edit.MoveActions(e.kind)...), tag: "entities", summary: "Move " + article(e.kind) + " to another status",
 		description: "A status that may not follow the present one is refused with 422, which lists those that may.",
 		body:        jsonBody(e.document, movement{Status: e.exampleStatus()}),
 	}, func(c *call) (map[string]any, error) {
@@ -51,7 +52,7 @@ func (e entities) exampleStatus() string {
 // moveStage moves an opportunity.
 func (e entities) moveStage() operation {
 	return e.moving(operation{
-		id: "move-opportunity", needs: may(e.resource(), access.Update), tag: "entities", summary: "Move an opportunity to another stage",
+		id: "move-opportunity", needs: may(e.resource(), edit.MoveActions(e.kind)...), tag: "entities", summary: "Move an opportunity to another stage",
 		description: "Its status, probability and forecast follow. A stage that may not follow the present one is refused with 422, which lists those that may.",
 		body:        jsonBody(e.document, stageMovement{Stage: "lost", LostReason: "price"}),
 	}, func(c *call) (map[string]any, error) {
@@ -86,15 +87,8 @@ func (e entities) moving(o operation, read func(c *call) (map[string]any, error)
 				return answer{}, err
 			}
 		}
-		return e.change(ctx, c, seen, func(tx pgx.Tx, stored crm.Entity) (answer, error) {
-			entity, err := e.merge(stored, patch)
-			if err != nil {
-				return answer{}, err
-			}
-			if err := e.permitMove(c, patch, stored, entity); err != nil {
-				return answer{}, err
-			}
-			return e.save(ctx, tx, c, http.StatusOK, entity)
+		return e.change(ctx, c, func(tx pgx.Tx, id uuid.UUID) (crm.Entity, error) {
+			return e.editor.Move(ctx, tx, c.author(), e.kind, id, seen, patch)
 		})
 	}
 	return o

@@ -37,7 +37,7 @@ func parseEntityQuery(values url.Values) (entityQuery, parameterFaults) {
 				q.Sort = append(q.Sort, crm.Sort{Field: field, Desc: desc})
 			}
 		default:
-			c, ok := parseFilter(name, value)
+			c, ok := crm.ParseCondition(name, value)
 			if !ok {
 				faults.add(name, "syntax", "must be a field, or a field and an operator like total[ge]")
 				continue
@@ -47,22 +47,6 @@ func parseEntityQuery(values url.Values) (entityQuery, parameterFaults) {
 	}
 	q.Limit = parseLimit(values, &faults)
 	return q, faults
-}
-
-func parseFilter(name, value string) (crm.Condition, bool) {
-	field, rest, bracket := strings.Cut(name, "[")
-	c := crm.Condition{Field: field, Op: crm.OpEqual, Value: value}
-	if bracket {
-		op, ok := strings.CutSuffix(rest, "]")
-		if !ok {
-			return c, false
-		}
-		c.Op = crm.Op(op)
-	}
-	if c.Op == crm.OpIn {
-		c.Value = strings.Split(value, ",")
-	}
-	return c, field != ""
 }
 
 // refused is why the store gave no list: what is wrong with the query, or what went wrong.

@@ -21,34 +21,12 @@ func (e entities) restore() operation {
 		status:      http.StatusOK, result: e.content(e.shown), versioned: true, keyed: true,
 		problems: []int{http.StatusPreconditionFailed, http.StatusPreconditionRequired, http.StatusUnprocessableEntity},
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
 			seen, err := c.version()
 			if err != nil {
 				return answer{}, err
 			}
-			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				found, err := e.CRM.GetForUpdate(ctx, tx, e.kind, []uuid.UUID{id})
-				if err != nil {
-					return answer{}, err
-				}
-				deleted := found[id]
-				if deleted == nil || crm.HeadOf(deleted).DeletedAt == nil {
-					return answer{}, notFound()
-				}
-				if err := e.permitOn(c, deleted, access.Delete); err != nil {
-					return answer{}, err
-				}
-				if now := crm.HeadOf(deleted).Version; seen != 0 && seen != now {
-					return answer{}, stale(now)
-				}
-				entity, err := e.CRM.Restore(ctx, tx, c.by(), e.kind, id, crm.HeadOf(deleted).Version)
-				if err != nil {
-					return answer{}, err
-				}
-				return e.answer(c, http.StatusOK, entity)
+			return e.change(ctx, c, func(tx pgx.Tx, id uuid.UUID) (crm.Entity, error) {
+				return e.editor.Restore(ctx, tx, c.author(), e.kind, id, seen)
 			})
 		},
 	}

@@ -107,7 +107,7 @@ func (s *server) patchJob() operation {
 				if err != nil {
 					return nil, err
 				}
-				merged, _ := mergePatch(map[string]any{"name": old.Name, "schedule": old.Schedule, "time_zone": old.TimeZone}, patch).(map[string]any)
+				merged, _ := schema.MergePatch(map[string]any{"name": old.Name, "schedule": old.Schedule, "time_zone": old.TimeZone}, patch).(map[string]any)
 				change, err := as[job.Change](merged)
 				if err != nil {
 					return nil, err

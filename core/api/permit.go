@@ -9,7 +9,6 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/postgres"
-	"crmhub/core/schema"
 )
 
 // need is what a route needs of its caller. Each route declares one, and [server.run] asks it before anything else, so
@@ -98,93 +97,6 @@ func forbidden(n need, detail string) *Problem {
 
 // resource is the kind as permissions know it.
 func (e entities) resource() access.Resource { return access.Resource(e.kind) }
-
-// permitOn refuses who reads an entity but may not do any of the actions with it.
-func (e entities) permitOn(c *call, stored crm.Entity, actions ...access.Action) error {
-	if slices.ContainsFunc(actions, func(a access.Action) bool { return c.who.Covers(e.resource(), a, crm.OwnerOf(stored)) }) {
-		return nil
-	}
-	n := may(e.resource(), actions...)
-	widest := access.Scope("")
-	for _, a := range actions {
-		widest = widest.Wider(c.who.May(e.resource(), a))
-	}
-	if widest == "" {
-		return n.check(c.who)
-	}
-	return forbidden(n, fmt.Sprintf("You may see it, but your permission %s reaches the scope %s, where its owner is not.", n, widest))
-}
-
-// permitNew completes and checks what the caller wants to create: the fields he may write, and an owner whose rows he may
-// create. Who may not create for everybody is the owner where none is given.
-func (e entities) permitNew(c *call, doc map[string]any, entity crm.Entity) error {
-	vs := c.who.Unwritable(e.resource(), doc)
-	if crm.Owned(e.kind) {
-		if crm.OwnerOf(entity) == nil && c.who.Owners(e.resource(), access.Create) != nil {
-			crm.SetOwner(entity, &c.who.UserID)
-		}
-		if !c.who.Covers(e.resource(), access.Create, crm.OwnerOf(entity)) {
-			vs = append(vs, ownerFault())
-		}
-	}
-	if err := vs.Err(); err != nil {
-		return err
-	}
-	return e.permitApproval(c, nil, entity)
-}
-
-// permitChange checks what the caller wants to make of a stored entity: a patch of fields that he may write, of an entity
-// he may update. Another owner is not an update but needs assign, for the entity as it is and for the owner it gets.
-func (e entities) permitChange(c *call, patch map[string]any, stored, entity crm.Entity) error {
-	vs := c.who.Unwritable(e.resource(), patch)
-	if err := vs.Err(); err != nil {
-		return err
-	}
-	before, after := crm.OwnerOf(stored), crm.OwnerOf(entity)
-	moved := (before == nil) != (after == nil) || before != nil && *before != *after
-	if _, named := patch["owner_id"]; len(patch) > 1 || !named || !moved {
-		if err := e.permitOn(c, stored, access.Update); err != nil {
-			return err
-		}
-	}
-	if moved {
-		if err := e.permitOn(c, stored, access.Assign); err != nil {
-			return err
-		}
-		if !c.who.Covers(e.resource(), access.Assign, after) {
-			return schema.Violations{ownerFault()}
-		}
-	}
-	return e.permitApproval(c, stored, entity)
-}
-
-// permitMove checks a change of status alone: to approve an order is enough to confirm it.
-func (e entities) permitMove(c *call, patch map[string]any, stored, entity crm.Entity) error {
-	if o, ok := entity.(*crm.Order); ok && o.Status == "confirmed" && c.who.Covers(e.resource(), access.Approve, o.OwnerID) {
-		return c.who.Unwritable(e.resource(), patch).Err()
-	}
-	return e.permitChange(c, patch, stored, entity)
-}
-
-func ownerFault() schema.Violation {
-	return schema.Violation{Pointer: "/owner_id", Rule: "permission", Message: "must be a user whose rows you may act on"}
-}
-
-// permitApproval refuses who confirms an order without being one to approve it.
-func (e entities) permitApproval(c *call, stored, entity crm.Entity) error {
-	order, ok := entity.(*crm.Order)
-	if !ok || order.Status != "confirmed" {
-		return nil
-	}
-	if old, ok := stored.(*crm.Order); ok && old.Status != "draft" && old.Status != "submitted" {
-		return nil
-	}
-	if c.who.Covers(e.resource(), access.Approve, order.OwnerID) {
-		return nil
-	}
-	n := may(e.resource(), access.Approve)
-	return forbidden(n, "To confirm an order needs the permission "+n.String()+". Submit it to somebody who may.")
-}
 
 // seen returns an entity as the caller sees it.
 func (c *call) seen(entity crm.Entity) (any, error) {

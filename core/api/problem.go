@@ -13,6 +13,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
+	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
@@ -62,6 +63,8 @@ func problemOf(err error) *Problem {
 		ps  parameterFaults
 		big *http.MaxBytesError
 		old *crm.StaleError
+		not *edit.ForbiddenError
+		dup *edit.DuplicateError
 
 		locked   *access.LockedError
 		standing *transfer.StatusError
@@ -75,6 +78,13 @@ func problemOf(err error) *Problem {
 		return invalid(vs)
 	case errors.As(err, &old):
 		return stale(old.Stored)
+	case errors.As(err, &not):
+		return forbidden(may(not.Resource, not.Actions...), not.Detail)
+	case errors.As(err, &dup):
+		return &Problem{
+			Type: problemType("duplicate"), Title: "It is there already", Status: http.StatusConflict,
+			Detail: "Use what is there, ask its owner, or send it again with ?duplicates=accept.", Matches: dup.Matches,
+		}
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),

@@ -6,6 +6,7 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
+	"crmhub/core/edit"
 )
 
 // table is every route there is.
@@ -29,7 +30,7 @@ func (s *server) table() ([]route, error) {
 			route{"GET " + e.path + "/{id}/attachments", e.listAttachments()},
 			route{"POST " + e.path + "/{id}/attachments", e.addAttachment()},
 		)
-		if e.compared() {
+		if edit.Compared(e.kind) {
 			routes = append(routes, route{"POST /duplicates/check-" + strings.TrimPrefix(e.path, "/"), e.checkDuplicates()})
 		}
 		if slices.Contains(duplicate.Mergeable(), e.kind) {

@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 	"crmhub/core/schema"
 	"crmhub/core/upkeep"
 )
@@ -177,7 +178,7 @@ func (s *server) assignCustomers() operation {
 				return answer{}, err
 			}
 			if !c.who.Covers(customers, access.Assign, &owner) {
-				return answer{}, schema.Violations{ownerFault()}
+				return answer{}, schema.Violations{edit.OwnerFault()}
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
 				made, err := s.upkeep.Assign(ctx, tx, c.by(), owner, ids)

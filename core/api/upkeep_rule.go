@@ -210,7 +210,7 @@ func patched[T any](old T, patch map[string]any) (T, error) {
 	if err != nil {
 		return old, fmt.Errorf("write a %T: %w", old, err)
 	}
-	merged, _ := mergePatch(doc, patch).(map[string]any)
+	merged, _ := schema.MergePatch(doc, patch).(map[string]any)
 	return as[T](merged)
 }
 

@@ -126,7 +126,7 @@ func TestLanguageIsKeptAndStaysHere(t *testing.T) {
 	if to := s.post("/language", "language", "zh-CN", "to", "/orders"); to != "/orders" {
 		t.Errorf("sent on to %q", to)
 	}
-	s.get("/").wants(t, 200, `lang="zh-CN"`, "总览")
+	s.get("/").wants(t, 200, `lang="zh-CN"`, "首页")
 	for _, to := range []string{"https://evil.example/", "//evil.example", `/\evil.example`, "javascript:alert(1)", ""} {
 		if got := s.post("/language", "language", "tlh", "to", to); got != "/" {
 			t.Errorf("%q sent on to %q", to, got)

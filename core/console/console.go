@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"crmhub/core/access"
 	"crmhub/core/access/openid"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // Config is what the console works with.
@@ -22,6 +25,7 @@ type Config struct {
 	OpenID      *openid.Provider // nil: nobody signs in elsewhere
 	Connections *connection.Store
 	Jobs        *job.Store
+	Schemas     *schema.Set // of entities: order.v1.json
 	Logger      *slog.Logger
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 }
@@ -30,6 +34,7 @@ type Config struct {
 type Console struct {
 	Config
 	render *renderer
+	editor *edit.Editor
 }
 
 // New parses all pages; an error is a fault of the program.
@@ -38,7 +43,11 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}
-	return &Console{c, r}, nil
+	e, err := edit.New(c.CRM, c.Schemas)
+	if err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	return &Console{c, r, e}, nil
 }
 
 // Handler serves every page of the console.
@@ -63,40 +72,70 @@ func (c *Console) Handler() http.Handler {
 	return c.secure(mux)
 }
 
-// page is what a URL of the console shows or does, and the permission it needs; no resource is for everybody signed in.
+// page is what a URL of the console shows or does, and what it needs.
 type page struct {
-	resource access.Resource
-	action   access.Action
-	serve    func(context.Context, *visit) error
+	needs need
+	serve func(context.Context, *visit) error
 }
 
+// need is a permission of which one action will do; no resource is for everybody signed in.
+type need struct {
+	resource access.Resource
+	actions  []access.Action
+}
+
+func needs(r access.Resource, actions ...access.Action) need { return need{r, actions} }
+
+func (n need) met(who access.Identity) bool {
+	return n.resource == "" || slices.ContainsFunc(n.actions, func(a access.Action) bool { return who.May(n.resource, a) != "" })
+}
+
+// pages are all pages: those of the kinds, which views describe, and those with a line of their own.
 func (c *Console) pages() map[string]page {
-	const customers, orders, invoices = access.Resource(crm.KindCustomer), access.Resource(crm.KindOrder), access.Resource(crm.KindInvoice)
-	return map[string]page{
-		"GET /{$}":                             {"", "", c.overview},
-		"GET /customers":                       {customers, access.Read, c.listCustomers},
-		"GET /customers/{id}":                  {customers, access.Read, c.showCustomer},
-		"GET /orders":                          {orders, access.Read, c.listOrders},
-		"GET /orders/{id}":                     {orders, access.Read, c.showOrder},
-		"GET /invoices":                        {invoices, access.Read, c.listInvoices},
-		"GET /invoices/{id}":                   {invoices, access.Read, c.showInvoice},
-		"GET /sync/connections":                {access.Connections, access.Read, c.listConnections},
-		"GET /sync/connections/{id}":           {access.Connections, access.Read, c.showConnection},
-		"POST /sync/connections/{id}/check":    {access.Connections, access.Update, c.checkConnection},
-		"POST /sync/connections/{id}/status":   {access.Connections, access.Update, c.setConnectionStatus},
-		"GET /sync/jobs":                       {access.Jobs, access.Read, c.listJobs},
-		"POST /sync/jobs/{id}/run":             {access.Jobs, access.Run, c.runJob},
-		"POST /sync/jobs/{id}/status":          {access.Jobs, access.Update, c.setJobStatus},
-		"GET /sync/runs":                       {access.DeadLetters, access.Read, c.listRuns},
-		"GET /sync/runs/{id}":                  {access.DeadLetters, access.Read, c.showRun},
-		"GET /sync/runs/{id}/live":             {access.DeadLetters, access.Read, c.followRun},
-		"POST /sync/runs/{id}/cancel":          {access.Jobs, access.Run, c.cancelRun},
-		"GET /sync/dead-letters":               {access.DeadLetters, access.Read, c.listDeadLetters},
-		"GET /sync/dead-letters/{id}":          {access.DeadLetters, access.Read, c.showDeadLetter},
-		"POST /sync/dead-letters/replay":       {access.DeadLetters, access.Run, c.replayCause},
-		"POST /sync/dead-letters/{id}/replay":  {access.DeadLetters, access.Run, c.replayDeadLetter},
-		"POST /sync/dead-letters/{id}/dismiss": {access.DeadLetters, access.Update, c.dismissDeadLetter},
+	const opportunities = access.Resource(crm.KindOpportunity)
+	everybody := need{}
+	all := map[string]page{
+		"GET /{$}":                             {everybody, c.home},
+		"GET /search":                          {everybody, c.search},
+		"GET /choose/{kind}":                   {everybody, c.choose},
+		"GET /opportunities/board":             {needs(opportunities, access.Read), c.board},
+		"GET /opportunities/{id}/stage":        {needs(opportunities, access.Update), c.showMove},
+		"POST /opportunities/{id}/stage":       {needs(opportunities, access.Update), c.moveStage},
+		"GET /sync":                            {needs(access.Connections, access.Read), c.syncOverview},
+		"GET /sync/connections":                {needs(access.Connections, access.Read), c.listConnections},
+		"GET /sync/connections/{id}":           {needs(access.Connections, access.Read), c.showConnection},
+		"POST /sync/connections/{id}/check":    {needs(access.Connections, access.Update), c.checkConnection},
+		"POST /sync/connections/{id}/status":   {needs(access.Connections, access.Update), c.setConnectionStatus},
+		"GET /sync/jobs":                       {needs(access.Jobs, access.Read), c.listJobs},
+		"POST /sync/jobs/{id}/run":             {needs(access.Jobs, access.Run), c.runJob},
+		"POST /sync/jobs/{id}/status":          {needs(access.Jobs, access.Update), c.setJobStatus},
+		"GET /sync/runs":                       {needs(access.DeadLetters, access.Read), c.listRuns},
+		"GET /sync/runs/{id}":                  {needs(access.DeadLetters, access.Read), c.showRun},
+		"GET /sync/runs/{id}/live":             {needs(access.DeadLetters, access.Read), c.followRun},
+		"POST /sync/runs/{id}/cancel":          {needs(access.Jobs, access.Run), c.cancelRun},
+		"GET /sync/dead-letters":               {needs(access.DeadLetters, access.Read), c.listDeadLetters},
+		"GET /sync/dead-letters/{id}":          {needs(access.DeadLetters, access.Read), c.showDeadLetter},
+		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayCause},
+		"POST /sync/dead-letters/{id}/replay":  {needs(access.DeadLetters, access.Run), c.replayDeadLetter},
+		"POST /sync/dead-letters/{id}/dismiss": {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
 	}
+	for _, k := range crm.Kinds() {
+		w := viewOf(k)
+		at, r := w.path(), w.resource()
+		all["GET "+at] = page{needs(r, access.Read), c.list(w)}
+		all["POST "+at] = page{needs(r, access.Create), c.create(w)}
+		all["POST "+at+"/columns"] = page{needs(r, access.Read), c.chooseColumns(w)}
+		all["GET "+at+"/new"] = page{needs(r, access.Create), c.formNew(w)}
+		all["GET "+at+"/{id}"] = page{needs(r, access.Read), c.record(w)}
+		all["POST "+at+"/{id}"] = page{needs(r, access.Update, access.Assign), c.update(w)}
+		all["GET "+at+"/{id}/edit"] = page{needs(r, access.Update, access.Assign), c.formEdit(w)}
+		all["POST "+at+"/{id}/delete"] = page{needs(r, access.Delete), c.delete(w)}
+		all["POST "+at+"/{id}/restore"] = page{needs(r, access.Delete), c.restore(w)}
+		if crm.Transitions(k) != nil {
+			all["POST "+at+"/{id}/move"] = page{needs(r, edit.MoveActions(k)...), c.move(w)}
+		}
+	}
+	return all
 }
 
 // contentPolicy allows our own files and forms, and nothing inline.

@@ -16,12 +16,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
 	"crmhub/core/access/openid"
 	"crmhub/core/access/openid/openidtest"
 	"crmhub/core/api"
+	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/console"
@@ -31,6 +33,7 @@ import (
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
+	"crmhub/schemas"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
@@ -48,6 +51,7 @@ type site struct {
 	crm         *crm.Store
 	connections *connection.Store
 	jobs        *job.Store
+	sealer      *audit.Sealer
 	server      *httptest.Server
 	browser     *http.Client
 	remoteErr   error // what the remote says when a connection is checked
@@ -90,13 +94,18 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	}}
 	s.connections = &connection.Store{Connectors: connectors, Key: key, Logger: quiet}
 	s.jobs = &job.Store{Connectors: connectors}
+	entities, err := schema.Load(schemas.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, err := console.New(console.Config{
-		DB: s.db, CRM: s.crm, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Logger: quiet,
+		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Logger: quiet,
 		Replay: map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.sealer = audit.NewSealer(audit.SealerConfig{DB: s.db, Key: key, Logger: quiet, Registerer: prometheus.NewRegistry()})
 	s.server = httptest.NewServer(c.Handler())
 	t.Cleanup(s.server.Close)
 	s.browser = s.newBrowser()
@@ -220,7 +229,7 @@ func (s *site) buryOrder(remoteID string) (letter uuid.UUID) {
 // paths are every page, with what there is.
 func (s *site) paths() []string {
 	return []string{
-		"/", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
+		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/sync/jobs", "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/" + s.letter.String(),
 	}

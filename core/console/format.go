@@ -28,16 +28,12 @@ func functions(lang string, words catalogue, assetNames map[string]string) templ
 		"tone":   tone,
 		"amount": formatAmount,
 		"number": func(n int64) string { return group(strconv.FormatInt(n, 10)) },
-		"price":  formatPrice,
-		"qty":    func(d decimal.Decimal) string { return group(d.String()) },
 		"when":   func(v any) (template.HTML, error) { return formatTime(lang, v) },
-		"date":   func(v any) (string, error) { return formatDate(lang, v) },
-		"active": func(current, prefix string) bool {
-			return current == prefix || prefix != "/" && strings.HasPrefix(current, prefix+"/")
-		},
 		"took":   formatDuration,
 		"unpaid": unpaid,
 		"json":   prettyJSON,
+		"icon":   icon,
+		"word":   func(s string) string { return inSentence(lang, s) },
 		"dict":   dict,
 	}
 }
@@ -46,13 +42,13 @@ func functions(lang string, words catalogue, assetNames map[string]string) templ
 func tone(state any) string {
 	value := fmt.Sprint(state)
 	switch {
-	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer"}, value):
+	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "resolved", "responded", "converted", "confirmed"}, value):
 		return "ok"
-	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant"}, value):
+	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant", "high", "in_review", "deferred", "inactive"}, value):
 		return "warn"
-	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled"}, value):
+	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled", "lost", "urgent", "terminated", "bounced", "opted_out"}, value):
 		return "bad"
-	case slices.Contains([]string{"running", "queued", "sending", "pending", "in_progress", "confirmed", "submitted", "issued"}, value):
+	case slices.Contains([]string{"running", "queued", "sending", "pending", "in_progress", "submitted", "issued", "new", "assigned", "started", "planning", "potential", "sent", "opened", "clicked"}, value):
 		return "info"
 	}
 	return "idle"
@@ -60,9 +56,6 @@ func tone(state any) string {
 
 // formatAmount gives 1,234.50 EUR: as many decimals as the currency counts in, thousands grouped as both languages do.
 func formatAmount(d decimal.Decimal, currency string) string {
-	if d.Exponent() == withheld.Exponent() {
-		return "–"
-	}
 	digits, err := money.Digits(currency)
 	if err != nil {
 		return group(d.String()) + " " + currency
@@ -190,4 +183,12 @@ func dict(pairs ...any) (map[string]any, error) {
 		m[key] = pairs[i+1]
 	}
 	return m, nil
+}
+
+// inSentence writes a name as it stands within a sentence: English ones begin small there.
+func inSentence(lang, name string) string {
+	if lang != "en" || name == "" {
+		return name
+	}
+	return strings.ToLower(name[:1]) + name[1:]
 }

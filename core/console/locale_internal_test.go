@@ -13,6 +13,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/link"
+	"crmhub/core/match"
 )
 
 func words(t *testing.T, lang string) catalogue {
@@ -67,7 +68,7 @@ func TestEveryWordIsThereAndUsed(t *testing.T) {
 	for n := range notices {
 		mentioned["notice."+n] = true
 	}
-	for _, page := range []string{"error.closed", "error.forbidden", "error.internal", "error.invalid", "error.not_found"} {
+	for _, page := range []string{"error.closed", "error.forbidden", "error.internal", "error.invalid", "error.not_found", "error.stale"} {
 		mentioned[page+".title"], mentioned[page+".text"] = true, true
 	}
 	for key := range states() {
@@ -76,10 +77,34 @@ func TestEveryWordIsThereAndUsed(t *testing.T) {
 			t.Errorf("no words for %s", key)
 		}
 	}
+	for _, k := range crm.Kinds() {
+		describing(t, en, mentioned, string(k), string(k), crm.Fields(k))
+	}
 	for key := range en {
 		if !mentioned[key] {
 			t.Errorf("nobody says %s", key)
 		}
+	}
+}
+
+// describing marks the words for fields and their values, of which the nearest counts, and misses those that are not there.
+func describing(t *testing.T, words catalogue, mentioned map[string]bool, kind, at string, fields []crm.Field) {
+	t.Helper()
+	first := func(keys ...string) {
+		for _, key := range keys {
+			if words[key] != "" {
+				mentioned[key] = true
+				return
+			}
+		}
+		t.Errorf("no words for any of %v", keys)
+	}
+	for _, f := range fields {
+		first("field."+kind+"."+f.Name, "field."+f.Name)
+		for _, value := range f.Enum {
+			first("choice."+at+"."+f.Name+"."+value, "choice."+kind+"."+f.Name+"."+value, "choice."+f.Name+"."+value)
+		}
+		describing(t, words, mentioned, kind, at+"."+f.Name, f.Fields)
 	}
 }
 
@@ -92,16 +117,28 @@ func states() map[string]bool {
 		}
 	}
 	add("active", "active", "paused")
-	add("address", "bill", "ship", "other")
+
 	add("cause", string(job.BySchedule), string(job.ByHand))
-	add("customer", lifecycles...)
-	add("order", orderStatuses...)
-	add("payment", paymentStatuses...)
-	add("invoice", "draft", "issued", "cancelled", "credited_partial", "credited_full")
-	add("degree", "none", "partial", "full")
+
 	add("direction", string(job.Pull), string(job.Push))
 	for _, k := range crm.Kinds() {
 		add("entity", string(k))
+		all["kinds."+string(k)], all["hint."+string(k)] = true, true
+	}
+	for _, g := range groups() {
+		all["group."+g] = true
+	}
+	for _, kind := range []string{match.USCC, match.TaxID, match.Phone, match.Email, match.Domain, match.Name, match.FullName, match.Person, match.City, "similar_name"} {
+		all["reason."+kind] = true
+	}
+	for _, action := range []string{"created", "updated", "deleted", "restored", "merged", "unmerged"} {
+		all["record.action."+action] = true
+	}
+	for _, rule := range []string{
+		"required", "unique", "format", "enum", "exists", "type", "minimum", "maximum", "scale", "permission", "transition", "immutable",
+		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict",
+	} {
+		all["rule."+rule] = true
 	}
 	for _, s := range []link.State{link.Pending, link.Sending, link.Unknown, link.Linked, link.Parked, link.Waiting, link.Failed} {
 		add("link", string(s))

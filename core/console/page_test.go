@@ -50,10 +50,13 @@ func TestEmptyPagesSayWhatToDoFirst(t *testing.T) {
 	s := newSite(t)
 	s.signIn()
 	for path, hint := range map[string]string{
-		"/":                  "Three steps to begin",
-		"/customers":         "Import a file",
+		"/":                  "Begin here",
+		"/customers":         "import a file",
 		"/orders":            "Orders appear here",
 		"/invoices":          "Invoices come from",
+		"/opportunities":     "your funnel",
+		"/custom-fields":     "Fields of your own",
+		"/sync":              "crmhub connection add",
 		"/sync/connections":  "crmhub connection add",
 		"/sync/jobs":         "Adding a connection",
 		"/sync/runs":         "when a job",
@@ -68,9 +71,10 @@ func TestPagesShowWhatIsThere(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.get("/").wants(t, 200, "4,444.20 EUR", "Our ERP", "Pull · Order")
-	s.get("/customers?q=müller").wants(t, 200, "Müller &amp; Söhne &lt;GmbH&gt;", "Graz · AT")
-	s.get("/customers?status=lead").wants(t, 200, "Nothing matches", `href="/customers"`)
+	s.get("/").wants(t, 200, "Our ERP", "Good day, Ann Lee")
+	s.get("/sync").wants(t, 200, "4,444.20 EUR", "Our ERP", "Pull · Order")
+	s.get("/customers?q=müller").wants(t, 200, "Müller &amp; Söhne &lt;GmbH&gt;", "C1")
+	s.get("/customers?lifecycle=lead").wants(t, 200, "Nothing matches", `href="/customers"`)
 	s.get("/customers/"+s.customer.ID.String()).wants(t, 200, "O-1", "R-1", "Main 1", "Not yet in any other system")
 	s.get("/orders/"+s.order.ID.String()).wants(t, 200, "1,234.50", "3,703.50 EUR", "4,444.20 EUR", "4711", "Our ERP", "the article is blocked", "Release it.")
 	s.get("/invoices/"+s.invoice.ID.String()).wants(t, 200, "20 Nov 2026", "/orders/"+s.order.ID.String())
@@ -88,7 +92,7 @@ func TestListsTurnPages(t *testing.T) {
 			select gen_random_uuid(), 'N' || n, 'Customer ' || n, 'company', 'lead', 'EUR', 1, 'crm', now(), 'system', now(), 'system' from generate_series(1, 120) n`)
 		return err
 	})
-	seen, path := 0, "/customers?status=lead"
+	seen, path := 0, "/customers?lifecycle=lead"
 	next := regexp.MustCompile(`href="([^"]+)" rel="next"`)
 	for pages := 0; path != ""; pages++ {
 		a := s.get(path)
@@ -135,9 +139,9 @@ func TestListsAreSortedByTheirHeadings(t *testing.T) {
 			select gen_random_uuid(), n, n, 'company', 'lead', 'EUR', 1, 'crm', now(), 'system', now(), 'system' from unnest('{b,c,a}'::text[]) n`)
 		return err
 	})
-	page := s.get("/customers?status=lead&sort=name")
-	page.wants(t, 200, `<th aria-sort="ascending"><a href="/customers?sort=-name&amp;status=lead">`, `name="sort" value="name"`)
-	for path, want := range map[string]string{"/customers?status=lead&sort=name": "a b c", "/customers?status=lead&sort=-code": "c b a"} {
+	page := s.get("/customers?lifecycle=lead&sort=name")
+	page.wants(t, 200, `<th aria-sort="ascending"><a href="/customers?lifecycle=lead&amp;sort=-name">`, `name="sort" value="name"`)
+	for path, want := range map[string]string{"/customers?lifecycle=lead&sort=name": "a b c", "/customers?lifecycle=lead&sort=-code": "c b a"} {
 		var names []string
 		for _, m := range regexp.MustCompile(`<td><a href="/customers/[^"]+">([^<]+)`).FindAllStringSubmatch(s.get(path).body, -1) {
 			names = append(names, m[1])

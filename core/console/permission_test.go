@@ -59,7 +59,7 @@ func TestPagesShowWhatTheVisitorMaySee(t *testing.T) {
 		"/":                                    {`href="/customers"`, `href="/orders"`},
 		"/customers":                           {"Müller"},
 		"/customers/" + s.customer.ID.String(): {"*****1234", "O-1"},
-		"/orders":                              {"O-1", `<td class="num">–</td>`},
+		"/orders":                              {"O-1"},
 		"/orders/" + s.order.ID.String():       {"O-1", "Our ERP"},
 		"/invoices":                            {"No invoices"},
 	} {

@@ -29,6 +29,7 @@ var languages = []string{"en", "zh-CN"} //nolint:gochecknoglobals // a constant 
 // renderer holds every page in every language, parsed once.
 type renderer struct {
 	pages  map[string]map[string]*template.Template // language → page
+	words  map[string]catalogue                     // by language
 	assets map[string]asset                         // by fingerprinted name
 }
 
@@ -53,7 +54,7 @@ func (c catalogue) text(key string, args ...any) string {
 }
 
 func newRenderer() (*renderer, error) {
-	r := &renderer{pages: map[string]map[string]*template.Template{}, assets: map[string]asset{}}
+	r := &renderer{pages: map[string]map[string]*template.Template{}, words: map[string]catalogue{}, assets: map[string]asset{}}
 	names, err := r.loadAssets()
 	if err != nil {
 		return nil, err
@@ -67,6 +68,7 @@ func newRenderer() (*renderer, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.words[lang] = words
 		r.pages[lang] = map[string]*template.Template{}
 		for _, file := range files {
 			name := strings.TrimSuffix(path.Base(file), ".html")

@@ -15,6 +15,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/schema"
 )
@@ -26,6 +27,8 @@ type visit struct {
 	r       *http.Request
 	lang    string
 	who     access.Identity
+	here    string // the path of the page shown, where that is not the request's
+	known   *names // see everybody
 }
 
 // frame is what the layout needs around a page's own data.
@@ -33,9 +36,12 @@ type frame struct {
 	Path   string
 	Here   string // path and query, to come back to
 	User   string // "" where nobody is signed in
+	Text   string // what was searched for
 	Notice string // a key of the catalogue, "" for none
 	Tone   string // of the notice
 	Data   any
+
+	Sections []section // of the navigation
 
 	who access.Identity
 }
@@ -51,8 +57,8 @@ func (c *Console) page(p page) http.Handler {
 			http.Redirect(w, r, loginURL(r), http.StatusSeeOther)
 			return
 		}
-		v := &visit{c, w, r, languageOf(r, who.Locale), who}
-		if err == nil && p.resource != "" && v.who.May(p.resource, p.action) == "" {
+		v := &visit{console: c, w: w, r: r, lang: languageOf(r, who.Locale), who: who}
+		if err == nil && !p.needs.met(v.who) {
 			err = errForbidden
 		}
 		if err == nil {
@@ -84,9 +90,13 @@ func (v *visit) show(name string, data any) error { return v.write(http.StatusOK
 func (v *visit) write(status int, name string, data any) error {
 	q := v.r.URL.Query()
 	f := frame{Path: v.r.URL.Path, User: v.who.Name, Data: data, who: v.who}
-	if v.r.Method == http.MethodPost {
+	switch {
+	case v.here != "":
+		f.Path = v.here
+	case v.r.Method == http.MethodPost:
 		f.Path = path.Dir(f.Path) // the page that the action is on
 	}
+	f.Sections = navigate(v.who, f.Path)
 	if tone, ok := notices[q.Get("done")]; ok {
 		f.Notice, f.Tone = "notice."+q.Get("done"), tone
 	}
@@ -111,6 +121,7 @@ func (c *Console) write(w http.ResponseWriter, lang string, status int, name str
 var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"queued": "ok", "cancelled": "ok", "cancelling": "ok", "run_ended": "info",
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
+	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok",
 	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok",
 }
 
@@ -148,13 +159,16 @@ func (v *visit) fail(err error) {
 	}
 	status, key := http.StatusInternalServerError, "error.internal"
 	var invalid schema.Violations
+	var not *edit.ForbiddenError
 	switch {
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
-	case errors.Is(err, errForbidden):
+	case errors.Is(err, errForbidden), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
 	case errors.Is(err, errClosed), errors.Is(err, connection.ErrStale):
 		status, key = http.StatusConflict, "error.closed"
+	case errors.Is(err, crm.ErrStale):
+		status, key = http.StatusConflict, "error.stale"
 	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
@@ -163,4 +177,15 @@ func (v *visit) fail(err error) {
 	if err := v.write(status, "error", key); err != nil {
 		http.Error(v.w, http.StatusText(status), status)
 	}
+}
+
+// showPart writes a part of a page, for the script.
+func (v *visit) showPart(name, part string, data any) error {
+	b, err := v.console.render.render(v.lang, name, part, data)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = v.w.Write(b) // the browser may have gone
+	return nil
 }

@@ -37,6 +37,24 @@ type Condition struct {
 	Value any // a string as in JSON; []string for OpIn; "true" or "false" for OpNull
 }
 
+// ParseCondition reads a condition as addresses write it: a field's name, with an operator in brackets if it is not equality,
+// and a value, of which in takes several separated by commas. Whether there is such a field, List says.
+func ParseCondition(name, value string) (c Condition, ok bool) {
+	field, rest, bracket := strings.Cut(name, "[")
+	c = Condition{Field: field, Op: OpEqual, Value: value}
+	if bracket {
+		op, ok := strings.CutSuffix(rest, "]")
+		if !ok {
+			return c, false
+		}
+		c.Op = Op(op)
+	}
+	if c.Op == OpIn {
+		c.Value = strings.Split(value, ",")
+	}
+	return c, field != ""
+}
+
 // Op is how a [Condition] compares.
 type Op string
 

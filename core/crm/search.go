@@ -87,6 +87,9 @@ func (l *listing) ranked(text string, limit int) string {
 // folded is a column as [search.Fold] has it, but for accents.
 func folded(column string) string { return "lower(normalize(coalesce(" + column + ", ''), nfkc))" }
 
+// TitleField is the field by which people know an entity of a kind: its name, else its number. [Hit] and [Store.Titles] show it.
+func TitleField(k Kind) string { return tableNames(k).title() }
+
 // title is the column by which people know an entity.
 func (t table) title() string {
 	if slices.Contains(t.search, "name") {

@@ -127,6 +127,23 @@ func OfEntity(ctx context.Context, tx pgx.Tx, entity string, id uuid.UUID) ([]Li
 	return links, nil
 }
 
+// OfEntities returns the links of several entities of a kind on all connections, by entity.
+func OfEntities(ctx context.Context, tx pgx.Tx, entity string, ids []uuid.UUID) (map[uuid.UUID][]Link, error) {
+	rows, err := tx.Query(ctx, "select "+columns+" from links l where l.entity = $1 and l.entity_id = any($2) order by l.connection_id", entity, ids)
+	if err != nil {
+		return nil, fmt.Errorf("links of %d %s: %w", len(ids), entity, err)
+	}
+	links, err := pgx.CollectRows(rows, scanLink)
+	if err != nil {
+		return nil, fmt.Errorf("links of %d %s: %w", len(ids), entity, err)
+	}
+	of := make(map[uuid.UUID][]Link, len(ids))
+	for _, l := range links {
+		of[l.EntityID] = append(of[l.EntityID], l)
+	}
+	return of, nil
+}
+
 // Filter narrows a list of links; zero fields do not.
 type Filter struct {
 	Connection uuid.UUID

@@ -1,21 +1,21 @@
 // Everything here is a comfort: each page works without it.
-//
+"use strict";
+
 // Live parts: <div data-live="/url"> is filled with the fragments the server sends, until it says "done";
 // then the page is loaded anew, as what can be done on it has changed.
 // Without this script the page shows the state at load and its Refresh link does the rest.
-"use strict";
-
-for (const part of document.querySelectorAll("[data-live]")) {
+function follow(part) {
   const events = new EventSource(part.dataset.live);
   events.addEventListener("fragment", (e) => { part.innerHTML = e.data; localize(part); });
   events.addEventListener("done", () => { events.close(); location.replace(location.pathname); });
 }
 
-// Instants are shown in the reader's own time zone.
+// Instants are shown in the reader's own time zone, which the server is told for the times in forms.
 // Chinese pages write days as 2026-11-23, as Swedish does and "zh-CN" itself does not.
 const instants = document.documentElement.lang === "en"
   ? new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" })
   : new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "short" });
+document.cookie = "crmhub_zone=" + encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone) + ";path=/;max-age=31536000;samesite=lax";
 
 function localize(root) {
   for (const time of root.querySelectorAll("time")) {
@@ -23,9 +23,152 @@ function localize(root) {
     time.textContent = instants.format(new Date(time.dateTime));
   }
 }
-localize(document);
 
-// Forms marked data-submit-on-change are sent when a choice is made.
-for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
-  form.addEventListener("change", () => form.requestSubmit());
+// swap sends a form and puts the page that answers in the place of this one, without loading all of it.
+async function swap(form, button) {
+  const body = new URLSearchParams(new FormData(form, button));
+  const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
+  if (!answer) { form.removeAttribute("data-swap"); form.requestSubmit(button); return; }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const main = page.getElementById("main"), here = document.getElementById("main");
+  if (!main || !page.querySelector(".frame")) { location.reload(); return; }
+  const focused = document.activeElement?.id, board = here.querySelector(".board")?.scrollLeft;
+  here.replaceChildren(...main.childNodes);
+  document.title = page.title;
+  if (answer.redirected) history.pushState(null, "", answer.url);
+  begin(here);
+  if (board) here.querySelector(".board")?.scrollTo(board, 0);
+  const fault = here.querySelector("[aria-invalid=true]");
+  const added = button?.value?.startsWith("add:") && here.querySelector(`input[name="${button.value.slice(4)}~list"]`)?.closest("fieldset")?.querySelector("tbody tr:last-child input:not([type=hidden])");
+  const alert = here.querySelector("[role=alert]");
+  if (alert) { alert.tabIndex = -1; alert.scrollIntoView({ block: "center" }); }
+  (added || fault || alert || (focused && document.getElementById(focused)) || (answer.redirected ? here : null))?.focus({ preventScroll: answer.redirected });
+  if (answer.redirected && !board) window.scrollTo(0, 0);
 }
+
+// A list of things found below an input: arrows move in it, Escape closes it.
+function suggest(input, box, ask, options) {
+  let asked = 0, wait;
+  const items = () => [...box.querySelectorAll(options)];
+  const close = () => { box.hidden = true; input.setAttribute("aria-expanded", "false"); };
+  input.addEventListener("input", () => {
+    clearTimeout(wait);
+    const text = input.value.trim();
+    if (!text) { close(); return; }
+    wait = setTimeout(async () => {
+      const mine = ++asked;
+      const answer = await fetch(ask(text)).catch(() => null);
+      if (!answer?.ok || mine !== asked || !input.value.trim()) return;
+      box.innerHTML = await answer.text();
+      box.hidden = false;
+      input.setAttribute("aria-expanded", "true");
+    }, 120);
+  });
+  input.closest("form, .refer").addEventListener("keydown", (e) => {
+    if (box.hidden) return;
+    const all = items(), at = all.indexOf(document.activeElement);
+    if (e.key === "Escape") { close(); input.focus(); }
+    else if (e.key === "ArrowDown") { all[Math.min(at + 1, all.length - 1)]?.focus(); }
+    else if (e.key === "ArrowUp") { at > 0 ? all[at - 1].focus() : input.focus(); }
+    else return;
+    e.preventDefault();
+    e.stopPropagation();
+  });
+  box.parentElement.addEventListener("focusout", (e) => { if (!box.parentElement.contains(e.relatedTarget)) close(); });
+  return close;
+}
+
+// References: what is chosen sets the id beside the text.
+function refer(part) {
+  const input = part.querySelector("input[role=combobox]");
+  if (!input) return;
+  const [id, was] = part.querySelectorAll("input[type=hidden]");
+  const box = document.createElement("div");
+  box.className = "hits";
+  box.id = input.id + "-hits";
+  box.hidden = true;
+  box.setAttribute("role", "listbox");
+  input.setAttribute("aria-controls", box.id);
+  part.append(box);
+  const close = suggest(input, box, (text) => part.dataset.refer + "?q=" + encodeURIComponent(text), "[role=option]");
+  box.addEventListener("click", (e) => {
+    const chosen = e.target.closest("[role=option]");
+    if (!chosen) return;
+    id.value = chosen.dataset.id;
+    input.value = was.value = chosen.dataset.title;
+    close();
+    input.focus();
+    const form = part.closest("form[data-swap]"); // a product completes its line
+    if (form && input.name.startsWith("lines.")) send(form, "find");
+  });
+}
+
+function send(form, action) {
+  const button = document.createElement("button");
+  button.name = "do";
+  button.value = action;
+  button.hidden = true;
+  form.append(button);
+  swap(form, button);
+}
+
+// Boards: a card dropped on a lane presses the button that its menu has for that lane.
+function board(part) {
+  let dragged;
+  for (const card of part.querySelectorAll("[data-card]")) {
+    card.draggable = true;
+    card.addEventListener("dragstart", (e) => { dragged = card; e.dataTransfer.effectAllowed = "move"; card.classList.add("dragged"); });
+    card.addEventListener("dragend", () => card.classList.remove("dragged"));
+  }
+  for (const lane of part.querySelectorAll("[data-stage]")) {
+    lane.addEventListener("dragover", (e) => { if (dragged && !lane.contains(dragged)) { e.preventDefault(); lane.classList.add("over"); } });
+    lane.addEventListener("dragleave", (e) => { if (!lane.contains(e.relatedTarget)) lane.classList.remove("over"); });
+    lane.addEventListener("drop", (e) => {
+      e.preventDefault();
+      lane.classList.remove("over");
+      const button = [...dragged.querySelectorAll("button[name=stage]")].find((b) => b.value === lane.dataset.stage);
+      if (button) { lane.querySelector(".cards").prepend(dragged); swap(button.form, button); }
+    });
+  }
+}
+
+// Whatever is new on the page is made comfortable.
+function begin(root) {
+  localize(root);
+  root.querySelectorAll("[data-live]").forEach(follow);
+  root.querySelectorAll("[data-refer]").forEach(refer);
+  root.querySelectorAll("[data-board]").forEach(board);
+  // Forms marked data-submit-on-change are sent when a choice is made.
+  for (const form of root.querySelectorAll("form[data-submit-on-change]")) {
+    form.addEventListener("change", (e) => { if (e.target.type !== "search") form.requestSubmit(); });
+    form.addEventListener("submit", () => { for (const field of form.elements) if (field.name && !field.value) field.disabled = true; });
+  }
+  for (const form of root.querySelectorAll("form[data-swap]")) {
+    form.addEventListener("submit", (e) => {
+      if (!form.hasAttribute("data-swap")) return;
+      e.preventDefault();
+      swap(form, e.submitter);
+    });
+  }
+}
+begin(document);
+addEventListener("popstate", () => location.reload());
+
+// Folded panels close when something else is clicked, and by Escape.
+document.addEventListener("click", (e) => {
+  for (const fold of document.querySelectorAll("details.fold[open]")) if (!fold.contains(e.target)) fold.open = false;
+});
+
+// The quick search, and the keys that lead there.
+const quick = document.getElementById("quick");
+if (quick) {
+  suggest(quick, quick.form.querySelector(".hits"), (text) => "/search?part=hits&q=" + encodeURIComponent(text), ".hit");
+}
+addEventListener("keydown", (e) => {
+  const typing = e.target.closest?.("input, textarea, select");
+  if ((e.key === "k" && (e.ctrlKey || e.metaKey)) || (e.key === "/" && !typing)) { e.preventDefault(); quick?.select(); quick?.focus(); }
+  else if (e.key === "Escape") {
+    const fold = document.querySelector("details.fold[open]");
+    if (fold) { fold.open = false; fold.querySelector("summary").focus(); }
+  }
+});

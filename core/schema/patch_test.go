@@ -1,10 +1,12 @@
-package api
+package schema_test
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"crmhub/core/schema"
 )
 
 // The examples of RFC 7396, appendix A.
@@ -27,7 +29,7 @@ func TestMergePatchDoesWhatTheRFCShows(t *testing.T) {
 		{`[1,2]`, `{"a":"b","c":null}`, `{"a":"b"}`},
 		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
 	} {
-		if d := cmp.Diff(parse(t, tc[2]), mergePatch(parse(t, tc[0]), parse(t, tc[1]))); d != "" {
+		if d := cmp.Diff(parse(t, tc[2]), schema.MergePatch(parse(t, tc[0]), parse(t, tc[1]))); d != "" {
 			t.Errorf("%s + %s: %s", tc[0], tc[1], d)
 		}
 	}
@@ -42,11 +44,11 @@ func FuzzMergePatch(f *testing.F) {
 			return
 		}
 		before := text(t, x)
-		once := mergePatch(x, p)
+		once := schema.MergePatch(x, p)
 		if text(t, x) != before {
 			t.Errorf("the target was changed from %s to %s", before, text(t, x))
 		}
-		if d := cmp.Diff(once, mergePatch(once, p)); d != "" {
+		if d := cmp.Diff(once, schema.MergePatch(once, p)); d != "" {
 			t.Errorf("applying %s twice to %s differs from once: %s", patch, target, d)
 		}
 	})

@@ -1,11 +1,11 @@
-package api
+package schema
 
 import "maps"
 
-// mergePatch applies a JSON merge patch (RFC 7396) to a document and returns the result: null removes a member,
+// MergePatch applies a JSON merge patch (RFC 7396) to a document and returns the result: null removes a member,
 // an object is merged member by member, anything else replaces. Neither argument is changed, but the result
 // shares their parts.
-func mergePatch(target, patch any) any {
+func MergePatch(target, patch any) any {
 	members, ok := patch.(map[string]any)
 	if !ok {
 		return patch
@@ -18,7 +18,7 @@ func mergePatch(target, patch any) any {
 			delete(merged, name)
 			continue
 		}
-		merged[name] = mergePatch(merged[name], value)
+		merged[name] = MergePatch(merged[name], value)
 	}
 	return merged
 }

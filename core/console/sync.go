@@ -11,7 +11,7 @@ import (
 	"crmhub/core/job"
 )
 
-// total is a tile of the overview: how many there are, and their sums.
+// total is a tile of the sync overview: how many there are, and their sums.
 type total struct {
 	Label string
 	Link  string // "" where no page lists them
@@ -19,7 +19,7 @@ type total struct {
 	Sums  []crm.Total
 }
 
-type overviewPage struct {
+type syncPage struct {
 	Totals      []total
 	Waiting     int64           // open dead letters
 	DeadLetters []deadLetterRow // the newest of them
@@ -28,7 +28,7 @@ type overviewPage struct {
 }
 
 // Begun reports whether the hub holds anything yet.
-func (p overviewPage) Begun() bool {
+func (p syncPage) Begun() bool {
 	for _, t := range p.Totals {
 		if t.Count > 0 {
 			return true
@@ -37,8 +37,8 @@ func (p overviewPage) Begun() bool {
 	return len(p.Connections) > 0
 }
 
-func (c *Console) overview(ctx context.Context, v *visit) error {
-	var p overviewPage
+func (c *Console) syncOverview(ctx context.Context, v *visit) error {
+	var p syncPage
 	err := v.as(ctx, func(tx pgx.Tx) (err error) {
 		if p.Totals, err = v.totals(ctx, tx); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (c *Console) overview(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show("overview", p)
+	return v.show("sync", p)
 }
 
 // totals are the tiles of what the visitor may see.
@@ -67,7 +67,7 @@ func (v *visit) totals(ctx context.Context, tx pgx.Tx) ([]total, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, total{Label: "nav.customers", Link: "/customers", Count: customers})
+		all = append(all, total{Label: "kinds.customer", Link: "/customers", Count: customers})
 	}
 	sums, err := v.console.CRM.Totals(ctx, tx)
 	if err != nil {
@@ -77,9 +77,9 @@ func (v *visit) totals(ctx context.Context, tx pgx.Tx) ([]total, error) {
 		kind              crm.Kind
 		label, to, amount string
 	}{
-		{crm.KindOrder, "nav.orders", "/orders", "total"},
-		{crm.KindInvoice, "nav.invoices", "/invoices", "total"},
-		{crm.KindPayment, "overview.payments", "", "amount"},
+		{crm.KindOrder, "kinds.order", "/orders", "total"},
+		{crm.KindInvoice, "kinds.invoice", "/invoices", "total"},
+		{crm.KindPayment, "kinds.payment", "/payments", "amount"},
 	} {
 		r := access.Resource(t.kind)
 		if v.who.May(r, access.Read) == "" {
@@ -95,7 +95,7 @@ func (v *visit) totals(ctx context.Context, tx pgx.Tx) ([]total, error) {
 }
 
 // lately fills in what waits for a person and what ran.
-func (c *Console) lately(ctx context.Context, tx pgx.Tx, p *overviewPage) (err error) {
+func (c *Console) lately(ctx context.Context, tx pgx.Tx, p *syncPage) (err error) {
 	if p.Waiting, err = job.CountOpen(ctx, tx); err != nil {
 		return err
 	}

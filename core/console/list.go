@@ -1,0 +1,323 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+)
+
+const pageSize = 50
+
+// newestChange is the order that the database keeps an index for; it is what a list begins with.
+const newestChange = "-updated_at"
+
+// listPage is the data of a page that lists records. Its address says all that it was asked for: a filter is a field's name,
+// with an operator in brackets if it is not equality, as the API writes it.
+type listPage struct {
+	View    view
+	Grid    grid
+	Text    string
+	Sort    string // a field, with "-" before it from the highest down
+	Filters []filter
+	Ranges  []dateRange
+	Chips   []chip // filters that no control stands for
+	Choices []columnChoice
+	First   string // URL of the first page, "" on it
+	Next    string // URL of the next page, "" on the last
+	Bin     bool   // it shows what was deleted
+	BinURL  string // where that is, "" if the visitor may not delete
+
+	asked url.Values
+}
+
+// filter is a control for a field.
+type filter struct {
+	Name, Label, Now string
+	Options          []option
+}
+
+// option is one of the values that a control offers.
+type option struct {
+	Value, Label string
+	Chosen       bool
+}
+
+// dateRange are the controls for a day from, and a day to.
+type dateRange struct {
+	Label          string
+	From, To       string // names
+	FromNow, ToNow string
+}
+
+// chip is a filter that can be taken away.
+type chip struct{ Label, Name, Value, Without string }
+
+type columnChoice struct {
+	Name, Label string
+	Shown       bool
+}
+
+// Path is where the list is.
+func (l *listPage) Path() string { return l.View.path() }
+
+// Filtered reports whether the list may be empty only because of what was asked for.
+func (l *listPage) Filtered() bool { return l.Text != "" || l.conditions() > 0 }
+
+// conditions is how many filters were asked for.
+func (l *listPage) conditions() int {
+	n := 0
+	for name := range l.asked {
+		if name != "q" && name != "sort" && name != "after" && name != "done" && name != binFilter {
+			n++
+		}
+	}
+	return n
+}
+
+// Narrowed reports whether a filter is on that is folded away.
+func (l *listPage) Narrowed() bool {
+	return len(l.Chips) > 0 || slices.ContainsFunc(l.Ranges, func(r dateRange) bool { return r.FromNow != "" || r.ToNow != "" })
+}
+
+func (l *listPage) sortURL(field string) string {
+	if l.Sort == field {
+		field = "-" + field
+	}
+	return l.with("sort", field)
+}
+
+// with is the list with another value for a parameter, from its first page on.
+func (l *listPage) with(name, value string) string {
+	q := maps.Clone(l.asked)
+	q.Del("after")
+	q.Set(name, value)
+	if value == "" || name == "sort" && value == newestChange {
+		q.Del(name)
+	}
+	if len(q) == 0 {
+		return l.Path()
+	}
+	return l.Path() + "?" + q.Encode()
+}
+
+// binFilter asks for what was deleted.
+const binFilter = "deleted_at[null]"
+
+// list shows the records of a kind that the address asks for.
+func (c *Console) list(w view) func(context.Context, *visit) error {
+	return func(ctx context.Context, v *visit) error {
+		l := listPage{View: w, asked: url.Values{}}
+		for name, values := range v.r.URL.Query() {
+			if values[0] != "" && name != "done" {
+				l.asked.Set(name, values[0])
+			}
+		}
+		l.Text, l.Sort, l.Bin = strings.TrimSpace(l.asked.Get("q")), cmp.Or(l.asked.Get("sort"), newestChange), l.asked.Get(binFilter) == "false"
+		err := v.as(ctx, func(tx pgx.Tx) error { return v.fillList(ctx, tx, &l) })
+		if err != nil {
+			return err
+		}
+		return v.show("list", &l)
+	}
+}
+
+func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
+	fields, err := v.fields(ctx, tx, l.View.kind)
+	if err != nil {
+		return err
+	}
+	q := crm.Query{Text: l.Text, After: l.asked.Get("after"), Limit: pageSize}
+	field, desc := strings.CutPrefix(l.Sort, "-")
+	q.Sort = []crm.Sort{{Field: field, Desc: desc}}
+	if q.Filter, err = v.conditions(l.asked, fields); err != nil {
+		return err
+	}
+	shown := v.shownColumns(l.View)
+	var next string
+	if l.Grid, next, err = v.grid(ctx, tx, l.View.kind, q, shown); err != nil {
+		return err
+	}
+	l.Grid.list = l
+	if q.After != "" {
+		l.First = l.with("after", "")
+	}
+	if next != "" {
+		l.Next = l.with("after", next)
+	}
+	known, err := v.everybody(ctx, tx)
+	if err != nil {
+		return err
+	}
+	l.controls(v, fields, known.persons)
+	l.Choices = chooseColumns(fields, shown)
+	if v.who.May(l.View.resource(), access.Delete) != "" && !v.who.Hides(l.View.resource(), "deleted_at") {
+		l.BinURL = l.Path() + "?" + url.Values{binFilter: {"false"}}.Encode()
+	}
+	if v.who.May(l.View.resource(), access.Create) != "" {
+		l.Grid.New = l.Path() + "/new"
+	}
+	return nil
+}
+
+// conditions reads what the address filters by. Owners may be "me" and "none", days stand for instants too.
+func (v *visit) conditions(asked url.Values, fields []field) ([]crm.Condition, error) {
+	var all []crm.Condition
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if name == "q" || name == "sort" || name == "after" {
+			continue
+		}
+		c, ok := crm.ParseCondition(name, asked.Get(name))
+		if !ok {
+			return nil, errAddress
+		}
+		i := slices.IndexFunc(fields, func(f field) bool { return f.Name == c.Field })
+		switch {
+		case c.Value == "me" && i >= 0 && fields[i].Refers == user:
+			c.Value = v.who.UserID.String()
+		case c.Value == "none" && i >= 0 && fields[i].Refers != "":
+			c.Op, c.Value = crm.OpNull, "true"
+		case i >= 0 && fields[i].Type == "instant":
+			c = v.dayAsInstant(c)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// dayAsInstant makes the beginning of a day in the visitor's zone of it, or with "le" its end.
+func (v *visit) dayAsInstant(c crm.Condition) crm.Condition {
+	s, _ := c.Value.(string)
+	day, err := time.ParseInLocation(time.DateOnly, s, v.zone())
+	if err != nil {
+		return c
+	}
+	if c.Op == crm.OpLessEqual {
+		c.Op, day = crm.OpLess, day.AddDate(0, 0, 1)
+	}
+	c.Value = day.UTC().Format(time.RFC3339)
+	return c
+}
+
+// controls makes the list's controls of its view, and chips of what else was asked for.
+func (l *listPage) controls(v *visit, fields []field, people []access.Person) {
+	stands := map[string]bool{"q": true, "sort": true, "after": true, binFilter: true}
+	for _, f := range fields {
+		if v.who.Hides(l.View.resource(), f.Name) {
+			continue
+		}
+		if slices.Contains(l.View.filters, f.Name) || f.custom() && len(f.Enum) > 0 {
+			now := l.asked.Get(f.Name)
+			stands[f.Name] = true
+			l.Filters = append(l.Filters, filter{f.Name, f.label, now, v.filterOptions(f, now, people)})
+		}
+		if f.Type == "date" || f.Type == "instant" && slices.Contains(l.View.columns, f.Name) {
+			r := dateRange{Label: f.label, From: f.Name + "[ge]", To: f.Name + "[le]"}
+			r.FromNow, r.ToNow = l.asked.Get(r.From), l.asked.Get(r.To)
+			stands[r.From], stands[r.To] = true, true
+			l.Ranges = append(l.Ranges, r)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.asked)) {
+		if stands[name] {
+			continue
+		}
+		c, _ := crm.ParseCondition(name, l.asked.Get(name))
+		label := name
+		if i := slices.IndexFunc(fields, func(f field) bool { return f.Name == c.Field }); i >= 0 {
+			label = fields[i].label
+			if op := v.say("choice.op." + string(c.Op)); c.Op != crm.OpEqual {
+				label += " " + op
+			}
+			if fields[i].Refers == "" {
+				label += ": " + l.asked.Get(name)
+			}
+		}
+		l.Chips = append(l.Chips, chip{label, name, l.asked.Get(name), l.with(name, "")})
+	}
+}
+
+func (v *visit) filterOptions(f field, now string, people []access.Person) []option {
+	options := []option{{"", v.say("list.any", f.label), now == ""}}
+	switch {
+	case f.Refers == user:
+		options = append(options, option{"me", f.label + ": " + v.say("list.mine"), now == "me"}, option{"none", f.label + ": " + v.say("list.nobody"), now == "none"})
+		for _, p := range people {
+			if id := p.ID.String(); !p.Disabled || id == now {
+				options = append(options, option{id, p.Name, id == now})
+			}
+		}
+	case f.Type == "boolean":
+		for _, b := range []string{"true", "false"} {
+			word := map[string]string{"true": "yes", "false": "no"}[b]
+			options = append(options, option{b, f.label + ": " + v.say(word), now == b})
+		}
+	default:
+		for _, value := range f.Enum {
+			options = append(options, option{value, v.word(f, value), now == value})
+		}
+	}
+	return options
+}
+
+// columnsCookie keeps which columns the reader chose for a kind.
+func columnsCookie(w view) string { return "crmhub_columns_" + string(w.kind) }
+
+func (v *visit) shownColumns(w view) []string {
+	if kept, err := v.r.Cookie(columnsCookie(w)); err == nil && kept.Value != "" {
+		return strings.Split(kept.Value, "/")
+	}
+	return w.columns
+}
+
+func chooseColumns(fields []field, shown []string) []columnChoice {
+	var choices []columnChoice
+	for _, f := range fields {
+		if f.Type != "list" && f.Type != "document" && f.Type != "object" && f.Name != "id" {
+			choices = append(choices, columnChoice{f.Name, f.label, slices.Contains(shown, f.Name)})
+		}
+	}
+	return choices
+}
+
+// chooseColumns keeps the columns that the reader chose, in the order that they have by default.
+func (c *Console) chooseColumns(w view) func(context.Context, *visit) error {
+	return func(_ context.Context, v *visit) error {
+		if err := v.r.ParseForm(); err != nil {
+			return errAddress
+		}
+		chosen := v.r.Form["column"]
+		ordered := slices.DeleteFunc(slices.Clone(w.columns), func(name string) bool { return !slices.Contains(chosen, name) })
+		for _, name := range chosen {
+			if !slices.Contains(ordered, name) && validColumn(name) {
+				ordered = append(ordered, name)
+			}
+		}
+		life := 365 * 24 * time.Hour
+		if len(ordered) == 0 || v.r.Form.Has("reset") {
+			life = -time.Second
+		}
+		http.SetCookie(v.w, cookie(v.r, columnsCookie(w), strings.Join(ordered, "/"), life))
+		http.Redirect(v.w, v.r, ownPath(v.r.PostFormValue("to")), http.StatusSeeOther)
+		return nil
+	}
+}
+
+// validColumn reports whether a cookie may carry the name: no field has other letters.
+func validColumn(name string) bool {
+	return name != "" && len(name) < 80 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_.") == ""
+}
+
+// listSearch is a kind's list with a text to search for.
+func listSearch(k crm.Kind, text string) string {
+	return pathOf(k) + "?" + url.Values{"q": {text}}.Encode()
+}

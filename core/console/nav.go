@@ -1,0 +1,76 @@
+package console
+
+import (
+	"strings"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+)
+
+// section is a group of pages in the navigation.
+type section struct {
+	Key   string // of its title in the catalogue
+	Items []entry
+	Open  bool // its items are shown; the others' are folded away
+}
+
+// entry leads to a page.
+type entry struct {
+	Key      string // of its words in the catalogue
+	To       string
+	Icon     string
+	Current  bool
+	resource access.Resource // "" for everybody signed in
+	action   access.Action
+}
+
+// navigation is every page that the navigation leads to; a new page adds a line here.
+func navigation() []section {
+	kinds := func(of ...crm.Kind) []entry {
+		entries := make([]entry, len(of))
+		for i, k := range of {
+			w := viewOf(k)
+			entries[i] = entry{Key: "kinds." + string(k), To: w.path(), Icon: w.icon, resource: w.resource(), action: access.Read}
+		}
+		return entries
+	}
+	return []section{
+		{Key: "nav.work", Open: true, Items: append([]entry{{Key: "nav.home", To: "/", Icon: "home"}}, kinds(
+			crm.KindCustomer, crm.KindContact, crm.KindOpportunity, crm.KindOrder, crm.KindContract, crm.KindInvoice, crm.KindPayment,
+			crm.KindProduct, crm.KindCampaign, crm.KindSegment, crm.KindTicket, crm.KindFeedback, crm.KindActivity, crm.KindTask,
+		)...)},
+		{Key: "nav.sync", Open: true, Items: []entry{
+			{Key: "nav.sync_overview", To: "/sync", Icon: "flow", resource: access.Connections, action: access.Read},
+			{Key: "nav.connections", To: "/sync/connections", Icon: "plug", resource: access.Connections, action: access.Read},
+			{Key: "nav.jobs", To: "/sync/jobs", Icon: "clock", resource: access.Jobs, action: access.Read},
+			{Key: "nav.runs", To: "/sync/runs", Icon: "play", resource: access.DeadLetters, action: access.Read},
+			{Key: "nav.dead_letters", To: "/sync/dead-letters", Icon: "letter", resource: access.DeadLetters, action: access.Read},
+		}},
+		{Key: "nav.admin", Items: kinds(crm.KindPipeline, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField)},
+	}
+}
+
+// navigate is the navigation as one person sees it from a page. A section opens where the page is in it.
+func navigate(who access.Identity, path string) []section {
+	var seen []section
+	for _, s := range navigation() {
+		var items []entry
+		for _, e := range s.Items {
+			if e.resource != "" && who.May(e.resource, e.action) == "" {
+				continue
+			}
+			e.Current = under(path, e.To)
+			s.Open = s.Open || e.Current
+			items = append(items, e)
+		}
+		if s.Items = items; len(items) > 0 {
+			seen = append(seen, s)
+		}
+	}
+	return seen
+}
+
+// under reports whether a path is a page or below it. The first page of a section has nothing below it.
+func under(path, page string) bool {
+	return path == page || page != "/" && page != "/sync" && strings.HasPrefix(path, page+"/")
+}

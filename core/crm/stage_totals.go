@@ -1,0 +1,40 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+)
+
+// StageTotal is what the opportunities of a stage in one currency add up to.
+type StageTotal struct {
+	Stage    string
+	Currency string
+	Count    int64
+	Amount   decimal.Decimal
+}
+
+const stageTotals = `
+select stage, currency, count(*), sum(amount)
+from opportunities
+where pipeline_id = $1 and deleted_at is null and (status = 'open' or closed_at >= date_trunc('month', now()))
+	and ($2::uuid[] is null or owner_id = any($2))
+group by stage, currency
+order by stage, currency`
+
+// StageTotals adds up the opportunities of a pipeline by stage and currency: those open, and those closed this month. Owners
+// narrows them to their rows; nil is everybody's.
+func (s *Store) StageTotals(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, owners []uuid.UUID) ([]StageTotal, error) {
+	rows, err := tx.Query(ctx, stageTotals, pipeline, owners)
+	if err != nil {
+		return nil, fmt.Errorf("add up the stages of pipeline %s: %w", pipeline, err)
+	}
+	sums, err := pgx.CollectRows(rows, pgx.RowToStructByPos[StageTotal])
+	if err != nil {
+		return nil, fmt.Errorf("add up the stages of pipeline %s: %w", pipeline, err)
+	}
+	return sums, nil
+}
