@@ -181,6 +181,8 @@ func TestWhatWasEnteredIsStored(t *testing.T) {
 	if line := order.Lines[0]; line.Description != "Bolt" || line.Price.String() != "2.5" || line.TaxRate.String() != "20" {
 		t.Errorf("the line was not completed by its product: %+v", line)
 	}
+	s.post(at[crm.KindContact], "version", "1", "mobile", "+43 1 234567", "email", "ann@example.com")
+	s.get(at[crm.KindContact]).wants(t, 200, `href="tel:&#43;431234567"`, `href="mailto:ann@example.com"`)
 	// A custom field is asked for as soon as it is declared.
 	s.get("/customers/new").wants(t, 200, "Region", `<option value="south">`)
 	s.post(at[crm.KindCustomer], "version", "2", "ext.region", "south", "tags", "vip")

@@ -21,6 +21,7 @@ import (
 type cell struct {
 	Text    string
 	Link    string
+	Phone   string        // to call
 	Tone    string        // of a badge; "" for plain text
 	Time    template.HTML // instead of Text
 	Texts   []string      // several, such as tags or the lines of an address
@@ -200,7 +201,7 @@ func (v *visit) textCell(c *cell, f field, s string, doc map[string]any, n *name
 	case f.Format == "email" && !strings.HasPrefix(s, "*"):
 		c.Link = "mailto:" + s
 	case f.Format == "phone" && !strings.HasPrefix(s, "*"):
-		c.Link = "tel:" + strings.ReplaceAll(s, " ", "")
+		c.Phone = strings.ReplaceAll(s, " ", "")
 	case f.Format == "website" && (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")):
 		c.Link = s
 	case f.long():

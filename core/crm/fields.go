@@ -14,7 +14,7 @@ type Field struct {
 	Required bool     // must be given
 	Enum     []string // the texts allowed
 	Format   string   // email, phone, website, currency, country, uscc, ""
-	Max      int      // the longest text, in characters
+	Max      int      // the longest text, in characters; 0 for other types
 	Refers   Kind     // the kind whose id it holds, or "user"
 	Key      bool     // a natural key: see [Store.FindByKey]
 	Head     bool     // written by the store alone, but for id
@@ -50,8 +50,11 @@ func describe(s shape) []Field {
 	fields := make([]Field, len(s))
 	for i, f := range s {
 		fields[i] = Field{
-			Name: f.name, Type: typeNames[f.typ], Required: f.required, Enum: f.enum, Format: f.format, Max: f.max, Refers: Kind(f.refers),
+			Name: f.name, Type: typeNames[f.typ], Required: f.required, Enum: f.enum, Format: f.format, Refers: Kind(f.refers),
 			English: english(f.name), Chinese: chineseNames[f.name], Fields: describe(f.elem),
+		}
+		if f.typ == text || f.typ == texts {
+			fields[i].Max = f.max
 		}
 	}
 	return fields

@@ -68,7 +68,7 @@ func newDesk(t *testing.T, grants ...access.Grant) *desk {
 }
 
 func (d *desk) tx(fn func(tx pgx.Tx) error) error {
-	return d.db.As(d.Context(), d.author.Identity.Principal, fn)
+	return d.db.As(d.Context(), d.author.Principal, fn)
 }
 
 func (d *desk) create(k crm.Kind, doc map[string]any) (crm.Entity, error) {
