@@ -96,7 +96,8 @@ func (s *site) enterEach() map[crm.Kind]string {
 		"credit_limit", "1,000.50", "addresses~list", "1", "addresses.0.kind", "bill", "addresses.0.city", "Graz", "addresses.0.country", "at",
 		"next_contact_at", "2026-12-01T10:30")
 	contact := enter(crm.KindContact, "/contacts", "name", "Ann", "customers~list", "1", "customers.0.customer_id", customer, "customers.0.is_active", "true")
-	product := enter(crm.KindProduct, "/products", "sku", "P-1", "name", "Bolt", "unit", "pcs", "currency", "EUR", "list_price", "2.5", "tax_rate", "20", "is_active", "true")
+	category := enter(crm.KindProductCategory, "/product-categories", "code", "B", "name", "Bolts")
+	product := enter(crm.KindProduct, "/products", "product_category_id", category, "sku", "P-1", "name", "Bolt", "unit", "pcs", "currency", "EUR", "list_price", "2.5", "tax_rate", "20", "is_active", "true")
 	segment := enter(crm.KindSegment, "/segments", "name", "VIP", "subject", "customer", "kind", "rule", "rule~list", "1",
 		"rule.0.field", "level", "rule.0.op", "in", "rule.0.values", "A, B")
 	campaign := enter(crm.KindCampaign, "/campaigns", "name", "Spring", "kind", "email", "currency", "EUR", "budget", "100", "segment_id", segment)

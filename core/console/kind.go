@@ -73,8 +73,13 @@ var views = sync.OnceValue(func() map[crm.Kind]view { //nolint:gochecknoglobals 
 		},
 		{
 			kind: crm.KindProduct, icon: "box", title: []string{"name"}, badges: nil,
-			columns: []string{"name", "sku", "category", "unit", "list_price", "tax_rate", "is_active"}, filters: []string{"is_active"},
+			columns: []string{"name", "sku", "product_category_id", "unit", "list_price", "tax_rate", "is_active"}, filters: []string{"is_active"},
 			related: []relation{{crm.KindPrice, "product_id", "valid_from"}},
+		},
+		{
+			kind: crm.KindProductCategory, icon: "box", title: []string{"name"},
+			columns: []string{"name", "code", "parent_id", "updated_at"},
+			related: []relation{{crm.KindProductCategory, "parent_id", "updated_at"}, {crm.KindProduct, "product_category_id", "updated_at"}},
 		},
 		{
 			kind: crm.KindPrice, icon: "tag", title: []string{"price_list"},

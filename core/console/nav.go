@@ -46,7 +46,7 @@ func navigation() []section {
 			{Key: "nav.runs", To: "/sync/runs", Icon: "play", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.dead_letters", To: "/sync/dead-letters", Icon: "letter", resource: access.DeadLetters, action: access.Read},
 		}},
-		{Key: "nav.admin", Items: kinds(crm.KindPipeline, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField)},
+		{Key: "nav.admin", Items: kinds(crm.KindPipeline, crm.KindProductCategory, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField)},
 	}
 }
 

@@ -83,7 +83,9 @@ func check(ctx context.Context, tx pgx.Tx, store *crm.Store, entities []crm.Enti
 		}
 	}
 	var ids []uuid.UUID
+	matches := make([][]Match, len(entities))
 	for i, e := range entities {
+		matches[i] = []Match{}
 		delete(near[i], crm.HeadOf(e).ID)
 		maps.DeleteFunc(near[i], func(_ uuid.UUID, n neighbour) bool {
 			class := n.result.Class()
@@ -91,7 +93,6 @@ func check(ctx context.Context, tx pgx.Tx, store *crm.Store, entities []crm.Enti
 		})
 		ids = slices.AppendSeq(ids, maps.Keys(near[i]))
 	}
-	matches := make([][]Match, len(entities))
 	if len(ids) == 0 {
 		return matches, nil
 	}
@@ -107,7 +108,7 @@ func check(ctx context.Context, tx pgx.Tx, store *crm.Store, entities []crm.Enti
 
 // matchesOf says of neighbours what the caller may know, who sees those with a title.
 func matchesOf(near map[uuid.UUID]neighbour, titles map[uuid.UUID]string) []Match {
-	var matches []Match
+	matches := make([]Match, 0, len(near))
 	byID := func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 	for _, id := range slices.SortedFunc(maps.Keys(near), byID) {
 		n := near[id]

@@ -137,7 +137,7 @@ func TestCheckLooksBeyondTheScopeAndTellsNoMore(t *testing.T) {
 	if found := stranger.check(t, asked); len(found) > 0 {
 		t.Errorf("another organization finds %v", found)
 	}
-	for _, sql := range []string{"select name from customers", "select owner_id from customers where owner_id is not null"} {
+	for _, sql := range []string{"select remark from customers", "select owner_id from customers where owner_id is not null"} {
 		o.do(t, func(ctx context.Context, tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, "reset role")
 			if err != nil {
@@ -151,7 +151,7 @@ func TestCheckLooksBeyondTheScopeAndTellsNoMore(t *testing.T) {
 				return err
 			}
 			_, err = tx.Exec(ctx, sql)
-			if code, _ := postgres.ErrorCode(err); (code == "42501") != (sql == "select name from customers") {
+			if code, _ := postgres.ErrorCode(err); (code == "42501") != (sql == "select remark from customers") {
 				t.Errorf("%s as the lookup: %v", sql, err)
 			}
 			_, err = tx.Exec(ctx, "rollback to s")
