@@ -102,7 +102,7 @@ func pairs(s string) []uint64 {
 	before := rune(-1)
 	for _, r := range s {
 		if before >= 0 {
-			set = append(set, uint64(before)<<32|uint64(r))
+			set = append(set, uint64(before)<<32|uint64(r)) //nolint:gosec // no character is negative
 		}
 		before = r
 	}
