@@ -34,7 +34,7 @@ func TestMain(m *testing.M) { postgrestest.Main(m) }
 
 // hub is an API over a database of its own, and two organizations with a user and a token each.
 type hub struct {
-	t          *testing.T
+	t          testing.TB
 	handler    http.Handler
 	registry   *prometheus.Registry
 	log        lockedBuffer
@@ -50,9 +50,13 @@ type hub struct {
 
 var loadSchemas = sync.OnceValues(func() (*schema.Set, error) { return schema.Load(schemas.FS) })
 
-func newHub(t *testing.T) *hub {
+func newHub(t testing.TB) *hub {
 	t.Helper()
-	db := postgrestest.New(t)
+	return openHub(t, postgrestest.New(t))
+}
+
+func openHub(t testing.TB, db *postgres.DB) *hub {
+	t.Helper()
 	key, err := secret.NewKey(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		t.Fatal(err)
@@ -255,7 +259,7 @@ func (h *hub) traces() []string {
 }
 
 // field returns a text in an answer; in a list that of its first item.
-func field(t *testing.T, w *httptest.ResponseRecorder, path ...string) string {
+func field(t testing.TB, w *httptest.ResponseRecorder, path ...string) string {
 	t.Helper()
 	var at any
 	if err := json.Unmarshal(w.Body.Bytes(), &at); err != nil {
@@ -290,7 +294,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // until asks a condition again and again, and fails the test when it does not come true.
-func until(t *testing.T, what string, condition func() (bool, error)) {
+func until(t testing.TB, what string, condition func() (bool, error)) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		ok, err := condition()

@@ -114,16 +114,21 @@ func (db *DB) As(ctx context.Context, p Principal, fn func(tx pgx.Tx) error) err
 	if err := p.check(); err != nil {
 		return err
 	}
-	return db.run(ctx, begin(p.settings()), fn)
+	settings := p.settings()
+	if p.Actor.Whole() {
+		settings = append(settings, planOnce)
+	}
+	return db.run(ctx, begin(settings), fn)
 }
 
-// Ask sends the queries of a batch as p, in one transaction and one round trip. It is for reads that are known
-// beforehand; what they return goes to the functions given to [pgx.QueuedQuery], whose errors it returns.
+// Ask sends the queries of a batch as p, in one transaction and one round trip. It is for look-ups by keys, which are
+// known beforehand and planned once a session; what they return goes to the functions given to [pgx.QueuedQuery], whose
+// errors it returns.
 func (db *DB) Ask(ctx context.Context, p Principal, b *pgx.Batch) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return db.ask(ctx, p.settings(), b)
+	return db.ask(ctx, append(p.settings(), planOnce), b)
 }
 
 // setting is a run-time parameter for the length of a transaction.
@@ -140,7 +145,7 @@ func (p Principal) settings() []setting {
 		setting{"role", "crmhub_app"}, setting{"crmhub.organization", p.Organization.String()}, setting{"crmhub.actor", string(p.Actor)})
 	switch {
 	case p.Actor.Whole():
-		return append(s, everywhere, planOnce)
+		return append(s, everywhere)
 	case p.Reach == nil:
 		return s
 	}

@@ -61,6 +61,53 @@ func TestTransactionWithoutPrincipalIsRefused(t *testing.T) {
 	}
 }
 
+// What is asked in one round trip is one transaction with the same bounds, and leaves nothing of it to the session.
+func TestAskingIsATransactionOfItsOwn(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	a, b := postgrestest.Organization(t, db), postgrestest.Organization(t, db)
+	addCustomer(t, db, a, "A1")
+	count := func(p postgres.Principal) (n int) {
+		var batch pgx.Batch
+		batch.Queue("select count(*) from customers").QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+		if err := db.Ask(t.Context(), p, &batch); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	narrow := postgres.Principal{Organization: a.Organization, Actor: postgres.User(uuid.New())}
+	if own, other, blind := count(a), count(b), count(narrow); own != 1 || other != 0 || blind != 0 {
+		t.Errorf("its own see %d, others %d, who reaches nothing %d", own, other, blind)
+	}
+	var nobody, failing, left pgx.Batch
+	if err := db.Ask(t.Context(), postgres.Principal{Organization: a.Organization}, &nobody); !errors.Is(err, postgres.ErrNoPrincipal) {
+		t.Errorf("nobody: got %v, want ErrNoPrincipal", err)
+	}
+	failing.Queue("update customers set name = 'changed'")
+	failing.Queue("select 1 / 0")
+	if code, _ := postgres.ErrorCode(db.Ask(t.Context(), a, &failing)); code != "22012" {
+		t.Errorf("got code %q, want a division by zero", code)
+	}
+	var changed int
+	left.Queue("select count(*) from customers where name = 'changed'").QueryRow(func(row pgx.Row) error { return row.Scan(&changed) })
+	if err := db.Ask(t.Context(), a, &left); err != nil || changed != 0 {
+		t.Errorf("%d are changed by a transaction that failed, %v", changed, err)
+	}
+	var refused pgx.Batch
+	refused.Queue("select count(*) from customers")
+	if code, _ := postgres.ErrorCode(db.AskSystem(t.Context(), &refused)); code != "42501" {
+		t.Errorf("the system read customers: code %q", code)
+	}
+	// The session is a superuser's: what it was told for the transaction is gone.
+	var role, organization string
+	err := db.AsSystem(t.Context(), func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), "select current_user, coalesce(current_setting('crmhub.organization', true), '')").Scan(&role, &organization)
+	})
+	if err != nil || role != "crmhub_system" || organization != "" {
+		t.Errorf("the next is %q of %q, %v", role, organization, err)
+	}
+}
+
 func TestSystemCannotReadBusinessData(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

@@ -91,7 +91,7 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 		return a, err
 	}
 	// A plan for the parameters at hand, memory for a hash of a million customers, and no time spent on compiling.
-	_, err = tx.Exec(ctx, `set local plan_cache_mode = force_custom_plan; set local work_mem = '128MB'; set local jit = off`)
+	_, err = tx.Exec(ctx, `set local plan_cache_mode = force_custom_plan; set local work_mem = '128MB'`)
 	if err != nil {
 		return a, fmt.Errorf("report %s: %w", r.Name, err)
 	}
