@@ -2,7 +2,7 @@
 # Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka and a real Tryton.
 # On a Debian-like machine it installs what is missing; elsewhere it says what to install.
 #
-#   deploy/test.sh            everything (about 35 minutes on two cores)
+#   deploy/test.sh            everything (about 40 minutes on two cores)
 #   deploy/test.sh quick      what needs nothing but Go
 #
 # WORK is where servers keep their files while the tests run (default: a folder under the temporary directory).
@@ -56,7 +56,7 @@ dead=$(tool deadcode -test ./...)
 [ -z "$dead" ] || { echo "dead code: $dead" >&2; exit 1; }
 
 step "go test -race ./..."
-go test -race -count=1 -timeout 15m ./...
+go test -race -count=1 -timeout 30m ./...
 
 # By count, since the end of a time can look like a finding (context deadline exceeded).
 step "fuzz every parser for a moment"
