@@ -100,7 +100,9 @@ func lineChart(title, desc string, names []string, series [][]point, written fun
 	}
 	c := &chart{Title: title, Desc: desc, Width: chartWidth, Height: top + plotHeight + 24}
 	y := func(v float64) float64 { return tenth(top + plotHeight*(high-v)/(high-low)) }
-	x := func(i int) float64 { return tenth(plotLeft + (plotRight-plotLeft)*float64(i)/float64(len(series[0])-1)) }
+	x := func(i int) float64 {
+		return tenth(plotLeft + (plotRight-plotLeft)*float64(i)/float64(len(series[0])-1))
+	}
 	for n := range int(math.Round((high-low)/step)) + 1 {
 		v := low + float64(n)*step
 		c.Rules = append(c.Rules, rule{written(v), y(v)})

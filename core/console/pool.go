@@ -22,12 +22,12 @@ type poolPage struct {
 	Filters  []filter
 	Items    []pooled
 	MayClaim bool
-	Limits   []string // what the visitor took, and may take
-	Refused  []refused        // of what he wanted to claim
-	Claimed  int              // how many of that he got
-	First    string           // URL of the first page, "" on it
-	Next     string           // URL of the next page, "" on the last
-	Back     string           // the query of this page, to come back to
+	Limits   []string  // what the visitor took, and may take
+	Refused  []refused // of what he wanted to claim
+	Claimed  int       // how many of that he got
+	First    string    // URL of the first page, "" on it
+	Next     string    // URL of the next page, "" on the last
+	Back     string    // the query of this page, to come back to
 
 	asked upkeep.Filter
 }
@@ -45,9 +45,9 @@ type pooled struct {
 	How              string   // it came into the pool
 }
 
-// refused is a customer that the visitor did not get.
+// refused are customers that the visitor did not get, for one reason.
 type refused struct {
-	Name  string
+	Names []string
 	Why   string
 	Until *time.Time // when it will do by itself
 }
@@ -71,7 +71,7 @@ func (c *Console) claim(ctx context.Context, v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return errAddress
 	}
-	wanted := v.r.PostForm["id"]
+	wanted := v.r.Form["id"]
 	if one := v.r.PostFormValue("one"); one != "" {
 		wanted = []string{one}
 	}
@@ -241,13 +241,19 @@ func (p *poolPage) judge(v *visit, verdicts []upkeep.Verdict, listed []upkeep.Po
 			p.Claimed++
 			continue
 		}
-		no := refused{Name: v.say("state.entity." + string(crm.KindCustomer)), Until: verdict.Refusal.Until}
+		name := v.say("state.entity." + string(crm.KindCustomer))
 		if i := slices.IndexFunc(listed, func(e upkeep.PooledCustomer) bool { return e.ID == verdict.ID && e.Name != "" }); i >= 0 {
-			no.Name = listed[i].Name
+			name = listed[i].Name
 		}
-		if no.Why = verdict.Refusal.Why + " " + verdict.Refusal.Help; v.lang != "en" { // the store speaks English
-			no.Why = v.say("pool.refusal." + string(verdict.Refusal.Code))
+		why, until := verdict.Refusal.Why+" "+verdict.Refusal.Help, verdict.Refusal.Until
+		if v.lang != "en" { // the store speaks English
+			why = v.say("pool.refusal." + string(verdict.Refusal.Code))
 		}
-		p.Refused = append(p.Refused, no)
+		same := func(r refused) bool { return r.Why == why && r.Until == nil && until == nil }
+		if i := slices.IndexFunc(p.Refused, same); i >= 0 {
+			p.Refused[i].Names = append(p.Refused[i].Names, name)
+			continue
+		}
+		p.Refused = append(p.Refused, refused{[]string{name}, why, until})
 	}
 }

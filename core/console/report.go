@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -147,9 +148,7 @@ func addressOf(path string, given report.Parameters, more url.Values) string {
 	for name, value := range given {
 		q.Set(name, value)
 	}
-	for name, values := range more {
-		q[name] = values
-	}
+	maps.Copy(q, more)
 	if len(q) == 0 {
 		return path
 	}

@@ -83,7 +83,7 @@ func (v *visit) reportTable(ctx context.Context, tx pgx.Tx, r report.Report, res
 	for _, row := range result.Rows {
 		t.Rows = append(t.Rows, write(row, false))
 	}
-	if t.columns[0].Name == "key" {
+	if first := t.columns[0]; first.Name == "key" && first.Of != "figure" { // unlike figures do not add up
 		for _, row := range result.Totals {
 			t.Totals = append(t.Totals, write(row, true))
 		}
@@ -91,14 +91,11 @@ func (v *visit) reportTable(ctx context.Context, tx pgx.Tx, r report.Report, res
 	return t, nil
 }
 
-// add shows a column. On a phone the first number stays beside what the row is about.
+// add shows a column.
 func (t *reportTable) add(v *visit, c report.Column) {
 	class := ""
 	if numeric(c) {
 		class = "num"
-	}
-	if len(t.columns) > 1 {
-		class += " wide"
 	}
 	t.columns = append(t.columns, c)
 	t.Columns = append(t.Columns, reportColumn{v.wordsOf(c.Title), class})

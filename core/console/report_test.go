@@ -28,7 +28,9 @@ func (s *site) sell(number, date, currency, price string) *crm.Order {
 	}
 	o := &crm.Order{Number: number, CustomerID: s.customer.ID, Date: day, Currency: currency, Status: "confirmed"}
 	o.Lines = []crm.OrderLine{{Description: "Nut", Unit: "pcs", Qty: decimal.NewFromInt(1), Price: decimal.RequireFromString(price)}}
-	s.tx(func(tx pgx.Tx) error { return s.crm.Save(s.Context(), tx, crm.By{Actor: s.who.Actor, Origin: "crm"}, []crm.Entity{o}) })
+	s.tx(func(tx pgx.Tx) error {
+		return s.crm.Save(s.Context(), tx, crm.By{Actor: s.who.Actor, Origin: "crm"}, []crm.Entity{o})
+	})
 	return o
 }
 
@@ -185,6 +187,18 @@ func TestReportsAreForWhoMayReadThem(t *testing.T) {
 	}
 	if a := s.get("/"); strings.Contains(a.body, `href="/reports"`) || strings.Contains(a.body, `href="/pool"`) {
 		t.Error("the navigation leads to what is refused")
+	}
+}
+
+func TestUnlikeFiguresAreNotAddedUp(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	a := s.get("/reports/overview?as_of=2026-11-30")
+	a.wants(t, 200, "Revenue this month", "Open orders")
+	if strings.Contains(a.body, "<tfoot>") {
+		t.Error("orders and revenue have a sum")
 	}
 }
 

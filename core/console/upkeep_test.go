@@ -94,15 +94,15 @@ func TestRefusedClaimsSayWhy(t *testing.T) {
 	s := newSite(t)
 	s.signIn()
 	most, days := 1, 30
-	ids := s.pool("Alpha", "Beta")
+	ids := s.pool("Alpha", "Beta", "Gamma")
 	s.limit(upkeep.Quota{MaxOwned: &most})
 	s.get("/pool").wants(t, 200, "You own 0 of at most 1 customers")
-	claimed := url.Values{"id": {ids[0], ids[1]}, "back": {""}}
+	claimed := url.Values{"id": ids, "back": {""}}
 	s.do(http.MethodPost, "/pool/claim", claimed).
-		wants(t, http.StatusUnprocessableEntity, "Not all were claimed", "1 are yours now", "Beta: Ann Lee owns 1 customers, and may own 1.", "Release one")
+		wants(t, http.StatusUnprocessableEntity, "Not all were claimed", "1 are yours now", "Beta, Gamma: Ann Lee owns 1 customers, and may own 1.", "Release one")
 	s.post("/language", "language", "zh-CN")
 	a := s.do(http.MethodPost, "/pool/claim", claimed)
-	a.wants(t, http.StatusUnprocessableEntity, "未能全部领取", "Beta: 您负责的客户已达上限", "已被他人先领取")
+	a.wants(t, http.StatusUnprocessableEntity, "未能全部领取", "Beta, Gamma: 您负责的客户已达上限", "已被他人先领取")
 	if strings.Contains(a.body, "may own") {
 		t.Error("a Chinese page speaks English")
 	}
