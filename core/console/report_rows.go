@@ -116,6 +116,7 @@ func (v *visit) recordTable(ctx context.Context, tx pgx.Tx, page report.Page, be
 		return nil, err
 	}
 	for _, row := range page.Items {
+		kind, _ := row["kind"].(string)
 		cells := make([]cell, len(t.columns))
 		for i, c := range t.columns {
 			switch {
@@ -123,6 +124,8 @@ func (v *visit) recordTable(ctx context.Context, tx pgx.Tx, page report.Page, be
 				cells[i] = v.recordCell(row, n)
 			case c.Name == "key":
 				cells[i] = v.keyCell(c, row, page.Labels, n)
+			case c.Record && v.who.Hides(access.Resource(kind), c.Name):
+				cells[i].Text = "–"
 			case c.Type == report.TypeID:
 				id, _ := row[c.Name].(string)
 				cells[i].Text, cells[i].Link = n.of(field{Field: crm.Field{Refers: referredBy(c)}}, id)

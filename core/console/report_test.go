@@ -176,6 +176,38 @@ func TestReportsRefuseWhoDoesNotSeeWhatTheyCount(t *testing.T) {
 	}
 }
 
+func TestRecordsBehindANumberKeepWhatIsHidden(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.become(access.Role{
+		Grants: []access.Grant{{Resource: access.Any, Action: access.Read, Scope: "organization"}},
+		Fields: []access.FieldRule{{Resource: "order", Field: "number", Access: access.FieldHidden}, {Resource: "order", Field: "customer_id", Access: access.FieldMasked}},
+	})
+	s.signIn()
+	a := s.get("/reports/booked/rows?measure=revenue&from=2026-01-01&to=2026-12-31")
+	a.wants(t, 200, `<a href="/orders/`+s.order.ID.String()+`">Order</a>`, "3,703.50", "20 Nov 2026")
+	for _, hidden := range []string{"O-1", "Müller"} {
+		if strings.Contains(a.body, hidden) {
+			t.Errorf("the rows show %s", hidden)
+		}
+	}
+}
+
+func TestReportsAreFoundByName(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.signIn()
+	s.get("/search?q=aging").wants(t, 200, `href="/reports/receivables-aging"`)
+	s.become(access.Role{
+		Grants: []access.Grant{{Resource: access.Reports, Action: access.Read, Scope: "organization"}},
+		Fields: []access.FieldRule{{Resource: "invoice", Field: "residual", Access: access.FieldHidden}},
+	})
+	if a := s.get("/search?q=aging"); strings.Contains(a.body, "/reports/receivables-aging") {
+		t.Error("a report is found that is refused")
+	}
+}
+
 func TestReportsAreForWhoMayReadThem(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
