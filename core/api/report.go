@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -84,21 +83,15 @@ func (c *call) reportParameters(known []report.Parameter) (report.Parameters, er
 
 // permitReport refuses a report to whom a field rule hides amounts that it adds up, or what it shows besides.
 func (c *call) permitReport(r report.Report) error {
-	for _, kind := range r.Amounts {
-		for _, field := range c.who.Blind(access.Resource(kind)) {
-			if crm.IsAmount(kind, field) {
-				return forbidden(c.route.needs, fmt.Sprintf("The report adds up amounts, and you do not see the field %s of %s.", field, kind.Plural()))
-			}
-		}
+	h, hidden := r.Hidden(func(k crm.Kind) []string { return c.who.Blind(access.Resource(k)) })
+	switch {
+	case !hidden:
+		return nil
+	case h.Amount:
+		return forbidden(c.route.needs, fmt.Sprintf("The report adds up amounts, and you do not see the field %s of %s.", h.Field, h.Kind.Plural()))
+	default:
+		return forbidden(c.route.needs, fmt.Sprintf("The report shows the field %s of %s, which you do not see.", h.Field, h.Kind.Plural()))
 	}
-	for kind, fields := range r.Fields {
-		for _, field := range c.who.Blind(access.Resource(kind)) {
-			if slices.Contains(fields, field) {
-				return forbidden(c.route.needs, fmt.Sprintf("The report shows the field %s of %s, which you do not see.", field, kind.Plural()))
-			}
-		}
-	}
-	return nil
 }
 
 // reportRows are a page of the records behind a number.

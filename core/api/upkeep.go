@@ -63,41 +63,11 @@ func (s *server) listPool() operation {
 				return answer{}, err
 			}
 			for i := range found.Items {
-				c.veil(&found.Items[i])
+				found.Items[i].Veil(c.who)
 			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
-}
-
-// veil takes from a customer of the pool what the caller's field rules keep from him.
-func (c *call) veil(e *upkeep.PooledCustomer) {
-	for field, text := range map[string]*string{
-		"name": &e.Name, "kind": &e.Type, "lifecycle": &e.Lifecycle, "level": &e.Level, "industry": &e.Industry, "source": &e.Source, "owner_id": &e.FromOwner,
-	} {
-		*text = c.seenText(crm.KindCustomer, field, *text)
-	}
-	if c.who.Hides(customers, "owner_id") {
-		e.FromOwnerID = nil
-	}
-	if c.who.Hides(customers, "tags") {
-		e.Tags = nil
-	}
-	if c.who.Hides(customers, "last_contact_at") {
-		e.LastContactAt = nil
-	}
-	if c.who.Hides(customers, "phone") {
-		e.HasPhone = nil
-	}
-	if c.who.Hides(customers, "email") {
-		e.HasEmail = nil
-	}
-}
-
-// seenText is a field of an entity as the caller sees it: "" if it is hidden.
-func (c *call) seenText(k crm.Kind, field, text string) string {
-	seen, _ := c.who.Present(access.Resource(k), map[string]any{field: text})[field].(string)
-	return seen
 }
 
 type claimInput struct {
@@ -341,7 +311,7 @@ func (s *server) listDue() operation {
 			if owner != uuid.Nil && c.who.Hides(customers, "owner_id") {
 				faults.add("owner_id", "permission", "must be a field that you may see")
 			}
-			d := upkeep.DryRun{Owners: c.ownersIn(crm.KindCustomer, owner), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults)}
+			d := upkeep.DryRun{Owners: upkeep.CustomersOf(c.who, owner), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults)}
 			if c.query.Has("ahead") {
 				var err error
 				if d.Ahead, err = strconv.Atoi(c.query.Get("ahead")); err != nil || d.Ahead < 0 || d.Ahead > int(most) {
@@ -361,7 +331,7 @@ func (s *server) listDue() operation {
 			}
 			for i := range found.Items {
 				e := &found.Items[i]
-				e.Name, e.Owner = c.seenText(crm.KindCustomer, "name", e.Name), c.seenText(crm.KindCustomer, "owner_id", e.Owner)
+				e.Name, e.Owner = upkeep.SeenText(c.who, crm.KindCustomer, "name", e.Name), upkeep.SeenText(c.who, crm.KindCustomer, "owner_id", e.Owner)
 				if c.who.Hides(customers, "owner_id") {
 					e.OwnerID = nil
 				}
@@ -371,19 +341,6 @@ func (s *server) listDue() operation {
 			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
-	}
-}
-
-// ownersIn are the owners whose entities of a kind the caller sees, of which he asks for one, or for all (the nil UUID); nil is
-// everybody and nobody.
-func (c *call) ownersIn(k crm.Kind, asked uuid.UUID) []uuid.UUID {
-	switch {
-	case asked == uuid.Nil:
-		return c.who.Owners(access.Resource(k), access.Read)
-	case c.who.Covers(access.Resource(k), access.Read, &asked):
-		return []uuid.UUID{asked}
-	default:
-		return []uuid.UUID{}
 	}
 }
 

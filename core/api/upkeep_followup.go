@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,13 +40,8 @@ func (s *server) listFollowUps() operation {
 			if owner == uuid.Nil && !all {
 				owner = c.who.UserID
 			}
-			ask := upkeep.Ask{
-				Sources: c.sources(upkeep.Why(c.choiceIn("why", whys, &faults)), owner), Pooling: c.ownersIn(crm.KindCustomer, owner),
-				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
-			}
-			if !all {
-				ask.Owners = []uuid.UUID{owner}
-			}
+			ask := upkeep.AskOf(c.who, upkeep.Why(c.choiceIn("why", whys, &faults)), owner)
+			ask.After, ask.Limit = c.query.Get(afterParameter), parseLimit(c.query, &faults)
 			if c.query.Has("until") {
 				until, err := crm.ParseDate(c.query.Get("until"))
 				if err != nil || until.Time().Year() < 1 {
@@ -67,38 +61,10 @@ func (s *server) listFollowUps() operation {
 				return answer{}, err
 			}
 			for i := range found.Items {
-				c.veilFollowUp(&found.Items[i])
+				found.Items[i].Veil(c.who)
 			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
-	}
-}
-
-// sources are where follow-ups come from of which the caller sees everything that they tell. Whose they are they tell if he
-// asks for somebody's.
-func (c *call) sources(why upkeep.Why, owner uuid.UUID) []upkeep.Source {
-	return slices.DeleteFunc(upkeep.Sources(), func(s upkeep.Source) bool {
-		resource := access.Resource(s.Kind)
-		asked := owner != uuid.Nil && owner != c.who.UserID
-		return why != "" && s.Why != why || c.who.May(resource, access.Read) == "" ||
-			asked && (c.who.Hides(resource, "owner_id") || c.who.Hides(customers, "owner_id")) ||
-			slices.ContainsFunc(s.Fields, func(field string) bool { return c.who.Hides(resource, field) })
-	})
-}
-
-// veilFollowUp takes from a follow-up what the caller's field rules keep from him.
-func (c *call) veilFollowUp(f *upkeep.FollowUp) {
-	for _, source := range upkeep.Sources() {
-		if source.Why == f.Why {
-			f.Title = c.seenText(f.Kind, source.Title, f.Title)
-		}
-	}
-	f.Customer = c.seenText(crm.KindCustomer, "name", f.Customer)
-	if c.who.Hides(access.Resource(f.Kind), "owner_id") || c.who.Hides(customers, "owner_id") {
-		f.OwnerID = nil
-	}
-	if f.Kind != crm.KindCustomer && c.who.Hides(access.Resource(f.Kind), "customer_id") {
-		f.CustomerID, f.Customer = nil, ""
 	}
 }
 

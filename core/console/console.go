@@ -14,7 +14,9 @@ import (
 	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
+	"crmhub/core/report"
 	"crmhub/core/schema"
+	"crmhub/core/upkeep"
 )
 
 // Config is what the console works with.
@@ -33,8 +35,10 @@ type Config struct {
 // Console serves the pages.
 type Console struct {
 	Config
-	render *renderer
-	editor *edit.Editor
+	render  *renderer
+	editor  *edit.Editor
+	reports report.Store
+	upkeep  upkeep.Store
 }
 
 // New parses all pages; an error is a fault of the program.
@@ -47,7 +51,7 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}
-	return &Console{c, r, e}, nil
+	return &Console{Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now}}, nil
 }
 
 // Handler serves every page of the console.
@@ -101,6 +105,12 @@ func (c *Console) pages() map[string]page {
 		"GET /opportunities/board":             {needs(opportunities, access.Read), c.board},
 		"GET /opportunities/{id}/stage":        {needs(opportunities, access.Update), c.showMove},
 		"POST /opportunities/{id}/stage":       {needs(opportunities, access.Update), c.moveStage},
+		"GET /reports":                         {needs(access.Reports, access.Read), c.listReports},
+		"GET /reports/{name}":                  {needs(access.Reports, access.Read), c.showReport},
+		"GET /reports/{name}/rows":             {needs(access.Reports, access.Read), c.showReportRows},
+		"GET /follow-ups":                      {everybody, c.followUps},
+		"GET /pool":                            {needs(access.Pool, access.Read), c.showPool},
+		"POST /pool/claim":                     {needs(access.Pool, access.Claim), c.claim},
 		"GET /sync":                            {needs(access.Connections, access.Read), c.syncOverview},
 		"GET /sync/connections":                {needs(access.Connections, access.Read), c.listConnections},
 		"GET /sync/connections/{id}":           {needs(access.Connections, access.Read), c.showConnection},

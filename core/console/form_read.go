@@ -171,35 +171,48 @@ func (f *form) find(ctx context.Context, tx pgx.Tx) error {
 		if set == nil {
 			continue
 		}
-		hits, err := f.hits(ctx, tx, fd.Refers, c.text, 12)
+		id, choices, err := f.lookUp(ctx, tx, fd.Refers, c.text)
 		if err != nil {
 			return err
 		}
-		exact := slices.DeleteFunc(slices.Clone(hits), func(h crm.Hit) bool {
-			return !strings.EqualFold(h.Title, c.text) && !strings.EqualFold(h.Subtitle, c.text)
-		})
 		switch {
-		case len(hits) == 1:
-			exact = hits
-			fallthrough
-		case len(exact) == 1:
-			set(exact[0].ID.String())
+		case id != "":
+			set(id)
 			delete(f.chosen, name)
-		case len(hits) == 0:
+		case len(choices) == 0:
 			f.faults[name] = f.say("form.choose_none")
 		default:
 			f.faults[name] = f.say("form.choose_many")
-			for _, h := range hits {
-				label := h.Title
-				if h.Subtitle != "" {
-					label += " · " + h.Subtitle
-				}
-				c.choices = append(c.choices, option{Value: h.ID.String(), Label: label})
-			}
+			c.choices = choices
 			f.chosen[name] = c
 		}
 	}
 	return nil
+}
+
+// lookUp finds the one thing of a kind that a text means. If it may mean several, these are the choices and there is no id.
+func (v *visit) lookUp(ctx context.Context, tx pgx.Tx, k crm.Kind, text string) (id string, choices []option, err error) {
+	hits, err := v.hits(ctx, tx, k, text, 12)
+	if err != nil {
+		return "", nil, err
+	}
+	exact := slices.DeleteFunc(slices.Clone(hits), func(h crm.Hit) bool {
+		return !strings.EqualFold(h.Title, text) && !strings.EqualFold(h.Subtitle, text)
+	})
+	if len(hits) == 1 {
+		exact = hits
+	}
+	if len(exact) == 1 {
+		return exact[0].ID.String(), nil, nil
+	}
+	for _, h := range hits {
+		label := h.Title
+		if h.Subtitle != "" {
+			label += " · " + h.Subtitle
+		}
+		choices = append(choices, option{Value: h.ID.String(), Label: label})
+	}
+	return "", choices, nil
 }
 
 // hits are what the visitor may choose of a kind by a text.

@@ -23,9 +23,11 @@ func TestPagesLookAsBefore(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.fill()
+	s.sell("O-2", "2026-08-31", "EUR", "250")
 	pages := []struct{ file, lang, path string }{
 		{"login.en.html", "en", "/login?to=%2Forders"},
 		{"order.en.html", "en", "/orders/" + s.order.ID.String()},
+		{"report.zh-CN.html", "zh-CN", booked2026},
 		{"dead-letter.zh-CN.html", "zh-CN", "/sync/dead-letters/" + s.letter.String()},
 	}
 	for _, p := range pages {

@@ -33,6 +33,9 @@ var icons = map[string]string{ //nolint:gochecknoglobals // a table
 	"x":        "M6 6l12 12M18 6L6 18",
 	"columns":  "M4 5h16v14H4zM9.5 5v14M14.5 5v14",
 	"filter":   "M4 6h16M7 12h10M10 18h4",
+	"bell":     "M6 16h12l-1.5-2.5V10a4.5 4.5 0 0 0-9 0v3.5zM10.5 19h3",
+	"tray":     "M4 13.5h4.5l1 2.5h5l1-2.5H20M4 13.5L6.5 6h11L20 13.5V19H4z",
+	"chart":    "M4 20h16M7 20v-6M12 20V6M17 20v-9",
 	"trash":    "M5 7h14M10 4h4M7 7l1 13h8l1-13M10.5 11v5M13.5 11v5",
 }
 

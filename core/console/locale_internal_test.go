@@ -14,6 +14,8 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/match"
+	"crmhub/core/report"
+	"crmhub/core/upkeep"
 )
 
 func words(t *testing.T, lang string) catalogue {
@@ -127,6 +129,24 @@ func states() map[string]bool {
 	}
 	for _, g := range groups() {
 		all["group."+g] = true
+	}
+	for _, g := range reportGroups() {
+		all[g.key] = true
+	}
+	for _, r := range report.All() {
+		all["report.question."+r.Name] = true
+		for _, p := range r.Parameters {
+			all["report.parameter."+p.Name] = true
+			for _, choice := range p.Choices {
+				all["report.choice."+p.Name+"."+choice] = true
+			}
+		}
+	}
+	for _, s := range upkeep.Sources() {
+		all["follow_up.why."+string(s.Why)] = true
+	}
+	for _, code := range []upkeep.Code{upkeep.NotPooled, upkeep.Taken, upkeep.MaxOwned, upkeep.ClaimsPerDay, upkeep.Cooldown} {
+		all["pool.refusal."+string(code)] = true
 	}
 	for _, kind := range []string{match.USCC, match.TaxID, match.Phone, match.Email, match.Domain, match.Name, match.FullName, match.Person, match.City, "similar_name"} {
 		all["reason."+kind] = true

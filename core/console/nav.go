@@ -35,10 +35,15 @@ func navigation() []section {
 		return entries
 	}
 	return []section{
-		{Key: "nav.work", Open: true, Items: append([]entry{{Key: "nav.home", To: "/", Icon: "home"}}, kinds(
+		{Key: "nav.work", Open: true, Items: append([]entry{
+			{Key: "nav.home", To: "/", Icon: "home"},
+			{Key: "nav.follow_ups", To: "/follow-ups", Icon: "bell"},
+			{Key: "nav.pool", To: "/pool", Icon: "tray", resource: access.Pool, action: access.Read},
+		}, kinds(
 			crm.KindCustomer, crm.KindContact, crm.KindOpportunity, crm.KindOrder, crm.KindContract, crm.KindInvoice, crm.KindPayment,
 			crm.KindProduct, crm.KindCampaign, crm.KindSegment, crm.KindTicket, crm.KindFeedback, crm.KindActivity, crm.KindTask,
 		)...)},
+		{Key: "nav.reports", Open: true, Items: []entry{{Key: "nav.all_reports", To: "/reports", Icon: "chart", resource: access.Reports, action: access.Read}}},
 		{Key: "nav.sync", Open: true, Items: []entry{
 			{Key: "nav.sync_overview", To: "/sync", Icon: "flow", resource: access.Connections, action: access.Read},
 			{Key: "nav.connections", To: "/sync/connections", Icon: "plug", resource: access.Connections, action: access.Read},

@@ -8,6 +8,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/report"
 )
 
 // searchPage is what a text finds: pages of the console, and records that the visitor may see.
@@ -73,7 +74,7 @@ func (c *Console) search(ctx context.Context, v *visit) error {
 	return v.show("search", p)
 }
 
-// pagesNamed are pages and new forms whose names hold the text.
+// pagesNamed are pages, reports and new forms whose names hold the text.
 func (v *visit) pagesNamed(text string) []entry {
 	var found []entry
 	holds := func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(text)) }
@@ -81,6 +82,13 @@ func (v *visit) pagesNamed(text string) []entry {
 		for _, e := range s.Items {
 			if e.Key = v.say(e.Key); holds(e.Key) {
 				found = append(found, e)
+			}
+		}
+	}
+	if v.who.May(access.Reports, access.Read) != "" {
+		for _, r := range report.All() {
+			if title := v.wordsOf(r.Title); holds(title) && v.reportRefused(r) == "" {
+				found = append(found, entry{Key: title, To: reportPath(r.Name), Icon: "chart"})
 			}
 		}
 	}

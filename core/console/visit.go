@@ -17,7 +17,9 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/report"
 	"crmhub/core/schema"
+	"crmhub/core/upkeep"
 )
 
 // visit is one signed-in request.
@@ -121,7 +123,7 @@ func (c *Console) write(w http.ResponseWriter, lang string, status int, name str
 var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"queued": "ok", "cancelled": "ok", "cancelling": "ok", "run_ended": "info",
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
-	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok",
+	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "claim_nothing": "info",
 	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok",
 }
 
@@ -161,7 +163,7 @@ func (v *visit) fail(err error) {
 	var invalid schema.Violations
 	var not *edit.ForbiddenError
 	switch {
-	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound):
+	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, errForbidden), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
@@ -169,7 +171,7 @@ func (v *visit) fail(err error) {
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
-	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, errAddress):
+	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)

@@ -36,6 +36,8 @@ type Column struct {
 	Title Text   `json:"title"`
 
 	Derived bool   `json:"derived,omitempty"` // computed from the others: it does not add up, and has no records behind it
+	Of      string `json:"-"`                 // of the key: what it is a key of ("customer", "month")
+	Record  bool   `json:"-"`                 // it tells of a record behind a number, and is no measure
 	sql     string // of a derived column: an expression over the measures
 }
 
@@ -74,12 +76,39 @@ type facts struct {
 	order    string   // of the rows; the key comes last
 }
 
+// Hidden finds a field that keeps the report from somebody, of those that are not shown plainly to him (blind): an amount that
+// it adds up, or what it shows besides.
+func (r Report) Hidden(blind func(crm.Kind) []string) (h HiddenField, ok bool) {
+	for _, kind := range r.Amounts {
+		for _, field := range blind(kind) {
+			if crm.IsAmount(kind, field) {
+				return HiddenField{Kind: kind, Field: field, Amount: true}, true
+			}
+		}
+	}
+	for kind, fields := range r.Fields {
+		for _, field := range blind(kind) {
+			if slices.Contains(fields, field) {
+				return HiddenField{Kind: kind, Field: field}, true
+			}
+		}
+	}
+	return HiddenField{}, false
+}
+
+// HiddenField is a field of a kind that somebody would have to see.
+type HiddenField struct {
+	Kind   crm.Kind
+	Field  string
+	Amount bool // the report adds it up
+}
+
 // columns are those of the rows of a result.
 func (f facts) columns() []Column {
 	var all []Column
 	if f.key != nil {
 		key := *f.key
-		key.Name = "key"
+		key.Name, key.Of = "key", f.key.Name
 		all = append(all, key)
 		if f.label != "" {
 			all = append(all, Column{Name: "label", Type: TypeText, Title: Text{"Name", "名称"}})
@@ -103,10 +132,14 @@ func (f facts) recordColumns() []Column {
 		currencyColumn,
 	}
 	if f.key != nil {
-		all[2].Type = f.key.Type
+		all[2].Type, all[2].Of = f.key.Type, f.key.Name
 	}
 	all = append(all, f.measures...)
-	return append(all, f.record...)
+	for _, c := range f.record {
+		c.Record = true
+		all = append(all, c)
+	}
+	return all
 }
 
 var currencyColumn = Column{Name: "currency", Type: TypeText, Title: Text{"Currency", "币种"}} //nolint:gochecknoglobals // a constant

@@ -26,9 +26,10 @@ type Behind struct {
 
 // Page is a part of the records behind a number. What they contribute stands in the column of the measure, and adds up to the number.
 type Page struct {
-	Columns []Column `json:"columns"`
-	Items   []Row    `json:"items"`
-	Next    string   `json:"-"` // for Behind.After; "" on the last page
+	Columns []Column        `json:"columns"`
+	Items   []Row           `json:"items"`
+	Labels  map[string]Text `json:"-"` // as of a result
+	Next    string          `json:"-"` // for Behind.After; "" on the last page
 }
 
 const (
@@ -57,7 +58,7 @@ func (s *Store) Rows(ctx context.Context, tx pgx.Tx, r Report, given Parameters,
 	if err != nil {
 		return Page{}, fmt.Errorf("rows of report %s: %w", r.Name, err)
 	}
-	page := Page{Columns: columns, Items: found}
+	page := Page{Columns: columns, Items: found, Labels: f.labels}
 	if limit := limitOf(b.Limit); len(found) > limit {
 		page.Items = found[:limit]
 		last, _ := found[limit-1][place.Name].(string)

@@ -27,6 +27,7 @@ type FollowUp struct {
 	Customer   string     `json:"customer,omitempty" doc:"Its name."`
 	OwnerID    *uuid.UUID `json:"owner_id,omitempty" doc:"Who has to see to it; of what a customer owes, the customer's owner."`
 	Note       string     `json:"note,omitempty" doc:"The rule by which a customer falls into the pool."`
+	Day        *crm.Date  `json:"-" db:"-"` // when it is due, of what has a day
 }
 
 // Why is why something is to be seen to.
@@ -180,6 +181,8 @@ func (s *Store) FollowUps(ctx context.Context, tx pgx.Tx, a Ask) (Page[FollowUp]
 		f.Overdue = f.At.Before(now)
 		if daily[f.Why] {
 			f.Overdue = f.At.Before(today)
+			day := crm.DateOf(f.At.In(local.Location()))
+			f.Day = &day
 		}
 	}
 	return cut(found, limit, func(f FollowUp) place { return place{f.At, string(f.Why), f.ID} }), nil
