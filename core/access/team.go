@@ -131,7 +131,7 @@ func (s *Store) DeleteTeam(ctx context.Context, p postgres.Principal, id uuid.UU
 
 func (t *Team) normalize() {
 	t.Name = strings.TrimSpace(t.Name)
-	t.Members = slices.Clone(t.Members)
+	t.Members = append([]uuid.UUID{}, t.Members...) // none is an empty list
 	slices.SortFunc(t.Members, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	t.Members = slices.Compact(t.Members)
 }

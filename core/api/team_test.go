@@ -16,6 +16,7 @@ func TestTeams(t *testing.T) {
 	f.make("empty", "/teams", `{"name":"Nobody"}`)
 	f.play([]scenario{
 		{name: "list", method: "GET", path: "/teams", status: 200, has: []string{`"name":"Key accounts"`, `"name":"Nobody","members":[]`}},
+		{name: "without members", method: "POST", path: "/teams", body: `{"name":"Not yet"}`, status: 201, has: []string{`"members":[]`}},
 		{name: "get", method: "GET", path: "/teams/{team}", status: 200, has: []string{f.ids["user me"], f.ids["user above"]}},
 		{name: "a taken name", method: "POST", path: "/teams", body: `{"name":"key ACCOUNTS"}`, status: 422, has: []string{`"pointer":"/name"`, `"rule":"unique"`}},
 		{name: "no name", method: "POST", path: "/teams", body: `{"name":" "}`, status: 422, has: []string{`"pointer":"/name"`}},
