@@ -60,14 +60,12 @@ func tableNames(k Kind) table {
 	switch k {
 	case KindCustomer:
 		t.key, t.prefix, t.search, t.keys = "code", "C", []string{"code", "name", "phone", "email", "uscc", "tax_id"}, []string{"code", "uscc", "tax_id"}
-		t.matched = true
 		t.parts = []part{
 			{name: "customer_addresses", parent: "customer_id", list: "addresses"},
 			{name: "customer_invoice_profiles", parent: "customer_id", list: "invoice_profiles"},
 		}
 	case KindContact:
 		t.search, t.keys = []string{"name", "email", "mobile", "phone"}, []string{"email"}
-		t.matched = true
 		t.parts = []part{{name: "contact_customers", parent: "contact_id", list: "customers"}}
 	case KindProductCategory:
 		t.search, t.keys = []string{"code", "name"}, []string{"code"}
