@@ -35,7 +35,10 @@ type page struct {
 	highest  int64  // seq among them
 }
 
-const pageSize = 4000
+const (
+	pageSize = 4000
+	partSize = 1000
+)
 
 // The transactions below the oldest that still runs have all ended, and later ones have higher numbers. The offset keeps
 // the planner from looking for the lowest seq along seq's index, past everything that was published before.
@@ -86,31 +89,29 @@ func (r *Relay) open(ctx context.Context, w *window) error {
 	return nil
 }
 
-// fill puts what the window has in the next stretch on the page, and moves w behind it. Halves of a long stretch are read at
-// the same time: reading is the relay's slowest part, and half of it is waiting.
+// fill puts what the window has in the next stretch on the page, and moves w behind it. Parts of a long stretch are read at
+// the same time: reading is the relay's slowest part, and much of it is waiting.
 func (r *Relay) fill(ctx context.Context, p *page, w *window) error {
 	end := min(w.last, w.seq+pageSize)
-	middle := end
-	if end-w.seq > pageSize/2 {
-		middle = w.seq + pageSize/2
+	parts := make([]stretch, (end-w.seq+partSize-1)/partSize)
+	g, all := errgroup.WithContext(ctx)
+	for i := range parts {
+		from := w.seq + int64(i)*partSize
+		g.Go(func() (err error) {
+			parts[i], err = r.stretch(all, w, from, min(end, from+partSize))
+			return err
+		})
 	}
-	var first, second stretch
-	g, both := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		first, err = r.stretch(both, w, w.seq, middle)
-		return err
-	})
-	g.Go(func() (err error) {
-		second, err = r.stretch(both, w, middle, end)
-		return err
-	})
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	w.seq = end
-	p.messages = append(first.messages, second.messages...)
-	p.highest = max(first.highest, second.highest)
-	return r.address(ctx, p.messages, append(first.organizations, second.organizations...))
+	var organizations []uuid.UUID
+	for _, part := range parts {
+		p.messages, organizations = append(p.messages, part.messages...), append(organizations, part.organizations...)
+		p.highest = max(p.highest, part.highest)
+	}
+	return r.address(ctx, p.messages, organizations)
 }
 
 // stretch is the changes of a window in a stretch of seq.
@@ -121,9 +122,6 @@ type stretch struct {
 }
 
 func (r *Relay) stretch(ctx context.Context, w *window, from, to int64) (s stretch, err error) {
-	if from == to {
-		return s, nil
-	}
 	s.messages, s.organizations = make([]bus.Message, 0, to-from), make([]uuid.UUID, 0, to-from)
 	var b pgx.Batch
 	b.Queue(selectPage, from, to, w.from.text(), w.until.text()).Query(func(rows pgx.Rows) error {
