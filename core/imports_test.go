@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"core/sheet":     {"core/schema"},
 	"core/search":    {},
 	"core/match":     {},
+	"core/signature": {"core/secret"},
 
 	"core/postgres":              {},
 	"core/postgres/private":      {"core/postgres"},
@@ -46,6 +47,11 @@ var mayImport = map[string][]string{
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
+	"core/notify/mail": {"core/secret"},
+	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
+
+	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
+
 	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
 
 	"core/transfer":  {"core/postgres", "core/access", "core/crm", "core/schema", "core/sheet"},
@@ -64,7 +70,7 @@ var mayImport = map[string][]string{
 
 	"core/api": {
 		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/paper", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "core/edit", "schemas",
+		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "core/edit", "core/notify", "core/alert", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",

@@ -21,6 +21,8 @@ import (
 	"crmhub/core/access/openid"
 	"crmhub/core/bus"
 	"crmhub/core/console"
+	"crmhub/core/notify"
+	"crmhub/core/notify/mail"
 	"crmhub/core/secret"
 )
 
@@ -40,6 +42,8 @@ type Config struct {
 	OIDCIssuer    string      `env:"CRMHUB_OIDC_ISSUER" name:"oidc-issuer" help:"OpenID provider to sign in at; nobody does when empty." placeholder:"URL"`
 	OIDCClientID  string      `env:"CRMHUB_OIDC_CLIENT_ID" name:"oidc-client-id" help:"Who the hub is to the OpenID provider." placeholder:"ID"`
 	OIDCSecret    secret.Text `env:"CRMHUB_OIDC_CLIENT_SECRET" name:"oidc-client-secret" help:"Its secret there; none for a public client." placeholder:"TEXT"`
+	SMTPURL       secret.Text `env:"CRMHUB_SMTP_URL" name:"smtp-url" help:"Mail server, smtps://user:password@host:465 or smtp://host:587; no mails when empty." placeholder:"URL"`
+	MailFrom      string      `env:"CRMHUB_MAIL_FROM" help:"Sender of mails." placeholder:"ADDR"`
 	SecretKey     secret.Text `env:"CRMHUB_SECRET_KEY" help:"Key that seals connection secrets and second factors, 64 hex digits; one in the data directory when empty." placeholder:"HEX"`
 	Organization  string      `env:"CRMHUB_ORGANIZATION" default:"main" help:"Organization that commands act in." placeholder:"CODE"`
 	LogLevelName  string      `env:"CRMHUB_LOG_LEVEL" name:"log-level" default:"info" help:"debug, info, warn or error." placeholder:"LEVEL"`
@@ -99,6 +103,9 @@ func (c *Config) Validate() error {
 		required("CRMHUB_OIDC_CLIENT_ID", c.OIDCClientID)
 		required("CRMHUB_PUBLIC_URL", c.PublicURL)
 	}
+	if _, err := c.mailer(); err != nil {
+		faults = append(faults, err)
+	}
 	oneOf("CRMHUB_KAFKA_SASL", c.KafkaSASL, "plain", "scram-sha-256", "scram-sha-512")
 	oneOf("CRMHUB_LOG_FORMAT", c.LogFormat, "text", "json")
 	if err := c.LogLevel.UnmarshalText([]byte(c.LogLevelName)); err != nil {
@@ -148,6 +155,18 @@ func (c *Config) openID(key secret.Key) *openid.Provider {
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCSecret, Key: key,
 		RedirectURL: strings.TrimSuffix(c.PublicURL, "/") + console.OpenIDCallback,
 	})
+}
+
+// mailer returns where mails are handed in; nil if the hub sends none.
+func (c *Config) mailer() (notify.Mailer, error) {
+	if c.SMTPURL.IsZero() {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	server, err := mail.New(c.SMTPURL, c.MailFrom)
+	if err != nil {
+		return nil, fmt.Errorf("CRMHUB_SMTP_URL, CRMHUB_MAIL_FROM: %w", err)
+	}
+	return server, nil
 }
 
 // key returns the key that seals secrets: the configured one, else one made once and kept in the data directory.

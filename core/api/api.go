@@ -13,6 +13,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/report"
 	"crmhub/core/schema"
@@ -29,6 +30,7 @@ type Config struct {
 	Connections *connection.Store
 	Jobs        *job.Store
 	Transfers   *transfer.Store
+	Notify      *notify.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Key         secret.Key              // signs the audit trail
