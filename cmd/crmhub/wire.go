@@ -39,6 +39,7 @@ import (
 	"crmhub/core/telemetry"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
+	"crmhub/core/webhook"
 	"crmhub/mappings"
 	"crmhub/schemas"
 )
@@ -181,9 +182,10 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 
 // openDoors puts API, console, metrics and health behind one address.
 func (h *hub) openDoors() error {
+	webhooks := &webhook.Store{Key: h.key, Entities: crm.KindNames()}
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{},
-		Notify: h.notify, Replay: h.replay,
+		Notify: h.notify, Webhooks: webhooks, Replay: h.replay,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
@@ -198,6 +200,7 @@ func (h *hub) openDoors() error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/", rest)
+	mux.Handle(api.WebhookPath, api.ReceiveWebhooks(&webhook.Receiver{DB: h.db, Store: webhooks}, h.logger))
 	mux.Handle("/healthz", telemetry.AliveHandler())
 	mux.Handle("/readyz", telemetry.ReadyHandler(
 		map[string]telemetry.Check{"database": h.db.Ping},

@@ -23,7 +23,7 @@ const (
 	Audit         Resource = "audit"
 	Reports       Resource = "report"
 	Targets       Resource = "target"
-	Alerts        Resource = "alert" // and their settings
+	Alerts        Resource = "alert"        // and their settings
 	Subscriptions Resource = "subscription" // and its deliveries
 	Pool          Resource = "pool"         // of customers that nobody looks after, its rules and limits
 )

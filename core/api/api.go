@@ -20,6 +20,7 @@ import (
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
+	"crmhub/core/webhook"
 )
 
 // Config is what the API works with.
@@ -31,6 +32,7 @@ type Config struct {
 	Jobs        *job.Store
 	Transfers   *transfer.Store
 	Notify      *notify.Store
+	Webhooks    *webhook.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Key         secret.Key              // signs the audit trail

@@ -29,6 +29,7 @@ import (
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
+	"crmhub/core/webhook"
 	"crmhub/schemas"
 )
 
@@ -41,6 +42,7 @@ type hub struct {
 	registry   *prometheus.Registry
 	log        lockedBuffer
 	db         *postgres.DB
+	webhooks   *webhook.Store
 	access     *access.Store
 	now        time.Time // of access
 	sealer     *audit.Sealer
@@ -75,10 +77,11 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
 	connectors := map[string]connector.Connector{"stub": stub()}
+	h.webhooks = &webhook.Store{Key: key, Entities: crm.KindNames()}
 	h.handler, err = api.New(api.Config{
 		DB: db, CRM: &crm.Store{}, Access: h.access,
 		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
-		Notify:  &notify.Store{Key: key, Entities: crm.KindNames()},
+		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
 	})

@@ -72,6 +72,11 @@ func (s *server) table() ([]route, error) {
 		route{"POST /connections/{id}/pause", s.pauseConnection()},
 		route{"POST /connections/{id}/resume", s.resumeConnection()},
 
+		route{"GET /connections/{id}/webhook", s.getWebhook()},
+		route{"PUT /connections/{id}/webhook", s.setWebhook()},
+		route{"DELETE /connections/{id}/webhook", s.deleteWebhook()},
+		route{"GET /connections/{id}/webhook-messages", s.listWebhookMessages()},
+
 		route{"GET /jobs", s.listJobs()},
 		route{"POST /jobs", s.addJob()},
 		route{"GET /jobs/{id}", s.getJob()},
