@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"core/sheet":     {"core/schema"},
 	"core/search":    {},
 	"core/match":     {},
+	"core/einvoice":  {},
 
 	"core/postgres":              {},
 	"core/postgres/private":      {"core/postgres"},
