@@ -26,7 +26,7 @@ func (b *binding) text(name string, field *string) {
 		}
 		return
 	}
-	*field = b.at.value(name)
+	*field = trimmed(b.at.first(name))
 }
 
 // own binds the text of the place itself.
@@ -34,7 +34,7 @@ func (b *binding) own(field *string) {
 	if b.write {
 		b.at.text = *field
 	} else {
-		*field = collapse(b.at.text)
+		*field = trimmed(b.at)
 	}
 }
 
@@ -182,6 +182,14 @@ func (b *binding) newest() *element { return b.at.children[len(b.at.children)-1]
 
 // plain writes a decimal as xs:decimal, with the decimals that it has.
 func plain(d decimal.Decimal) string { return d.StringFixed(max(0, -d.Exponent())) }
+
+// trimmed is an element's text without the space around it; lines within stay.
+func trimmed(e *element) string {
+	if e == nil {
+		return ""
+	}
+	return strings.Trim(e.text, space)
+}
 
 // isVAT says whether an element with a tax scheme is about VAT.
 func isVAT(e *element) bool {

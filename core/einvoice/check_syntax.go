@@ -71,6 +71,12 @@ func (c *check) syntax() {
 	c.taxSchemes()
 	c.payee()
 	c.documents()
+	for _, version := range c.root.all("cbc:UBLVersionID") {
+		c.must(version.value() == "2.1", "UBL-CR-002", version)
+	}
+	for _, due := range c.root.all("cac:PaymentMeans", "cbc:PaymentDueDate") {
+		c.must(c.root.name == rootCreditNote, "UBL-CR-412", due)
+	}
 	for _, l := range c.lines {
 		c.must(len(l.all("cac:Item", "cac:ClassifiedTaxCategory")) == 1, "UBL-SR-48", l)
 	}
@@ -271,10 +277,6 @@ func (c *check) typed(e *element) {
 	case strings.HasSuffix(e.name, "BinaryObject"):
 		c.must(e.hasAttr("mimeCode"), "UBL-DT-06", e)
 		c.must(e.hasAttr("filename"), "UBL-DT-07", e)
-	case e.name == "cbc:UBLVersionID":
-		c.must(e.parent != c.root || e.value() == "2.1", "UBL-CR-002", e)
-	case e.name == "cbc:PaymentDueDate":
-		c.must(c.root.name == rootCreditNote, "UBL-CR-412", e)
 	}
 }
 

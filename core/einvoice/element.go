@@ -127,12 +127,15 @@ func (e *element) walk(f func(*element)) {
 	}
 }
 
+// space is what XML takes for white space.
+const space = " \t\r\n"
+
 // collapse makes one space of each run of white space, none at the ends: XPath's normalize-space.
 func collapse(s string) string {
-	if s = strings.Trim(s, " \t\r\n"); !strings.ContainsAny(s, "\t\r\n") && !strings.Contains(s, "  ") {
+	if s = strings.Trim(s, space); !strings.ContainsAny(s, "\t\r\n") && !strings.Contains(s, "  ") {
 		return s
 	}
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' }), " ")
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(space, r) }), " ")
 }
 
 // longest is the number of characters an amount may have: more are nobody's money, and would only cost time.
@@ -140,7 +143,7 @@ const longest = 60
 
 // number reads an xs:decimal: digits with an optional sign and point, no exponent.
 func number(s string) decimal.NullDecimal {
-	s = strings.Trim(s, " \t\r\n")
+	s = strings.Trim(s, space)
 	if len(s) > longest || s == "" {
 		return decimal.NullDecimal{}
 	}

@@ -120,7 +120,7 @@ func (p *parser) take(token xml.Token, line int) (reason string) {
 	case xml.CharData:
 		if n := len(p.open); n > 0 {
 			p.texts[n-1] = append(p.texts[n-1], t...)
-		} else if strings.Trim(string(t), "\ufeff \t\r\n") != "" {
+		} else if strings.Trim(string(t), "\ufeff"+space) != "" {
 			return "text outside of the document's element"
 		}
 	case xml.Directive:

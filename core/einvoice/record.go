@@ -14,10 +14,13 @@ import (
 func (v *Invoice) Record(findings []Finding) (map[string]any, error) {
 	r := record{
 		Kind: "invoice", Number: v.Number, TypeCode: v.TypeCode, IssueDate: v.IssueDate, DueDate: v.DueDate, Currency: v.Currency,
-		Order: v.Order, BuyerReference: v.BuyerReference, Contract: v.Contract, Terms: v.Terms, Notes: v.Notes,
-		Seller: v.Seller, Buyer: v.Buyer, Preceding: v.Preceding, Payment: v.Payment, Findings: findings,
+		Order: v.Order, SalesOrder: v.SalesOrder, BuyerReference: v.BuyerReference, Contract: v.Contract, Terms: v.Terms, Notes: v.Notes,
+		Seller: v.Seller, Buyer: v.Buyer, Preceding: v.Preceding, Payment: v.Payment, Positions: []position{}, Findings: make([]fault, len(findings)),
 	}
 	sign := decimal.NewFromInt(1)
+	for i, f := range findings {
+		r.Findings[i] = fault{f.Rule, f.Severity, f.Term, f.Place, f.Line, f.Message.English}
+	}
 	if v.CreditNote {
 		r.Kind, sign = "credit_note", sign.Neg()
 	}
@@ -63,6 +66,7 @@ type record struct {
 	Prepaid        Amount      `json:"prepaid,omitzero"`
 	Payable        Amount      `json:"payable,omitzero"`
 	Order          string      `json:"order,omitzero"`
+	SalesOrder     string      `json:"sales_order,omitzero"`
 	BuyerReference string      `json:"buyer_reference,omitzero"`
 	Contract       string      `json:"contract,omitzero"`
 	Terms          string      `json:"terms,omitzero"`
@@ -73,7 +77,17 @@ type record struct {
 	Payment        []Payment   `json:"payment,omitzero"`
 	Positions      []position  `json:"positions"`
 	Taxes          []TaxShare  `json:"taxes,omitzero"`
-	Findings       []Finding   `json:"findings"`
+	Findings       []fault     `json:"findings"`
+}
+
+// fault is a finding in one language: what a person sees in another, the rule tells.
+type fault struct {
+	Rule     string   `json:"rule"`
+	Severity Severity `json:"severity"`
+	Term     string   `json:"term,omitempty"`
+	Place    string   `json:"place"`
+	Line     int      `json:"line,omitempty"`
+	Message  string   `json:"message"`
 }
 
 type position struct {
@@ -90,8 +104,19 @@ type position struct {
 	TaxRate     Amount     `json:"tax_rate,omitzero"`
 }
 
-// priceDigits are the decimals of a price per unit, where the file has one for so many units.
-const priceDigits = 6
+// What the hub stores at most: decimals of prices and quantities, and of rates.
+const (
+	priceDigits = 6
+	rateDigits  = 4
+)
+
+// rounded gives up decimals that the hub does not have.
+func rounded(a Amount, digits int32) Amount {
+	if a.Valid && a.Decimal.Exponent() < -digits {
+		a.Decimal = a.Decimal.Round(digits)
+	}
+	return a
+}
 
 func (l *Line) position(signed func(Amount) Amount) position {
 	price := l.Price.Net
@@ -104,7 +129,7 @@ func (l *Line) position(signed func(Amount) Amount) position {
 	}
 	return position{
 		ID: l.ID, Description: description, SellersID: l.SellersID, BuyersID: l.BuyersID, StandardID: l.StandardID,
-		Unit: l.Unit, Quantity: signed(l.Quantity), Price: price, Untaxed: signed(l.Untaxed), TaxCategory: l.Tax.Category, TaxRate: l.Tax.Rate,
+		Unit: l.Unit, Quantity: signed(rounded(l.Quantity, priceDigits)), Price: rounded(price, priceDigits), Untaxed: signed(l.Untaxed), TaxCategory: l.Tax.Category, TaxRate: rounded(l.Tax.Rate, rateDigits),
 	}
 }
 
@@ -120,6 +145,6 @@ func (a *Adjustment) position(signed func(Amount) Amount) position {
 	}
 	return position{
 		Description: description, Quantity: signed(quantity), Price: a.Amount, Untaxed: signed(amount),
-		TaxCategory: a.Category.Category, TaxRate: a.Category.Rate,
+		TaxCategory: a.Category.Category, TaxRate: rounded(a.Category.Rate, rateDigits),
 	}
 }
