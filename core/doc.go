@@ -28,4 +28,5 @@
 //	1  postgres   bus                           the two servers
 //	0  money  secret  schema  sheet             words everybody uses
 //	   search  match  signature  telemetry
+//	   search  match  telemetry  einvoice
 package core

@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"core/search":    {},
 	"core/match":     {},
 	"core/signature": {"core/secret"},
+	"core/einvoice":  {},
 
 	"core/postgres":              {},
 	"core/postgres/private":      {"core/postgres"},
