@@ -48,7 +48,7 @@ func (p *pushers) adjust(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted := make(map[uuid.UUID]connection.Member, len(members))
+	wanted := make(map[uuid.UUID]connection.Connection, len(members))
 	for _, m := range members {
 		wanted[m.ID] = m
 	}
@@ -67,7 +67,7 @@ func (p *pushers) adjust(ctx context.Context) error {
 	return nil
 }
 
-func (p *pushers) start(ctx context.Context, m connection.Member) {
+func (p *pushers) start(ctx context.Context, m connection.Connection) {
 	streams := p.streams(m.Connector)
 	if len(streams) == 0 {
 		return
@@ -88,8 +88,8 @@ func (p *pushers) start(ctx context.Context, m connection.Member) {
 	}()
 }
 
-func (p *pushers) push(ctx context.Context, m connection.Member, streams []push.Stream) error {
-	session, err := p.connections.Open(m.Connection)
+func (p *pushers) push(ctx context.Context, m connection.Connection, streams []push.Stream) error {
+	session, err := p.connections.Open(m)
 	if err != nil {
 		return err
 	}
