@@ -2,9 +2,7 @@ package kafka_test
 
 import (
 	"maps"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -45,21 +43,19 @@ type misbehaving struct{ fake *kfake.Cluster }
 
 // Inject is as the kit says.
 func (m misbehaving) Inject(f connectortest.Fault) (stop func()) {
-	var stopped atomic.Bool
+	stopped := make(chan struct{})
 	m.fake.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		if stopped.Load() {
+		select {
+		case <-stopped:
 			return nil, nil, false
+		default:
 		}
 		m.fake.KeepControl()
 		produce, _ := request.(*kmsg.ProduceRequest)
 		response, _ := produce.ResponseKind().(*kmsg.ProduceResponse)
 		switch f {
 		case connectortest.HangAfterCommit:
-			m.fake.SleepControl(func() {
-				for !stopped.Load() {
-					time.Sleep(10 * time.Millisecond) // the kit's call ends meanwhile
-				}
-			})
+			m.fake.SleepControl(func() { <-stopped })
 			return nil, nil, false
 		case connectortest.RateLimit:
 			return answer(produce, response, kerr.ThrottlingQuotaExceeded.Code), nil, true
@@ -67,7 +63,7 @@ func (m misbehaving) Inject(f connectortest.Fault) (stop func()) {
 			return answer(produce, response, kerr.UnknownServerError.Code), nil, true
 		}
 	})
-	return func() { stopped.Store(true) }
+	return func() { close(stopped) }
 }
 
 func answer(request *kmsg.ProduceRequest, response *kmsg.ProduceResponse, code int16) kmsg.Response {

@@ -56,8 +56,7 @@ var faults = []struct { //nolint:gochecknoglobals // a constant table
 // fault says what an error of the client means.
 func fault(err error) *connector.Error {
 	e := &connector.Error{Class: connector.ClassTransient, Message: err.Error(), Err: err}
-	var answer *kerr.Error
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*kerr.Error](err); ok {
 		e.Code, e.Message = answer.Message, answer.Description
 	}
 	for _, f := range faults {
@@ -72,7 +71,7 @@ func fault(err error) *connector.Error {
 		unknown  x509.UnknownAuthorityError
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
-		alert    tls.AlertError
+		network  *net.OpError
 		record   tls.RecordHeaderError
 		dns      *net.DNSError
 	)
@@ -83,8 +82,8 @@ func fault(err error) *connector.Error {
 		e.Class, e.Message, e.Remedy = connector.ClassConfig, "the broker's certificate is for another name", "Use the name in the certificate as address, or set server_name to it."
 	case errors.As(err, &invalid):
 		e.Class, e.Message, e.Remedy = connector.ClassConfig, "the broker's certificate is not valid: "+invalid.Error(), "Renew the broker's certificate."
-	case errors.As(err, &alert):
-		e.Class, e.Message, e.Remedy = connector.ClassAuth, "the broker refuses the client's certificate: "+alert.Error(), "Set certificate and key to those that the broker trusts."
+	case errors.As(err, &network) && network.Op == "remote error": // so crypto/tls calls the other side's alerts
+		e.Class, e.Message, e.Remedy = connector.ClassAuth, "the broker refuses the client's certificate: "+network.Err.Error(), "Set certificate and key to those that the broker trusts."
 	case errors.As(err, &record):
 		e.Class, e.Message, e.Remedy = connector.ClassConfig, "the broker does not speak TLS at this address", "Use the address of a TLS listener, or switch tls off."
 	case errors.As(err, &dns) && dns.IsNotFound:

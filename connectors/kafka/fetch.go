@@ -37,7 +37,7 @@ func (s *session) fetch(ctx context.Context, t topic, at cursor, accept bool) (a
 		return nil, err
 	}
 	for _, leader := range t.leaders() {
-		answers, err := s.ask(ctx, t, leader, offsets, 0)
+		answers, err := s.ask(ctx, t, leader, offsets, false)
 		if err != nil {
 			return nil, err
 		}
@@ -105,11 +105,14 @@ func (t topic) leaders() []int32 {
 	return leaders
 }
 
-// ask fetches what a leader has of its partitions from the offsets on. It waits for the first message, for at most so long.
-func (s *session) ask(ctx context.Context, t topic, leader int32, offsets map[int32]int64, wait time.Duration) ([]kmsg.FetchResponseTopicPartition, error) {
+// ask fetches what a leader has of its partitions from the offsets on. It may wait a while for the first message.
+func (s *session) ask(ctx context.Context, t topic, leader int32, offsets map[int32]int64, wait bool) ([]kmsg.FetchResponseTopicPartition, error) {
 	const readCommitted = 1
 	request := kmsg.NewPtrFetchRequest()
-	request.MaxWaitMillis, request.MinBytes, request.MaxBytes = int32(wait.Milliseconds()), 1, fetchBytes
+	request.MinBytes, request.MaxBytes, request.MaxWaitMillis = 1, fetchBytes, 0
+	if wait {
+		request.MaxWaitMillis = int32(awaitTime / time.Millisecond)
+	}
 	request.IsolationLevel = readCommitted
 	asked := kmsg.NewFetchRequestTopic()
 	asked.Topic, asked.TopicID = t.name, t.id
@@ -171,7 +174,7 @@ func (s *session) await(ctx context.Context, t topic, at cursor) (bool, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	for _, leader := range t.leaders() {
 		g.Go(func() error {
-			answers, err := s.ask(gctx, t, leader, offsets, awaitTime)
+			answers, err := s.ask(gctx, t, leader, offsets, true)
 			if err != nil {
 				return err
 			}

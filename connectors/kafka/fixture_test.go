@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"crmhub/connectors/kafka"
+	"crmhub/core/bus/bustest"
 	"crmhub/core/connector"
 	"crmhub/core/secret"
 )
@@ -24,7 +24,7 @@ import (
 type world struct {
 	*testing.T
 	addr    string
-	fake    *kfake.Cluster // nil: a real one
+	fake    *kfake.Cluster // if the test wanted one with options
 	code    string         // of the connection: what its topics begin with
 	config  map[string]any
 	secrets map[string]secret.Text
@@ -33,8 +33,10 @@ type world struct {
 
 func newWorld(t *testing.T, opts ...kfake.Opt) *world {
 	t.Helper()
-	w := &world{T: t, addr: os.Getenv("CRMHUB_TEST_KAFKA"), code: "t" + strings.ToLower(rand.Text()[:10]), config: map[string]any{}}
-	if w.addr == "" || len(opts) > 0 {
+	w := &world{T: t, code: "t" + strings.ToLower(rand.Text()[:10]), config: map[string]any{}}
+	if len(opts) == 0 {
+		w.addr = bustest.Addr(t)
+	} else {
 		fake, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
 		if err != nil {
 			t.Fatal(err)
@@ -49,8 +51,13 @@ func newWorld(t *testing.T, opts ...kfake.Opt) *world {
 // connect opens a session.
 func (w *world) connect(t *testing.T) session {
 	t.Helper()
+	return w.connectAs(t, "main")
+}
+
+func (w *world) connectAs(t *testing.T, organization string) session {
+	t.Helper()
 	s, err := kafka.Connector().Open(connector.Options{
-		Organization: "main", Connection: w.code, Config: w.config, Secrets: w.secrets, Logger: slog.New(slog.DiscardHandler),
+		Organization: organization, Connection: w.code, Config: w.config, Secrets: w.secrets, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,20 +89,24 @@ func (w *world) other() *kgo.Client {
 
 func (w *world) createTopic(name string, partitions int32) {
 	w.Helper()
+	if err := w.tryCreateTopic(name, partitions); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) tryCreateTopic(name string, partitions int32) error {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, 1
 	size := kmsg.NewCreateTopicsRequestTopicConfig()
-	size.Name, size.Value = "max.message.bytes", kmsg.StringPtr("20000000")
+	size.Name, size.Value = "max.message.bytes", new("20000000")
 	t.Configs = append(t.Configs, size)
 	request.Topics = append(request.Topics, t)
 	response, err := request.RequestWith(w.Context(), w.other())
 	if err == nil {
 		err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
 	}
-	if err != nil {
-		w.Fatal(err)
-	}
+	return err
 }
 
 func (w *world) deleteTopic(name string) {
@@ -103,7 +114,7 @@ func (w *world) deleteTopic(name string) {
 	request := kmsg.NewPtrDeleteTopicsRequest()
 	request.TopicNames = []string{name}
 	t := kmsg.NewDeleteTopicsRequestTopic()
-	t.Topic = kmsg.StringPtr(name)
+	t.Topic = new(name)
 	request.Topics = append(request.Topics, t)
 	response, err := request.RequestWith(w.Context(), w.other())
 	if err == nil {

@@ -122,11 +122,11 @@ func (s *session) ensureTopic(ctx context.Context, name string) error {
 	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, -1 // as many replicas as the cluster has by default
 	for key, value := range map[string]string{"cleanup.policy": "compact", "max.message.bytes": strconv.Itoa(largestBatch)} {
 		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = key, kmsg.StringPtr(value)
+		c.Name, c.Value = key, new(value)
 		t.Configs = append(t.Configs, c)
 	}
 	request.Topics = append(request.Topics, t)
-	request.TimeoutMillis = int32(produceTimeout.Milliseconds())
+	request.TimeoutMillis = int32(produceTimeout / time.Millisecond)
 	response, err := request.RequestWith(ctx, s.client)
 	if err != nil {
 		return s.explain(ctx, err)

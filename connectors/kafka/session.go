@@ -126,7 +126,7 @@ func (s *session) describe(ctx context.Context, names ...string) (map[string]top
 	request := kmsg.NewPtrMetadataRequest()
 	for _, name := range names {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(name)
+		t.Topic = new(name)
 		request.Topics = append(request.Topics, t)
 	}
 	response, err := request.RequestWith(ctx, s.client)

@@ -83,7 +83,7 @@ type passing struct {
 	task     job.Task
 	from     json.RawMessage // where it began
 	position position        // how far it is stored
-	believe  bool // a person started this run after a suspect one
+	believe  bool            // a person started this run after a suspect one
 	first    bool
 }
 
