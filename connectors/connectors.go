@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"crmhub/connectors/kafka"
 	"crmhub/connectors/rest"
 	"crmhub/core/connector"
 )
@@ -15,10 +16,8 @@ var manifests embed.FS
 
 // All returns every connector. A faulty manifest is an error, which names all its faults by line.
 func All() ([]connector.Connector, error) {
-	var (
-		all    []connector.Connector
-		faults []error
-	)
+	all := []connector.Connector{kafka.Connector()}
+	var faults []error
 	for _, file := range []string{"tryton/manifest.yaml", "simulator/erp.yaml", "simulator/finance.yaml"} {
 		source, err := manifests.ReadFile(file)
 		if err != nil {

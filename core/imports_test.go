@@ -80,7 +80,8 @@ var mayImport = map[string][]string{
 		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep",
 	},
 
-	"connectors":           {"connectors/rest", "core/connector"},
+	"connectors":           {"connectors/kafka", "connectors/rest", "core/connector"},
+	"connectors/kafka":     {"core/connector", "core/schema", "core/secret"},
 	"connectors/rest":      {"core/connector", "core/money", "core/schema", "core/secret", "schemas"},
 	"connectors/tryton":    {"core/connector", "core/money", "core/schema", "core/secret"},
 	"connectors/simulator": {"core/connector", "core/money", "core/schema", "core/secret"},

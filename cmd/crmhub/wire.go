@@ -273,7 +273,7 @@ func (h *hub) sweep(ctx context.Context, t job.Task) error {
 }
 
 // activeConnections are those of every organization.
-func (h *hub) activeConnections(ctx context.Context) (members []connection.Member, err error) {
+func (h *hub) activeConnections(ctx context.Context) (members []connection.Connection, err error) {
 	err = h.db.AsSystem(ctx, func(tx pgx.Tx) error {
 		members, err = h.connections.AllActive(ctx, tx)
 		return err

@@ -149,7 +149,7 @@ func (s *Store) Open(c Connection) (connector.Session, error) {
 		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
 	}
 	session, err := kind.Open(connector.Options{
-		Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
+		Organization: c.OrganizationCode, Connection: c.Code, Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)

@@ -77,7 +77,7 @@ func (s *stream) prepare(ctx context.Context, got connector.Page) (*page, error)
 func (s *stream) referred(ctx context.Context, tx pgx.Tx, items []*item) (links, error) {
 	var refs []mapping.Ref
 	for _, it := range items {
-		if !it.record.Deleted {
+		if !it.record.Deleted && it.record.Err == nil {
 			refs = append(refs, s.mapping.PullRefs(it.record.Data)...)
 		}
 	}
@@ -147,6 +147,9 @@ func (s *stream) mapOne(it *item, l links) {
 	switch {
 	case it.record.ID == "":
 		it.err = errors.New("the record has no id")
+		return
+	case it.record.Err != nil:
+		it.err = &unreadable{it.record.Err}
 		return
 	case it.record.Deleted:
 		return
