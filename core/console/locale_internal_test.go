@@ -15,6 +15,8 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/match"
 	"crmhub/core/report"
+	"crmhub/core/sheet"
+	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
 )
 
@@ -120,6 +122,24 @@ func states() map[string]bool {
 	}
 	add("active", "active", "paused")
 
+	for _, e := range sheet.Encodings() {
+		all["import.encoding."+e] = true
+	}
+	for _, d := range sheet.Delimiters() {
+		all["import.delimiter."+delimiterName(d)] = true
+	}
+	for _, m := range []transfer.Mode{transfer.Both, transfer.Create, transfer.Update} {
+		all["import.mode."+string(m)] = true
+	}
+	for _, s := range []transfer.Status{
+		transfer.Uploading, transfer.Uploaded, transfer.Previewing, transfer.Previewed, transfer.Running, transfer.Done, transfer.Cancelled, transfer.Failed,
+		transfer.Undoing, transfer.Undone,
+	} {
+		add("import", string(s))
+	}
+	add("import_result", "create", "update", "unchanged", "duplicate", "error")
+	add("format", string(sheet.CSV), string(sheet.XLSX))
+
 	add("cause", string(job.BySchedule), string(job.ByHand))
 
 	add("direction", string(job.Pull), string(job.Push))
@@ -157,6 +177,7 @@ func states() map[string]bool {
 	for _, rule := range []string{
 		"required", "unique", "format", "enum", "exists", "type", "minimum", "maximum", "scale", "permission", "transition", "immutable",
 		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict",
+		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
 	} {
 		all["rule."+rule] = true
 	}

@@ -19,6 +19,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/report"
 	"crmhub/core/schema"
+	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
 )
 
@@ -125,6 +126,8 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
 	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "claim_nothing": "info",
 	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok",
+	"uploaded": "ok", "import_changed": "ok", "import_previewing": "info", "import_running": "info", "import_cancelling": "info", "import_undoing": "info",
+	"exporting": "info", "export_cancelling": "info", "export_deleted": "ok",
 }
 
 // choice is what a form asks for, of those it may.
@@ -163,15 +166,17 @@ func (v *visit) fail(err error) {
 	var invalid schema.Violations
 	var not *edit.ForbiddenError
 	switch {
+	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget):
+		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, errForbidden), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
-	case errors.Is(err, errClosed), errors.Is(err, connection.ErrStale):
+	case errors.Is(err, errClosed), errors.Is(err, transfer.ErrStatus), errors.Is(err, connection.ErrStale):
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
-	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, errAddress):
+	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, transfer.ErrCursor), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)
