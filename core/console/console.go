@@ -17,6 +17,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/report"
 	"crmhub/core/schema"
+	"crmhub/core/secret"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
 )
@@ -30,6 +31,7 @@ type Config struct {
 	Connections *connection.Store
 	Jobs        *job.Store
 	Schemas     *schema.Set // of entities: order.v1.json
+	Key         secret.Key  // signs the audit trail
 	Logger      *slog.Logger
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 }
@@ -143,6 +145,8 @@ func (c *Console) pages() map[string]page {
 		"POST /sync/dead-letters/{id}/dismiss": {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
 	}
 	maps.Copy(all, c.transferPages())
+	maps.Copy(all, c.accountPages())
+	maps.Copy(all, c.adminPages())
 	for _, k := range crm.Kinds() {
 		w := viewOf(k)
 		at, r := w.path(), w.resource()

@@ -56,7 +56,14 @@ func navigation() []section {
 			{Key: "nav.runs", To: "/sync/runs", Icon: "play", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.dead_letters", To: "/sync/dead-letters", Icon: "letter", resource: access.DeadLetters, action: access.Read},
 		}},
-		{Key: "nav.admin", Items: kinds(crm.KindPipeline, crm.KindProductCategory, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField)},
+		{Key: "nav.admin", Items: append([]entry{
+			{Key: "nav.users", To: usersPath, Icon: "person", resource: access.Users, action: access.Read},
+			{Key: "nav.roles", To: rolesPath, Icon: "key", resource: access.Roles, action: access.Read},
+			{Key: "nav.departments", To: departmentsPath, Icon: "flow", resource: access.Organizations, action: access.Read},
+			{Key: "nav.teams", To: teamsPath, Icon: "people", resource: access.Organizations, action: access.Read},
+			{Key: "nav.audit", To: auditPath, Icon: "shield", resource: access.Audit, action: access.Read},
+			{Key: "nav.organization", To: organizationPath, Icon: "gear", resource: access.Organizations, action: access.Read},
+		}, kinds(crm.KindPipeline, crm.KindProductCategory, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField)...)},
 	}
 }
 
