@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"core/webhook": {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
 
 	"core/transfer":  {"core/postgres", "core/access", "core/crm", "core/schema", "core/sheet"},
+	"core/transfer":  {"core/postgres", "core/access", "core/audit", "core/crm", "core/schema", "core/sheet"},
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link", "core/attachment"},
 	"core/upkeep":    {"core/postgres", "core/access", "core/audit", "core/crm", "core/schema"},
 
@@ -78,6 +79,7 @@ var mayImport = map[string][]string{
 	"core/console": {
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep",
+		"core/attachment", "core/sheet", "core/transfer",
 	},
 
 	"connectors":           {"connectors/kafka", "connectors/rest", "core/connector"},

@@ -192,7 +192,7 @@ func (h *hub) openDoors() error {
 		return err
 	}
 	pages, err := console.New(console.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Replay: h.replay,
+		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Key: h.key, Replay: h.replay,
 		Logger: h.logger,
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 	s.signIn()
 	for _, lang := range []string{"en", "zh-CN"} {
 		s.post("/language", "language", lang, "to", "/orders")
-		for _, path := range s.paths() {
+		for _, path := range append(s.paths(), s.writing()...) {
 			a := s.get(path)
 			if a.status != http.StatusOK {
 				t.Errorf("%s %s: %d\n%s", lang, path, a.status, a.body)

@@ -13,12 +13,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
+	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/report"
 	"crmhub/core/schema"
+	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
 )
 
@@ -125,6 +127,11 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
 	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "claim_nothing": "info",
 	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok",
+	"uploaded": "ok", "import_changed": "ok", "import_previewing": "info", "import_running": "info", "import_cancelling": "info", "import_undoing": "info",
+	"exporting": "info", "export_cancelling": "info", "export_deleted": "ok",
+	"user_disabled": "ok", "user_enabled": "ok", "user_unlocked": "ok", "sessions_ended": "ok", "session_ended": "ok", "sign_in_reset": "ok", "password_changed": "ok",
+	"factor_off": "ok", "token_revoked": "ok", "handing_over": "info", "cancelled_hand_over": "info", "department_added": "ok", "department_deleted": "ok",
+	"team_added": "ok", "team_deleted": "ok", "role_added": "ok", "role_deleted": "ok",
 }
 
 // choice is what a form asks for, of those it may.
@@ -163,15 +170,17 @@ func (v *visit) fail(err error) {
 	var invalid schema.Violations
 	var not *edit.ForbiddenError
 	switch {
+	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget):
+		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, errForbidden), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
-	case errors.Is(err, errClosed), errors.Is(err, connection.ErrStale):
+	case errors.Is(err, errClosed), errors.Is(err, access.ErrInUse), errors.Is(err, transfer.ErrStatus), errors.Is(err, connection.ErrStale):
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
-	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, errAddress):
+	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, transfer.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)
