@@ -96,4 +96,3 @@ func quoted(s string) []string {
 	}
 	return []string{plain, strings.Trim(string(escaped), `"`)}
 }
-

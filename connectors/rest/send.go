@@ -22,9 +22,9 @@ import (
 type answer struct {
 	status int
 	header http.Header
-	whole  any   // the body
-	body   any   // the part of it that the call is about: the rpc's result
-	broken error // the body is no JSON, or too long
+	whole  any    // the body
+	body   any    // the part of it that the call is about: the rpc's result
+	broken error  // the body is no JSON, or too long
 	raw    []byte // the body as it came; cut where it is too long
 
 	address *url.URL // where it came from
