@@ -20,7 +20,7 @@
 //	6  api   console                            the doors
 //	5  push  pull   report   paper   edit       the two walks, what it all comes to, what is printed, what a person may write
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
-//	                                            who looks after whom
+//	    journey   revision                      who looks after whom; what happened to a record; mappings by version
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who;
 //	   attachment                               files of what is stored
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract

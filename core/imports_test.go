@@ -48,14 +48,18 @@ var mayImport = map[string][]string{
 
 	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
 
+	"core/revision": {"core/postgres", "core/audit", "core/connector", "core/connection", "core/crm", "core/link", "core/mapping", "core/schema"},
+
+	"core/journey": {"core/postgres", "core/access", "core/connector", "core/link", "core/schema"},
+
 	"core/transfer":  {"core/postgres", "core/access", "core/crm", "core/schema", "core/sheet"},
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link", "core/attachment"},
 	"core/upkeep":    {"core/postgres", "core/access", "core/audit", "core/crm", "core/schema"},
 
 	"core/edit": {"core/access", "core/crm", "core/duplicate", "core/schema"},
 
-	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
-	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job"},
+	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
+	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
@@ -64,11 +68,11 @@ var mayImport = map[string][]string{
 
 	"core/api": {
 		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/paper", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "core/edit", "schemas",
+		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "core/edit", "core/journey", "core/revision", "core/bus", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep",
+		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep", "core/journey", "core/revision", "core/bus",
 	},
 
 	"connectors":           {"connectors/rest", "core/connector"},

@@ -15,6 +15,7 @@ import (
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
 	"crmhub/core/report"
@@ -101,7 +102,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, access.ErrSecondFactor):
 		return secondFactorProblem()
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, transfer.ErrCursor),
-		errors.Is(err, upkeep.ErrCursor):
+		errors.Is(err, upkeep.ErrCursor), errors.Is(err, journey.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, access.ErrInUse):
 		return &Problem{Type: problemType("in-use"), Title: "It is in use", Status: http.StatusConflict, Detail: "Something depends on it: move that away first."}

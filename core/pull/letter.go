@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/connector"
 	"crmhub/core/job"
+	"crmhub/core/link"
 	"crmhub/core/mapping"
 	"crmhub/core/schema"
 )
@@ -22,6 +23,15 @@ type fault struct {
 	stage job.Stage
 	class string
 	err   error
+}
+
+// cause is the fault as a link or a journey tells it.
+func (f *fault) cause() link.Cause {
+	c := link.Cause{Class: f.class, Message: f.err.Error()}
+	if vs := schema.Violations(nil); errors.As(f.err, &vs) {
+		c.Violations, c.Message = vs, summary(vs)
+	}
+	return c
 }
 
 // mappingFault says what is wrong with a record that could not be mapped.

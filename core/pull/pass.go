@@ -54,14 +54,14 @@ func (s *stream) produce(ctx context.Context, puller connector.Puller, from posi
 	}()
 	cursor := from.cursor
 	for {
-		got, err := s.fetch(ctx, puller, cursor)
+		got, request, err := s.fetch(ctx, puller, cursor)
 		if err != nil {
 			return err
 		}
 		if got.More && string(got.Cursor) == string(cursor) {
 			return misconfigured("the connector gave a page that does not move its cursor")
 		}
-		prepared, err := s.prepare(ctx, got)
+		prepared, err := s.prepare(ctx, got, request)
 		if err != nil {
 			return err
 		}
