@@ -22,6 +22,7 @@
 //	   webhook                                  what other systems say: something changed there
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
 //	   alert                                    who looks after whom; what an administrator should look at
+//	   journey   revision                       what happened to a record; mappings by version
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who;
 //	   attachment   notify                      files of what is stored; who outside is told of what
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract

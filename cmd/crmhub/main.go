@@ -29,6 +29,7 @@ type commands struct {
 	Migrate    migrateCommand    `cmd:"" help:"Bring the database to this version's schema and end."`
 	Connection connectionCommand `cmd:"" help:"Connect other systems."`
 	Sync       syncCommand       `cmd:"" help:"Run jobs, see how they go, replay what failed."`
+	Journey    journeyCommand    `cmd:"" help:"Tell what happened to an entity across systems."`
 	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
 	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`

@@ -28,6 +28,7 @@ import (
 	"crmhub/core/console"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/mapping"
 	"crmhub/core/notify"
 	"crmhub/core/outbox"
@@ -235,6 +236,7 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error { return (&access.Sweeper{Store: h.access, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return h.scheduler.Run(ctx) })
 	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error { return (&journey.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return runner.Run(ctx) })
 	g.Go(func() error {
 		return (&transfer.Runner{DB: h.db, Access: h.access, Entities: h.crm, Logger: h.logger}).Run(ctx)

@@ -187,7 +187,7 @@ func (s *session) login(ctx context.Context, stale *login) (*login, *failure) {
 	if last != nil && last != stale && (last.until.IsZero() || time.Now().Before(last.until)) {
 		return last, nil
 	}
-	fresh, f := s.logIn(ctx, last)
+	fresh, f := s.logIn(connector.Unrecorded(ctx), last)
 	if f != nil {
 		return nil, f
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -18,6 +19,8 @@ type session struct {
 	plan         *plan
 	options      connector.Options
 	secrets      map[string]any // revealed, for templates
+	hiding       sync.Once
+	hidden       []string // the secrets in all ways they are written; see secretForms
 	base         string
 	scheme, host string
 	client       *retryablehttp.Client

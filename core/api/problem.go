@@ -16,6 +16,7 @@ import (
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
@@ -107,7 +108,8 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, access.ErrSecondFactor):
 		return secondFactorProblem()
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, transfer.ErrCursor),
-		errors.Is(err, upkeep.ErrCursor), errors.Is(err, notify.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, webhook.ErrCursor):
+		errors.Is(err, upkeep.ErrCursor), errors.Is(err, notify.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, webhook.ErrCursor),
+		errors.Is(err, journey.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, access.ErrInUse):
 		return &Problem{Type: problemType("in-use"), Title: "It is in use", Status: http.StatusConflict, Detail: "Something depends on it: move that away first."}

@@ -89,6 +89,7 @@ func (s *server) table() ([]route, error) {
 		route{"POST /runs/{id}/cancel", s.cancelRun()},
 
 		route{"GET /links", s.listLinks()},
+		route{"GET /journeys", s.showJourney()},
 
 		route{"GET /dead-letters", s.listDeadLetters()},
 		route{"GET /dead-letters/{id}", s.getDeadLetter()},

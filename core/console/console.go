@@ -157,6 +157,7 @@ func (c *Console) pages() map[string]page {
 		all["GET "+at+"/new"] = page{needs(r, access.Create), c.formNew(w)}
 		all["GET "+at+"/{id}"] = page{needs(r, access.Read), c.record(w)}
 		all["POST "+at+"/{id}"] = page{needs(r, access.Update, access.Assign), c.update(w)}
+		all["GET "+at+"/{id}/journey"] = page{needs(r, access.Read), c.journey(w)}
 		all["GET "+at+"/{id}/edit"] = page{needs(r, access.Update, access.Assign), c.formEdit(w)}
 		all["POST "+at+"/{id}/delete"] = page{needs(r, access.Delete), c.delete(w)}
 		all["POST "+at+"/{id}/restore"] = page{needs(r, access.Delete), c.restore(w)}

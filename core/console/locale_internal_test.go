@@ -14,6 +14,7 @@ import (
 	"crmhub/core/audit"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/match"
 	"crmhub/core/postgres"
@@ -176,6 +177,11 @@ func states() map[string]bool {
 	add("cause", string(job.BySchedule), string(job.ByHand))
 
 	add("direction", string(job.Pull), string(job.Push))
+	for _, k := range []journey.Kind{
+		journey.Change, journey.Published, journey.Linked, journey.Pushed, journey.Pulled, journey.Conflict, journey.DeadLetter, journey.Act,
+	} {
+		add("step", string(k))
+	}
 	for _, k := range crm.Kinds() {
 		add("entity", string(k))
 		all["kinds."+string(k)], all["hint."+string(k)] = true, true

@@ -18,6 +18,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
@@ -180,7 +181,8 @@ func (v *visit) fail(err error) {
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
-	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, transfer.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, errAddress):
+	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, transfer.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, journey.ErrCursor),
+		errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)
