@@ -35,6 +35,13 @@ func (s *session) Get(ctx context.Context, record, id string) (*connector.Record
 	if !ok || v == nil {
 		return nil, nil //nolint:nilnil // the contract: no record, no error
 	}
+	if list, isList := v.([]any); isList && st.get.columns.names != nil {
+		made, err := st.get.columns.records(list)
+		if err != nil || len(made) == 0 {
+			return nil, err
+		}
+		v = made[0]
+	}
 	r, err := st.toRecord(v)
 	if err != nil {
 		return nil, err
@@ -52,6 +59,10 @@ func (s *session) getSeveral(ctx context.Context, st *stream, ids []any) (map[st
 	list, ok := v.([]any)
 	if !ok {
 		return nil, wrongShape("the answer has no list of records where the manifest says")
+	}
+	list, err := st.get.columns.records(list)
+	if err != nil {
+		return nil, err
 	}
 	found := make(map[string]*connector.Record, len(list))
 	for _, v := range list {
@@ -90,6 +101,11 @@ func (s *session) Find(ctx context.Context, record, reference string) (*connecto
 		return nil, nil //nolint:nilnil // the contract: no record, no error
 	}
 	list, isList := v.([]any)
+	if isList {
+		if list, err = st.find.columns.records(list); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case !isList:
 		list = []any{v}
