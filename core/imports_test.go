@@ -37,7 +37,9 @@ var mayImport = map[string][]string{
 	"core/outbox":                  {"core/postgres", "core/bus"},
 	"core/mapping":                 {"core/schema", "core/money"},
 	"core/connector":               {"core/secret"},
-	"core/connector/connectortest": {"core/connector", "core/secret"},
+	"core/connector/connectortest": {"core/connector", "core/connector/conformance", "core/secret"},
+	"core/connector/conformance":   {"core/connector"},
+	"core/connector/recorded":      {"core/connector", "core/schema", "core/secret"},
 
 	"core/access":        {"core/postgres", "core/audit", "core/secret", "core/schema"},
 	"core/access/openid": {"core/secret"},

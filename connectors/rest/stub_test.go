@@ -116,6 +116,9 @@ func (s *stub) guarded(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// RetryAfter is what the stub says when it is asked too often.
+func (s *stub) RetryAfter() time.Duration { return 30 * time.Second }
+
 // Inject makes the next writes go wrong.
 func (s *stub) Inject(f connectortest.Fault) func() {
 	release := make(chan struct{})
