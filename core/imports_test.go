@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"core/mapping":                 {"core/schema", "core/money"},
 	"core/connector":               {"core/secret"},
 	"core/connector/connectortest": {"core/connector", "core/connector/conformance", "core/secret"},
-	"core/connector/conformance":   {"core/connector"},
+	"core/connector/conformance":   {"core/connector", "core/schema"},
 	"core/connector/recorded":      {"core/connector", "core/schema", "core/secret"},
 
 	"core/access":        {"core/postgres", "core/audit", "core/secret", "core/schema"},
@@ -73,7 +73,7 @@ var mayImport = map[string][]string{
 		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep",
 	},
 
-	"connectors":           {"connectors/rest", "core/connector"},
+	"connectors":           {"connectors/rest", "core/connector", "mappings", "schemas"},
 	"connectors/rest":      {"core/connector", "core/money", "core/schema", "core/secret", "schemas"},
 	"connectors/tryton":    {"core/connector", "core/money", "core/schema", "core/secret"},
 	"connectors/simulator": {"core/connector", "core/money", "core/schema", "core/secret"},

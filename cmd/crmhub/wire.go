@@ -37,8 +37,6 @@ import (
 	"crmhub/core/telemetry"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
-	"crmhub/mappings"
-	"crmhub/schemas"
 )
 
 // hub is the running program: stores, engine and doors, wired. Made by newHub, driven by run, released by undo.
@@ -144,13 +142,15 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if h.first, err = h.access.Bootstrap(ctx); err != nil {
 		return err
 	}
-	if h.connectors, err = connectors.ByName(); err != nil {
+	set, err := connectors.Load(c.connectorsDir())
+	if err != nil {
 		return err
 	}
-	if h.schemas, err = schema.Load(schemas.FS); err != nil {
+	h.connectors = set.ByName()
+	if h.schemas, err = schema.Load(set.Schemas); err != nil {
 		return err
 	}
-	if h.mappings, err = mapping.Load(mappings.FS, h.schemas); err != nil {
+	if h.mappings, err = mapping.Load(set.Mappings, h.schemas); err != nil {
 		return err
 	}
 	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger, DB: h.db}

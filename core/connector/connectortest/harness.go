@@ -22,12 +22,14 @@ type Harness struct {
 	Faults    Faults                               // nil leaves the checks of faults out
 }
 
-// What the kit is told, as in crmhub/core/connector/conformance.
-type (
-	Stream = conformance.Stream
-	Fault  = conformance.Fault
-	Faults = conformance.Faults
-)
+// Stream says what a stream is fed.
+type Stream = conformance.Stream
+
+// Fault is a way in which a remote misbehaves.
+type Fault = conformance.Fault
+
+// Faults lets the remote misbehave.
+type Faults = conformance.Faults
 
 // The faults.
 const (

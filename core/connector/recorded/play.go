@@ -42,7 +42,9 @@ func Play(ctx context.Context, c connector.Connector, r *Recording, update bool)
 	go func() { done <- server.Serve(listener) }()
 	defer func() {
 		err = errors.Join(err, server.Close())
-		<-done
+		if ended := <-done; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, ended)
+		}
 	}()
 	session, err := open(c, r, remote.address)
 	if err != nil {

@@ -6,7 +6,7 @@
 // begin with its name, a verb and what it is about behind a number:
 //
 //	01 pull customer             what is asked: {"limit": 2, "cursor": …}; "previous" is the cursor of the pull before
-//	01 request                   GET /path?query, headers, an empty line, the body
+//	01 request                   GET /path, a line ?name=value for each of the query, headers, an empty line, the body
 //	01 response                  200, headers, an empty line, the body
 //	01 result                    what comes of it
 //

@@ -68,9 +68,7 @@ func (r *remote) match(q *http.Request, got string) *Exchange {
 	i := slices.IndexFunc(r.open, func(e *Exchange) bool { return e.Request == got })
 	if i < 0 {
 		i = slices.IndexFunc(r.open, func(e *Exchange) bool {
-			method, target, _ := strings.Cut(firstLine(e.Request), " ")
-			path, _, _ := strings.Cut(target, "?")
-			return method == q.Method && path == q.URL.EscapedPath()
+			return firstLine(e.Request) == q.Method+" "+q.URL.EscapedPath()
 		})
 		if i < 0 {
 			r.faults = append(r.faults, "is not recorded:\n"+got)
@@ -90,11 +88,13 @@ func (r *remote) match(q *http.Request, got string) *Exchange {
 // written is a request as recordings show it.
 func (r *remote) written(q *http.Request, body []byte) (string, error) {
 	var b strings.Builder
-	target := q.URL.EscapedPath()
-	if q.URL.RawQuery != "" {
-		target += "?" + q.URL.Query().Encode()
+	fmt.Fprintf(&b, "%s %s\n", q.Method, q.URL.EscapedPath())
+	query := q.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		for _, value := range query[name] {
+			fmt.Fprintf(&b, "?%s=%s\n", name, strings.ReplaceAll(value, "\n", `\n`))
+		}
 	}
-	fmt.Fprintf(&b, "%s %s\n", q.Method, target)
 	for _, name := range slices.Sorted(maps.Keys(q.Header)) {
 		if !slices.Contains(silent, name) {
 			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(q.Header[name], ", "))
