@@ -24,6 +24,7 @@ var shipped embed.FS
 // manifests of the shipped connectors, in the order they are listed.
 var manifests = []string{ //nolint:gochecknoglobals // a constant
 	"tryton/manifest.yaml",
+	"killbill/manifest.yaml",
 	"erpnext/manifest.yaml",
 	"simulator/erp.yaml", "simulator/finance.yaml",
 }
