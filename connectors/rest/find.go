@@ -42,6 +42,9 @@ func (s *session) Get(ctx context.Context, record, id string) (*connector.Record
 		}
 		v = made[0]
 	}
+	if f := s.relate(ctx, st, []any{v}); f != nil {
+		return nil, f.err
+	}
 	r, err := st.toRecord(v)
 	if err != nil {
 		return nil, err
@@ -63,6 +66,9 @@ func (s *session) getSeveral(ctx context.Context, st *stream, ids []any) (map[st
 	list, err := st.get.columns.records(list)
 	if err != nil {
 		return nil, err
+	}
+	if f := s.relate(ctx, st, list); f != nil {
+		return nil, f.err
 	}
 	found := make(map[string]*connector.Record, len(list))
 	for _, v := range list {
@@ -116,6 +122,9 @@ func (s *session) Find(ctx context.Context, record, reference string) (*connecto
 			Class: connector.ClassConflict, Message: fmt.Sprintf("the remote has %d records with the reference", len(list)),
 			Remedy: "Merge or remove the duplicates in the remote system, then replay.",
 		}
+	}
+	if f := s.relate(ctx, st, list[:1]); f != nil {
+		return nil, f.err
 	}
 	r, err := st.toRecord(list[0])
 	if err != nil {

@@ -165,6 +165,7 @@ type streamManifest struct {
 	Updated locatedList            `yaml:"updated"`
 	Format  string                 `yaml:"updated_format"`
 	Deleted *placed[matchManifest] `yaml:"deleted"`
+	Related []relationManifest     `yaml:"related"`
 	Pull    *pullManifest          `yaml:"pull"`
 	Get     *readManifest          `yaml:"get"`
 	Find    *readManifest          `yaml:"find"`
@@ -179,6 +180,14 @@ type streamManifest struct {
 		Settle      time.Duration `yaml:"settle"`
 		FindFirst   bool          `yaml:"find_first"`
 	} `yaml:"push"`
+}
+
+type relationManifest struct {
+	callManifest `yaml:",inline"`
+
+	At      located `yaml:"at"`
+	Records located `yaml:"records"`
+	ID      located `yaml:"id"`
 }
 
 type pullManifest struct {

@@ -210,6 +210,7 @@ type stream struct {
 	updated        []pointer // the newest of them counts
 	format         string
 	deleted        *match
+	related        []relation
 	pull           *pullPlan
 	get, find      *readPlan
 	create         *writePlan
@@ -280,6 +281,11 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 	if m.Deleted != nil {
 		made := c.match(m.Deleted.Value, m.Deleted.Line)
 		s.deleted = &made
+	}
+	for _, r := range m.Related {
+		s.related = append(s.related, relation{
+			at: c.pointer(r.At), call: c.with("ids").call(r.callManifest, hasRPC, true), records: c.pointer(r.Records), id: c.pointer(r.ID),
+		})
 	}
 	if m.Pull != nil {
 		s.pull = c.pull(m.Pull, hasRPC)

@@ -110,6 +110,11 @@ func (c *cursor) byChanges(p *changesPlan) bool {
 
 // records reads the rows of a list, and what the list does not tell.
 func (s *session) records(ctx context.Context, st *stream, p *pullPlan, list []any) ([]connector.Record, error) {
+	if !p.whole {
+		if f := s.relate(ctx, st, list); f != nil {
+			return nil, f.err
+		}
+	}
 	records := make([]connector.Record, 0, len(list))
 	for _, row := range list {
 		record, err := st.toRecord(row)
