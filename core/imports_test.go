@@ -39,7 +39,9 @@ var mayImport = map[string][]string{
 	"core/outbox":                  {"core/postgres", "core/bus"},
 	"core/mapping":                 {"core/schema", "core/money"},
 	"core/connector":               {"core/secret"},
-	"core/connector/connectortest": {"core/connector", "core/secret"},
+	"core/connector/connectortest": {"core/connector", "core/connector/conformance", "core/secret"},
+	"core/connector/conformance":   {"core/connector", "core/schema"},
+	"core/connector/recorded":      {"core/connector", "core/schema", "core/secret"},
 
 	"core/access":        {"core/postgres", "core/audit", "core/secret", "core/schema"},
 	"core/access/openid": {"core/secret"},
@@ -131,7 +133,7 @@ var mayImport = map[string][]string{
 		"core/upkeep",
 	},
 
-	"connectors":           {"connectors/kafka", "connectors/rest", "core/connector"},
+	"connectors":           {"connectors/kafka", "connectors/rest", "core/connector", "mappings", "schemas"},
 	"connectors/kafka":     {"core/connector", "core/schema", "core/secret"},
 	"connectors/rest":      {"core/connector", "core/money", "core/schema", "core/secret", "schemas"},
 	"connectors/tryton":    {"core/connector", "core/money", "core/schema", "core/secret"},

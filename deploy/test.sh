@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka and a real Tryton.
+# Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka, a real Tryton and a real Kill Bill.
 # On a Debian-like machine it installs what is missing; elsewhere it says what to install.
 #
 #   deploy/test.sh            everything (about 40 minutes on two cores)
@@ -36,20 +36,23 @@ if [ "${1:-}" != quick ]; then
   need postgresql bash -c 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
   need gcc gcc --version # for the race detector
   need curl curl --version
+  need unzip unzip -v
 
-  # Both take minutes the first time; they get ready while the Go tests run.
+  # They take minutes the first time; they get ready while the Go tests run.
   deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
   kafka=$!
   deploy/tryton.sh up "$WORK/tryton" >"$WORK/tryton.log" 2>&1 &
   tryton=$!
-  trap 'deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
+  deploy/killbill.sh up "$WORK/killbill" >"$WORK/killbill.log" 2>&1 &
+  killbill=$!
+  trap 'deploy/killbill.sh down "$WORK/killbill" || true; deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
 fi
 
 step "format, vet, lint"
 unformatted=$(tool gofumpt -l cmd connectors core mappings schemas)
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
 go vet ./...
-go vet -tags system,tryton ./...
+go vet -tags system,tryton,killbill ./...
 tool golangci-lint run
 go mod tidy -diff
 dead=$(tool deadcode -test ./...)
@@ -79,12 +82,14 @@ fi
 
 [ "${1:-}" != quick ] || exit 0
 
-step "wait for Kafka and Tryton"
+step "wait for Kafka, Tryton and Kill Bill"
 wait "$kafka" || { cat "$WORK/kafka.log" >&2; exit 1; }
 wait "$tryton" || { cat "$WORK/tryton.log" >&2; exit 1; }
 CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
+wait "$killbill" || { cat "$WORK/killbill.log" >&2; exit 1; }
 CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
-export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON WORK
+CRMHUB_TEST_KILLBILL=$(tail -1 "$WORK/killbill.log")
+export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON CRMHUB_TEST_KILLBILL WORK
 
 # Files of others, which are no part of the project: where they are at hand, dirty ones go in, and the official test cases of
 # EN 16931 get the verdicts they state.
@@ -104,6 +109,9 @@ go test -count=1 -timeout 5m ./core/bus/... ./core/outbox/...
 
 step "the Tryton connector on a Tryton server"
 go test -count=1 -timeout 5m -tags tryton ./connectors/...
+
+step "the Kill Bill connector on a Kill Bill server"
+go test -count=1 -timeout 5m -tags killbill ./connectors/killbill
 
 step "the whole program: crashes, faults, outages, Tryton"
 go test -count=1 -timeout 20m -tags system -v ./cmd/crmhub | grep -Ev '^=== '

@@ -45,6 +45,7 @@ type Config struct {
 	SMTPURL       secret.Text `env:"CRMHUB_SMTP_URL" name:"smtp-url" help:"Mail server, smtps://user:password@host:465 or smtp://host:587; no mails when empty." placeholder:"URL"`
 	MailFrom      string      `env:"CRMHUB_MAIL_FROM" help:"Sender of mails." placeholder:"ADDR"`
 	SecretKey     secret.Text `env:"CRMHUB_SECRET_KEY" help:"Key that seals connection secrets and second factors, 64 hex digits; one in the data directory when empty." placeholder:"HEX"`
+	Connectors    string      `env:"CRMHUB_CONNECTORS" help:"Folder with connectors of your own, <name>/manifest.yaml; connectors in the data directory when empty." placeholder:"DIR"`
 	Organization  string      `env:"CRMHUB_ORGANIZATION" default:"main" help:"Organization that commands act in." placeholder:"CODE"`
 	LogLevelName  string      `env:"CRMHUB_LOG_LEVEL" name:"log-level" default:"info" help:"debug, info, warn or error." placeholder:"LEVEL"`
 	LogFormat     string      `env:"CRMHUB_LOG_FORMAT" default:"text" help:"text or json." placeholder:"FORMAT"`
@@ -78,6 +79,9 @@ func (c *Config) Validate() error {
 		c.DataDir = dir // the private server's programs are run elsewhere
 	}
 	required("CRMHUB_ORGANIZATION", c.Organization)
+	if at, err := os.Stat(c.Connectors); c.Connectors != "" && (err != nil || !at.IsDir()) {
+		faults = append(faults, fmt.Errorf("CRMHUB_CONNECTORS: %q is no folder", c.Connectors))
+	}
 	hostPort("CRMHUB_LISTEN", c.Listen)
 	hostPort("CRMHUB_BROKER_LISTEN", c.BrokerListen)
 	for _, b := range c.KafkaBrokers {
@@ -123,6 +127,14 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// connectorsDir is where connectors of one's own are.
+func (c *Config) connectorsDir() string {
+	if c.Connectors != "" {
+		return c.Connectors
+	}
+	return filepath.Join(c.DataDir, "connectors")
 }
 
 // private reports whether the hub runs its own database, and embedded whether its own broker.

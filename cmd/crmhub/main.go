@@ -27,6 +27,7 @@ type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Run the hub: API, console, engine."`
 	Demo       demoCommand       `cmd:"" help:"Run the hub with a simulated ERP and finance system and watch orders flow."`
 	Migrate    migrateCommand    `cmd:"" help:"Bring the database to this version's schema and end."`
+	Connector  connectorCommand  `cmd:"" help:"List, begin and test connectors."`
 	Connection connectionCommand `cmd:"" help:"Connect other systems."`
 	Sync       syncCommand       `cmd:"" help:"Run jobs, see how they go, replay what failed."`
 	Journey    journeyCommand    `cmd:"" help:"Tell what happened to an entity across systems."`

@@ -41,8 +41,6 @@ import (
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
 	"crmhub/core/webhook"
-	"crmhub/mappings"
-	"crmhub/schemas"
 )
 
 // hub is the running program: stores, engine and doors, wired. Made by newHub, driven by run, released by undo.
@@ -150,16 +148,18 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if h.first, err = h.access.Bootstrap(ctx); err != nil {
 		return err
 	}
-	if h.connectors, err = connectors.ByName(); err != nil {
+	set, err := connectors.Load(c.connectorsDir())
+	if err != nil {
 		return err
 	}
-	if h.schemas, err = schema.Load(schemas.FS); err != nil {
+	h.connectors = set.ByName()
+	if h.schemas, err = schema.Load(set.Schemas); err != nil {
 		return err
 	}
-	if h.mappings, err = mapping.Load(mappings.FS, h.schemas); err != nil {
+	if h.mappings, err = mapping.Load(set.Mappings, h.schemas); err != nil {
 		return err
 	}
-	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger}
+	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger, DB: h.db}
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})

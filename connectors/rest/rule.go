@@ -67,6 +67,9 @@ func (s *session) judge(c *call, a *answer) *failure {
 			return f
 		}
 	}
+	if a.status == http.StatusNotModified && c.read {
+		return nil // nothing changed since: an answer without records
+	}
 	if a.status >= 200 && a.status < 300 {
 		if a.broken == nil {
 			return nil

@@ -101,7 +101,10 @@ func (s *session) send(ctx context.Context, c *call, sc *scope, login *login, ad
 	case <-ctx.Done():
 		return nil, unreachable(ctx.Err(), false)
 	}
-	if err := s.limiter.Wait(ctx); err != nil {
+	if err := s.pace(ctx); err != nil {
+		if quota, ok := errors.AsType[*connector.Error](err); ok {
+			return nil, &failure{err: quota}
+		}
 		return nil, unreachable(err, false)
 	}
 	began := time.Now()
