@@ -65,12 +65,12 @@ var mayImport = map[string][]string{
 	"core/paper/pdf": {},
 
 	"core/api": {
-		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/paper", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/reconcile", "core/paper", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "core/edit", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep",
+		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/reconcile", "core/upkeep",
 	},
 
 	"connectors":           {"connectors/rest", "core/connector"},

@@ -29,6 +29,7 @@ type commands struct {
 	Migrate    migrateCommand    `cmd:"" help:"Bring the database to this version's schema and end."`
 	Connection connectionCommand `cmd:"" help:"Connect other systems."`
 	Sync       syncCommand       `cmd:"" help:"Run jobs, see how they go, replay what failed."`
+	Reconcile  reconcileCommand  `cmd:"" help:"Prove that both sides are equal, mend what differs, and report it, signed."`
 	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
 	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`

@@ -32,6 +32,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/pull"
 	"crmhub/core/push"
+	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/telemetry"
@@ -61,6 +62,7 @@ type hub struct {
 	sealer      *audit.Sealer
 	scheduler   *job.Scheduler
 	puller      *pull.Puller
+	reconciler  *reconcile.Reconciler
 	pushMetrics *push.Metrics
 	replay      map[job.Kind]job.Replay
 	server      *http.Server
@@ -163,6 +165,9 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm,
 		Logger: h.logger, Registerer: h.registry,
 	})
+	h.reconciler = reconcile.New(reconcile.Config{
+		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm, Records: h.puller, Logger: h.logger,
+	})
 	h.replay = map[job.Kind]job.Replay{job.Pull: h.puller.Replay, job.Push: push.Replay}
 	return nil
 }
@@ -171,7 +176,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 func (h *hub) openDoors() error {
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{}, Replay: h.replay,
-		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
+		Reconciler: h.reconciler, Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
 		return err
@@ -210,6 +215,8 @@ func (h *hub) run(ctx context.Context) error {
 		Work: map[job.Kind]job.Work{
 			job.Pull: h.puller.Run,
 			job.Push: h.sweep,
+
+			job.Reconcile: h.reconciler.Run,
 		},
 	})
 	g.Go(func() error { return h.db.KeepStatistics(ctx) })

@@ -14,6 +14,7 @@ import (
 	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
@@ -30,6 +31,7 @@ type Config struct {
 	Jobs        *job.Store
 	Transfers   *transfer.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Key         secret.Key              // signs the audit trail
 	Logger      *slog.Logger

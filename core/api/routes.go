@@ -90,6 +90,14 @@ func (s *server) table() ([]route, error) {
 		route{"POST /dead-letters/{id}/replay", s.replayDeadLetter()},
 		route{"POST /dead-letters/{id}/dismiss", s.dismissDeadLetter()},
 
+		route{"GET /reconciliations", s.listReconciliations()},
+		route{"POST /reconciliations", s.startReconciliation()},
+		route{"GET /reconciliations/{id}", s.getReconciliation()},
+		route{"GET /reconciliations/{id}/differences", s.listDifferences()},
+		route{"POST /reconciliations/{id}/mend", s.mendDifferences()},
+		route{"POST /reconciliations/{id}/ignore", s.ignoreDifferences()},
+		route{"GET /reconciliations/{id}/report", s.reconciliationReport()},
+
 		route{"GET /audit", s.listAudit()},
 		route{"GET /audit/{number}", s.getAudit()},
 		route{"GET /audit/verify", s.verifyAudit()},

@@ -20,9 +20,10 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"currency-rates": "rate", "product-categories": "category", "custom-fields": "field",
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department", "teams": "team",
-		"targets":     "target",
-		"attachments": "attachment",
-		"imports":     "import", "exports": "export",
+		"reconciliations": "reconciliation",
+		"targets":         "target",
+		"attachments":     "attachment",
+		"imports":         "import", "exports": "export",
 		"duplicates": "duplicate", "merges": "merge",
 		"recycle-rules": "rule", "pool-limits": "limit", "hand-overs": "hand-over",
 	}

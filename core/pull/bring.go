@@ -39,7 +39,7 @@ func (p *Puller) Translate(ctx context.Context, c connection.Connection, entity 
 	}
 	items := make([]*item, len(records))
 	for i, r := range records {
-		items[i] = &item{record: r}
+		items[i] = &item{record: r, unsaved: true}
 	}
 	links, err := s.referred(ctx, nil, items)
 	if err != nil {

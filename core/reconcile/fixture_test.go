@@ -88,7 +88,7 @@ type house struct {
 	mappings    *mapping.Set
 	reconciler  *reconcile.Reconciler
 	key         secret.Key
-	remotes     sync.Map // *remote by the connection's configured name
+	remotes     sync.Map // connector.Session by the connection's configured name
 }
 
 func newHouse(t testing.TB, streams ...connector.Stream) *house {
@@ -107,11 +107,11 @@ func newHouse(t testing.TB, streams ...connector.Stream) *house {
 	erp := connector.Connector{
 		Name: "test", Config: json.RawMessage(`{"type": "object"}`), Streams: streams,
 		Open: func(o connector.Options) (connector.Session, error) {
-			r, ok := h.remotes.Load(o.Config["remote"])
-			if !ok {
-				return nil, errors.New("no such remote")
+			r, _ := h.remotes.Load(o.Config["remote"])
+			if s, ok := r.(connector.Session); ok {
+				return s, nil
 			}
-			return r.(*remote), nil
+			return nil, errors.New("no such remote")
 		},
 	}
 	h.connections = &connection.Store{Key: h.key, Logger: quiet, Connectors: map[string]connector.Connector{"test": erp}}
@@ -178,6 +178,7 @@ type world struct {
 	remote     *remote
 	connection connection.Connection
 	jobs       map[string]job.Job // "pull customer"
+	patience   time.Duration      // 0: two minutes
 }
 
 func (h *house) world(t fatal) *world {
@@ -313,9 +314,9 @@ func (w *world) number(sql string) (n int) {
 
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
+	for deadline := time.Now().Add(max(w.patience, 2*time.Minute)); !ok(); {
 		if time.Now().After(deadline) {
-			w.t.Fatal("it did not happen in two minutes: ", what)
+			w.t.Fatal("it did not happen: ", what)
 		}
 		select {
 		case <-w.Context().Done():

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/job"
 )
 
 const (
@@ -138,4 +140,23 @@ func place(after string, limit int) (*uuid.UUID, int, error) {
 		return nil, 0, ErrCursor
 	}
 	return &id, limit, nil
+}
+
+// Start queues a reconciliation of a kind of entity on a connection, as somebody asks. The job is made if there is none, without a
+// schedule. Errors: [schema.Violations].
+func Start(ctx context.Context, tx pgx.Tx, jobs *job.Store, connection uuid.UUID, entity string) (job.Run, error) {
+	all, err := jobs.List(ctx, tx, connection)
+	if err != nil {
+		return job.Run{}, err
+	}
+	for _, j := range all {
+		if j.Kind == job.Reconcile && j.Entity == entity {
+			return job.Enqueue(ctx, tx, j.ID, job.ByHand)
+		}
+	}
+	made, err := jobs.Create(ctx, tx, job.New{ConnectionID: connection, Kind: job.Reconcile, Entity: entity})
+	if err != nil {
+		return job.Run{}, err
+	}
+	return job.Enqueue(ctx, tx, made.ID, job.ByHand)
 }

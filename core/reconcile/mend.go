@@ -64,18 +64,18 @@ type Errand struct {
 	Reason string // required to ignore
 }
 
-// Refusal is a difference that was left as it is.
-type Refusal struct {
+// Unmended is a difference that was left as it is.
+type Unmended struct {
 	ID     uuid.UUID `json:"id"`
 	Reason string    `json:"reason"`
 }
 
 // Done is what came of an errand.
 type Done struct {
-	Done    int       `json:"done"`
-	Refused []Refusal `json:"refused" nullable:"false"`
-	Left    int64     `json:"left"` // open ones of the kind that were not looked at yet: ask again, from Next on
-	Next    string    `json:"next,omitempty"`
+	Done    int        `json:"done"`
+	Refused []Unmended `json:"refused" nullable:"false"`
+	Left    int64      `json:"left"` // open ones of the kind that were not looked at yet: ask again, from Next on
+	Next    string     `json:"next,omitempty"`
 }
 
 // MendSize is how many differences an errand looks at, in one transaction.
@@ -369,7 +369,7 @@ func (m *mending) unlink(ctx context.Context, tx pgx.Tx, some []*Difference) err
 
 // settle writes down what was done.
 func (m *mending) settle(ctx context.Context, tx pgx.Tx, open []*Difference) (Done, error) {
-	done := Done{Refused: []Refusal{}}
+	done := Done{Refused: []Unmended{}}
 	var ids []uuid.UUID
 	var acts []audit.Act
 	state, action := Mended, "mended"
@@ -378,7 +378,7 @@ func (m *mending) settle(ctx context.Context, tx pgx.Tx, open []*Difference) (Do
 	}
 	for _, d := range open {
 		if why, refused := m.refused[d.ID]; refused {
-			done.Refused = append(done.Refused, Refusal{d.ID, why})
+			done.Refused = append(done.Refused, Unmended{d.ID, why})
 			continue
 		}
 		ids = append(ids, d.ID)

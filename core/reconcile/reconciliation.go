@@ -176,3 +176,20 @@ func jsonText(v any) (*string, error) {
 	s := string(b)
 	return &s, nil
 }
+
+// Veil takes away the values of fields that somebody must not see.
+func (d *Difference) Veil(hidden func(field string) bool) {
+	for i, f := range d.Fields {
+		if hidden(f.Field) {
+			d.Fields[i] = Field{Field: f.Field}
+		}
+	}
+	for _, field := range []string{"number", "code", "sku", "name"} {
+		if hidden(field) {
+			d.Title = ""
+		}
+	}
+	if hidden("total") || hidden("amount") {
+		d.Ours, d.Theirs = nil, nil
+	}
+}
