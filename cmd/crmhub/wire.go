@@ -183,7 +183,7 @@ func (h *hub) openDoors() error {
 	}
 	pages, err := console.New(console.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Replay: h.replay,
-		Logger: h.logger,
+		Reconciler: h.reconciler, Logger: h.logger,
 	})
 	if err != nil {
 		return err
