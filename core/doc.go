@@ -18,7 +18,8 @@
 //
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
-//	5  push  pull   report   paper   edit       the two walks, what it all comes to, what is printed, what a person may write
+//	5  push  pull   reconcile                   the two walks, and the proof that they led somewhere;
+//	   report   paper   edit                    what it all comes to, what is printed, what a person may write
 //	   webhook                                  what other systems say: something changed there
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
 //	   alert                                    who looks after whom; what an administrator should look at

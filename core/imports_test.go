@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"core/access":        {"core/postgres", "core/audit", "core/secret", "core/schema"},
 	"core/access/openid": {"core/secret"},
 	"core/crm":           {"core/postgres", "core/outbox", "core/schema", "core/money", "core/search", "core/match"},
-	"core/link":          {"core/postgres", "core/mapping", "core/schema"},
+	"core/link":          {"core/postgres", "core/audit", "core/mapping", "core/schema"},
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
@@ -70,6 +70,8 @@ var mayImport = map[string][]string{
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
+
+	"core/reconcile": {"core/postgres", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
@@ -95,6 +97,7 @@ var mayImport = map[string][]string{
 		"core/notify",
 		"core/paper",
 		"core/postgres",
+		"core/reconcile",
 		"core/report",
 		"core/revision",
 		"core/schema",
@@ -123,6 +126,7 @@ var mayImport = map[string][]string{
 		"core/mapping",
 		"core/money",
 		"core/postgres",
+		"core/reconcile",
 		"core/report",
 		"core/revision",
 		"core/schema",

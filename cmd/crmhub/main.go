@@ -31,6 +31,7 @@ type commands struct {
 	Connection connectionCommand `cmd:"" help:"Connect other systems."`
 	Sync       syncCommand       `cmd:"" help:"Run jobs, see how they go, replay what failed."`
 	Journey    journeyCommand    `cmd:"" help:"Tell what happened to an entity across systems."`
+	Reconcile  reconcileCommand  `cmd:"" help:"Prove that both sides are equal, mend what differs, and report it, signed."`
 	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
 	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`

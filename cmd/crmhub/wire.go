@@ -35,6 +35,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/pull"
 	"crmhub/core/push"
+	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/telemetry"
@@ -65,6 +66,7 @@ type hub struct {
 	sender      *notify.Sender
 	scheduler   *job.Scheduler
 	puller      *pull.Puller
+	reconciler  *reconcile.Reconciler
 	pushMetrics *push.Metrics
 	replay      map[job.Kind]job.Replay
 	server      *http.Server
@@ -177,6 +179,9 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm,
 		Logger: h.logger, Registerer: h.registry,
 	})
+	h.reconciler = reconcile.New(reconcile.Config{
+		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm, Records: h.puller, Logger: h.logger,
+	})
 	h.replay = map[job.Kind]job.Replay{job.Pull: h.puller.Replay, job.Push: push.Replay}
 	return nil
 }
@@ -186,7 +191,7 @@ func (h *hub) openDoors() error {
 	webhooks := &webhook.Store{Key: h.key, Entities: crm.KindNames()}
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{},
-		Notify: h.notify, Webhooks: webhooks, Replay: h.replay,
+		Notify: h.notify, Webhooks: webhooks, Reconciler: h.reconciler, Replay: h.replay,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
@@ -194,7 +199,7 @@ func (h *hub) openDoors() error {
 	}
 	pages, err := console.New(console.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Key: h.key, Replay: h.replay,
-		Logger: h.logger,
+		Reconciler: h.reconciler, Logger: h.logger,
 	})
 	if err != nil {
 		return err
@@ -227,6 +232,8 @@ func (h *hub) run(ctx context.Context) error {
 		Work: map[job.Kind]job.Work{
 			job.Pull: h.puller.Run,
 			job.Push: h.sweep,
+
+			job.Reconcile: h.reconciler.Run,
 		},
 	})
 	g.Go(func() error { return h.db.KeepStatistics(ctx) })

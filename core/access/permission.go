@@ -15,7 +15,7 @@ type Resource string
 const (
 	Connections   Resource = "connection"
 	Jobs          Resource = "job"
-	DeadLetters   Resource = "dead_letter" // and links, and runs
+	DeadLetters   Resource = "dead_letter" // and links, runs, reconciliations and conflicts
 	Users         Resource = "user"
 	Roles         Resource = "role"
 	Organizations Resource = "organization" // its departments and teams

@@ -15,6 +15,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
@@ -34,6 +35,7 @@ type Config struct {
 	Notify      *notify.Store
 	Webhooks    *webhook.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Key         secret.Key              // signs the audit trail
 	Logger      *slog.Logger

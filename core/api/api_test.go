@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -23,9 +24,11 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/mapping"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
@@ -78,9 +81,11 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
 	connectors := map[string]connector.Connector{"stub": stub()}
 	h.webhooks = &webhook.Store{Key: key, Entities: crm.KindNames()}
+	connections := &connection.Store{Connectors: connectors, Key: key, Logger: logger}
 	h.handler, err = api.New(api.Config{
 		DB: db, CRM: &crm.Store{}, Access: h.access,
-		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
+		Reconciler:  reconcile.New(reconcile.Config{DB: db, Connections: connections, Mappings: &mapping.Set{}, Entities: &crm.Store{}, Logger: logger}),
+		Connections: connections, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
@@ -227,6 +232,28 @@ func (h *hub) makeAll() {
 		h.t.Fatal(err)
 	}
 	h.ids["alert"] = field(h.t, h.request(http.MethodGet, "/alerts?kind=dead_letters", ""), "items", "id")
+	h.reconcile()
+}
+
+// reconcile makes a reconciliation that found two differences.
+func (h *hub) reconcile() {
+	h.t.Helper()
+	h.ids["reconciliation"], h.ids["difference"], h.ids["other-difference"] = uuid.NewString(), uuid.NewString(), uuid.NewString()
+	err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error {
+		_, err := tx.Exec(h.t.Context(), `insert into reconciliations (id, connection_id, run_id, entity, verdict, mapping_version, counts, finished_at)
+			values ($1, $2, $3, 'order', 'differs', 'v1', '{"different": 1, "missing_there": 1}', now())`, h.ids["reconciliation"], h.ids["connection"], h.ids["run"])
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(h.t.Context(), `insert into differences (id, reconciliation_id, kind, entity_id, remote_id, title, fields, record)
+			values ($2, $1, 'different', $4, '7', 'SO-1', '[{"field": "remark", "ours": "a", "theirs": "b", "agreed": null}]', '{"data": {}}'),
+				($3, $1, 'missing_there', $4, null, 'SO-1', '[]', null)`,
+			h.ids["reconciliation"], h.ids["difference"], h.ids["other-difference"], h.ids["order"])
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // signIn begins a session of organization A's user.

@@ -111,6 +111,13 @@ func (s *server) table() ([]route, error) {
 		route{"GET /deliveries", s.listDeliveries()},
 		route{"GET /deliveries/{id}", s.getDelivery()},
 		route{"POST /deliveries/{id}/resend", s.resendDelivery()},
+		route{"GET /reconciliations", s.listReconciliations()},
+		route{"POST /reconciliations", s.startReconciliation()},
+		route{"GET /reconciliations/{id}", s.getReconciliation()},
+		route{"GET /reconciliations/{id}/differences", s.listDifferences()},
+		route{"POST /reconciliations/{id}/mend", s.mendDifferences()},
+		route{"POST /reconciliations/{id}/ignore", s.ignoreDifferences()},
+		route{"GET /reconciliations/{id}/report", s.reconciliationReport()},
 
 		route{"GET /audit", s.listAudit()},
 		route{"GET /audit/{number}", s.getAudit()},

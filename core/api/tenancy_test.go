@@ -24,7 +24,8 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert",
 		"attachments": "attachment",
 		"imports":     "import", "exports": "export",
-		"duplicates": "duplicate", "merges": "merge",
+		"reconciliations": "reconciliation",
+		"duplicates":      "duplicate", "merges": "merge",
 		"recycle-rules": "rule", "pool-limits": "limit", "hand-overs": "hand-over",
 	}
 	for path, methods := range readDocument(t, h).Paths {

@@ -15,6 +15,7 @@ import (
 	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
@@ -34,6 +35,7 @@ type Config struct {
 	Key         secret.Key  // signs the audit trail
 	Logger      *slog.Logger
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 }
 
 // Console serves the pages.
@@ -142,6 +144,10 @@ func (c *Console) pages() map[string]page {
 		"GET /sync/dead-letters/{id}":          {needs(access.DeadLetters, access.Read), c.showDeadLetter},
 		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayCause},
 		"POST /sync/dead-letters/{id}/replay":  {needs(access.DeadLetters, access.Run), c.replayDeadLetter},
+		"GET /sync/reconciliations":            {needs(access.DeadLetters, access.Read), c.listReconciliations},
+		"POST /sync/reconciliations":           {needs(access.Jobs, access.Run), c.startReconciliation},
+		"GET /sync/reconciliations/{id}":       {needs(access.DeadLetters, access.Read), c.showReconciliation},
+		"POST /sync/reconciliations/{id}/mend": {needs(access.DeadLetters, access.Run, access.Update), c.mendDifferences},
 		"POST /sync/dead-letters/{id}/dismiss": {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
 	}
 	maps.Copy(all, c.transferPages())

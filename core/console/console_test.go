@@ -29,8 +29,10 @@ import (
 	"crmhub/core/console"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/mapping"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/schemas"
@@ -100,6 +102,7 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	}
 	c, err := console.New(console.Config{
 		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Key: key, Logger: quiet,
+		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Mappings: &mapping.Set{}, Entities: s.crm, Logger: quiet}),
 		Replay: map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
 	})
 	if err != nil {
@@ -228,7 +231,9 @@ func (s *site) buryOrder(remoteID string) (letter uuid.UUID) {
 
 // paths are every page, with what there is.
 func (s *site) paths() []string {
+	reconciliation, _ := s.reconcile()
 	return []string{
+		"/sync/reconciliations", reconciliation,
 		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",

@@ -18,6 +18,7 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/match"
 	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/sheet"
 	"crmhub/core/transfer"
@@ -182,6 +183,11 @@ func states() map[string]bool {
 	} {
 		add("step", string(k))
 	}
+	add("direction", string(job.Pull), string(job.Push), string(job.Reconcile))
+	add("verdict", textsOf(reconcile.Verdicts())...)
+	add("difference", textsOf(reconcile.States())...)
+	add("difference_kind", textsOf(reconcile.Kinds())...)
+	add("mend", textsOf(reconcile.Actions())...)
 	for _, k := range crm.Kinds() {
 		add("entity", string(k))
 		all["kinds."+string(k)], all["hint."+string(k)] = true, true
@@ -221,7 +227,7 @@ func states() map[string]bool {
 	} {
 		all["rule."+rule] = true
 	}
-	for _, s := range []link.State{link.Pending, link.Sending, link.Unknown, link.Linked, link.Parked, link.Waiting, link.Failed} {
+	for _, s := range []link.State{link.Pending, link.Sending, link.Unknown, link.Linked, link.Parked, link.Waiting, link.Failed, link.Unlinked} {
 		add("link", string(s))
 	}
 	for _, s := range []job.RunStatus{job.Queued, job.Running, job.Succeeded, job.Suspect, job.Failed, job.Cancelled} {

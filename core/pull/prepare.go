@@ -29,12 +29,14 @@ type page struct {
 // item is a record on its way to its entity.
 type item struct {
 	record  connector.Record
-	request journey.Exchange // that it came with, without bodies
-	entity  crm.Entity       // the record as a new entity
-	doc     map[string]any   // the record's fields as an entity has them, in canonical form
-	agreed  *link.Merged     // the merge of the record with the entity that is made of it
-	base    []byte           // its Snapshot as JSON
-	err     error            // why there is no entity
+	request journey.Exchange     // that it came with, without bodies
+	unsaved bool                 // it is only looked at
+	decide  map[string]link.Side // fields about which somebody decided, whatever changed
+	entity  crm.Entity           // the record as a new entity
+	doc     map[string]any       // the record's fields as an entity has them, in canonical form
+	agreed  *link.Merged         // the merge of the record with the entity that is made of it
+	base    []byte               // its Snapshot as JSON
+	err     error                // why there is no entity
 
 	// What storing it does:
 	link   *link.Link   // what it corresponds to; nil for a new record
@@ -177,6 +179,9 @@ func (s *stream) mapData(it *item, l links) error {
 	}
 	it.entity = entity
 	it.doc, _ = like(theirs, whole).(map[string]any)
+	if it.unsaved {
+		return nil
+	}
 	return s.agreeOnNew(it, whole)
 }
 
