@@ -5,7 +5,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"time"
 
+	"crmhub/connectors/ledger"
 	"crmhub/connectors/rest"
 	"crmhub/core/connector"
 )
@@ -15,10 +17,8 @@ var manifests embed.FS
 
 // All returns every connector. A faulty manifest is an error, which names all its faults by line.
 func All() ([]connector.Connector, error) {
-	var (
-		all    []connector.Connector
-		faults []error
-	)
+	all := []connector.Connector{ledger.Connector(time.Now)}
+	var faults []error
 	for _, file := range []string{"tryton/manifest.yaml", "simulator/erp.yaml", "simulator/finance.yaml"} {
 		source, err := manifests.ReadFile(file)
 		if err != nil {

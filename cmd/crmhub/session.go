@@ -59,7 +59,7 @@ func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, o
 	if s.connectors, err = connectors.ByName(); err != nil {
 		return err
 	}
-	s.connections = &connection.Store{Connectors: s.connectors, Key: s.key, Logger: logger}
+	s.connections = &connection.Store{Connectors: s.connectors, Key: s.key, Logger: logger, Folders: c.FilesDir}
 	s.jobs = &job.Store{Connectors: s.connectors}
 	s.access = &access.Store{DB: s.db, Key: s.key, Entities: api.Entities()}
 	if c.Organization == access.MainOrganization {

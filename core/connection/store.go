@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,7 @@ type Store struct {
 	Connectors map[string]connector.Connector // by name
 	Key        secret.Key                     // seals the secrets
 	Logger     *slog.Logger                   // what a session logs with; the connection is added
+	Folders    string                         // where each connection has a folder of its own, see [Store.Folder]; "" gives none
 }
 
 const insertConnection = `
@@ -149,12 +151,21 @@ func (s *Store) Open(c Connection) (connector.Session, error) {
 		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
 	}
 	session, err := kind.Open(connector.Options{
-		Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
+		Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code), Folder: s.Folder(c),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
 	}
 	return session, nil
+}
+
+// Folder is the path of the folder that is a connection's own: <Folders>/<organization's id>/<connection's code>. No
+// setting reaches out of it, so who may configure a connection reads and writes no other file of the machine.
+func (s *Store) Folder(c Connection) string {
+	if s.Folders == "" {
+		return ""
+	}
+	return filepath.Join(s.Folders, c.Organization.String(), c.Code)
 }
 
 // seal checks a configuration together with the stored secrets it leaves out, and returns its two halves as stored.

@@ -37,6 +37,9 @@ type Options struct {
 	Config  map[string]any         // decoded with json.Number for numbers; secrets left out
 	Secrets map[string]secret.Text // by field name
 	Logger  *slog.Logger           // carries the connection already
+	// Folder is the path of a folder on this machine that is the connection's own; it may not exist yet. Where a hub has
+	// several processes they share it. "" if the hub gives none.
+	Folder string
 }
 
 // Stream is one entity as one kind of record: an order as Tryton's sale.sale.
