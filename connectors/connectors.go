@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"crmhub/connectors/file"
 	"crmhub/connectors/ledger"
 	"crmhub/connectors/rest"
 	"crmhub/core/connector"
@@ -17,7 +18,7 @@ var manifests embed.FS
 
 // All returns every connector. A faulty manifest is an error, which names all its faults by line.
 func All() ([]connector.Connector, error) {
-	all := []connector.Connector{ledger.Connector(time.Now)}
+	all := []connector.Connector{file.Connector(time.Now), ledger.Connector(time.Now)}
 	var faults []error
 	for _, file := range []string{"tryton/manifest.yaml", "simulator/erp.yaml", "simulator/finance.yaml"} {
 		source, err := manifests.ReadFile(file)

@@ -71,7 +71,8 @@ var mayImport = map[string][]string{
 		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep",
 	},
 
-	"connectors":           {"connectors/rest", "connectors/ledger", "core/connector"},
+	"connectors":           {"connectors/rest", "connectors/file", "connectors/ledger", "core/connector"},
+	"connectors/file":      {"core/connector", "core/schema", "core/secret", "core/sheet"},
 	"connectors/ledger":    {"core/connector", "core/money", "core/schema"},
 	"connectors/rest":      {"core/connector", "core/money", "core/schema", "core/secret", "schemas"},
 	"connectors/tryton":    {"core/connector", "core/money", "core/schema", "core/secret"},

@@ -82,6 +82,7 @@ type Record struct {
 	UpdatedAt time.Time      // zero if unknown
 	Deleted   bool           // the remote says it is gone; Data may then be nil
 	Data      map[string]any // numbers are json.Number
+	Fault     string         // pulled, it could not be read: one sentence without personal data. It becomes a dead letter
 }
 
 // PullRequest asks for the next page of a stream.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,12 +46,13 @@ type payload struct {
 	Version   string         `json:"version,omitempty"`
 	UpdatedAt time.Time      `json:"updated_at,omitzero"`
 	Deleted   bool           `json:"deleted,omitempty"`
+	Fault     string         `json:"fault,omitempty"`
 	Data      map[string]any `json:"data"`
 }
 
 func (s *stream) letter(it *item, run *uuid.UUID) (job.DeadLetter, error) {
 	r := it.record
-	b, err := json.Marshal(payload{Version: r.Version, UpdatedAt: r.UpdatedAt, Deleted: r.Deleted, Data: r.Data})
+	b, err := json.Marshal(payload{Version: r.Version, UpdatedAt: r.UpdatedAt, Deleted: r.Deleted, Fault: r.Fault, Data: r.Data})
 	if err != nil {
 		return job.DeadLetter{}, fmt.Errorf("keep a record: %w", err)
 	}
@@ -67,7 +69,7 @@ func (s *stream) letter(it *item, run *uuid.UUID) (job.DeadLetter, error) {
 }
 
 func summary(vs schema.Violations) string {
-	first := vs[0].Pointer + ": " + vs[0].Message
+	first := strings.TrimPrefix(vs[0].Pointer+": "+vs[0].Message, ": ")
 	if len(vs) == 1 {
 		return first
 	}
@@ -86,6 +88,7 @@ func fromLetters(letters []job.DeadLetter) ([]*item, error) {
 		r := connector.Record{ID: d.RemoteID}
 		r.Version, _ = whole["version"].(string)
 		r.Deleted, _ = whole["deleted"].(bool)
+		r.Fault, _ = whole["fault"].(string)
 		r.Data, _ = whole["data"].(map[string]any)
 		if at, ok := whole["updated_at"].(string); ok {
 			r.UpdatedAt, _ = time.Parse(time.RFC3339Nano, at) // zero means unknown

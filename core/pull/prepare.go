@@ -14,6 +14,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
+	"crmhub/core/schema"
 )
 
 // page is a page that was checked and mapped, but not stored.
@@ -147,6 +148,9 @@ func (s *stream) mapOne(it *item, l links) {
 	switch {
 	case it.record.ID == "":
 		it.err = errors.New("the record has no id")
+		return
+	case it.record.Fault != "":
+		it.err = schema.Violations{{Rule: "readable", Message: it.record.Fault}}
 		return
 	case it.record.Deleted:
 		return
