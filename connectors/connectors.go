@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crmhub/connectors/file"
+	"crmhub/connectors/kafka"
 	"crmhub/connectors/ledger"
 	"crmhub/connectors/rest"
 	"crmhub/core/connector"
@@ -18,14 +19,14 @@ var manifests embed.FS
 
 // All returns every connector. A faulty manifest is an error, which names all its faults by line.
 func All() ([]connector.Connector, error) {
-	all := []connector.Connector{file.Connector(time.Now), ledger.Connector(time.Now)}
+	all := []connector.Connector{file.Connector(time.Now), kafka.Connector(), ledger.Connector(time.Now)}
 	var faults []error
-	for _, file := range []string{"tryton/manifest.yaml", "simulator/erp.yaml", "simulator/finance.yaml"} {
-		source, err := manifests.ReadFile(file)
+	for _, name := range []string{"tryton/manifest.yaml", "simulator/erp.yaml", "simulator/finance.yaml"} {
+		source, err := manifests.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("connectors: %w", err)
 		}
-		c, err := rest.Parse("connectors/"+file, source)
+		c, err := rest.Parse("connectors/"+name, source)
 		if err != nil {
 			faults = append(faults, err)
 			continue

@@ -26,6 +26,8 @@ var mayImport = map[string][]string{
 	"core/sheet":     {"core/schema"},
 	"core/search":    {},
 	"core/match":     {},
+	"core/signature": {"core/secret"},
+	"core/einvoice":  {},
 
 	"core/postgres":              {},
 	"core/postgres/private":      {"core/postgres"},
@@ -46,7 +48,14 @@ var mayImport = map[string][]string{
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
+	"core/notify/mail": {"core/secret"},
+	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
+
+	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
+
 	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
+
+	"core/webhook": {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
 
 	"core/transfer":  {"core/postgres", "core/access", "core/crm", "core/schema", "core/sheet"},
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link", "core/attachment"},
@@ -64,15 +73,16 @@ var mayImport = map[string][]string{
 
 	"core/api": {
 		"core/access", "core/audit", "core/postgres", "core/crm", "core/report", "core/paper", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "core/edit", "schemas",
+		"core/secret", "core/telemetry", "core/mapping", "core/sheet", "core/transfer", "core/duplicate", "core/match", "core/attachment", "core/upkeep", "core/edit", "core/notify", "core/alert", "core/webhook", "schemas",
 	},
 	"core/console": {
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep",
 	},
 
-	"connectors":           {"connectors/rest", "connectors/file", "connectors/ledger", "core/connector"},
-	"connectors/file":      {"core/connector", "core/schema", "core/secret", "core/sheet"},
+	"connectors":           {"connectors/file", "connectors/kafka", "connectors/ledger", "connectors/rest", "core/connector"},
+	"connectors/file":      {"core/connector", "core/einvoice", "core/schema", "core/secret", "core/sheet"},
+	"connectors/kafka":     {"core/connector", "core/schema", "core/secret"},
 	"connectors/ledger":    {"core/connector", "core/money", "core/schema"},
 	"connectors/rest":      {"core/connector", "core/money", "core/schema", "core/secret", "schemas"},
 	"connectors/tryton":    {"core/connector", "core/money", "core/schema", "core/secret"},

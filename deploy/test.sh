@@ -90,10 +90,14 @@ CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
 CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
 export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON WORK
 
-# Dirty files of others, which are no part of the project: where they are at hand, they go in.
+# Files of others, which are no part of the project: where they are at hand, dirty ones go in, and the official test cases of
+# EN 16931 get the verdicts they state.
 if [ -d "${CRMHUB_TEST_DATA:=../shared/data}" ]; then
+  CRMHUB_TEST_DATA=$(cd "$CRMHUB_TEST_DATA" && pwd)
   step "import dirty files"
-  CRMHUB_TEST_DATA=$(cd "$CRMHUB_TEST_DATA" && pwd) go test -count=1 -timeout 10m -run GoesIn ./core/transfer
+  CRMHUB_TEST_DATA=$CRMHUB_TEST_DATA go test -count=1 -timeout 10m -run GoesIn ./core/transfer
+  step "the official cases of EN 16931"
+  CRMHUB_TEST_DATA=$CRMHUB_TEST_DATA go test -count=1 -timeout 10m -run OfficialCases -v ./core/einvoice | grep -E '^ |^---|^ok|^FAIL'
 fi
 
 step "the API against its OpenAPI document"

@@ -33,6 +33,7 @@ type commands struct {
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
 	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`
 	Import     importCommand     `cmd:"" help:"Import entities from a CSV, XLSX or JSON lines file."`
+	Invoice    invoiceCommand    `cmd:"" help:"Check electronic invoices."`
 	Audit      auditCommand      `cmd:"" help:"Verify and export the audit trail."`
 	Doctor     doctorCommand     `cmd:"" help:"Check configuration, database, broker, mappings and connections."`
 }

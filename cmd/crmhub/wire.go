@@ -18,6 +18,7 @@ import (
 	"crmhub/connectors"
 	"crmhub/core/access"
 	"crmhub/core/access/openid"
+	"crmhub/core/alert"
 	"crmhub/core/api"
 	"crmhub/core/audit"
 	"crmhub/core/bus"
@@ -28,6 +29,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/mapping"
+	"crmhub/core/notify"
 	"crmhub/core/outbox"
 	"crmhub/core/postgres"
 	"crmhub/core/pull"
@@ -37,6 +39,7 @@ import (
 	"crmhub/core/telemetry"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
+	"crmhub/core/webhook"
 	"crmhub/mappings"
 	"crmhub/schemas"
 )
@@ -59,6 +62,8 @@ type hub struct {
 	relay       *outbox.Relay
 	key         secret.Key
 	sealer      *audit.Sealer
+	notify      *notify.Store
+	sender      *notify.Sender
 	scheduler   *job.Scheduler
 	puller      *pull.Puller
 	pushMetrics *push.Metrics
@@ -157,6 +162,14 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})
+	mailer, err := c.mailer()
+	if err != nil {
+		return err
+	}
+	h.notify = &notify.Store{Key: h.key, Entities: crm.KindNames(), Mails: mailer != nil}
+	h.sender = notify.NewSender(notify.SenderConfig{
+		DB: h.db, Key: h.key, Mailer: mailer, Logger: h.logger, Registerer: h.registry, UserAgent: "crmhub/" + version(),
+	})
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
@@ -169,8 +182,10 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 
 // openDoors puts API, console, metrics and health behind one address.
 func (h *hub) openDoors() error {
+	webhooks := &webhook.Store{Key: h.key, Entities: crm.KindNames()}
 	rest, err := api.New(api.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{}, Replay: h.replay,
+		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{},
+		Notify: h.notify, Webhooks: webhooks, Replay: h.replay,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
@@ -185,6 +200,7 @@ func (h *hub) openDoors() error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/", rest)
+	mux.Handle(api.WebhookPath, api.ReceiveWebhooks(&webhook.Receiver{DB: h.db, Store: webhooks}, h.logger))
 	mux.Handle("/healthz", telemetry.AliveHandler())
 	mux.Handle("/readyz", telemetry.ReadyHandler(
 		map[string]telemetry.Check{"database": h.db.Ping},
@@ -227,6 +243,11 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error {
 		return (&upkeep.Runner{DB: h.db, Access: h.access, Store: &upkeep.Store{Entities: h.crm}, Logger: h.logger}).Run(ctx)
 	})
+	g.Go(func() error { return h.sender.Run(ctx) })
+	g.Go(func() error { return (&alert.Watcher{DB: h.db, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error {
+		return (&notify.Feed{DB: h.db, Bus: h.bus, Entities: crm.KindNames(), Logger: h.logger}).Run(ctx)
+	})
 	g.Go(func() error { return (&pushers{hub: h}).run(ctx) })
 	g.Go(func() error {
 		if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -252,7 +273,7 @@ func (h *hub) sweep(ctx context.Context, t job.Task) error {
 }
 
 // activeConnections are those of every organization.
-func (h *hub) activeConnections(ctx context.Context) (members []connection.Member, err error) {
+func (h *hub) activeConnections(ctx context.Context) (members []connection.Connection, err error) {
 	err = h.db.AsSystem(ctx, func(tx pgx.Tx) error {
 		members, err = h.connections.AllActive(ctx, tx)
 		return err

@@ -216,7 +216,7 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 		"invoice schema R5 /issue_date format",
 		"payment schema P3 /amount format",
 		"payment waiting P4 -",
-		"product schema products.jsonl#2  readable",
+		"product schema products.jsonl#2 -",
 	})
 	for _, entity := range []string{"customer", "product", "invoice", "payment"} {
 		if r := h.pull(entity); r.Read != 0 {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"strings"
@@ -84,7 +85,7 @@ func (s *session) take(ctx context.Context, l *layout, f found, st *state, limit
 	case isFault:
 		st.Done, st.Fault = true, whole.Error()
 		records = append(records, connector.Record{
-			ID: f.Name + "@" + f.Modified.UTC().Format("20060102T150405Z"), UpdatedAt: f.Modified, Data: map[string]any{}, Fault: f.Name + ": " + whole.Error(),
+			ID: f.Name + "@" + f.Modified.UTC().Format("20060102T150405Z"), UpdatedAt: f.Modified, Data: map[string]any{}, Err: fmt.Errorf("%s: %w", f.Name, whole),
 		})
 	case errors.Is(err, errChanged):
 		st.Since = s.now().UTC()

@@ -266,12 +266,12 @@ func idOf(l *layout, data map[string]any) string {
 
 // recordOf makes a record of an item. One without an id is named after its place.
 func (l *layout) recordOf(name string, in *spooled, at found, it item) connector.Record {
-	r := connector.Record{ID: idOf(l, it.data), Version: versionOf(it.data), UpdatedAt: at.Modified, Data: it.data, Fault: it.fault}
-	if r.ID == "" || r.Fault != "" {
+	r := connector.Record{ID: idOf(l, it.data), Version: versionOf(it.data), UpdatedAt: at.Modified, Data: it.data}
+	if r.ID == "" || it.fault != "" {
 		r.ID = fmt.Sprintf("%s#%d@%s", name, it.first, in.digest[:8])
 	}
-	if r.Fault != "" {
-		r.Fault = fmt.Sprintf("%s, row %d: %s", name, it.first, it.fault)
+	if it.fault != "" {
+		r.Err = fmt.Errorf("%s, row %d: %s", name, it.first, it.fault)
 	}
 	if r.Data == nil {
 		r.Data = map[string]any{}

@@ -115,8 +115,8 @@ func (i *inbox) there() (names []string) {
 func ids(records []connector.Record) (all []string) {
 	for _, r := range records {
 		id := r.ID
-		if r.Fault != "" {
-			id = "! " + r.Fault
+		if r.Err != nil {
+			id = "! " + r.Err.Error()
 		}
 		all = append(all, id)
 	}

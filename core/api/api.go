@@ -13,12 +13,14 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
+	"crmhub/core/webhook"
 )
 
 // Config is what the API works with.
@@ -29,6 +31,8 @@ type Config struct {
 	Connections *connection.Store
 	Jobs        *job.Store
 	Transfers   *transfer.Store
+	Notify      *notify.Store
+	Webhooks    *webhook.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Key         secret.Key              // signs the audit trail

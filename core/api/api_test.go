@@ -16,17 +16,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/access"
+	"crmhub/core/alert"
 	"crmhub/core/api"
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
+	"crmhub/core/webhook"
 	"crmhub/schemas"
 )
 
@@ -39,6 +42,7 @@ type hub struct {
 	registry   *prometheus.Registry
 	log        lockedBuffer
 	db         *postgres.DB
+	webhooks   *webhook.Store
 	access     *access.Store
 	now        time.Time // of access
 	sealer     *audit.Sealer
@@ -73,9 +77,11 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
 	connectors := map[string]connector.Connector{"stub": stub()}
+	h.webhooks = &webhook.Store{Key: key, Entities: crm.KindNames()}
 	h.handler, err = api.New(api.Config{
 		DB: db, CRM: &crm.Store{}, Access: h.access,
 		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
+		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
 	})
@@ -200,6 +206,8 @@ func (h *hub) makeAll() {
 	h.make("connection", "/connections", `{"code":"erp","name":"ERP","connector":"stub","config":{"url":"https://erp","password":"hunter2"}}`)
 	h.make("job", "/jobs", `{"connection_id":"{connection}","kind":"pull","entity":"order","schedule":"@hourly"}`)
 	h.make("run", "/jobs/{job}/run", "")
+	h.make("subscription", "/subscriptions", `{"name":"Shop","target":"https://shop.example.com/hook","events":["*"]}`)
+	h.ids["delivery"] = field(h.t, h.request(http.MethodPost, "/subscriptions/{subscription}/test", ""), "id")
 	h.make("department", "/departments", `{"name":"Sales"}`)
 	h.make("team", "/teams", `{"name":"Key accounts"}`)
 	h.make("role", "/roles", `{"code":"helper","name":"Helper","grants":[{"resource":"customer","action":"read","scope":"own"}]}`)
@@ -215,6 +223,10 @@ func (h *hub) makeAll() {
 	h.make("limit", "/pool-limits", `{"max_owned":200}`)
 	h.make("hand-over", "/users/{user}/hand-over", `{"to_user_id":"{boss}"}`)
 	h.bury()
+	if err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error { return alert.Look(h.t.Context(), tx) }); err != nil {
+		h.t.Fatal(err)
+	}
+	h.ids["alert"] = field(h.t, h.request(http.MethodGet, "/alerts?kind=dead_letters", ""), "items", "id")
 }
 
 // signIn begins a session of organization A's user.

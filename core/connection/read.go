@@ -13,7 +13,7 @@ import (
 
 const (
 	columns = `organization_id, id, version, code, name, connector, config::text, status,
-    created_at, created_by, updated_at, updated_by, secrets`
+    created_at, created_by, updated_at, updated_by, secrets, (select o.code from organizations o where o.id = organization_id)`
 	selectConnection = `select ` + columns + ` from connections c`
 )
 
@@ -37,27 +37,14 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx) ([]Connection, error) {
 	return list, nil
 }
 
-// Member is a connection together with its organization's code, which topic names need.
-type Member struct {
-	Connection
-
-	OrganizationCode string
-}
-
-const selectActive = `
-select o.code, c.organization_id, c.id, c.version, c.code, c.name, c.connector, c.config::text, c.status,
-    c.created_at, c.created_by, c.updated_at, c.updated_by, c.secrets
-from connections c join organizations o on o.id = c.organization_id
+const selectActive = selectConnection + `
 where c.status = 'active'
-order by o.code, c.code`
+order by c.organization_id, c.code`
 
 // AllActive returns the active connections of every organization, for the engine. The transaction is the system's.
-func (s *Store) AllActive(ctx context.Context, tx pgx.Tx) ([]Member, error) {
+func (s *Store) AllActive(ctx context.Context, tx pgx.Tx) ([]Connection, error) {
 	rows, _ := tx.Query(ctx, selectActive)
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Member, err error) {
-		err = scanInto(row, &m.Connection, &m.OrganizationCode)
-		return m, err
-	})
+	list, err := pgx.CollectRows(rows, scan)
 	if err != nil {
 		return nil, fmt.Errorf("list active connections: %w", err)
 	}
@@ -77,22 +64,16 @@ func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Connection, e
 }
 
 func scan(row pgx.CollectableRow) (c Connection, err error) {
-	err = scanInto(row, &c)
-	return c, err
-}
-
-// scanInto reads a row whose first columns go to before.
-func scanInto(row pgx.CollectableRow, c *Connection, before ...any) error {
 	var config []byte
-	err := row.Scan(append(before, &c.Organization, &c.ID, &c.Version, &c.Code, &c.Name, &c.Connector, &config, &c.Status,
-		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed)...)
+	err = row.Scan(&c.Organization, &c.ID, &c.Version, &c.Code, &c.Name, &c.Connector, &config, &c.Status,
+		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed, &c.OrganizationCode)
 	if err != nil {
-		return err
+		return c, err
 	}
 	doc, err := schema.DecodeJSON(config) // a number stays as it was typed
 	if err != nil {
-		return fmt.Errorf("configuration of connection %s: %w", c.Code, err)
+		return c, fmt.Errorf("configuration of connection %s: %w", c.Code, err)
 	}
 	c.Config, _ = doc.(map[string]any)
-	return nil
+	return c, nil
 }

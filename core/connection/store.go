@@ -151,7 +151,8 @@ func (s *Store) Open(c Connection) (connector.Session, error) {
 		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
 	}
 	session, err := kind.Open(connector.Options{
-		Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code), Folder: s.Folder(c),
+		Organization: c.OrganizationCode, Connection: c.Code, Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
+		Folder: s.Folder(c),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
@@ -159,13 +160,13 @@ func (s *Store) Open(c Connection) (connector.Session, error) {
 	return session, nil
 }
 
-// Folder is the path of the folder that is a connection's own: <Folders>/<organization's id>/<connection's code>. No
+// Folder is the path of the folder that is a connection's own: <Folders>/<organization>/<connection>, by their codes. No
 // setting reaches out of it, so who may configure a connection reads and writes no other file of the machine.
 func (s *Store) Folder(c Connection) string {
 	if s.Folders == "" {
 		return ""
 	}
-	return filepath.Join(s.Folders, c.Organization.String(), c.Code)
+	return filepath.Join(s.Folders, c.OrganizationCode, c.Code)
 }
 
 // seal checks a configuration together with the stored secrets it leaves out, and returns its two halves as stored.

@@ -2,8 +2,8 @@
 //
 // A connector is a value: a description and a constructor. It is listed in connectors/connectors.go and registers
 // itself nowhere. Opening it with a connection's configuration gives a [Session]; what a session can do beyond
-// checking itself it says by implementing [Puller], [Pusher], [Finder] and [Getter], and by declaring the same per
-// stream in its [Capabilities]. The conformance kit (connectortest) holds the declaration against the behaviour.
+// checking itself it says by implementing [Puller], [Watcher], [Pusher], [Finder] and [Getter], and by declaring the
+// same per stream in its [Capabilities]. The conformance kit (connectortest) holds the declaration against the behaviour.
 //
 // The engine owns retries, order, links, merge and cursors. A connector owns the remote's protocol: authentication,
 // paging, rate limits, the shape of requests and answers, and telling an [Error]'s class.
@@ -34,9 +34,11 @@ type Connector struct {
 
 // Options is what a session gets to work with.
 type Options struct {
-	Config  map[string]any         // decoded with json.Number for numbers; secrets left out
-	Secrets map[string]secret.Text // by field name
-	Logger  *slog.Logger           // carries the connection already
+	Organization string                 // code of the organization
+	Connection   string                 // code of the connection, unique in its organization
+	Config       map[string]any         // decoded with json.Number for numbers; secrets left out
+	Secrets      map[string]secret.Text // by field name
+	Logger       *slog.Logger           // carries the connection already
 	// Folder is the path of a folder on this machine that is the connection's own; it may not exist yet. Where a hub has
 	// several processes they share it. "" if the hub gives none.
 	Folder string
@@ -82,7 +84,9 @@ type Record struct {
 	UpdatedAt time.Time      // zero if unknown
 	Deleted   bool           // the remote says it is gone; Data may then be nil
 	Data      map[string]any // numbers are json.Number
-	Fault     string         // pulled, it could not be read: one sentence without personal data. It becomes a dead letter
+	// Err is why the remote's record cannot be read, nil as a rule. It becomes a dead letter, beside which the others go
+	// on; ID and Data then say as much as is known, such as where it lies.
+	Err error
 }
 
 // PullRequest asks for the next page of a stream.
@@ -90,6 +94,7 @@ type PullRequest struct {
 	Stream string          // the Record name of the stream
 	Cursor json.RawMessage // as returned by the page before, nil at first; only the connector reads it
 	Limit  int             // wished page size; the remote may give less
+	Accept bool            // a person has seen the connector's [Doubt]: it goes on with what there is
 }
 
 // Page is a part of a stream, in an order that the cursor can go on from.
@@ -103,6 +108,22 @@ type Page struct {
 // Puller reads pages. A page read again from the same cursor contains every record that is still as it was.
 type Puller interface {
 	Pull(ctx context.Context, r PullRequest) (Page, error)
+}
+
+// Doubt is the error of a Pull whose stream does not go on where the cursor ended, so that something may be missing. The
+// run ends suspect, and the cursor stays. What a person starts after that is pulled with PullRequest.Accept.
+type Doubt struct {
+	Message string // what is missing, for people
+}
+
+func (d *Doubt) Error() string { return d.Message }
+
+// Watcher is a Puller that can tell when there is something to pull, so that nobody waits for a schedule.
+type Watcher interface {
+	Puller
+	// Watch returns when a Pull from the cursor would give something, or fail: at once if it would now. It looks without
+	// taking anything.
+	Watch(ctx context.Context, stream string, cursor json.RawMessage) error
 }
 
 // Op is what a write does.
@@ -120,6 +141,7 @@ type Write struct {
 	Op            Op
 	ID            string         // the record to update or delete; "" for a create
 	RemoteVersion string         // the version last seen, for remotes with optimistic locking
+	Version       int64          // of the entity, for remotes that drop what is older than what they have
 	Reference     string         // stable over all attempts of this create: where the remote keeps a reference, it keeps this one
 	Data          map[string]any // the record as the mapping made it
 }

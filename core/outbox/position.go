@@ -41,7 +41,7 @@ with here as materialized (
 	from found f
 	where o.xid = f.xid and o.seq = f.seq and (f.unpublished or not f.sealed or f.xid >= f.oldest)
 ), acts as (
-	update audit_acts set xid = '0'
+	update audit_acts set xid = pg_current_xact_id()
 ), audit as (
 	update audit_position s set page = page + 1, xid = h.oldest, until = '0', seq = 0 from here h
 )

@@ -2,11 +2,12 @@ package pull
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"crmhub/core/connector"
+	"crmhub/core/job"
 )
 
 const (
@@ -14,13 +15,16 @@ const (
 	longestWait   = 2 * time.Minute // a remote that asks for more ends the run; the next one goes on
 )
 
-// fetch reads a page, again when the remote fails for a while.
-func (s *stream) fetch(ctx context.Context, puller connector.Puller, cursor json.RawMessage) (connector.Page, error) {
+// fetch reads a page, again when the remote fails for a while. A doubt of the connector makes the run suspect.
+func (s *stream) fetch(ctx context.Context, puller connector.Puller, from connector.PullRequest) (connector.Page, error) {
 	wait := s.Backoff
 	for attempt := 1; ; attempt++ {
-		p, err := puller.Pull(ctx, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: s.PageSize})
+		p, err := puller.Pull(ctx, from)
 		if err == nil {
 			return p, nil
+		}
+		if doubt, ok := errors.AsType[*connector.Doubt](err); ok {
+			return p, &job.SuspectError{Message: doubt.Message}
 		}
 		remote := connector.AsError(err)
 		delay := max(wait, remote.RetryAfter)

@@ -26,7 +26,7 @@ func (s *stream) pass(ctx context.Context, t job.Task, session connector.Session
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(pages)
-		return s.produce(gctx, puller, p.position, pages)
+		return p.produce(gctx, puller, pages)
 	})
 	g.Go(func() error {
 		for page := range pages {
@@ -46,22 +46,22 @@ func (s *stream) pass(ctx context.Context, t job.Task, session connector.Session
 }
 
 // produce fetches and prepares pages until the last.
-func (s *stream) produce(ctx context.Context, puller connector.Puller, from position, pages chan<- *page) (err error) {
+func (p *passing) produce(ctx context.Context, puller connector.Puller, pages chan<- *page) (err error) {
 	defer func() {
-		if p := recover(); p != nil { // a connector at fault ends its run, not the hub
-			err = fmt.Errorf("the connector %s panicked: %v", s.connection.Connector, p)
+		if cause := recover(); cause != nil { // a connector at fault ends its run, not the hub
+			err = fmt.Errorf("the connector %s panicked: %v", p.connection.Connector, cause)
 		}
 	}()
-	cursor := from.cursor
+	next := connector.PullRequest{Stream: p.mapping.Record(), Cursor: p.from, Limit: p.PageSize, Accept: p.believe}
 	for {
-		got, err := s.fetch(ctx, puller, cursor)
+		got, err := p.fetch(ctx, puller, next)
 		if err != nil {
 			return err
 		}
-		if got.More && string(got.Cursor) == string(cursor) {
+		if got.More && string(got.Cursor) == string(next.Cursor) {
 			return misconfigured("the connector gave a page that does not move its cursor")
 		}
-		prepared, err := s.prepare(ctx, got)
+		prepared, err := p.prepare(ctx, got)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (s *stream) produce(ctx context.Context, puller connector.Puller, from posi
 		if !got.More {
 			return nil
 		}
-		cursor = got.Cursor
+		next.Cursor = got.Cursor
 	}
 }
 
@@ -81,8 +81,9 @@ func (s *stream) produce(ctx context.Context, puller connector.Puller, from posi
 type passing struct {
 	*stream
 	task     job.Task
-	position position
-	believe  bool // a person started this run after a suspect one
+	from     json.RawMessage // where it began
+	position position        // how far it is stored
+	believe  bool            // a person started this run after a suspect one
 	first    bool
 }
 
@@ -92,6 +93,7 @@ func (s *stream) begin(ctx context.Context, t job.Task) (*passing, error) {
 		if p.position, err = s.readPosition(ctx, tx); err != nil {
 			return err
 		}
+		p.from = p.position.cursor
 		if t.Trigger != job.ByHand {
 			return nil
 		}

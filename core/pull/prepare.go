@@ -14,7 +14,6 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
-	"crmhub/core/schema"
 )
 
 // page is a page that was checked and mapped, but not stored.
@@ -78,7 +77,7 @@ func (s *stream) prepare(ctx context.Context, got connector.Page) (*page, error)
 func (s *stream) referred(ctx context.Context, tx pgx.Tx, items []*item) (links, error) {
 	var refs []mapping.Ref
 	for _, it := range items {
-		if !it.record.Deleted {
+		if !it.record.Deleted && it.record.Err == nil {
 			refs = append(refs, s.mapping.PullRefs(it.record.Data)...)
 		}
 	}
@@ -149,8 +148,8 @@ func (s *stream) mapOne(it *item, l links) {
 	case it.record.ID == "":
 		it.err = errors.New("the record has no id")
 		return
-	case it.record.Fault != "":
-		it.err = schema.Violations{{Rule: "readable", Message: it.record.Fault}}
+	case it.record.Err != nil:
+		it.err = &unreadable{it.record.Err}
 		return
 	case it.record.Deleted:
 		return

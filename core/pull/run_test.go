@@ -213,3 +213,26 @@ func TestConnectorThatDoesNotMoveIsStopped(t *testing.T) {
 		t.Errorf("the run %s: %+v", r.Status, r.Error)
 	}
 }
+
+func TestDoubtIsSuspectUntilAPersonAcceptsIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.process()
+	f.remote.set("receipt")
+	f.remote.script(func(_ context.Context, r connector.PullRequest) error {
+		if r.Accept {
+			return nil
+		}
+		return &connector.Doubt{Message: "the log begins after the cursor"}
+	})
+	for _, by := range []struct {
+		trigger job.Trigger
+		status  job.RunStatus
+	}{{job.ByHand, job.Suspect}, {job.BySchedule, job.Suspect}, {job.ByHand, job.Succeeded}} {
+		r := f.ended(f.enqueueBy("payment", by.trigger))
+		f.want(r, by.status, job.Counts{})
+		if by.status == job.Suspect && (r.Error == nil || r.Error.Message != "the log begins after the cursor") {
+			t.Errorf("the run says %+v", r.Error)
+		}
+	}
+}

@@ -243,7 +243,7 @@ func (p *Pusher) renew(ctx context.Context, s *stream, items []*item) ([]*item, 
 
 func (it *item) write() connector.Write {
 	w := connector.Write{
-		Op: connector.OpUpdate, ID: it.remoteID, RemoteVersion: it.remoteVersion, Reference: it.link.Reference, Data: it.record,
+		Op: connector.OpUpdate, ID: it.remoteID, RemoteVersion: it.remoteVersion, Version: it.version, Reference: it.link.Reference, Data: it.record,
 	}
 	switch {
 	case it.deleted:
