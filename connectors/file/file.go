@@ -20,7 +20,7 @@ var config []byte
 // Connector returns the connector. The clock tells whether a file has settled.
 func Connector(now func() time.Time) connector.Connector {
 	c := connector.Connector{
-		Name: "file", Title: "Files: CSV, XLSX, JSON lines", Config: config, Secrets: []string{"password", "private_key"},
+		Name: "file", Title: "Files: CSV, XLSX, JSON lines, UBL", Config: config, Secrets: []string{"password", "private_key"},
 		Open: func(o connector.Options) (connector.Session, error) { return open(o, now) },
 	}
 	for _, l := range layouts() {

@@ -226,6 +226,55 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 	h.want("files", h.there(), []string{"done/customers.csv", "done/invoices.csv", "done/payments-05.csv", "done/products.jsonl"})
 }
 
+func TestElectronicInvoicesComeInWithTheirFindings(t *testing.T) {
+	t.Parallel()
+	for findings, want := range map[string]struct{ invoices, letters, files []string }{
+		"accept": {
+			[]string{
+				"2026/000042 invoice 1235.9 1036 partial 4 ", "2026/000043 credit_note -1235.9 -1036 partial 4 ",
+				"2026/000044 invoice 1235.9 1000 partial 4 BR-CO-16 (fatal)",
+			},
+			[]string{"invoice broken.xml broken.xml: line 2"},
+			[]string{"done/a.xml", "done/b.XML", "done/c.xml", "done/customers.csv", "failed/broken.xml", "failed/broken.xml.error.txt"},
+		},
+		"refuse": {
+			[]string{"2026/000042 invoice 1235.9 1036 partial 4 ", "2026/000043 credit_note -1235.9 -1036 partial 4 "},
+			[]string{"invoice broken.xml broken.xml: line 2", "invoice c.xml c.xml: it breaks rules of EN 16931: BR-CO-16"},
+			[]string{"done/a.xml", "done/b.XML", "done/customers.csv", "failed/broken.xml", "failed/broken.xml.error.txt", "failed/c.xml", "failed/c.xml.error.txt"},
+		},
+	} {
+		t.Run(findings, func(t *testing.T) {
+			t.Parallel()
+			h := newHub(t, `{"findings": "`+findings+`"}`)
+			h.process(100)
+			ubl := func(name, number string) string {
+				b, err := os.ReadFile("../../core/einvoice/testdata/" + name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return strings.Replace(string(b), "2026/000042", number, 1)
+			}
+			h.drop("customers.csv", "code,name\n7300010000001,Example AB\n")
+			h.drop("a.xml", ubl("invoice.xml", "2026/000042"))
+			h.drop("b.XML", ubl("creditnote.xml", "2026/000043"))
+			h.drop("c.xml", strings.Replace(ubl("invoice.xml", "2026/000044"), ">1036.00<", ">1000.00<", 1))
+			h.drop("broken.xml", "<?xml version=\"1.0\"?>\n<Invoice>\n<a></b>\n")
+			for range 2 {
+				h.pull("customer")
+				h.pull("invoice")
+			}
+			h.want("invoices", h.lines(`
+				select concat_ws(' ', number, kind, trim_scale(total), trim_scale(residual), payment_status,
+					(select count(*) from invoice_lines l where l.invoice_id = i.id), coalesce(substring(remark from 'BR-[^:]*'), ''))
+				from invoices i order by number`), want.invoices)
+			h.want("dead letters", h.lines(`
+				select concat_ws(' ', entity, split_part(remote_id, '@', 1), substring(message from '^[^:]*: (?:line 2|it breaks rules of EN 16931: BR-CO-16)'))
+				from dead_letters where status = 'open' order by 1`), want.letters)
+			h.want("files", h.there(), want.files)
+		})
+	}
+}
+
 func TestEachRowGoesInOnceWhateverDies(t *testing.T) {
 	t.Parallel()
 	h := newHub(t, `{}`)

@@ -74,6 +74,7 @@ type settings struct {
 	DateLayout string `json:"date_layout"`
 	Encoding   string `json:"encoding"`
 	Delimiter  string `json:"delimiter"`
+	Findings   string `json:"findings"`
 	SFTP       *server
 	Customer   *override `json:"customer"`
 	Product    *override `json:"product"`
@@ -195,8 +196,15 @@ func (s *settings) owner(name string) *layout {
 		return nil
 	}
 	for i := range s.layouts {
-		if ok, err := path.Match(s.layouts[i].pattern, lower); ok && err == nil {
-			return &s.layouts[i]
+		l := &s.layouts[i]
+		if formatOf(name) == "ubl" {
+			if l.record == "invoice" { // whatever its name
+				return l
+			}
+			continue
+		}
+		if ok, err := path.Match(l.pattern, lower); ok && err == nil {
+			return l
 		}
 	}
 	return nil

@@ -40,6 +40,9 @@ func (s *settings) read(ctx context.Context, l *layout, name string, in *spooled
 	if formatOf(name) == "lines" {
 		return &lines{in: bufio.NewReaderSize(stopping{ctx, in}, 64<<10), layout: l}, nil
 	}
+	if formatOf(name) == "ubl" {
+		return &invoiceFile{in: stopping{ctx, in}, refuse: s.Findings == "refuse"}, nil
+	}
 	form := in.form
 	form.Header = true
 	if form.Format == sheet.CSV {
