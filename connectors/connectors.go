@@ -10,8 +10,11 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"time"
 
+	"crmhub/connectors/file"
 	"crmhub/connectors/kafka"
+	"crmhub/connectors/ledger"
 	"crmhub/connectors/rest"
 	"crmhub/core/connector"
 	"crmhub/mappings"
@@ -32,14 +35,14 @@ var manifests = []string{ //nolint:gochecknoglobals // a constant
 
 // written are the connectors that are Go; the others are manifests.
 func written() []connector.Connector {
-	return []connector.Connector{kafka.Connector()}
+	return []connector.Connector{file.Connector(time.Now), kafka.Connector(), ledger.Connector(time.Now)}
 }
 
 // Set is all connectors, with the schemas and mappings that belong to them.
 type Set struct {
 	Connectors []connector.Connector
-	Schemas    fs.FS // as crmhub/schemas.FS
-	Mappings   fs.FS // as crmhub/mappings.FS
+	Schemas    fs.FS            // as crmhub/schemas.FS
+	Mappings   fs.FS            // as crmhub/mappings.FS
 	Files      map[string]fs.FS // by connector's name: what lies beside its manifest
 }
 

@@ -137,8 +137,10 @@ var mayImport = map[string][]string{
 		"core/upkeep",
 	},
 
-	"connectors":           {"connectors/kafka", "connectors/rest", "core/connector", "mappings", "schemas"},
+	"connectors":           {"connectors/file", "connectors/kafka", "connectors/ledger", "connectors/rest", "core/connector", "mappings", "schemas"},
+	"connectors/file":      {"core/connector", "core/einvoice", "core/schema", "core/secret", "core/sheet"},
 	"connectors/kafka":     {"core/connector", "core/schema", "core/secret"},
+	"connectors/ledger":    {"core/connector", "core/money", "core/schema"},
 	"connectors/rest":      {"core/connector", "core/money", "core/schema", "core/secret", "schemas"},
 	"connectors/tryton":    {"core/connector", "core/money", "core/schema", "core/secret"},
 	"connectors/simulator": {"core/connector", "core/money", "core/schema", "core/secret"},

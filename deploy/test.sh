@@ -37,6 +37,7 @@ if [ "${1:-}" != quick ]; then
   need gcc gcc --version # for the race detector
   need curl curl --version
   need unzip unzip -v
+  need hledger hledger --version
 
   # They take minutes the first time; they get ready while the Go tests run.
   deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
@@ -46,13 +47,16 @@ if [ "${1:-}" != quick ]; then
   deploy/killbill.sh up "$WORK/killbill" >"$WORK/killbill.log" 2>&1 &
   killbill=$!
   trap 'deploy/killbill.sh down "$WORK/killbill" || true; deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
+  [ -x "$WORK/beancount/bin/bean-query" ] || {
+    /usr/bin/python3 -m venv "$WORK/beancount" && "$WORK/beancount/bin/pip" install -q beancount==3.2.3 beanquery==0.2.0
+  } >"$WORK/beancount.log" 2>&1 || { cat "$WORK/beancount.log" >&2; exit 1; }
 fi
 
 step "format, vet, lint"
 unformatted=$(tool gofumpt -l cmd connectors core mappings schemas)
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
 go vet ./...
-go vet -tags system,tryton,killbill ./...
+go vet -tags system,tryton,killbill,ledger ./...
 tool golangci-lint run
 go mod tidy -diff
 dead=$(tool deadcode -test ./...)
@@ -106,6 +110,9 @@ deploy/schemathesis.sh "$WORK/schemathesis"
 
 step "bus and outbox on Apache Kafka"
 go test -count=1 -timeout 5m ./core/bus/... ./core/outbox/...
+
+step "the ledger connector's journals in beancount and hledger"
+PATH=$PATH:$WORK/beancount/bin go test -count=1 -timeout 5m -tags ledger ./connectors/ledger
 
 step "the Tryton connector on a Tryton server"
 go test -count=1 -timeout 5m -tags tryton ./connectors/...

@@ -29,6 +29,7 @@ import (
 // Config is everything that can be configured: a flag and an environment variable each. It is checked whole at start.
 type Config struct {
 	DataDir       string      `env:"CRMHUB_DATA_DIR" default:"${data}" help:"Where the private database, the embedded broker and the sealing key live." placeholder:"DIR"`
+	FilesDir      string      `env:"CRMHUB_FILES_DIR" help:"Where connections have their folders, DIR/<organization>/<connection>; the folder files of the data directory when empty." placeholder:"DIR"`
 	DatabaseURL   secret.Text `env:"CRMHUB_DATABASE_URL" help:"PostgreSQL to use; a private server when empty." placeholder:"URL"`
 	KafkaBrokers  []string    `env:"CRMHUB_KAFKA_BROKERS" help:"Kafka to use, host:port,…; an embedded broker when empty." placeholder:"LIST"`
 	KafkaUser     string      `env:"CRMHUB_KAFKA_USER" help:"SASL user." placeholder:"NAME"`
@@ -77,6 +78,12 @@ func (c *Config) Validate() error {
 	required("CRMHUB_DATA_DIR", c.DataDir)
 	if dir, err := filepath.Abs(c.DataDir); err == nil && c.DataDir != "" {
 		c.DataDir = dir // the private server's programs are run elsewhere
+	}
+	if c.FilesDir == "" && c.DataDir != "" {
+		c.FilesDir = filepath.Join(c.DataDir, "files")
+	}
+	if dir, err := filepath.Abs(c.FilesDir); err == nil && c.FilesDir != "" {
+		c.FilesDir = dir
 	}
 	required("CRMHUB_ORGANIZATION", c.Organization)
 	if at, err := os.Stat(c.Connectors); c.Connectors != "" && (err != nil || !at.IsDir()) {

@@ -61,7 +61,7 @@ func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, o
 		return err
 	}
 	s.connectors = set.ByName()
-	s.connections = &connection.Store{Connectors: s.connectors, Key: s.key, Logger: logger, DB: s.db}
+	s.connections = &connection.Store{Connectors: s.connectors, Key: s.key, Logger: logger, DB: s.db, Folders: c.FilesDir}
 	s.jobs = &job.Store{Connectors: s.connectors}
 	s.access = &access.Store{DB: s.db, Key: s.key, Entities: api.Entities()}
 	if c.Organization == access.MainOrganization {

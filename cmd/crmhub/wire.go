@@ -161,7 +161,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if h.mappings, err = mapping.Load(set.Mappings, h.schemas); err != nil {
 		return err
 	}
-	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger, DB: h.db}
+	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger, DB: h.db, Folders: c.FilesDir}
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -23,6 +24,7 @@ type Store struct {
 	Key        secret.Key                     // seals the secrets
 	Logger     *slog.Logger                   // what a session logs with; the connection is added
 	DB         *postgres.DB                   // stores secrets that change with use; nil: sessions keep them to themselves
+	Folders    string                         // where each connection has a folder of its own, see [Store.Folder]; "" gives none
 }
 
 const insertConnection = `
@@ -152,6 +154,7 @@ func (s *Store) Open(c Connection) (connector.Session, error) {
 	}
 	options := connector.Options{
 		Organization: c.OrganizationCode, Connection: c.Code, Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
+		Folder: s.Folder(c),
 	}
 	if s.DB != nil {
 		options.Renew = func(ctx context.Context, name string, renew func(secret.Text) (secret.Text, error)) error {
@@ -197,6 +200,15 @@ func (s *Store) renew(ctx context.Context, c Connection, name string, renew func
 		return fmt.Errorf("renew secret %s of connection %s: %w", name, c.Code, err)
 	}
 	return nil
+}
+
+// Folder is the path of the folder that is a connection's own: <Folders>/<organization>/<connection>, by their codes. No
+// setting reaches out of it, so who may configure a connection reads and writes no other file of the machine.
+func (s *Store) Folder(c Connection) string {
+	if s.Folders == "" {
+		return ""
+	}
+	return filepath.Join(s.Folders, c.OrganizationCode, c.Code)
 }
 
 // seal checks a configuration together with the stored secrets it leaves out, and returns its two halves as stored.

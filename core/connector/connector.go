@@ -54,6 +54,9 @@ type Options struct {
 	// it is stored now and stores what that returns, and lets nobody else renew a secret of the connection meanwhile, in
 	// this process or another. The error is renew's, or that of storing. nil: nothing is stored.
 	Renew func(ctx context.Context, name string, renew func(current secret.Text) (secret.Text, error)) error
+	// Folder is the path of a folder on this machine that is the connection's own; it may not exist yet. Where a hub has
+	// several processes they share it. "" if the hub gives none.
+	Folder string
 }
 
 // Stream is one entity as one kind of record: an order as Tryton's sale.sale.
