@@ -60,7 +60,7 @@ var mayImport = map[string][]string{
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
-	"core/paper":     {"core/crm", "core/money"},
+	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},
 	"core/paper/pdf": {},
 
 	"core/api": {
