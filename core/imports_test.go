@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 	},
 	"core/console": {
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
-		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/report", "core/upkeep",
+		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/einvoice", "core/report", "core/upkeep",
 	},
 
 	"connectors":           {"connectors/rest", "core/connector"},
