@@ -75,7 +75,7 @@ var mayImport = map[string][]string{
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
-	"core/paper":     {"core/crm", "core/money"},
+	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},
 	"core/paper/pdf": {},
 
 	"core/api": {
@@ -135,6 +135,8 @@ var mayImport = map[string][]string{
 		"core/telemetry",
 		"core/transfer",
 		"core/upkeep",
+		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
+		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/einvoice", "core/report", "core/upkeep",
 	},
 
 	"connectors":           {"connectors/file", "connectors/kafka", "connectors/ledger", "connectors/rest", "core/connector", "mappings", "schemas"},

@@ -105,6 +105,9 @@ if [ -d "${CRMHUB_TEST_DATA:=../shared/data}" ]; then
   CRMHUB_TEST_DATA=$CRMHUB_TEST_DATA go test -count=1 -timeout 10m -run OfficialCases -v ./core/einvoice | grep -E '^ |^---|^ok|^FAIL'
 fi
 
+step "electronic invoices against the official rules"
+WORK=$WORK deploy/validate-ubl.sh core/einvoice/testdata/*.xml core/paper/testdata/ubl/*.xml
+
 step "the API against its OpenAPI document"
 deploy/schemathesis.sh "$WORK/schemathesis"
 

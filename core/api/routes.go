@@ -39,6 +39,9 @@ func (s *server) table() ([]route, error) {
 		if _, ok := printed[e.kind]; ok {
 			routes = append(routes, route{"GET " + e.path + "/{id}/pdf", e.print()})
 		}
+		if e.kind == crm.KindInvoice {
+			routes = append(routes, route{"GET " + e.path + "/{id}/ubl", e.electronic()})
+		}
 		if e.moves() {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
 		}
@@ -142,6 +145,9 @@ func (s *server) table() ([]route, error) {
 		route{"GET /attachments/{id}", s.getAttachment()},
 		route{"GET /attachments/{id}/file", s.attachmentFile()},
 		route{"DELETE /attachments/{id}", s.deleteAttachment()},
+
+		route{"GET /seller", s.showSeller()},
+		route{"PATCH /seller", s.patchSeller()},
 
 		route{"GET /search", s.search()},
 		route{"GET /duplicates", s.listDuplicates()},

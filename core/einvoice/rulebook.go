@@ -108,3 +108,6 @@ var codeLists = sync.OnceValue(func() map[string]map[string]bool { //nolint:goch
 	}
 	return lists
 })
+
+// IsUnit says whether a text is a code of UN/ECE recommendations 20 and 21.
+func IsUnit(code string) bool { return codeLists()["rec20"][code] }
