@@ -18,7 +18,8 @@
 //
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
-//	5  push  pull   report   paper   edit       the two walks, what it all comes to, what is printed, what a person may write
+//	5  push  pull   report   paper   edit       the two walks, what it all comes to, what is printed, what a person may write;
+//	   asyncapi                                 what topics there are
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
 //	                                            who looks after whom
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who;

@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
+	"core/asyncapi":  {"core/bus", "core/connector", "core/crm"},
 	"core/paper":     {"core/crm", "core/money"},
 	"core/paper/pdf": {},
 

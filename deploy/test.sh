@@ -36,9 +36,11 @@ if [ "${1:-}" != quick ]; then
   need postgresql bash -c 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
   need gcc gcc --version # for the race detector
   need curl curl --version
+  need openssl openssl version
+  need npm npm --version
 
   # Both take minutes the first time; they get ready while the Go tests run.
-  deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
+  KAFKA_SECURED=1 deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
   kafka=$!
   deploy/tryton.sh up "$WORK/tryton" >"$WORK/tryton.log" 2>&1 &
   tryton=$!
@@ -83,8 +85,12 @@ step "wait for Kafka and Tryton"
 wait "$kafka" || { cat "$WORK/kafka.log" >&2; exit 1; }
 wait "$tryton" || { cat "$WORK/tryton.log" >&2; exit 1; }
 CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
+CRMHUB_TEST_KAFKA_SECURED=$WORK/kafka
 CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
-export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON WORK
+[ -x "$WORK/python/bin/python" ] || python3 -m venv "$WORK/python"
+"$WORK/python/bin/pip" install -q confluent-kafka
+CRMHUB_TEST_PYTHON=$WORK/python/bin/python
+export CRMHUB_TEST_KAFKA CRMHUB_TEST_KAFKA_SECURED CRMHUB_TEST_TRYTON CRMHUB_TEST_PYTHON WORK
 
 # Dirty files of others, which are no part of the project: where they are at hand, they go in.
 if [ -d "${CRMHUB_TEST_DATA:=../shared/data}" ]; then
@@ -95,11 +101,17 @@ fi
 step "the API against its OpenAPI document"
 deploy/schemathesis.sh "$WORK/schemathesis"
 
-step "bus and outbox on Apache Kafka"
-go test -count=1 -timeout 5m ./core/bus/... ./core/outbox/...
+step "the topics' AsyncAPI document"
+npm install --silent --no-audit --no-fund --prefix "$WORK/asyncapi" @asyncapi/parser
+cp deploy/asyncapi.mjs "$WORK/asyncapi"
+go run ./cmd/crmhub asyncapi >"$WORK/asyncapi/topics.json"
+node "$WORK/asyncapi/asyncapi.mjs" "$WORK/asyncapi/topics.json"
+
+step "bus, outbox and the connector by topics on Apache Kafka"
+go test -count=1 -timeout 10m ./core/bus/... ./core/outbox/... ./connectors/kafka
 
 step "the Tryton connector on a Tryton server"
 go test -count=1 -timeout 5m -tags tryton ./connectors/...
 
-step "the whole program: crashes, faults, outages, Tryton"
+step "the whole program: crashes, faults, outages, Tryton, topics"
 go test -count=1 -timeout 20m -tags system -v ./cmd/crmhub | grep -Ev '^=== '

@@ -74,6 +74,7 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
 	connectors := map[string]connector.Connector{"stub": stub()}
 	h.handler, err = api.New(api.Config{
+		Topics: []byte(`{"asyncapi": "3.0.0"}`),
 		DB: db, CRM: &crm.Store{}, Access: h.access,
 		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
