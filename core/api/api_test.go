@@ -75,7 +75,7 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	connectors := map[string]connector.Connector{"stub": stub()}
 	h.handler, err = api.New(api.Config{
 		Topics: []byte(`{"asyncapi": "3.0.0"}`),
-		DB: db, CRM: &crm.Store{}, Access: h.access,
+		DB:     db, CRM: &crm.Store{}, Access: h.access,
 		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
