@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
-	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
+	"core/job": {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection"},
 
 	"core/transfer":  {"core/postgres", "core/access", "core/crm", "core/schema", "core/sheet"},
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link", "core/attachment"},
@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
-	"core/asyncapi":  {"core/bus", "core/connector", "core/crm"},
+	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
 	"core/paper":     {"core/crm", "core/money"},
 	"core/paper/pdf": {},
 

@@ -13,6 +13,7 @@ import (
 	"crmhub/core/bus"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
+	"crmhub/core/job"
 )
 
 // Config is what a document is made from.
@@ -37,9 +38,12 @@ func Document(c Config) ([]byte, error) {
 	d := &document{Config: c, channels: object{}, operations: object{}, messages: object{}, schemas: object{}}
 	d.schemas["changeHeaders"], d.schemas["recordHeaders"], d.schemas["foreignHeaders"] = changeHeaders(), recordHeaders(), foreignHeaders()
 	for _, kind := range crm.Kinds() {
-		if err := d.change(string(kind)); err != nil {
+		if err := d.change(string(kind), "The whole "+string(kind)+" after each change, after a deletion too (deleted_at)."); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.change(job.LetterEntity, "What could not be pushed or pulled, when it fails and when it is settled."); err != nil {
+		return nil, err
 	}
 	for _, s := range c.Streams {
 		if err := d.stream(s); err != nil {
@@ -65,7 +69,7 @@ func Document(c Config) ([]byte, error) {
 }
 
 // change describes the topic of an entity's changes.
-func (d *document) change(entity string) error {
+func (d *document) change(entity, description string) error {
 	schema, err := d.schema(entity+".v1.json", entity+".v1")
 	if err != nil {
 		return err
@@ -73,7 +77,7 @@ func (d *document) change(entity string) error {
 	d.messages[entity] = message("A change of a "+entity, "changeHeaders", schema, object{"type": "string", "format": "uuid", "description": "The entity's id."})
 	d.channel(entity, "send", object{
 		"address":     bus.Topic("main", entity),
-		"description": "The whole " + entity + " after each change, after a deletion too (deleted_at). Organizations other than main: " + bus.Topic("<organization>", entity) + ".",
+		"description": description + " Organizations other than main: " + bus.Topic("<organization>", entity) + ".",
 		"bindings": object{"kafka": object{
 			"partitions": bus.Partitions, "bindingVersion": bindingVersion,
 			"topicConfiguration": object{"cleanup.policy": []string{"delete"}, "retention.ms": bus.Retention.Milliseconds()},
