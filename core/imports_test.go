@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 
 	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
 
-	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
+	"core/job": {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection"},
 
 	"core/webhook":  {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
 	"core/revision": {"core/postgres", "core/audit", "core/connector", "core/connection", "core/crm", "core/link", "core/mapping", "core/schema"},
@@ -76,6 +76,8 @@ var mayImport = map[string][]string{
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
 	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},
+	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
+	"core/paper":     {"core/crm", "core/money"},
 	"core/paper/pdf": {},
 
 	"core/api": {

@@ -38,9 +38,11 @@ if [ "${1:-}" != quick ]; then
   need curl curl --version
   need unzip unzip -v
   need hledger hledger --version
+  need openssl openssl version
+  need npm npm --version
 
   # They take minutes the first time; they get ready while the Go tests run.
-  deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
+  KAFKA_SECURED=1 deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
   kafka=$!
   deploy/tryton.sh up "$WORK/tryton" >"$WORK/tryton.log" 2>&1 &
   tryton=$!
@@ -91,9 +93,13 @@ wait "$kafka" || { cat "$WORK/kafka.log" >&2; exit 1; }
 wait "$tryton" || { cat "$WORK/tryton.log" >&2; exit 1; }
 CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
 wait "$killbill" || { cat "$WORK/killbill.log" >&2; exit 1; }
+CRMHUB_TEST_KAFKA_SECURED=$WORK/kafka
 CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
 CRMHUB_TEST_KILLBILL=$(tail -1 "$WORK/killbill.log")
-export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON CRMHUB_TEST_KILLBILL WORK
+[ -x "$WORK/python/bin/python" ] || /usr/bin/python3 -m venv "$WORK/python"
+"$WORK/python/bin/pip" install -q confluent-kafka
+CRMHUB_TEST_PYTHON=$WORK/python/bin/python
+export CRMHUB_TEST_KAFKA CRMHUB_TEST_KAFKA_SECURED CRMHUB_TEST_TRYTON CRMHUB_TEST_KILLBILL CRMHUB_TEST_PYTHON WORK
 
 # Files of others, which are no part of the project: where they are at hand, dirty ones go in, and the official test cases of
 # EN 16931 get the verdicts they state.
@@ -111,8 +117,14 @@ WORK=$WORK deploy/validate-ubl.sh core/einvoice/testdata/*.xml core/paper/testda
 step "the API against its OpenAPI document"
 deploy/schemathesis.sh "$WORK/schemathesis"
 
-step "bus and outbox on Apache Kafka"
-go test -count=1 -timeout 5m ./core/bus/... ./core/outbox/...
+step "the topics' AsyncAPI document"
+npm install --silent --no-audit --no-fund --prefix "$WORK/asyncapi" @asyncapi/parser
+cp deploy/asyncapi.mjs "$WORK/asyncapi"
+go run ./cmd/crmhub asyncapi >"$WORK/asyncapi/topics.json"
+node "$WORK/asyncapi/asyncapi.mjs" "$WORK/asyncapi/topics.json"
+
+step "bus, outbox and the connector by topics on Apache Kafka"
+go test -count=1 -timeout 10m ./core/bus/... ./core/outbox/... ./connectors/kafka
 
 step "the ledger connector's journals in beancount and hledger"
 PATH=$PATH:$WORK/beancount/bin go test -count=1 -timeout 5m -tags ledger ./connectors/ledger
@@ -123,5 +135,5 @@ go test -count=1 -timeout 5m -tags tryton ./connectors/...
 step "the Kill Bill connector on a Kill Bill server"
 go test -count=1 -timeout 5m -tags killbill ./connectors/killbill
 
-step "the whole program: crashes, faults, outages, Tryton"
+step "the whole program: crashes, faults, outages, Tryton, topics"
 go test -count=1 -timeout 20m -tags system -v ./cmd/crmhub | grep -Ev '^=== '

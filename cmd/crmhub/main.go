@@ -35,6 +35,7 @@ type commands struct {
 	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
 	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`
+	AsyncAPI   asyncAPICommand   `cmd:"" name:"asyncapi" help:"Print the description of all topics: AsyncAPI 3.0, JSON."`
 	Import     importCommand     `cmd:"" help:"Import entities from a CSV, XLSX or JSON lines file."`
 	Invoice    invoiceCommand    `cmd:"" help:"Check electronic invoices."`
 	Audit      auditCommand      `cmd:"" help:"Verify and export the audit trail."`

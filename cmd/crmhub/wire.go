@@ -188,11 +188,15 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 
 // openDoors puts API, console, metrics and health behind one address.
 func (h *hub) openDoors() error {
+	topics, err := describeTopics()
+	if err != nil {
+		return err
+	}
 	webhooks := &webhook.Store{Key: h.key, Entities: crm.KindNames()}
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{},
 		Notify: h.notify, Webhooks: webhooks, Reconciler: h.reconciler, Replay: h.replay,
-		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
+		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(), Topics: topics,
 	})
 	if err != nil {
 		return err

@@ -45,7 +45,7 @@ func (c cursor) begun() bool { return len(c.Offsets) > 0 }
 
 // of is the cursor's place in the topic as it is now. It is a doubt that the topic is not the one that was read, unless a
 // person accepts that: then it is read from its beginning.
-func (c cursor) of(t topic, accept bool) (cursor, error) {
+func (c cursor) of(t topic, accept bool) (cursor, *connector.Doubt) {
 	id := ""
 	if t.id != ([16]byte{}) {
 		id = hex.EncodeToString(t.id[:])

@@ -22,7 +22,7 @@ import (
 
 // world is a Kafka, the one CRMHUB_TEST_KAFKA names or one of the test's own, and a connection to it with topics of its own.
 type world struct {
-	*testing.T
+	testing.TB
 	addr    string
 	fake    *kfake.Cluster // if the test wanted one with options
 	code    string         // of the connection: what its topics begin with
@@ -31,9 +31,9 @@ type world struct {
 	client  *kgo.Client // the other side's
 }
 
-func newWorld(t *testing.T, opts ...kfake.Opt) *world {
+func newWorld(t testing.TB, opts ...kfake.Opt) *world {
 	t.Helper()
-	w := &world{T: t, code: "t" + strings.ToLower(rand.Text()[:10]), config: map[string]any{}}
+	w := &world{TB: t, code: "t" + strings.ToLower(rand.Text()[:10]), config: map[string]any{}}
 	if len(opts) == 0 {
 		w.addr = bustest.Addr(t)
 	} else {
@@ -49,12 +49,12 @@ func newWorld(t *testing.T, opts ...kfake.Opt) *world {
 }
 
 // connect opens a session.
-func (w *world) connect(t *testing.T) session {
+func (w *world) connect(t testing.TB) session {
 	t.Helper()
 	return w.connectAs(t, "main")
 }
 
-func (w *world) connectAs(t *testing.T, organization string) session {
+func (w *world) connectAs(t testing.TB, organization string) session {
 	t.Helper()
 	s, err := kafka.Connector().Open(connector.Options{
 		Organization: organization, Connection: w.code, Config: w.config, Secrets: w.secrets, Logger: slog.New(slog.DiscardHandler),
@@ -173,7 +173,7 @@ func (w *world) consume(topic string, n int) []*kgo.Record {
 }
 
 // pullAll reads pages to the end and returns the records and the cursor.
-func pullAll(t *testing.T, s session, stream string, from json.RawMessage, limit int) ([]connector.Record, json.RawMessage) {
+func pullAll(t testing.TB, s session, stream string, from json.RawMessage, limit int) ([]connector.Record, json.RawMessage) {
 	t.Helper()
 	var all []connector.Record
 	for {

@@ -38,6 +38,9 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (connector.
 	if err != nil {
 		return connector.Page{}, err
 	}
+	if runs, enough := s.readAhead(from, r.Limit); enough && !s.closed.Load() && ctx.Err() == nil {
+		return s.page(from, runs, r.Limit), nil
+	}
 	topics, err := s.describe(ctx, name)
 	if err != nil {
 		return connector.Page{}, err
@@ -49,15 +52,29 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (connector.
 		}
 		return connector.Page{Cursor: cursor{Topic: name, Offsets: map[int32]int64{}}.encode()}, nil // nobody has published yet
 	}
-	at, err := from.of(t, r.Accept)
-	if err != nil {
-		return connector.Page{}, err
+	at, doubt := from.of(t, r.Accept)
+	if doubt != nil {
+		return connector.Page{}, doubt
 	}
 	runs, err := s.runs(ctx, t, at, r.Accept)
 	if err != nil {
 		return connector.Page{}, err
 	}
 	return s.page(at, runs, r.Limit), nil
+}
+
+// readAhead returns what was read before, if all of it follows the cursor and makes a page.
+func (s *session) readAhead(at cursor, limit int) (runs ahead, enough bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	runs, n := s.ahead[at.Topic+at.ID], 0
+	for id, run := range runs {
+		if offset, begun := at.Offsets[id]; !begun || offset != run.from {
+			return nil, false
+		}
+		n += len(run.messages)
+	}
+	return runs, n >= limit
 }
 
 // runs returns what follows the cursor, partition by partition: what was read before, or what is read now.
@@ -135,8 +152,8 @@ func (s *session) Watch(ctx context.Context, stream string, stored json.RawMessa
 			}
 			continue
 		}
-		at, err := from.of(t, false)
-		if err != nil {
+		at, doubt := from.of(t, false)
+		if doubt != nil {
 			return nil //nolint:nilerr // the pull says it
 		}
 		if some, err := s.await(ctx, t, at); some || err != nil {

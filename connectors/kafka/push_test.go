@@ -15,7 +15,7 @@ import (
 	"crmhub/core/connector"
 )
 
-func push(t *testing.T, s session, writes ...connector.Write) {
+func push(t testing.TB, s session, writes ...connector.Write) {
 	t.Helper()
 	results, err := s.Push(t.Context(), "order", writes)
 	if err != nil {

@@ -80,7 +80,7 @@ func TestWhoIsNotLetInIsToldWhyAndWhatToDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{T: t, code: "secured", config: maps.Clone(good), secrets: map[string]secret.Text{"password": secret.New(tc.password)}}
+			w := &world{TB: t, code: "secured", config: maps.Clone(good), secrets: map[string]secret.Text{"password": secret.New(tc.password)}}
 			maps.Copy(w.config, tc.change)
 			maps.DeleteFunc(w.config, func(_ string, v any) bool { return v == nil })
 			s := w.connect(t)

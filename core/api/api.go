@@ -41,6 +41,7 @@ type Config struct {
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
 	Version     string // of the program, for the document
+	Topics      []byte // what describes the topics: AsyncAPI, JSON
 }
 
 type server struct {

@@ -83,7 +83,8 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	h.webhooks = &webhook.Store{Key: key, Entities: crm.KindNames()}
 	connections := &connection.Store{Connectors: connectors, Key: key, Logger: logger}
 	h.handler, err = api.New(api.Config{
-		DB: db, CRM: &crm.Store{}, Access: h.access,
+		Topics: []byte(`{"asyncapi": "3.0.0"}`),
+		DB:     db, CRM: &crm.Store{}, Access: h.access,
 		Reconciler:  reconcile.New(reconcile.Config{DB: db, Connections: connections, Mappings: &mapping.Set{}, Entities: &crm.Store{}, Logger: logger}),
 		Connections: connections, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
