@@ -211,6 +211,7 @@ type stream struct {
 	format         string
 	deleted        *match
 	related        []relation
+	keep           []keeping
 	pull           *pullPlan
 	get, find      *readPlan
 	create         *writePlan
@@ -281,6 +282,9 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 	if m.Deleted != nil {
 		made := c.match(m.Deleted.Value, m.Deleted.Line)
 		s.deleted = &made
+	}
+	for _, k := range m.Keep {
+		s.keep = append(s.keep, keeping{c.pointer(k.Value.List), c.condition(k.Value.conditionManifest, k.Line)})
 	}
 	for _, r := range m.Related {
 		s.related = append(s.related, relation{
