@@ -168,6 +168,7 @@ type streamManifest struct {
 	Deleted *placed[matchManifest] `yaml:"deleted"`
 	Related []relationManifest     `yaml:"related"`
 	Keep    []placed[keepManifest] `yaml:"keep"`
+	Set     yaml.Node              `yaml:"set"`
 	Pull    *pullManifest          `yaml:"pull"`
 	Get     *readManifest          `yaml:"get"`
 	Find    *readManifest          `yaml:"find"`

@@ -212,6 +212,7 @@ type stream struct {
 	deleted        *match
 	related        []relation
 	keep           []keeping
+	set            []parameter // what records have that the remote does not tell
 	pull           *pullPlan
 	get, find      *readPlan
 	create         *writePlan
@@ -271,7 +272,7 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 	m := &at.Value
 	s := &stream{
 		entity: m.Entity, record: m.Record, id: c.pointer(m.ID), format: m.Format,
-		version: c.maybe(m.Version),
+		version: c.maybe(m.Version), set: c.parameters(&m.Set),
 	}
 	for _, at := range m.Updated {
 		s.updated = append(s.updated, c.pointer(at))
