@@ -29,7 +29,8 @@ var shipped embed.FS
 var manifests = []string{ //nolint:gochecknoglobals // a constant
 	"tryton/manifest.yaml",
 	"killbill/manifest.yaml",
-	"erpnext/manifest.yaml", "odoo/manifest.yaml",
+	"erpnext/manifest.yaml", "odoo/manifest.yaml", "xero/manifest.yaml", "kingdee/manifest.yaml", "businesscentral/manifest.yaml",
+	"dolibarr/manifest.yaml", "quickbooks/manifest.yaml",
 	"simulator/erp.yaml", "simulator/finance.yaml",
 }
 

@@ -77,7 +77,6 @@ var mayImport = map[string][]string{
 
 	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},
 	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
-	"core/paper":     {"core/crm", "core/money"},
 	"core/paper/pdf": {},
 
 	"core/api": {

@@ -83,7 +83,7 @@ func (s *session) getSeveral(ctx context.Context, st *stream, ids []any) (map[st
 
 // gone reports whether a failure says that there is no such thing.
 func gone(a *answer, f *failure) bool {
-	return a != nil && (a.status == http.StatusNotFound || a.status == http.StatusGone) && f.err.Class == connector.ClassData
+	return f.absent || a != nil && (a.status == http.StatusNotFound || a.status == http.StatusGone) && f.err.Class == connector.ClassData
 }
 
 // Find looks up a record by the reference it was created with.

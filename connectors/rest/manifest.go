@@ -146,6 +146,7 @@ type ruleManifest struct {
 	Remedy     string  `yaml:"remedy"`
 	RetryAfter located `yaml:"retry_after"`
 	Refused    bool    `yaml:"refused"`
+	Absent     bool    `yaml:"absent"`
 }
 
 type lookupManifest struct {
@@ -166,6 +167,8 @@ type streamManifest struct {
 	Format  string                 `yaml:"updated_format"`
 	Deleted *placed[matchManifest] `yaml:"deleted"`
 	Related []relationManifest     `yaml:"related"`
+	Keep    []placed[keepManifest] `yaml:"keep"`
+	Set     yaml.Node              `yaml:"set"`
 	Pull    *pullManifest          `yaml:"pull"`
 	Get     *readManifest          `yaml:"get"`
 	Find    *readManifest          `yaml:"find"`
@@ -188,6 +191,12 @@ type relationManifest struct {
 	At      located `yaml:"at"`
 	Records located `yaml:"records"`
 	ID      located `yaml:"id"`
+}
+
+type keepManifest struct {
+	conditionManifest `yaml:",inline"`
+
+	List located `yaml:"list"`
 }
 
 type pullManifest struct {

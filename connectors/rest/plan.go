@@ -211,6 +211,8 @@ type stream struct {
 	format         string
 	deleted        *match
 	related        []relation
+	keep           []keeping
+	set            []parameter // what records have that the remote does not tell
 	pull           *pullPlan
 	get, find      *readPlan
 	create         *writePlan
@@ -270,7 +272,7 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 	m := &at.Value
 	s := &stream{
 		entity: m.Entity, record: m.Record, id: c.pointer(m.ID), format: m.Format,
-		version: c.maybe(m.Version),
+		version: c.maybe(m.Version), set: c.parameters(&m.Set),
 	}
 	for _, at := range m.Updated {
 		s.updated = append(s.updated, c.pointer(at))
@@ -281,6 +283,9 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 	if m.Deleted != nil {
 		made := c.match(m.Deleted.Value, m.Deleted.Line)
 		s.deleted = &made
+	}
+	for _, k := range m.Keep {
+		s.keep = append(s.keep, keeping{c.pointer(k.Value.List), c.condition(k.Value.conditionManifest, k.Line)})
 	}
 	for _, r := range m.Related {
 		s.related = append(s.related, relation{

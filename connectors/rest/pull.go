@@ -67,8 +67,11 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor) (connecto
 		sc.since = &since
 	}
 	a, f := s.doTo(ctx, p.call, sc, at.Place.Next, "")
-	if f != nil {
+	if f != nil && (!p.missing || !gone(a, f)) {
 		return connector.Page{}, f.err
+	}
+	if f != nil {
+		a.body = nil
 	}
 	list, err := rows(a.body, p)
 	if err != nil {

@@ -170,6 +170,9 @@ func (w *writing) take(ctx context.Context, plan *writePlan, a *answer) *failure
 		if !ok || v == nil {
 			return &failure{err: wrongShape("the answer to a write has no record where the manifest says")}
 		}
+		if f := w.session.relate(ctx, w.stream, []any{v}); f != nil {
+			return f
+		}
 		r, err := w.stream.toRecord(v)
 		if err != nil {
 			return &failure{err: connector.AsError(err)}

@@ -15,8 +15,33 @@ type relation struct {
 	id      pointer
 }
 
-// relate puts related records in the place of their ids, one call for each relation. What the remote does not tell of stays away.
+// keeping says which elements of a list belong to a record.
+type keeping struct {
+	list      pointer
+	condition condition
+}
+
+// relate adds what the connection knows, leaves away what does not belong to the records, and puts related ones in the
+// place of their ids, by one call for each relation. What the remote does not tell of stays away.
 func (s *session) relate(ctx context.Context, st *stream, rows []any) *failure {
+	for _, p := range st.set {
+		v, ok, err := p.value.render(&scope{session: s, ctx: ctx})
+		if err != nil {
+			return unrendered(err)
+		}
+		for _, row := range rows {
+			if object, isObject := row.(map[string]any); isObject && ok {
+				object[p.name] = v
+			}
+		}
+	}
+	for _, k := range st.keep {
+		for _, row := range rows {
+			visit(row, k.list, func(list []any) []any {
+				return slices.DeleteFunc(list, func(item any) bool { return !k.condition.holds(item) })
+			})
+		}
+	}
 	for _, r := range st.related {
 		ids := map[string]any{}
 		for _, row := range rows {

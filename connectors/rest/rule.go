@@ -25,13 +25,14 @@ type rule struct {
 	retryAfter *pointer
 	wait       time.Duration
 	refused    bool // even a 5xx that fits changed nothing
+	absent     bool // there is no such record
 }
 
 func (c *compiler) rule(at placed[ruleManifest]) rule {
 	m := at.Value
 	r := rule{
 		match: c.match(m.matchManifest, at.Line), class: connector.Class(m.Class),
-		message: c.maybe(m.Message), code: c.maybe(m.Code), remedy: m.Remedy, refused: m.Refused,
+		message: c.maybe(m.Message), code: c.maybe(m.Code), remedy: m.Remedy, refused: m.Refused, absent: m.Absent,
 	}
 	if m.RetryAfter.Set {
 		if strings.HasPrefix(m.RetryAfter.Text, "/") {
@@ -51,6 +52,7 @@ func (c *compiler) rule(at placed[ruleManifest]) rule {
 type failure struct {
 	err     *connector.Error
 	unknown bool
+	absent  bool // what was asked for is not there
 }
 
 func refuse(class connector.Class, message, remedy string) *failure {
@@ -62,7 +64,7 @@ func (s *session) judge(c *call, a *answer) *failure {
 	for i := range s.plan.rules {
 		r := &s.plan.rules[i]
 		if r.match.fits(a.status, a.header, a.whole) {
-			f := &failure{err: s.ruled(r, a)}
+			f := &failure{err: s.ruled(r, a), absent: r.absent}
 			f.unknown = !c.read && a.status >= 500 && !r.refused
 			return f
 		}

@@ -13,10 +13,11 @@ import (
 
 // values says how the remote writes what JSON has no type for.
 type values struct {
-	Tagged bool `yaml:"tagged"` // objects may stand for one value: {"__class__": "Decimal", "decimal": "1.2"}
-	Blank  bool `yaml:"blank"`  // an empty text means nothing: null
-	DotNet bool `yaml:"dotnet"` // a time is written /Date(1518685950940+0000)/
-	Pairs  bool `yaml:"pairs"`  // [5, "Name"] is a related record: {"id": 5, "name": "Name"}
+	Tagged bool     `yaml:"tagged"` // objects may stand for one value: {"__class__": "Decimal", "decimal": "1.2"}
+	Blank  bool     `yaml:"blank"`  // an empty text means nothing: null
+	Unix   []string `yaml:"unix"`   // under these keys are seconds since 1970
+	DotNet bool     `yaml:"dotnet"` // a time is written /Date(1518685950940+0000)/
+	Pairs  bool     `yaml:"pairs"`  // [5, "Name"] is a related record: {"id": 5, "name": "Name"}
 	False  *struct {
 		Except []string `yaml:"except"`
 	} `yaml:"false_is_null"` // false means nothing, but under these keys
@@ -25,10 +26,14 @@ type values struct {
 
 // plain replaces what is peculiar to the remote by plain values, in place.
 func (v values) plain(doc any) any {
-	if v == (values{}) {
+	if v.none() {
 		return doc
 	}
 	return v.walk(doc, 0)
+}
+
+func (v values) none() bool {
+	return !v.Tagged && !v.Blank && !v.DotNet && !v.Pairs && v.False == nil && v.Unix == nil && v.Related == ""
 }
 
 func (v values) walk(doc any, depth int) any {
@@ -67,6 +72,9 @@ func (v values) walk(doc any, depth int) any {
 			if value == false && v.False != nil && !slices.Contains(v.False.Except, key) {
 				value = nil
 			}
+			if slices.Contains(v.Unix, key) {
+				value = fromUnix(value)
+			}
 			doc[key] = v.walk(value, depth+1)
 		}
 		if v.Related != "" {
@@ -93,6 +101,23 @@ func fromDotNet(str string) string {
 		return str
 	}
 	return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano)
+}
+
+// fromUnix reads seconds since 1970, a number or a text of one. 0 is no time.
+func fromUnix(v any) any {
+	str, err := text(v)
+	if err != nil {
+		return v
+	}
+	seconds, err := strconv.ParseInt(str, 10, 64)
+	switch {
+	case err != nil:
+		return v
+	case seconds == 0:
+		return nil
+	default:
+		return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
+	}
 }
 
 // relate puts related records in the place of their ids. A null relation stays null.

@@ -366,17 +366,18 @@ func FuzzAnswer(f *testing.F) {
 
 func TestWhatIsPeculiarToARemoteBecomesPlain(t *testing.T) {
 	t.Parallel()
-	all := values{Blank: true, DotNet: true, Pairs: true, False: &struct {
+	all := values{Blank: true, Unix: []string{"on"}, DotNet: true, Pairs: true, False: &struct {
 		Except []string `yaml:"except"`
 	}{[]string{"active"}}}
 	for given, want := range map[string]string{
-		`{"at": "/Date(1518685950940+0000)/"}`:   `{"at": "2018-02-15T09:12:30.94Z"}`,
-		`{"at": "/Date(-86400000)/"}`:            `{"at": "1969-12-31T00:00:00Z"}`,
-		`{"at": "/Date(soon)/"}`:                 `{"at": "/Date(soon)/"}`,
-		`{"partner": [5, "ACME"]}`:               `{"partner": {"id": 5, "name": "ACME"}}`,
-		`{"list": [[5, 6], ["a", "b"], [1]]}`:    `{"list": [[5, 6], ["a", "b"], [1]]}`,
-		`{"ref": false, "active": false}`:        `{"ref": null, "active": false}`,
-		`{"lines": [{"name": ""}, {"q": true}]}`: `{"lines": [{"name": null}, {"q": true}]}`,
+		`{"at": "/Date(1518685950940+0000)/"}`:    `{"at": "2018-02-15T09:12:30.94Z"}`,
+		`{"at": "/Date(-86400000)/"}`:             `{"at": "1969-12-31T00:00:00Z"}`,
+		`{"on": 1795737600, "to": [{"on": "0"}]}`: `{"on": "2026-11-27T00:00:00Z", "to": [{"on": null}]}`,
+		`{"at": "/Date(soon)/"}`:                  `{"at": "/Date(soon)/"}`,
+		`{"partner": [5, "ACME"]}`:                `{"partner": {"id": 5, "name": "ACME"}}`,
+		`{"list": [[5, 6], ["a", "b"], [1]]}`:     `{"list": [[5, 6], ["a", "b"], [1]]}`,
+		`{"ref": false, "active": false}`:         `{"ref": null, "active": false}`,
+		`{"lines": [{"name": ""}, {"q": true}]}`:  `{"lines": [{"name": null}, {"q": true}]}`,
 	} {
 		decode := func(s string) (v any) {
 			d := json.NewDecoder(strings.NewReader(s))

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"maps"
+	"sync"
 	"time"
 
 	"crmhub/core/connector"
@@ -259,17 +260,50 @@ func (p *probe) outcomes() {
 	}
 }
 
-// misbehave pushes while the remote has a fault.
+// misbehave pushes while the remote has a fault. What hangs is given up as soon as the work is seen to be done, or after a
+// second where it cannot be seen.
 func (p *probe) misbehave(s connector.Session, f Fault, w connector.Write) connector.Result {
-	ctx, cancel := context.WithTimeout(p.ctx, time.Second)
+	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
 	stop := p.Faults.Inject(f)
 	defer stop()
+	if f == HangAfterCommit {
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		watching.Go(func() {
+			defer cancel()
+			p.await(ctx, s, w.Reference)
+		})
+	}
 	results, err := s.(connector.Pusher).Push(ctx, p.stream.Record, []connector.Write{w})
+	cancel()
 	if err != nil {
 		p.fatalf("%s: an error instead of results says that nothing was sent: %v", f, err)
 	}
 	return results[0]
+}
+
+// await returns when a record is found by its reference, or nobody waits for it any more.
+func (p *probe) await(ctx context.Context, s connector.Session, reference string) {
+	pause := time.Second
+	if p.declared.Find {
+		pause = 20 * time.Millisecond
+	}
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for given := time.Now(); ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if !p.declared.Find || time.Since(given) > patience/4 {
+			return
+		}
+		if r, err := s.(connector.Finder).Find(ctx, p.stream.Record, reference); err == nil && r != nil {
+			return
+		}
+	}
 }
 
 func (p *probe) cancelled() {
