@@ -81,8 +81,8 @@ func (s *session) excerpt(body []byte, hidden []string) (kept []byte, cut bool) 
 	return []byte(strings.ToValidUTF8(str[:end], "")), cut
 }
 
-// quoted is a text as it stands within JSON, with and without what is written otherwise in HTML.
-func quoted(s string) []string {
+// inJSON is a text as it stands within JSON, with and without what is written otherwise in HTML.
+func inJSON(s string) []string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

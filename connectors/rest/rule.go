@@ -185,7 +185,7 @@ func (s *session) hide(str string, hidden []string) string {
 	given := hidden
 	hidden = append(slices.Clone(s.secretForms()), hidden...)
 	for _, secret := range given {
-		hidden = append(hidden, quoted(secret)...)
+		hidden = append(hidden, inJSON(secret)...)
 	}
 	slices.SortFunc(hidden, func(a, b string) int { return len(b) - len(a) }) // a secret may hold another
 	for _, secret := range hidden {
@@ -201,7 +201,7 @@ func (s *session) secretForms() []string {
 	s.hiding.Do(func() {
 		for _, v := range s.secrets {
 			if secret, ok := v.(string); ok {
-				s.hidden = append(append(s.hidden, secret, url.QueryEscape(secret), url.PathEscape(secret)), quoted(secret)...)
+				s.hidden = append(append(s.hidden, secret, url.QueryEscape(secret), url.PathEscape(secret)), inJSON(secret)...)
 			}
 		}
 	})
