@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
-	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
+	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping"},
 
 	"core/revision": {"core/postgres", "core/audit", "core/connector", "core/connection", "core/crm", "core/link", "core/mapping", "core/schema"},
 

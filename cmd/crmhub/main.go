@@ -32,7 +32,7 @@ type commands struct {
 	Journey    journeyCommand    `cmd:"" help:"Tell what happened to an entity across systems."`
 	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
-	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`
+	Mapping    mappingCommand    `cmd:"" help:"Check, test and publish mappings."`
 	Import     importCommand     `cmd:"" help:"Import entities from a CSV, XLSX or JSON lines file."`
 	Audit      auditCommand      `cmd:"" help:"Verify and export the audit trail."`
 	Doctor     doctorCommand     `cmd:"" help:"Check configuration, database, broker, mappings and connections."`

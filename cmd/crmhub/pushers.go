@@ -2,17 +2,20 @@ package main
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connection"
+	"crmhub/core/connector"
 	"crmhub/core/push"
 )
 
 // pushers keeps one pusher running for each active connection that can be pushed to: it starts those that appear,
-// restarts those whose configuration changed or that failed, and stops those that were paused or deleted.
+// restarts those whose configuration or mappings changed or that failed, and stops those that were paused or deleted.
 type pushers struct {
 	*hub
 	running map[uuid.UUID]*pushing
@@ -20,7 +23,8 @@ type pushers struct {
 
 // pushing is a pusher under way.
 type pushing struct {
-	version int64 // of the connection it was started with
+	version int64  // of the connection it was started with
+	live    string // mappings of its own that the connection had then
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
@@ -44,7 +48,7 @@ func (p *pushers) run(ctx context.Context) error {
 
 // adjust compares what runs with what should.
 func (p *pushers) adjust(ctx context.Context) error {
-	members, err := p.activeConnections(ctx)
+	members, live, err := p.activeConnections(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,30 +58,29 @@ func (p *pushers) adjust(ctx context.Context) error {
 	}
 	for id, r := range p.running {
 		m, ok := wanted[id]
-		if !ok || m.Version != r.version || r.ended() {
+		if !ok || m.Version != r.version || live[id] != r.live || r.ended() {
 			r.stop()
 			delete(p.running, id)
 		}
 	}
 	for id, m := range wanted {
 		if p.running[id] == nil {
-			p.start(ctx, m)
+			p.start(ctx, m, live[id])
 		}
 	}
 	return nil
 }
 
-func (p *pushers) start(ctx context.Context, m connection.Member) {
-	streams := p.streams(m.Connector)
-	if len(streams) == 0 {
+func (p *pushers) start(ctx context.Context, m connection.Member, live string) {
+	if !slices.ContainsFunc(p.connectors[m.Connector].Streams, func(s connector.Stream) bool { return s.Push }) {
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	r := &pushing{version: m.Version, cancel: cancel, done: make(chan struct{})}
+	r := &pushing{version: m.Version, live: live, cancel: cancel, done: make(chan struct{})}
 	p.running[m.ID] = r
 	go func() {
 		defer close(r.done)
-		if err := p.push(ctx, m, streams); err != nil && ctx.Err() == nil {
+		if err := p.push(ctx, m); err != nil && ctx.Err() == nil {
 			p.logger.ErrorContext(ctx, "pushing ended and starts again", "connection", m.Code, "error", err)
 			// Not at once: what failed now fails in a moment too.
 			select {
@@ -88,7 +91,19 @@ func (p *pushers) start(ctx context.Context, m connection.Member) {
 	}()
 }
 
-func (p *pushers) push(ctx context.Context, m connection.Member, streams []push.Stream) error {
+func (p *pushers) push(ctx context.Context, m connection.Member) error {
+	var streams []push.Stream
+	err := p.db.As(ctx, m.Principal(), func(tx pgx.Tx) (err error) {
+		streams, err = pushed(ctx, tx, p.revisions, m.Connection)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(streams) == 0 {
+		<-ctx.Done() // until it has a mapping
+		return nil
+	}
 	session, err := p.connections.Open(m.Connection)
 	if err != nil {
 		return err
@@ -104,17 +119,6 @@ func (p *pushers) push(ctx context.Context, m connection.Member, streams []push.
 		return err
 	}
 	return pusher.Run(ctx)
-}
-
-// streams are what a connector can be pushed and has a mapping for.
-func (p *pushers) streams(connectorName string) []push.Stream {
-	var streams []push.Stream
-	for _, s := range p.connectors[connectorName].Streams {
-		if m, ok := p.mappings.For(connectorName, s.Entity); ok && s.Push {
-			streams = append(streams, push.Stream{Stream: s, Mapping: m})
-		}
-	}
-	return streams
 }
 
 func (p *pushers) stopAll() {

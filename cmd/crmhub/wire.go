@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -33,6 +34,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/pull"
 	"crmhub/core/push"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/telemetry"
@@ -56,6 +58,7 @@ type hub struct {
 	schemas     *schema.Set
 	mappings    *mapping.Set
 	connections *connection.Store
+	revisions   *revision.Store
 	jobs        *job.Store
 	relay       *outbox.Relay
 	key         secret.Key
@@ -155,13 +158,14 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 		return err
 	}
 	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger}
+	h.revisions = &revision.Store{Shipped: h.mappings, Schemas: h.schemas, Connections: h.connections, CRM: h.crm}
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
-		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm,
+		DB: h.db, Connections: h.connections, Mappings: h.mappings, Revisions: h.revisions, Entities: h.crm,
 		Logger: h.logger, Registerer: h.registry,
 	})
 	h.replay = map[job.Kind]job.Replay{job.Pull: h.puller.Replay, job.Push: push.Replay}
@@ -172,6 +176,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 func (h *hub) openDoors() error {
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{}, Replay: h.replay,
+		DryRuns: dryRuns(h.db, h.connections, h.revisions, h.puller, h.logger), Revisions: h.revisions,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
@@ -179,7 +184,7 @@ func (h *hub) openDoors() error {
 	}
 	pages, err := console.New(console.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Replay: h.replay,
-		Logger: h.logger,
+		Revisions: h.revisions, Logger: h.logger,
 	})
 	if err != nil {
 		return err
@@ -253,11 +258,14 @@ func (h *hub) sweep(ctx context.Context, t job.Task) error {
 	return push.Sweep(ctx, h.db, h.crm, t)
 }
 
-// activeConnections are those of every organization.
-func (h *hub) activeConnections(ctx context.Context) (members []connection.Member, err error) {
+// activeConnections are those of every organization; live tells which mappings of its own each has.
+func (h *hub) activeConnections(ctx context.Context) (members []connection.Member, live map[uuid.UUID]string, err error) {
 	err = h.db.AsSystem(ctx, func(tx pgx.Tx) error {
-		members, err = h.connections.AllActive(ctx, tx)
+		if members, err = h.connections.AllActive(ctx, tx); err != nil {
+			return err
+		}
+		live, err = revision.AllLive(ctx, tx)
 		return err
 	})
-	return members, err
+	return members, live, err
 }

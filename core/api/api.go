@@ -15,6 +15,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/postgres"
 	"crmhub/core/report"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
@@ -30,8 +31,10 @@ type Config struct {
 	Jobs        *job.Store
 	Transfers   *transfer.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
-	Schemas     *schema.Set             // of entities: order.v1.json
-	Key         secret.Key              // signs the audit trail
+	DryRuns     map[job.Kind]job.DryRun
+	Revisions   *revision.Store
+	Schemas     *schema.Set // of entities: order.v1.json
+	Key         secret.Key  // signs the audit trail
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
 	Version     string // of the program, for the document

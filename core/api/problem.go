@@ -19,6 +19,7 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/postgres"
 	"crmhub/core/report"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
@@ -69,6 +70,7 @@ func problemOf(err error) *Problem {
 
 		locked   *access.LockedError
 		standing *transfer.StatusError
+		worse    *revision.WorseError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -90,7 +92,8 @@ func problemOf(err error) *Problem {
 		return stale(0)
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
 		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound),
-		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound):
+		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
+		errors.Is(err, revision.ErrNotFound):
 		return notFound()
 	case errors.Is(err, link.ErrBusy):
 		return &Problem{
@@ -104,6 +107,15 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, transfer.ErrCursor),
 		errors.Is(err, upkeep.ErrCursor), errors.Is(err, journey.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
+	case errors.Is(err, job.ErrDryCursor):
+		return invalid(schema.Violations{{Pointer: "/after", Rule: "cursor", Message: "is not what a dry run gave as next"}})
+	case errors.As(err, &worse):
+		return &Problem{
+			Type: problemType("worse"), Title: "Records would fail that are well now", Status: http.StatusConflict,
+			Detail: worse.Error() + ". Its effect says which and why.",
+		}
+	case errors.Is(err, revision.ErrStatus):
+		return &Problem{Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "There is nothing to publish or take back: " + err.Error() + "."}
 	case errors.Is(err, access.ErrInUse):
 		return &Problem{Type: problemType("in-use"), Title: "It is in use", Status: http.StatusConflict, Detail: "Something depends on it: move that away first."}
 	case isRefused(err):

@@ -15,6 +15,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/postgres"
 	"crmhub/core/report"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/upkeep"
 )
@@ -27,6 +28,7 @@ type Config struct {
 	OpenID      *openid.Provider // nil: nobody signs in elsewhere
 	Connections *connection.Store
 	Jobs        *job.Store
+	Revisions   *revision.Store
 	Schemas     *schema.Set // of entities: order.v1.json
 	Logger      *slog.Logger
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
@@ -99,35 +101,40 @@ func (c *Console) pages() map[string]page {
 	const opportunities = access.Resource(crm.KindOpportunity)
 	everybody := need{}
 	all := map[string]page{
-		"GET /{$}":                             {everybody, c.home},
-		"GET /search":                          {everybody, c.search},
-		"GET /choose/{kind}":                   {everybody, c.choose},
-		"GET /opportunities/board":             {needs(opportunities, access.Read), c.board},
-		"GET /opportunities/{id}/stage":        {needs(opportunities, access.Update), c.showMove},
-		"POST /opportunities/{id}/stage":       {needs(opportunities, access.Update), c.moveStage},
-		"GET /reports":                         {needs(access.Reports, access.Read), c.listReports},
-		"GET /reports/{name}":                  {needs(access.Reports, access.Read), c.showReport},
-		"GET /reports/{name}/rows":             {needs(access.Reports, access.Read), c.showReportRows},
-		"GET /follow-ups":                      {everybody, c.followUps},
-		"GET /pool":                            {needs(access.Pool, access.Read), c.showPool},
-		"POST /pool/claim":                     {needs(access.Pool, access.Claim), c.claim},
-		"GET /sync":                            {needs(access.Connections, access.Read), c.syncOverview},
-		"GET /sync/connections":                {needs(access.Connections, access.Read), c.listConnections},
-		"GET /sync/connections/{id}":           {needs(access.Connections, access.Read), c.showConnection},
-		"POST /sync/connections/{id}/check":    {needs(access.Connections, access.Update), c.checkConnection},
-		"POST /sync/connections/{id}/status":   {needs(access.Connections, access.Update), c.setConnectionStatus},
-		"GET /sync/jobs":                       {needs(access.Jobs, access.Read), c.listJobs},
-		"POST /sync/jobs/{id}/run":             {needs(access.Jobs, access.Run), c.runJob},
-		"POST /sync/jobs/{id}/status":          {needs(access.Jobs, access.Update), c.setJobStatus},
-		"GET /sync/runs":                       {needs(access.DeadLetters, access.Read), c.listRuns},
-		"GET /sync/runs/{id}":                  {needs(access.DeadLetters, access.Read), c.showRun},
-		"GET /sync/runs/{id}/live":             {needs(access.DeadLetters, access.Read), c.followRun},
-		"POST /sync/runs/{id}/cancel":          {needs(access.Jobs, access.Run), c.cancelRun},
-		"GET /sync/dead-letters":               {needs(access.DeadLetters, access.Read), c.listDeadLetters},
-		"GET /sync/dead-letters/{id}":          {needs(access.DeadLetters, access.Read), c.showDeadLetter},
-		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayCause},
-		"POST /sync/dead-letters/{id}/replay":  {needs(access.DeadLetters, access.Run), c.replayDeadLetter},
-		"POST /sync/dead-letters/{id}/dismiss": {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
+		"GET /{$}":                                                {everybody, c.home},
+		"GET /search":                                             {everybody, c.search},
+		"GET /choose/{kind}":                                      {everybody, c.choose},
+		"GET /opportunities/board":                                {needs(opportunities, access.Read), c.board},
+		"GET /opportunities/{id}/stage":                           {needs(opportunities, access.Update), c.showMove},
+		"POST /opportunities/{id}/stage":                          {needs(opportunities, access.Update), c.moveStage},
+		"GET /reports":                                            {needs(access.Reports, access.Read), c.listReports},
+		"GET /reports/{name}":                                     {needs(access.Reports, access.Read), c.showReport},
+		"GET /reports/{name}/rows":                                {needs(access.Reports, access.Read), c.showReportRows},
+		"GET /follow-ups":                                         {everybody, c.followUps},
+		"GET /pool":                                               {needs(access.Pool, access.Read), c.showPool},
+		"POST /pool/claim":                                        {needs(access.Pool, access.Claim), c.claim},
+		"GET /sync":                                               {needs(access.Connections, access.Read), c.syncOverview},
+		"GET /sync/connections":                                   {needs(access.Connections, access.Read), c.listConnections},
+		"GET /sync/connections/{id}":                              {needs(access.Connections, access.Read), c.showConnection},
+		"POST /sync/connections/{id}/check":                       {needs(access.Connections, access.Update), c.checkConnection},
+		"POST /sync/connections/{id}/status":                      {needs(access.Connections, access.Update), c.setConnectionStatus},
+		"GET /sync/connections/{id}/mappings/{entity}":            {needs(access.Connections, access.Read), c.showMapping},
+		"POST /sync/connections/{id}/mappings/{entity}":           {needs(access.Connections, access.Update), c.saveMapping},
+		"POST /sync/connections/{id}/mappings/{entity}/try":       {needs(access.Connections, access.Read), c.tryMapping},
+		"POST /sync/connections/{id}/mappings/{entity}/publish":   {needs(access.Connections, access.Update), c.publishMapping},
+		"POST /sync/connections/{id}/mappings/{entity}/roll-back": {needs(access.Connections, access.Update), c.rollBackMapping},
+		"GET /sync/jobs":                                          {needs(access.Jobs, access.Read), c.listJobs},
+		"POST /sync/jobs/{id}/run":                                {needs(access.Jobs, access.Run), c.runJob},
+		"POST /sync/jobs/{id}/status":                             {needs(access.Jobs, access.Update), c.setJobStatus},
+		"GET /sync/runs":                                          {needs(access.DeadLetters, access.Read), c.listRuns},
+		"GET /sync/runs/{id}":                                     {needs(access.DeadLetters, access.Read), c.showRun},
+		"GET /sync/runs/{id}/live":                                {needs(access.DeadLetters, access.Read), c.followRun},
+		"POST /sync/runs/{id}/cancel":                             {needs(access.Jobs, access.Run), c.cancelRun},
+		"GET /sync/dead-letters":                                  {needs(access.DeadLetters, access.Read), c.listDeadLetters},
+		"GET /sync/dead-letters/{id}":                             {needs(access.DeadLetters, access.Read), c.showDeadLetter},
+		"POST /sync/dead-letters/replay":                          {needs(access.DeadLetters, access.Run), c.replayCause},
+		"POST /sync/dead-letters/{id}/replay":                     {needs(access.DeadLetters, access.Run), c.replayDeadLetter},
+		"POST /sync/dead-letters/{id}/dismiss":                    {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
 	}
 	for _, k := range crm.Kinds() {
 		w := viewOf(k)

@@ -16,6 +16,7 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/match"
 	"crmhub/core/report"
+	"crmhub/core/revision"
 	"crmhub/core/upkeep"
 )
 
@@ -128,6 +129,9 @@ func states() map[string]bool {
 		journey.Change, journey.Published, journey.Linked, journey.Pushed, journey.Pulled, journey.Conflict, journey.DeadLetter, journey.Act,
 	} {
 		add("step", string(k))
+	}
+	for _, status := range []revision.Status{revision.Draft, revision.Tested, revision.Live, revision.Retired, revision.RolledBack} {
+		add("mapping", string(status))
 	}
 	for _, k := range crm.Kinds() {
 		add("entity", string(k))

@@ -126,6 +126,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
 	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "claim_nothing": "info",
 	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok",
+	"mapping_saved": "ok", "mapping_published": "ok", "mapping_rolled_back": "ok",
 }
 
 // choice is what a form asks for, of those it may.
