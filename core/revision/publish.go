@@ -45,7 +45,6 @@ func (e *WorseError) Error() string {
 const (
 	retireLive = `update mapping_versions set status = $3, retired_at = now() where connection_id = $1 and entity = $2 and status = 'live' returning ` + columns
 	setLive    = `update mapping_versions set status = 'live', published_at = now(), published_by = crmhub_actor(), retired_at = null where id = $1 returning ` + columns
-	notify     = `select pg_notify('crmhub_mappings', '')`
 )
 
 // Publish makes a version live, in place of what was. It fails with [schema.Violations] if the version does not pass its test,
@@ -79,9 +78,6 @@ func (s *Store) Publish(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Version, 
 	if v, err = one(ctx, tx, setLive, id); err != nil {
 		return v, err
 	}
-	if _, err := tx.Exec(ctx, notify); err != nil {
-		return v, fmt.Errorf("tell of a new mapping: %w", err)
-	}
 	return v, v.record(ctx, tx, "published")
 }
 
@@ -111,9 +107,6 @@ func (s *Store) RollBack(ctx context.Context, tx pgx.Tx, connectionID uuid.UUID,
 			return taken, nil, err
 		}
 		again = &before
-	}
-	if _, err := tx.Exec(ctx, notify); err != nil {
-		return taken, nil, fmt.Errorf("tell of a mapping taken back: %w", err)
 	}
 	number := 0
 	if again != nil {
