@@ -52,10 +52,10 @@ var mayImport = map[string][]string{
 
 	"core/notify/mail": {"core/secret"},
 	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
+	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping", "core/outbox"},
 
 	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
 
-	"core/job": {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection"},
 
 	"core/webhook":  {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
 	"core/revision": {"core/postgres", "core/audit", "core/connector", "core/connection", "core/crm", "core/link", "core/mapping", "core/schema"},

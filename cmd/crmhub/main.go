@@ -34,7 +34,7 @@ type commands struct {
 	Reconcile  reconcileCommand  `cmd:"" help:"Prove that both sides are equal, mend what differs, and report it, signed."`
 	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
-	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`
+	Mapping    mappingCommand    `cmd:"" help:"Check, test and publish mappings."`
 	AsyncAPI   asyncAPICommand   `cmd:"" name:"asyncapi" help:"Print the description of all topics: AsyncAPI 3.0, JSON."`
 	Import     importCommand     `cmd:"" help:"Import entities from a CSV, XLSX or JSON lines file."`
 	Invoice    invoiceCommand    `cmd:"" help:"Check electronic invoices."`

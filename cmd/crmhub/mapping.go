@@ -14,6 +14,12 @@ import (
 type mappingCommand struct {
 	Check mappingCheck `cmd:"" help:"Check mapping files against the schemas they join."`
 	Test  mappingTest  `cmd:"" help:"Prove that mappings give back what went in, and run their examples."`
+
+	List     mappingList     `cmd:"" help:"List what holds on a connection, and the organization's own versions."`
+	Show     mappingShow     `cmd:"" help:"Print a mapping."`
+	Diff     mappingDiff     `cmd:"" help:"Say what a version does otherwise than what holds now."`
+	Publish  mappingPublish  `cmd:"" help:"Test a version of the organization's own and make it live."`
+	Rollback mappingRollback `cmd:"" help:"Take the live version back."`
 }
 
 // mappingFiles says which files a command is about.

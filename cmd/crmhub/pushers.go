@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
+	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connection"
 	"crmhub/core/connector"
@@ -14,8 +15,8 @@ import (
 )
 
 // pushers keeps work running for each active connection: a pusher where it can be pushed to, a watch where it can tell when
-// there is something to pull. It starts those that appear, restarts those whose configuration changed or that failed, and
-// stops those that were paused or deleted.
+// there is something to pull. It starts those that appear, restarts those whose configuration or mappings changed or that
+// failed, and stops those that were paused or deleted.
 type pushers struct {
 	*hub
 	running map[uuid.UUID]*pushing
@@ -23,7 +24,8 @@ type pushers struct {
 
 // pushing is a connection's work under way.
 type pushing struct {
-	version int64 // of the connection it was started with
+	version int64  // of the connection it was started with
+	live    string // mappings of its own that the connection had then
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
@@ -47,7 +49,7 @@ func (p *pushers) run(ctx context.Context) error {
 
 // adjust compares what runs with what should.
 func (p *pushers) adjust(ctx context.Context) error {
-	members, err := p.activeConnections(ctx)
+	members, live, err := p.activeConnections(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,22 +59,22 @@ func (p *pushers) adjust(ctx context.Context) error {
 	}
 	for id, r := range p.running {
 		m, ok := wanted[id]
-		if !ok || m.Version != r.version || r.ended() {
+		if !ok || m.Version != r.version || live[id] != r.live || r.ended() {
 			r.stop()
 			delete(p.running, id)
 		}
 	}
 	for id, m := range wanted {
 		if p.running[id] == nil {
-			p.start(ctx, m)
+			p.start(ctx, m, live[id])
 		}
 	}
 	return nil
 }
 
-func (p *pushers) start(ctx context.Context, m connection.Connection) {
+func (p *pushers) start(ctx context.Context, m connection.Connection, live string) {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &pushing{version: m.Version, cancel: cancel, done: make(chan struct{})}
+	r := &pushing{version: m.Version, live: live, cancel: cancel, done: make(chan struct{})}
 	p.running[m.ID] = r
 	go func() {
 		defer close(r.done)
@@ -89,6 +91,14 @@ func (p *pushers) start(ctx context.Context, m connection.Connection) {
 
 // work pushes to a connection and watches it, until ctx ends or one of them fails.
 func (p *pushers) work(ctx context.Context, m connection.Connection) error {
+	var streams []push.Stream
+	err := p.db.As(ctx, m.Principal(), func(tx pgx.Tx) (err error) {
+		streams, err = pushed(ctx, tx, p.revisions, m)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	session, err := p.connections.Open(m)
 	if err != nil {
 		return err
@@ -99,7 +109,7 @@ func (p *pushers) work(ctx context.Context, m connection.Connection) error {
 		<-ctx.Done() // where there is nothing to do, too
 		return ctx.Err()
 	})
-	if streams := p.streams(m.Connector); len(streams) > 0 {
+	if len(streams) > 0 {
 		g.Go(func() error { return p.push(ctx, m, session, streams) })
 	}
 	if watcher, ok := session.(connector.Watcher); ok {
@@ -121,17 +131,6 @@ func (p *pushers) push(ctx context.Context, m connection.Connection, session con
 		return err
 	}
 	return pusher.Run(ctx)
-}
-
-// streams are what a connector can be pushed and has a mapping for.
-func (p *pushers) streams(connectorName string) []push.Stream {
-	var streams []push.Stream
-	for _, s := range p.connectors[connectorName].Streams {
-		if m, ok := p.mappings.For(connectorName, s.Entity); ok && s.Push {
-			streams = append(streams, push.Stream{Stream: s, Mapping: m})
-		}
-	}
-	return streams
 }
 
 func (p *pushers) stopAll() {

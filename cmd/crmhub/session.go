@@ -17,10 +17,16 @@ import (
 	"crmhub/core/api"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
+	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/link"
+	"crmhub/core/mapping"
 	"crmhub/core/postgres"
+	"crmhub/core/revision"
+	"crmhub/core/schema"
 	"crmhub/core/secret"
+	"crmhub/mappings"
+	"crmhub/schemas"
 )
 
 // session is what a command works with that reads or writes the store: the hub itself, acting in one organization.
@@ -123,3 +129,16 @@ func (s *session) standings(ctx context.Context) (connections []connection.Conne
 }
 
 func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// revisions are the mappings that are shipped and the organization's own versions of them.
+func (s *session) revisions() (*revision.Store, error) {
+	compiled, err := schema.Load(schemas.FS)
+	if err != nil {
+		return nil, err
+	}
+	set, err := mapping.Load(mappings.FS, compiled)
+	if err != nil {
+		return nil, err
+	}
+	return &revision.Store{Shipped: set, Schemas: compiled, Connections: s.connections, CRM: &crm.Store{}}, nil
+}

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/pull"
 	"crmhub/core/push"
@@ -27,12 +26,24 @@ type syncRun struct {
 	Connection string `arg:"" help:"The connection."`
 	Entity     string `arg:"" help:"What to sync, such as order."`
 	Push       bool   `help:"Push instead of pull."`
+	DryRun     bool   `help:"Only show, field by field, what would be written. Nothing is sent or stored; no hub need be running."`
+	Beginning  bool   `help:"With --dry-run of a pull: look from the beginning instead of from where the job stands."`
+}
+
+// Validate is called by kong.
+func (c *syncRun) Validate() error {
+	if c.Beginning && (!c.DryRun || c.Push) {
+		return errors.New("--beginning belongs to a --dry-run of a pull")
+	}
+	return nil
 }
 
 // Run enqueues the run and prints its progress until it ends. An interrupt leaves it running.
 func (c *syncRun) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	if err := hubRuns(cfg); err != nil {
-		return err
+	if !c.DryRun {
+		if err := hubRuns(cfg); err != nil {
+			return err
+		}
 	}
 	s, err := openSession(ctx, cfg, out)
 	if err != nil {
@@ -46,6 +57,9 @@ func (c *syncRun) Run(ctx context.Context, cfg *Config, out output) (err error) 
 	kind := job.Pull
 	if c.Push {
 		kind = job.Push
+	}
+	if c.DryRun {
+		return c.dry(ctx, cfg, out, s, job.Job{ConnectionID: conn.ID, Kind: kind, Entity: c.Entity})
 	}
 	var r job.Run
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
@@ -65,6 +79,29 @@ func (c *syncRun) Run(ctx context.Context, cfg *Config, out output) (err error) 
 		return err
 	}
 	return s.follow(ctx, r, out)
+}
+
+// dry shows part after part of what the job would do.
+func (c *syncRun) dry(ctx context.Context, cfg *Config, out output, s *session, j job.Job) error {
+	revisions, err := s.revisions()
+	if err != nil {
+		return err
+	}
+	logger := cfg.logger(out.stderr)
+	run := dryRuns(s.db, s.connections, revisions, pull.New(pull.Config{
+		DB: s.db, Connections: s.connections, Mappings: revisions.Shipped, Revisions: revisions, Entities: revisions.CRM,
+		Logger: logger, Registerer: prometheus.NewRegistry(),
+	}), logger)[j.Kind]
+	for o := (job.DryOptions{Beginning: c.Beginning}); ; {
+		r, err := run(ctx, s.who, j, o)
+		if err != nil {
+			return err
+		}
+		printDry(out, r)
+		if o.After = r.Next; o.After == "" {
+			return nil
+		}
+	}
 }
 
 // errNoHub means that nobody would do the work.
@@ -264,12 +301,12 @@ func (c *syncReplay) Run(ctx context.Context, cfg *Config, out output) (err erro
 
 // replays are how dead letters are tried again.
 func (s *session) replays(cfg *Config, out output) (map[job.Kind]job.Replay, error) {
-	set, err := loadMappings(cfg)
+	revisions, err := s.revisions()
 	if err != nil {
 		return nil, err
 	}
 	puller := pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Mappings: set, Entities: &crm.Store{},
+		DB: s.db, Connections: s.connections, Mappings: revisions.Shipped, Revisions: revisions, Entities: revisions.CRM,
 		Logger: cfg.logger(out.stderr), Registerer: prometheus.NewRegistry(),
 	})
 	return map[job.Kind]job.Replay{job.Pull: puller.Replay, job.Push: push.Replay}, nil

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -36,6 +37,7 @@ import (
 	"crmhub/core/pull"
 	"crmhub/core/push"
 	"crmhub/core/reconcile"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/telemetry"
@@ -58,6 +60,7 @@ type hub struct {
 	schemas     *schema.Set
 	mappings    *mapping.Set
 	connections *connection.Store
+	revisions   *revision.Store
 	jobs        *job.Store
 	relay       *outbox.Relay
 	key         secret.Key
@@ -162,6 +165,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 		return err
 	}
 	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger, DB: h.db, Folders: c.FilesDir}
+	h.revisions = &revision.Store{Shipped: h.mappings, Schemas: h.schemas, Connections: h.connections, CRM: h.crm}
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})
@@ -176,7 +180,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
-		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm,
+		DB: h.db, Connections: h.connections, Mappings: h.mappings, Revisions: h.revisions, Entities: h.crm,
 		Logger: h.logger, Registerer: h.registry,
 	})
 	h.reconciler = reconcile.New(reconcile.Config{
@@ -196,6 +200,7 @@ func (h *hub) openDoors() error {
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{},
 		Notify: h.notify, Webhooks: webhooks, Reconciler: h.reconciler, Replay: h.replay,
+		DryRuns: dryRuns(h.db, h.connections, h.revisions, h.puller, h.logger), Revisions: h.revisions,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(), Topics: topics,
 	})
 	if err != nil {
@@ -203,7 +208,7 @@ func (h *hub) openDoors() error {
 	}
 	pages, err := console.New(console.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Key: h.key, Replay: h.replay,
-		Reconciler: h.reconciler, Logger: h.logger,
+		Reconciler: h.reconciler, Revisions: h.revisions, Logger: h.logger,
 	})
 	if err != nil {
 		return err
@@ -285,11 +290,14 @@ func (h *hub) sweep(ctx context.Context, t job.Task) error {
 	return push.Sweep(ctx, h.db, h.crm, t)
 }
 
-// activeConnections are those of every organization.
-func (h *hub) activeConnections(ctx context.Context) (members []connection.Connection, err error) {
+// activeConnections are those of every organization; live tells which mappings of its own each has.
+func (h *hub) activeConnections(ctx context.Context) (members []connection.Connection, live map[uuid.UUID]string, err error) {
 	err = h.db.AsSystem(ctx, func(tx pgx.Tx) error {
-		members, err = h.connections.AllActive(ctx, tx)
+		if members, err = h.connections.AllActive(ctx, tx); err != nil {
+			return err
+		}
+		live, err = revision.AllLive(ctx, tx)
 		return err
 	})
-	return members, err
+	return members, live, err
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -64,6 +65,7 @@ func (s *session) excerptOf(v any, hidden []string) ([]byte, bool) {
 // excerpt is the beginning of a body without secrets. More than is kept is looked through, so that no secret is cut in
 // two, and what may be the beginning of one at the end is left out.
 func (s *session) excerpt(body []byte, hidden []string) (kept []byte, cut bool) {
+	body = bytes.TrimSpace(body)
 	longest := 0
 	for _, list := range [][]string{hidden, s.secretForms()} {
 		for _, h := range list {

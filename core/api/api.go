@@ -17,6 +17,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
@@ -36,6 +37,8 @@ type Config struct {
 	Webhooks    *webhook.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
+	DryRuns     map[job.Kind]job.DryRun
+	Revisions   *revision.Store
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Key         secret.Key              // signs the audit trail
 	Logger      *slog.Logger

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +31,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/reconcile"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
@@ -89,6 +92,7 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 		Connections: connections, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
+		DryRuns: map[job.Kind]job.DryRun{job.Pull: dry}, Revisions: revisions(t, connectors, key, logger),
 		Logger: logger, Registerer: h.registry, Version: "test",
 	})
 	if err != nil {
@@ -116,6 +120,35 @@ func (h *hub) organization(code string) (postgres.Principal, string) {
 	return p, token
 }
 
+// saleMapping is one that is good for the stub.
+const saleMapping = `entity: order
+record: sale
+fields:
+  - {crm: number, remote: ref}
+  - {crm: remark, remote: note}
+`
+
+// revisions keep mappings of the stub's sales, of which none is shipped.
+func revisions(t testing.TB, connectors map[string]connector.Connector, key secret.Key, logger *slog.Logger) *revision.Store {
+	t.Helper()
+	order, err := schemas.FS.ReadFile("order.v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := schema.Load(fstest.MapFS{
+		"order.v1.json":  {Data: order},
+		"stub/sale.json": {Data: []byte(`{"type":"object","required":["ref"],"properties":{"ref":{"type":"string"},"note":{"type":"string","maxLength":20},"memo":{"type":"string"}}}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := mapping.Load(fstest.MapFS{}, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &revision.Store{Shipped: shipped, Schemas: set, Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, CRM: &crm.Store{}}
+}
+
 // stub is a connector whose system refuses any password but "right".
 func stub() connector.Connector {
 	return connector.Connector{
@@ -137,6 +170,19 @@ func (s stubSession) Check(context.Context) error {
 }
 
 func (stubSession) Close() error { return nil }
+
+// dry is a dry run that finds one order.
+func dry(_ context.Context, _ postgres.Principal, _ job.Job, o job.DryOptions) (r job.DryReport, err error) {
+	switch o.After {
+	case "x":
+		return r, job.ErrDryCursor
+	case "down":
+		return r, &connector.Error{Class: connector.ClassTransient, Message: "no answer"}
+	}
+	r.Read = o.Size()
+	r.Add(job.DryItem{Action: "create", RemoteID: "77"})
+	return r, nil
+}
 
 // resolve is a replay that always succeeds.
 func resolve(ctx context.Context, tx pgx.Tx, letters []job.DeadLetter) error {
@@ -216,6 +262,7 @@ func (h *hub) makeAll() {
 	h.ids["delivery"] = field(h.t, h.request(http.MethodPost, "/subscriptions/{subscription}/test", ""), "id")
 	h.make("department", "/departments", `{"name":"Sales"}`)
 	h.make("team", "/teams", `{"name":"Key accounts"}`)
+	h.make("version", "/mapping-versions", `{"connection_id":"{connection}","entity":"order","text":`+strconv.Quote(saleMapping)+`}`)
 	h.make("role", "/roles", `{"code":"helper","name":"Helper","grants":[{"resource":"customer","action":"read","scope":"own"}]}`)
 	h.make("user", "/users", `{"login":"helper","name":"Helper","password":"correct horse","department_id":"{department}","roles":["helper"]}`)
 	h.ids["boss"] = field(h.t, h.request(http.MethodGet, "/me", ""), "user_id")

@@ -54,6 +54,7 @@ func newDocument(version string) *document {
 			{Name: "duplicates", Description: "What may be there twice, and making one of two."},
 			{Name: "upkeep", Description: "What is to be seen to, the pool of customers that nobody looks after with its rules, and handing over what a user owns."},
 			{Name: "connections", Description: "Other systems, as configured."},
+			{Name: "mappings", Description: "How entities and records correspond on a connection; an organization's own versions of that."},
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
 			{Name: "reconciliations", Description: "Both sides compared: the proof that the sync worked, and what to mend."},

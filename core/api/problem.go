@@ -22,6 +22,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
@@ -74,6 +75,7 @@ func problemOf(err error) *Problem {
 		taken    *link.TakenError
 		locked   *access.LockedError
 		standing *transfer.StatusError
+		worse    *revision.WorseError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -97,7 +99,7 @@ func problemOf(err error) *Problem {
 		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound),
 		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
 		errors.Is(err, notify.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, webhook.ErrNotFound),
-		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound):
+		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound), errors.Is(err, revision.ErrNotFound):
 		return notFound()
 	case errors.Is(err, link.ErrBusy):
 		return &Problem{
@@ -121,6 +123,15 @@ func problemOf(err error) *Problem {
 		errors.Is(err, upkeep.ErrCursor), errors.Is(err, notify.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, webhook.ErrCursor),
 		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
+	case errors.Is(err, job.ErrDryCursor):
+		return invalid(schema.Violations{{Pointer: "/after", Rule: "cursor", Message: "is not what a dry run gave as next"}})
+	case errors.As(err, &worse):
+		return &Problem{
+			Type: problemType("worse"), Title: "Records would fail that are well now", Status: http.StatusConflict,
+			Detail: worse.Error() + ". Its effect says which and why.",
+		}
+	case errors.Is(err, revision.ErrStatus):
+		return &Problem{Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "There is nothing to publish or take back: " + err.Error() + "."}
 	case errors.Is(err, access.ErrInUse):
 		return &Problem{Type: problemType("in-use"), Title: "It is in use", Status: http.StatusConflict, Detail: "Something depends on it: move that away first."}
 	case isRefused(err):

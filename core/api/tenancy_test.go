@@ -18,7 +18,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"segments": "segment", "campaigns": "campaign", "pipelines": "pipeline", "opportunities": "opportunity", "contracts": "contract",
 		"campaign-members": "member", "tickets": "ticket", "feedback": "feedback", "activities": "activity", "tasks": "task", "prices": "price",
 		"currency-rates": "rate", "product-categories": "category", "custom-fields": "field",
-		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
+		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "mapping-versions": "version", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department", "teams": "team",
 		"targets":       "target",
 		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert",

@@ -22,6 +22,7 @@ type connectionRow struct {
 type connectionPage struct {
 	Connection  connectionRow
 	Jobs        []jobRow
+	Mappings    []mappingRow
 	DeadLetters []deadLetterRow
 	CheckFailed *connector.Error // why the check just made failed; nil if none was made
 }
@@ -87,6 +88,9 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 			return err
 		}
 		p.Connection = connectionRow{conn, standings[id]}
+		if p.Mappings, err = c.mappingRows(ctx, tx, conn); err != nil {
+			return err
+		}
 		if p.Jobs, err = c.jobRows(ctx, tx, id); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
@@ -31,6 +32,7 @@ type Config struct {
 	OpenID      *openid.Provider // nil: nobody signs in elsewhere
 	Connections *connection.Store
 	Jobs        *job.Store
+	Revisions   *revision.Store
 	Schemas     *schema.Set // of entities: order.v1.json
 	Key         secret.Key  // signs the audit trail
 	Logger      *slog.Logger
@@ -153,6 +155,7 @@ func (c *Console) pages() map[string]page {
 	maps.Copy(all, c.transferPages())
 	maps.Copy(all, c.accountPages())
 	maps.Copy(all, c.adminPages())
+	maps.Copy(all, c.mappingPages())
 	for _, k := range crm.Kinds() {
 		w := viewOf(k)
 		at, r := w.path(), w.resource()

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/reconcile"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/schemas"
@@ -103,6 +105,7 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	c, err := console.New(console.Config{
 		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Key: key, Logger: quiet,
 		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Mappings: &mapping.Set{}, Entities: s.crm, Logger: quiet}),
+		Revisions: s.revisions(),
 		Replay: map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
 	})
 	if err != nil {
@@ -113,6 +116,26 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	t.Cleanup(s.server.Close)
 	s.browser = s.newBrowser()
 	return s
+}
+
+// revisions keep mappings of the stub's sales, of which none is shipped.
+func (s *site) revisions() *revision.Store {
+	order, err := schemas.FS.ReadFile("order.v1.json")
+	if err != nil {
+		s.Fatal(err)
+	}
+	set, err := schema.Load(fstest.MapFS{
+		"order.v1.json":  {Data: order},
+		"stub/sale.json": {Data: []byte(`{"type":"object","properties":{"ref":{"type":"string"},"note":{"type":"string"}}}`)},
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	shipped, err := mapping.Load(fstest.MapFS{}, set)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return &revision.Store{Shipped: shipped, Schemas: set, Connections: s.connections, CRM: s.crm}
 }
 
 func (s *site) openID(provider *openidtest.Provider, key secret.Key) *openid.Provider {

@@ -20,6 +20,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
+	"crmhub/core/revision"
 	"crmhub/core/sheet"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
@@ -188,6 +189,9 @@ func states() map[string]bool {
 	add("difference", textsOf(reconcile.States())...)
 	add("difference_kind", textsOf(reconcile.Kinds())...)
 	add("mend", textsOf(reconcile.Actions())...)
+	for _, status := range []revision.Status{revision.Draft, revision.Tested, revision.Live, revision.Retired, revision.RolledBack} {
+		add("mapping", string(status))
+	}
 	for _, k := range crm.Kinds() {
 		add("entity", string(k))
 		all["kinds."+string(k)], all["hint."+string(k)] = true, true

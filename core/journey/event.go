@@ -87,8 +87,8 @@ func Excerpt(body []byte) (text string, cut bool) {
 const insertEvents = `
 insert into exchanges (entity, entity_id, connection_id, run_id, direction, version, op, outcome, remote_id, mapping_version, cause, exchanges)
 select i.entity, i.entity_id, $1, nullif($2, '00000000-0000-0000-0000-000000000000'::uuid), $3, i.version, nullif(i.op, ''), i.outcome,
-	nullif(i.remote_id, ''), nullif(i.mapping_version, ''), nullif(i.cause, '')::json, nullif(i.exchanges, '')::json
-from unnest($4::text[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+	nullif(i.remote_id, ''), nullif(i.mapping_version, ''), nullif(i.cause, '')::json, i.exchanges
+from unnest($4::text[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[])
 	as i (entity, entity_id, version, op, outcome, remote_id, mapping_version, cause, exchanges)`
 
 // Queue adds events of one connection, direction and run to a batch, as one statement.
@@ -100,9 +100,10 @@ func Queue(b *pgx.Batch, events []Event) error {
 	var (
 		entities, ops, outcomes       = make([]string, n), make([]string, n), make([]string, n)
 		remoteIDs, mappings           = make([]string, n), make([]string, n)
-		causes, exchanges             = make([]string, n), make([]string, n)
+		causes, exchanges             = make([]string, n), make([][]byte, n)
 		ids, versions, run, direction = make([][16]byte, n), make([]int64, n), uuid.Nil, events[0].Direction // uuid.UUID takes the driver's slow way
 	)
+	var err error
 	if events[0].Run != nil {
 		run = *events[0].Run
 	}
@@ -110,19 +111,15 @@ func Queue(b *pgx.Batch, events []Event) error {
 		e := &events[i]
 		entities[i], ids[i], versions[i], ops[i], outcomes[i] = e.Entity, e.EntityID, e.Version, string(e.Op), e.Outcome
 		remoteIDs[i], mappings[i] = e.RemoteID, e.MappingVersion
-		for _, part := range []struct {
-			to    *string
-			value any
-			there bool
-		}{{&causes[i], e.Cause, e.Cause != nil}, {&exchanges[i], e.Exchanges, len(e.Exchanges) > 0}} {
-			if !part.there {
-				continue
-			}
-			text, err := json.Marshal(part.value)
+		if e.Cause != nil {
+			cause, err := json.Marshal(e.Cause)
 			if err != nil {
 				return fmt.Errorf("note what happened to %s %s: %w", e.Entity, e.EntityID, err)
 			}
-			*part.to = string(text)
+			causes[i] = string(cause)
+		}
+		if exchanges[i], err = pack(e.Exchanges); err != nil {
+			return fmt.Errorf("note what happened to %s %s: %w", e.Entity, e.EntityID, err)
 		}
 	}
 	b.Queue(insertEvents, events[0].Connection, run, direction, entities, ids, versions, ops, outcomes, remoteIDs, mappings, causes, exchanges)

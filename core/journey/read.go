@@ -89,7 +89,7 @@ func sources() []string {
 		`select a.at, 1 as rank, a.number as seq, 'change' as kind, coalesce(a.version, 0) as version, a.action, '' as outcome, a.actor,
 	null::uuid as connection_id, null::uuid as run_id, null::uuid as id, '' as remote_id, '' as mapping_version, '' as topic,
 	null::integer as partition, null::bigint as position, '' as message,
-	case when a.action = 'created' then null else a.detail::jsonb end as detail, null::json as exchanges
+	case when a.action = 'created' then null else a.detail::jsonb end as detail, null::bytea as exchanges
 from audit_log a where a.entity = $1 and a.entity_id = $2`,
 		// where they were published
 		`select p.at, 2, p.seq, 'published', p.version, '', '', '', null, null, null, '', '', o.code, p.partition, p.position, '', null, null
@@ -186,10 +186,6 @@ func scan(row pgx.CollectableRow) (s Step, err error) {
 		return s, err
 	}
 	s.At, s.Detail = s.At.UTC(), detail
-	if len(exchanges) > 0 {
-		if err := json.Unmarshal(exchanges, &s.Exchanges); err != nil {
-			return s, fmt.Errorf("exchanges of %s: %w", s.At, err)
-		}
-	}
-	return s, nil
+	s.Exchanges, err = unpack(exchanges)
+	return s, err
 }

@@ -16,7 +16,7 @@ import (
 func (p *Puller) Read(ctx context.Context, c connection.Connection, entity string, session connector.Session, cursor json.RawMessage) (
 	connector.Page, error,
 ) {
-	s, err := p.stream(c, entity)
+	s, err := p.streamOf(ctx, c, entity)
 	if err != nil {
 		return connector.Page{}, err
 	}
@@ -34,7 +34,7 @@ func (p *Puller) Read(ctx context.Context, c connection.Connection, entity strin
 func (p *Puller) Translate(ctx context.Context, c connection.Connection, entity string, records []connector.Record) (
 	docs []map[string]any, faults []error, err error,
 ) {
-	s, err := p.stream(c, entity)
+	s, err := p.streamOf(ctx, c, entity)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,7 +60,7 @@ func (p *Puller) Translate(ctx context.Context, c connection.Connection, entity 
 func (p *Puller) Bring(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, records []connector.Record,
 	decided map[string]map[string]link.Side,
 ) (faults []error, err error) {
-	s, err := p.stream(c, entity)
+	s, err := p.stream(ctx, tx, c, entity)
 	if err != nil {
 		return nil, err
 	}

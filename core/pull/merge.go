@@ -45,6 +45,7 @@ func (s *stream) mergeFields(it *item, stored crm.Entity) {
 	if !m.Write {
 		return
 	}
+	it.was = maps.Clone(ours)
 	for name, v := range m.Fields {
 		if v == nil {
 			delete(ours, name)

@@ -121,7 +121,7 @@ func (s *stream) mapAgain(ctx context.Context, tx pgx.Tx, items []*item) error {
 
 // reset undoes what an earlier attempt to store the item did to it.
 func (it *item) reset() {
-	it.link, it.merged, it.saved, it.result, it.fault = nil, nil, nil, unchanged, nil
+	it.link, it.merged, it.was, it.saved, it.result, it.fault = nil, nil, nil, nil, unchanged, nil
 	if it.err != nil {
 		it.fault = mappingFault(it.err)
 	}

@@ -39,9 +39,10 @@ type item struct {
 	err     error                // why there is no entity
 
 	// What storing it does:
-	link   *link.Link   // what it corresponds to; nil for a new record
-	merged *link.Merged // what the two sides make together
-	saved  crm.Entity   // the entity with it; nil if there is none
+	link   *link.Link     // what it corresponds to; nil for a new record
+	merged *link.Merged   // what the two sides make together
+	was    map[string]any // the entity before, if it is changed
+	saved  crm.Entity     // the entity with it; nil if there is none
 	result result
 	fault  *fault // why it is not stored
 }

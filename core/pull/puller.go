@@ -22,12 +22,18 @@ import (
 type Config struct {
 	DB          *postgres.DB
 	Connections *connection.Store
-	Mappings    *mapping.Set
+	Mappings    *mapping.Set // as shipped
+	Revisions   Revisions    // nil: what is shipped holds everywhere
 	Entities    *crm.Store
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
 	PageSize    int           // records asked for at a time; 0: 1000
 	Backoff     time.Duration // wait before the first retry of a failed call, doubled with each; 0: 1 s
+}
+
+// Revisions knows which mapping holds for an entity on a connection; a *revision.Store does. No mapping is nil.
+type Revisions interface {
+	Live(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string) (m *mapping.Mapping, number int, err error)
 }
 
 // Puller executes the runs of pull jobs and replays pulled records.
@@ -56,14 +62,14 @@ func New(c Config) *Puller {
 func (p *Puller) Run(ctx context.Context, t job.Task) error {
 	who := postgres.Principal{Organization: t.Job.Organization, Actor: postgres.Connection(t.Job.ConnectionID)}
 	var c connection.Connection
+	var s *stream
 	err := p.DB.As(ctx, who, func(tx pgx.Tx) (err error) {
-		c, err = p.Connections.Get(ctx, tx, t.Job.ConnectionID)
+		if c, err = p.Connections.Get(ctx, tx, t.Job.ConnectionID); err != nil {
+			return fmt.Errorf("pull %s: %w", t.Job.Entity, err)
+		}
+		s, err = p.stream(ctx, tx, c, t.Job.Entity)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("pull %s: %w", t.Job.Entity, err)
-	}
-	s, err := p.stream(c, t.Job.Entity)
 	if err != nil {
 		return err
 	}
@@ -98,9 +104,24 @@ type stream struct {
 	log         *slog.Logger
 }
 
-func (p *Puller) stream(c connection.Connection, entity string) (*stream, error) {
-	m, ok := p.Mappings.For(c.Connector, entity)
-	if !ok {
+// streamOf is stream outside of a transaction.
+func (p *Puller) streamOf(ctx context.Context, c connection.Connection, entity string) (s *stream, err error) {
+	err = p.DB.As(ctx, c.Principal(), func(tx pgx.Tx) error {
+		s, err = p.stream(ctx, tx, c, entity)
+		return err
+	})
+	return s, err
+}
+
+func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string) (*stream, error) {
+	m, _ := p.Mappings.For(c.Connector, entity)
+	if p.Revisions != nil {
+		var err error
+		if m, _, err = p.Revisions.Live(ctx, tx, c, entity); err != nil {
+			return nil, err
+		}
+	}
+	if m == nil {
 		return nil, misconfigured(fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.Connector))
 	}
 	kind, err := crm.ParseKind(entity)

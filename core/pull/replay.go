@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/mapping"
@@ -20,7 +21,7 @@ func (p *Puller) Replay(ctx context.Context, tx pgx.Tx, letters []job.DeadLetter
 	if err != nil {
 		return err
 	}
-	s, err := p.stream(c, letters[0].Entity)
+	s, err := p.stream(ctx, tx, c, letters[0].Entity)
 	if err != nil {
 		return err
 	}
@@ -43,9 +44,16 @@ func (s *stream) retryWaiting(ctx context.Context, t job.Task) error {
 	for {
 		var freed int64
 		for _, kind := range crm.Kinds() {
-			other, err := s.stream(s.connection, string(kind))
-			if err != nil {
+			var other *stream
+			err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+				other, err = s.stream(ctx, tx, s.connection, string(kind))
+				return err
+			})
+			if remote := (*connector.Error)(nil); errors.As(err, &remote) {
 				continue // the connection does not pull it
+			}
+			if err != nil {
+				return err
 			}
 			n, err := other.retryEach(ctx, t)
 			if err != nil {

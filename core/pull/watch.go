@@ -28,7 +28,7 @@ const (
 func (p *Puller) Watch(ctx context.Context, c connection.Connection, session connector.Watcher) error {
 	var g errgroup.Group
 	for _, declared := range p.Connections.Connectors[c.Connector].Streams {
-		s, err := p.stream(c, declared.Entity)
+		s, err := p.streamOf(ctx, c, declared.Entity)
 		if err != nil || !s.incremental {
 			continue // it is not pulled, or always as a whole
 		}

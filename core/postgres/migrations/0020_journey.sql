@@ -22,7 +22,7 @@ create index publications_at on publications using brin (at);
 --   version    of the entity: that was sent, or that the record became
 --   op         create, update or delete; null where nothing was sent
 --   outcome    of a push: linked, parked, waiting, unknown, failed or released; of a pull: created, updated, unchanged or failed
---   exchanges  the requests and answers, bounded, without secrets
+--   exchanges  the requests and answers, bounded, without secrets: JSON, compressed (package journey)
 create table exchanges (
     organization_id uuid not null default crmhub_organization(),
     entity          text not null,
@@ -38,8 +38,9 @@ create table exchanges (
     remote_id       text,
     mapping_version text,
     cause           json,
-    exchanges       json
+    exchanges       bytea
 );
+alter table exchanges alter column exchanges set storage external;
 create index exchanges_entity on exchanges (organization_id, entity_id, seq);
 create index exchanges_at on exchanges using brin (at);
 

@@ -1,0 +1,42 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+func TestMappingIsTriedSavedPublishedAndTakenBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `delete from links where entity = 'order'`)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'order', $3, 'S-1', 'linked')`,
+			uuid.Must(uuid.NewV7()), s.erp.ID, s.order.ID)
+		return err
+	})
+	connection := "/sync/connections/" + s.erp.ID.String()
+	path := connection + "/mappings/order"
+	s.get(connection).wants(t, 200, `href="`+path+`"`, "what is shipped holds")
+	s.get(path).wants(t, 200, "No version of your own yet", s.order.Number)
+	good := "entity: order\nrecord: sale\nfields:\n  - {crm: number, remote: ref}\n"
+	s.do(http.MethodPost, path+"/try", url.Values{"text": {good}, "sample": {s.order.ID.String()}}).wants(t, 200, "Result", "&#34;ref&#34;: &#34;"+s.order.Number+"&#34;")
+	s.do(http.MethodPost, path+"/try", url.Values{"text": {"entity: order\nrecord: sale\nfields:\n  - {crm: number, remote: nowhere}\n"}}).wants(t, 422, "line 4", "nowhere")
+	s.do(http.MethodPost, path+"/try", url.Values{"text": {good}, "remote_id": {"7"}}).wants(t, 200, "cannot read a record by its id")
+	s.do(http.MethodPost, path, url.Values{"text": {"nonsense"}}).wants(t, 422, "That does not work yet", "nonsense")
+	s.get(s.post(path, "text", good, "note", "the first")).wants(t, 200, "It is stored and tested", "the first", "Tested")
+	s.get(path+"?version=1&effect=1").wants(t, 200, "1 records tried: 0 would change")
+	s.get(path+"?version=9").wants(t, 404)
+	s.get(s.post(path+"/publish", "number", "1")).wants(t, 200, "It is live", "version 1 holds")
+	s.do(http.MethodPost, path+"/publish", url.Values{"number": {"1"}}).wants(t, http.StatusConflict)
+	s.get(s.post(path+"/roll-back", "reason", "a test")).wants(t, 200, "It was taken back", "what is shipped holds")
+	s.get(connection+"/mappings/invoice").wants(t, 404)
+}

@@ -1,0 +1,250 @@
+package revision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connection"
+	"crmhub/core/crm"
+	"crmhub/core/link"
+	"crmhub/core/mapping"
+	"crmhub/core/schema"
+)
+
+// MostChecked is over how many records the effect of a version is tried before it goes live.
+const MostChecked = 1000
+
+// mostShown is how many changed records an effect lists.
+const mostShown = 100
+
+// Effect is what a version would make of the newest linked entities of its connection, compared with what is live. Nothing is
+// sent or stored.
+type Effect struct {
+	Checked   int            `json:"checked" doc:"Entities that were tried: the newest that are linked."`
+	Changed   int            `json:"changed" doc:"Those whose record would be another."`
+	Unchanged int            `json:"unchanged" doc:"Those whose record would be the same."`
+	Faulty    int            `json:"faulty" doc:"Those that cannot be mapped with the version."`
+	Worse     int            `json:"worse" doc:"Those of them that can be with what is live: they keep the version from being published."`
+	Mended    int            `json:"mended" doc:"Those that can be mapped with the version, and cannot with what is live."`
+	Fields    map[string]int `json:"fields" nullable:"false" doc:"The record's top-level fields that would change, and in how many records."`
+	Items     []Affected     `json:"items" nullable:"false" doc:"The first hundred that would change, those that get worse first."`
+}
+
+// Affected is an entity whose record would be another.
+type Affected struct {
+	EntityID    uuid.UUID            `json:"entity_id"`
+	RemoteID    string               `json:"remote_id,omitempty" doc:"Its record."`
+	Differences []mapping.Difference `json:"differences,omitempty" doc:"Between what the live mapping makes and what the version makes."`
+	Before      schema.Violations    `json:"faults_before,omitempty" doc:"What keeps it from being mapped with what is live."`
+	After       schema.Violations    `json:"faults,omitempty" doc:"What keeps it from being mapped with the version."`
+}
+
+const newestLinks = `
+select l.entity_id, coalesce(l.remote_id, '') from links l where l.connection_id = $1 and l.entity = $2 and l.state = 'linked' order by l.id desc limit $3`
+
+// Newest returns the newest linked entities of a connection.
+func (s *Store) Newest(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, limit int) ([]uuid.UUID, error) {
+	rows, _ := tx.Query(ctx, newestLinks, connection, entity, limit)
+	var ids []uuid.UUID
+	var id uuid.UUID
+	var remote string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &remote}, func() error {
+		ids = append(ids, id)
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("newest links: %w", err)
+	}
+	return ids, nil
+}
+
+// Effect tries a version on the newest linked entities, at most limit.
+func (s *Store) Effect(ctx context.Context, tx pgx.Tx, v Version, limit int) (Effect, error) {
+	e := Effect{Fields: map[string]int{}, Items: []Affected{}}
+	c, err := s.Connections.Get(ctx, tx, v.ConnectionID)
+	if err != nil {
+		return e, err
+	}
+	draft, err := s.Compiled(c, v)
+	if err != nil {
+		return e, err
+	}
+	live, _, err := s.Live(ctx, tx, c, v.Entity)
+	if err != nil && !isFaults(err) {
+		return e, err
+	}
+	remotes := map[uuid.UUID]string{}
+	var ids []uuid.UUID
+	rows, _ := tx.Query(ctx, newestLinks, c.ID, v.Entity, limit)
+	var id uuid.UUID
+	var remote string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &remote}, func() error {
+		ids, remotes[id] = append(ids, id), remote
+		return nil
+	}); err != nil {
+		return e, fmt.Errorf("newest links: %w", err)
+	}
+	docs, err := s.documents(ctx, tx, crm.Kind(v.Entity), ids)
+	if err != nil {
+		return e, err
+	}
+	known, err := pushLinks(ctx, tx, c, docs, draft, live)
+	if err != nil {
+		return e, err
+	}
+	for _, id := range ids {
+		if doc := docs[id]; doc != nil {
+			e.add(id, remotes[id], push(live, doc, known), push(draft, doc, known))
+		}
+	}
+	slices.SortStableFunc(e.Items, func(a, b Affected) int { return b.rank() - a.rank() })
+	e.Items = e.Items[:min(len(e.Items), mostShown)]
+	return e, nil
+}
+
+func (a Affected) rank() int {
+	if len(a.After) > 0 && len(a.Before) == 0 {
+		return 1
+	}
+	return 0
+}
+
+func isFaults(err error) bool {
+	_, ok := errors.AsType[mapping.Faults](err)
+	return ok
+}
+
+// made is what a mapping makes of a document, or why it makes nothing.
+type made struct {
+	doc    map[string]any
+	faults schema.Violations
+}
+
+func (e *Effect) add(id uuid.UUID, remote string, before, after made) {
+	e.Checked++
+	a := Affected{EntityID: id, RemoteID: remote, Before: before.faults, After: after.faults}
+	switch {
+	case len(after.faults) > 0:
+		e.Faulty++
+		if len(before.faults) > 0 {
+			return
+		}
+		e.Worse++
+	case len(before.faults) > 0:
+		e.Mended++
+	default:
+		if a.Differences = mapping.Differences(before.doc, after.doc); len(a.Differences) == 0 {
+			e.Unchanged++
+			return
+		}
+		e.Changed++
+		fields := map[string]bool{}
+		for _, d := range a.Differences {
+			field, _, _ := strings.Cut(strings.TrimPrefix(d.Pointer, "/"), "/")
+			fields[field] = true
+		}
+		for field := range maps.Keys(fields) {
+			e.Fields[field]++
+		}
+	}
+	e.Items = append(e.Items, a)
+}
+
+// documents are entities that are not deleted, as mappings take them.
+func (s *Store) documents(ctx context.Context, tx pgx.Tx, k crm.Kind, ids []uuid.UUID) (map[uuid.UUID]map[string]any, error) {
+	found, err := s.CRM.Get(ctx, tx, k, ids)
+	if err != nil {
+		return nil, err
+	}
+	docs := make(map[uuid.UUID]map[string]any, len(found))
+	for id, e := range found {
+		if crm.HeadOf(e).DeletedAt != nil {
+			continue
+		}
+		if docs[id], err = crm.Document(e); err != nil {
+			return nil, err
+		}
+	}
+	return docs, nil
+}
+
+// crosswalk answers a mapping's questions from what was read beforehand.
+type crosswalk struct{ remote, local map[mapping.Ref]string }
+
+// Remote returns the id of an entity's record.
+func (c crosswalk) Remote(entity, id string) (string, bool) {
+	found := c.remote[mapping.Ref{Entity: entity, ID: id}]
+	return found, found != ""
+}
+
+// Local returns the id of a record's entity.
+func (c crosswalk) Local(entity, id string) (string, bool) {
+	found := c.local[mapping.Ref{Entity: entity, ID: id}]
+	return found, found != ""
+}
+
+func pushLinks(ctx context.Context, tx pgx.Tx, c connection.Connection, docs map[uuid.UUID]map[string]any, ms ...*mapping.Mapping) (crosswalk, error) {
+	seen := map[mapping.Ref]bool{}
+	for _, doc := range docs {
+		for _, m := range ms {
+			if m == nil {
+				continue
+			}
+			for _, r := range m.PushRefs(doc) {
+				seen[r] = true
+			}
+		}
+	}
+	known := crosswalk{remote: map[mapping.Ref]string{}}
+	found, err := link.ByEntity(ctx, tx, c.ID, slices.Collect(maps.Keys(seen)))
+	for r, l := range found {
+		known.remote[r] = l.RemoteID
+	}
+	return known, err
+}
+
+func pullLinks(ctx context.Context, tx pgx.Tx, c connection.Connection, record map[string]any, m *mapping.Mapping) (crosswalk, error) {
+	known := crosswalk{local: map[mapping.Ref]string{}}
+	found, err := link.ByRemote(ctx, tx, c.ID, m.PullRefs(record))
+	for r, l := range found {
+		known.local[r] = l.EntityID.String()
+	}
+	return known, err
+}
+
+func push(m *mapping.Mapping, doc map[string]any, known crosswalk) made {
+	if m == nil {
+		return made{faults: schema.Violations{{Rule: "mapping", Message: "there is no mapping"}}}
+	}
+	record, err := m.Push(doc, known)
+	return made{record, faultsOf(err)}
+}
+
+func pull(m *mapping.Mapping, record map[string]any, known crosswalk) made {
+	doc, err := m.Pull(record, known)
+	return made{doc, faultsOf(err)}
+}
+
+// faultsOf is what a mapping has against a document.
+func faultsOf(err error) schema.Violations {
+	var vs schema.Violations
+	var missing *mapping.MissingLink
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &vs):
+		return vs
+	case errors.As(err, &missing):
+		for _, r := range missing.Refs {
+			vs = append(vs, schema.Violation{Rule: "link", Message: "it refers to a " + r.Entity + " that is not linked on this connection"})
+		}
+		return vs
+	}
+	return schema.Violations{{Rule: "mapping", Message: err.Error()}}
+}

@@ -1,0 +1,199 @@
+package revision_test
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/crm"
+	"crmhub/core/mapping"
+	"crmhub/core/postgres"
+	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/revision"
+	"crmhub/core/schema"
+	"crmhub/core/secret"
+	"crmhub/schemas"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+const shipped = `entity: customer
+record: party
+fields:
+  - {crm: name, remote: name}
+`
+
+const partySchema = `{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"alias":{"type":"string"},"remark":{"type":"string"}}}`
+
+// process is one of several that share a database.
+func process(t *testing.T) *revision.Store {
+	t.Helper()
+	customer, err := schemas.FS.ReadFile("customer.v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := schema.Load(fstest.MapFS{"customer.v1.json": {Data: customer}, "test/party.json": {Data: []byte(partySchema)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mappings, err := mapping.Load(fstest.MapFS{"test/customer.yaml": {Data: []byte(shipped)}}, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := secret.NewKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	connections := &connection.Store{Key: key, Logger: slog.New(slog.DiscardHandler), Connectors: map[string]connector.Connector{"test": {
+		Name: "test", Config: json.RawMessage(`{}`),
+		Streams: []connector.Stream{{Entity: "customer", Record: "party", Capabilities: connector.Capabilities{Pull: true, Push: true}}},
+	}}}
+	return &revision.Store{Shipped: mappings, Schemas: set, Connections: connections, CRM: &crm.Store{}}
+}
+
+// firm is an organization with a connection.
+type firm struct {
+	*testing.T
+	db   *postgres.DB
+	who  postgres.Principal
+	conn connection.Connection
+}
+
+func newFirm(t *testing.T, s *revision.Store) *firm {
+	t.Helper()
+	f := &firm{T: t, db: postgrestest.New(t)}
+	f.who = postgrestest.Organization(t, f.db)
+	f.tx(func(tx pgx.Tx) (err error) {
+		f.conn, err = s.Connections.Add(t.Context(), tx, connection.New{Code: "erp", Name: "ERP", Connector: "test"})
+		return err
+	})
+	return f
+}
+
+func (f *firm) tx(fn func(tx pgx.Tx) error) {
+	f.Helper()
+	if err := f.db.As(f.Context(), f.who, fn); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// live is the number and the first remote path of what holds.
+func (f *firm) live(s *revision.Store) (number int, text string) {
+	f.Helper()
+	f.tx(func(tx pgx.Tx) error {
+		m, n, err := s.Live(f.Context(), tx, f.conn, "customer")
+		number, text = n, string(m.Text())
+		return err
+	})
+	return number, text
+}
+
+// stamp is what tells pushers that a mapping is another.
+func (f *firm) stamp() (which string) {
+	f.Helper()
+	err := f.db.AsSystem(f.Context(), func(tx pgx.Tx) error {
+		all, err := revision.AllLive(f.Context(), tx)
+		which = all[f.conn.ID]
+		return err
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return which
+}
+
+func TestWhatIsPublishedHoldsInEveryProcessUntilItIsTakenBack(t *testing.T) {
+	t.Parallel()
+	here, there := process(t), process(t)
+	f := newFirm(t, here)
+	own := strings.Replace(shipped, "remote: name}", "remote: name}\n  - {crm: remark, remote: remark}", 1)
+	if n, text := f.live(there); n != 0 || text != shipped || f.stamp() != "" {
+		t.Fatalf("before: version %d, %q, stamp %q", n, text, f.stamp())
+	}
+	var v revision.Version
+	f.tx(func(tx pgx.Tx) (err error) {
+		if v, err = here.Add(t.Context(), tx, revision.New{ConnectionID: f.conn.ID, Entity: "customer", Text: own}); err != nil {
+			return err
+		}
+		v, err = here.Publish(t.Context(), tx, v.ID)
+		return err
+	})
+	if n, text := f.live(there); n != 1 || text != own || f.stamp() == "" {
+		t.Errorf("published: version %d, %q, stamp %q", n, text, f.stamp())
+	}
+	f.tx(func(tx pgx.Tx) error {
+		_, _, err := here.RollBack(t.Context(), tx, f.conn.ID, "customer", "a test")
+		return err
+	})
+	if n, text := f.live(there); n != 0 || text != shipped || f.stamp() != "" {
+		t.Errorf("taken back: version %d, %q, stamp %q", n, text, f.stamp())
+	}
+}
+
+func TestFailingExampleKeepsADraftFromGoingLive(t *testing.T) {
+	t.Parallel()
+	s := process(t)
+	f := newFirm(t, s)
+	err := f.db.As(t.Context(), f.who, func(tx pgx.Tx) error {
+		v, err := s.Add(t.Context(), tx, revision.New{
+			ConnectionID: f.conn.ID, Entity: "customer", Text: shipped,
+			Examples: json.RawMessage(`[{"entity":{"name":"A"},"record":{"name":"B"},"push":true}]`),
+		})
+		if err != nil {
+			return err
+		}
+		_, err = s.Publish(t.Context(), tx, v.ID)
+		return err
+	})
+	if vs := schema.Violations(nil); !errors.As(err, &vs) || vs[0].Rule != "test" || !strings.Contains(vs[0].Message, "example 1") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestEffectTellsWhatGetsWorseFirst(t *testing.T) {
+	t.Parallel()
+	s := process(t)
+	f := newFirm(t, s)
+	named := func(name string) *crm.Customer {
+		return &crm.Customer{Name: name, Type: "company", Lifecycle: "customer"}
+	}
+	customers := []*crm.Customer{named("one"), named("two"), named("three")}
+	customers[1].Remark = "careful"
+	f.tx(func(tx pgx.Tx) error {
+		for _, c := range customers {
+			if err := s.CRM.Save(t.Context(), tx, crm.By{Actor: f.who.Actor, Origin: "crm"}, []crm.Entity{c}); err != nil {
+				return err
+			}
+			id := uuid.Must(uuid.NewV7())
+			if _, err := tx.Exec(t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'customer', $3, $4, 'linked')`,
+				id, f.conn.ID, c.ID, c.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	draft := "entity: customer\nrecord: party\nfields:\n  - {remote: name, push: \"entity.name == 'three' ? nil : entity.name\"}\n  - {crm: remark, remote: remark}\n"
+	var e revision.Effect
+	f.tx(func(tx pgx.Tx) error {
+		v, err := s.Add(t.Context(), tx, revision.New{ConnectionID: f.conn.ID, Entity: "customer", Text: draft})
+		if err != nil {
+			return err
+		}
+		e, err = s.Effect(t.Context(), tx, v, revision.MostChecked)
+		return err
+	})
+	if e.Checked != 3 || e.Changed != 1 || e.Unchanged != 1 || e.Faulty != 1 || e.Worse != 1 || e.Fields["remark"] != 1 {
+		t.Errorf("%+v", e)
+	}
+	if len(e.Items) != 2 || e.Items[0].RemoteID != "three" || len(e.Items[0].After) == 0 || e.Items[1].Differences[0].After != "careful" {
+		t.Errorf("%+v", e.Items)
+	}
+}
