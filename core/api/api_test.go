@@ -220,7 +220,23 @@ func (h *hub) makeAll() {
 	h.make("limit", "/pool-limits", `{"max_owned":200}`)
 	h.make("hand-over", "/users/{user}/hand-over", `{"to_user_id":"{boss}"}`)
 	h.bury()
+	h.disagree()
 	h.reconcile()
+}
+
+// disagree links the order with a record, and makes a conflict about it.
+func (h *hub) disagree() {
+	h.t.Helper()
+	h.ids["conflict"] = uuid.NewString()
+	h.make("link", "/links", `{"connection_id":"{connection}","entity":"order","entity_id":"{order}","remote_id":"1001"}`)
+	err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error {
+		_, err := tx.Exec(h.t.Context(), `insert into conflicts (id, connection_id, entity, entity_id, field, ours, theirs)
+			values ($1, $2, 'order', $3, 'remark', '"a"', '"b"')`, h.ids["conflict"], h.ids["connection"], h.ids["order"])
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // reconcile makes a reconciliation that found two differences.

@@ -56,6 +56,7 @@ func newDocument(version string) *document {
 			{Name: "connections", Description: "Other systems, as configured."},
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
+			{Name: "conflicts", Description: "Fields that both sides changed, for a person to decide."},
 			{Name: "reconciliations", Description: "Both sides compared: the proof that the sync worked, and what to mend."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
 			{Name: "imports", Description: "Files that come in: sensed, previewed, run, undone."},

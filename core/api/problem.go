@@ -92,7 +92,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
 		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound),
 		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
-		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound):
+		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound), errors.Is(err, link.ErrNoConflict):
 		return notFound()
 	case errors.Is(err, link.ErrBusy):
 		return &Problem{

@@ -42,7 +42,7 @@ const (
 	"required": ["code", "name"],
 	"properties": {
 		"code": {"type": "string", "minLength": 1}, "name": {"type": "string", "minLength": 1}, "phone": {"type": ["string", "null"]},
-		"note": {"type": ["string", "null"]}
+		"note": {"type": ["string", "null"]}, "web": {"type": ["string", "null"]}
 	}
 }`
 	customerMapping = `
@@ -53,6 +53,7 @@ fields:
   - {crm: code, remote: code}
   - {crm: name, remote: name, authority: crm}
   - {crm: phone, remote: phone, authority: remote}
+  - {crm: website, remote: web, authority: ask}
   - {crm: remark, remote: note, direction: pull}
 `
 	receiptSchema = `{
@@ -298,7 +299,8 @@ func (w *world) push() {
 	go func() { done <- p.Run(ctx) }()
 	w.eventually("all is pushed", func() bool {
 		return w.number(`select (select count(*) from links where next_attempt_at is not null)
-			+ (select count(*) from customers c where deleted_at is null and not exists (select from links l where l.entity_id = c.id))`) == 0
+			+ (select count(*) from customers c where deleted_at is null and not exists (
+				select from links l where l.entity_id = c.id and l.wanted_version >= c.version))`) == 0
 	})
 	cancel()
 	if err := <-done; err != nil {
