@@ -233,7 +233,7 @@ func (s *site) buryOrder(remoteID string) (letter uuid.UUID) {
 func (s *site) paths() []string {
 	reconciliation, _ := s.reconcile()
 	return []string{
-		"/sync/reconciliations", reconciliation,
+		"/sync/reconciliations", reconciliation, "/sync/conflicts",
 		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",

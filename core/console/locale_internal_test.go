@@ -124,6 +124,7 @@ func states() map[string]bool {
 	add("cause", string(job.BySchedule), string(job.ByHand))
 
 	add("direction", string(job.Pull), string(job.Push), string(job.Reconcile))
+	add("conflict", textsOf(link.ConflictStatuses())...)
 	add("verdict", textsOf(reconcile.Verdicts())...)
 	add("difference", textsOf(reconcile.States())...)
 	add("difference_kind", textsOf(reconcile.Kinds())...)

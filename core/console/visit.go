@@ -17,6 +17,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/link"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
@@ -125,7 +126,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"queued": "ok", "cancelled": "ok", "cancelling": "ok", "run_ended": "info",
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
 	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "claim_nothing": "info",
-	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok", "mended": "ok",
+	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok", "mended": "ok", "settled": "ok",
 }
 
 // choice is what a form asks for, of those it may.
@@ -165,7 +166,7 @@ func (v *visit) fail(err error) {
 	var not *edit.ForbiddenError
 	switch {
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound),
-		errors.Is(err, reconcile.ErrNotFound):
+		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNoConflict):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, errForbidden), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
@@ -173,7 +174,7 @@ func (v *visit) fail(err error) {
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
-	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, errAddress):
+	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)
