@@ -52,10 +52,9 @@ var mayImport = map[string][]string{
 
 	"core/notify/mail": {"core/secret"},
 	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
-	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping", "core/outbox"},
+	"core/job":         {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping", "core/outbox"},
 
 	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
-
 
 	"core/webhook":  {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
 	"core/revision": {"core/postgres", "core/audit", "core/connector", "core/connection", "core/crm", "core/link", "core/mapping", "core/schema"},
@@ -71,7 +70,7 @@ var mayImport = map[string][]string{
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 
-	"core/reconcile": {"core/postgres", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
+	"core/reconcile": {"core/revision", "core/postgres", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 

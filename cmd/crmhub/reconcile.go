@@ -301,16 +301,16 @@ func (c *reconcileMend) Run(ctx context.Context, cfg *Config, out output) (err e
 
 // reconciler mends as the running hub does.
 func (s *session) reconciler(cfg *Config, out output) (*reconcile.Reconciler, error) {
-	set, err := loadMappings(cfg)
+	revisions, err := s.revisions(cfg)
 	if err != nil {
 		return nil, err
 	}
 	logger := cfg.logger(out.stderr)
 	puller := pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Mappings: set, Entities: &crm.Store{}, Logger: logger, Registerer: prometheus.NewRegistry(),
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Logger: logger, Registerer: prometheus.NewRegistry(),
 	})
 	return reconcile.New(reconcile.Config{
-		DB: s.db, Connections: s.connections, Mappings: set, Entities: &crm.Store{}, Records: puller, Logger: logger,
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Records: puller, Logger: logger,
 	}), nil
 }
 

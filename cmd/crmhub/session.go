@@ -25,8 +25,6 @@ import (
 	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
-	"crmhub/mappings"
-	"crmhub/schemas"
 )
 
 // session is what a command works with that reads or writes the store: the hub itself, acting in one organization.
@@ -131,12 +129,16 @@ func (s *session) standings(ctx context.Context) (connections []connection.Conne
 func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // revisions are the mappings that are shipped and the organization's own versions of them.
-func (s *session) revisions() (*revision.Store, error) {
-	compiled, err := schema.Load(schemas.FS)
+func (s *session) revisions(c *Config) (*revision.Store, error) {
+	files, err := connectors.Load(c.connectorsDir())
 	if err != nil {
 		return nil, err
 	}
-	set, err := mapping.Load(mappings.FS, compiled)
+	compiled, err := schema.Load(files.Schemas)
+	if err != nil {
+		return nil, err
+	}
+	set, err := mapping.Load(files.Mappings, compiled)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (c *syncRun) Run(ctx context.Context, cfg *Config, out output) (err error) 
 
 // dry shows part after part of what the job would do.
 func (c *syncRun) dry(ctx context.Context, cfg *Config, out output, s *session, j job.Job) error {
-	revisions, err := s.revisions()
+	revisions, err := s.revisions(cfg)
 	if err != nil {
 		return err
 	}
@@ -301,7 +301,7 @@ func (c *syncReplay) Run(ctx context.Context, cfg *Config, out output) (err erro
 
 // replays are how dead letters are tried again.
 func (s *session) replays(cfg *Config, out output) (map[job.Kind]job.Replay, error) {
-	revisions, err := s.revisions()
+	revisions, err := s.revisions(cfg)
 	if err != nil {
 		return nil, err
 	}

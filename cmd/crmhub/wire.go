@@ -184,7 +184,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 		Logger: h.logger, Registerer: h.registry,
 	})
 	h.reconciler = reconcile.New(reconcile.Config{
-		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm, Records: h.puller, Logger: h.logger,
+		DB: h.db, Connections: h.connections, Revisions: h.revisions, Entities: h.crm, Records: h.puller, Logger: h.logger,
 	})
 	h.replay = map[job.Kind]job.Replay{job.Pull: h.puller.Replay, job.Push: push.Replay}
 	return nil

@@ -39,8 +39,8 @@ type Config struct {
 	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 	DryRuns     map[job.Kind]job.DryRun
 	Revisions   *revision.Store
-	Schemas     *schema.Set             // of entities: order.v1.json
-	Key         secret.Key              // signs the audit trail
+	Schemas     *schema.Set // of entities: order.v1.json
+	Key         secret.Key  // signs the audit trail
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
 	Version     string // of the program, for the document

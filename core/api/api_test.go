@@ -85,14 +85,15 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	connectors := map[string]connector.Connector{"stub": stub()}
 	h.webhooks = &webhook.Store{Key: key, Entities: crm.KindNames()}
 	connections := &connection.Store{Connectors: connectors, Key: key, Logger: logger}
+	live := revisions(t, connectors, key, logger)
 	h.handler, err = api.New(api.Config{
 		Topics: []byte(`{"asyncapi": "3.0.0"}`),
 		DB:     db, CRM: &crm.Store{}, Access: h.access,
-		Reconciler:  reconcile.New(reconcile.Config{DB: db, Connections: connections, Mappings: &mapping.Set{}, Entities: &crm.Store{}, Logger: logger}),
+		Reconciler:  reconcile.New(reconcile.Config{DB: db, Connections: connections, Revisions: live, Entities: &crm.Store{}, Logger: logger}),
 		Connections: connections, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
-		DryRuns: map[job.Kind]job.DryRun{job.Pull: dry}, Revisions: revisions(t, connectors, key, logger),
+		DryRuns: map[job.Kind]job.DryRun{job.Pull: dry}, Revisions: live,
 		Logger: logger, Registerer: h.registry, Version: "test",
 	})
 	if err != nil {
@@ -280,7 +281,23 @@ func (h *hub) makeAll() {
 		h.t.Fatal(err)
 	}
 	h.ids["alert"] = field(h.t, h.request(http.MethodGet, "/alerts?kind=dead_letters", ""), "items", "id")
+	h.disagree()
 	h.reconcile()
+}
+
+// disagree links the order with a record, and makes a conflict about it.
+func (h *hub) disagree() {
+	h.t.Helper()
+	h.ids["conflict"] = uuid.NewString()
+	h.make("link", "/links", `{"connection_id":"{connection}","entity":"order","entity_id":"{order}","remote_id":"1001"}`)
+	err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error {
+		_, err := tx.Exec(h.t.Context(), `insert into conflicts (id, connection_id, entity, entity_id, field, ours, theirs)
+			values ($1, $2, 'order', $3, 'remark', '"a"', '"b"')`, h.ids["conflict"], h.ids["connection"], h.ids["order"])
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // reconcile makes a reconciliation that found two differences.

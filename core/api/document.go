@@ -57,6 +57,7 @@ func newDocument(version string) *document {
 			{Name: "mappings", Description: "How entities and records correspond on a connection; an organization's own versions of that."},
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
+			{Name: "conflicts", Description: "Fields that both sides changed, for a person to decide."},
 			{Name: "reconciliations", Description: "Both sides compared: the proof that the sync worked, and what to mend."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
 			{Name: "imports", Description: "Files that come in: sensed, previewed, run, undone."},

@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/link"
+	"crmhub/core/reconcile"
 )
 
 func (s *server) listLinks() operation {
@@ -53,5 +54,65 @@ func linkExample() link.Link {
 	return link.Link{
 		ID: uuid.MustParse(exampleID), ConnectionID: uuid.MustParse(exampleID), Entity: "order", EntityID: uuid.MustParse(exampleID),
 		RemoteID: "1001", Reference: "SO-2026-0042", State: link.Linked, WantedVersion: 7, SyncedVersion: 7, CreatedAt: at, UpdatedAt: at,
+	}
+}
+
+type linkInput struct {
+	ConnectionID string `json:"connection_id" format:"uuid" doc:"On which connection."`
+	Entity       string `json:"entity" doc:"What kind of entity it is." example:"customer"`
+	EntityID     string `json:"entity_id" format:"uuid" doc:"Which entity."`
+	RemoteID     string `json:"remote_id" minLength:"1" maxLength:"200" doc:"Which record there."`
+}
+
+func (s *server) addLink() operation {
+	return operation{
+		id: "add-link", needs: may(access.DeadLetters, access.Run), tag: "links", summary: "Link an entity with a record",
+		description: "Where the system can be asked for the record, it must be there, and is merged with the entity at once, as on a first match: what only " +
+			"one side says is taken over, and the mapping's authority decides the rest. Else that happens with the next pull that brings it.",
+		body:   jsonBody(s.document, linkInput{ConnectionID: exampleID, Entity: "customer", EntityID: exampleID, RemoteID: "1001"}),
+		status: http.StatusCreated, result: jsonBody(s.document, linkExample()), keyed: true,
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			in, err := decode[linkInput](c)
+			if err != nil {
+				return answer{}, err
+			}
+			p := reconcile.Pair{Entity: in.Entity, RemoteID: in.RemoteID}
+			if p.Connection, err = parseID("/connection_id", in.ConnectionID); err != nil {
+				return answer{}, err
+			}
+			if p.EntityID, err = parseID("/entity_id", in.EntityID); err != nil {
+				return answer{}, err
+			}
+			record, err := s.Reconciler.Ask(ctx, c.who.Principal, p) // no transaction is held while the other system thinks
+			if err != nil {
+				return answer{}, err
+			}
+			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				made, err := s.Reconciler.Connect(ctx, tx, p, record)
+				if err != nil {
+					return answer{}, err
+				}
+				return respond(http.StatusCreated, made)
+			})
+		},
+	}
+}
+
+func (s *server) getLink() operation {
+	return operation{
+		id: "get-link", needs: may(access.DeadLetters, access.Read), tag: "links", summary: "Get a link",
+		status: http.StatusOK, result: jsonBody(s.document, linkExample()),
+		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return link.Get(ctx, tx, id) }),
+	}
+}
+
+func (s *server) unlink() operation {
+	example := linkExample()
+	example.RemoteID, example.Reference, example.State, example.SyncedVersion = "", "", link.Unlinked, 0
+	return operation{
+		id: "unlink", needs: may(access.DeadLetters, access.Run), tag: "links", summary: "Take a link apart",
+		description: "Entity and record live on and have nothing to do with each other: until somebody links the entity again it is not sent there, and no record is taken for it.",
+		status:      http.StatusOK, result: jsonBody(s.document, example), keyed: true,
+		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return link.Disconnect(ctx, tx, id) }),
 	}
 }

@@ -416,6 +416,7 @@ var doors = map[string][]string{
 	"/dead-letters": {"admin", "integrator", "auditor"},
 
 	"/reconciliations": {"admin", "integrator", "auditor"},
+	"/conflicts":       {"admin", "integrator", "auditor"},
 
 	"/roles":       {"admin", "auditor"},
 	"/users":       slices.Collect(maps.Keys(presets)),

@@ -104,6 +104,14 @@ func (s *server) table() ([]route, error) {
 
 		route{"GET /links", s.listLinks()},
 		route{"GET /journeys", s.showJourney()},
+		route{"POST /links", s.addLink()},
+		route{"GET /links/{id}", s.getLink()},
+		route{"POST /links/{id}/unlink", s.unlink()},
+
+		route{"GET /conflicts", s.listConflicts()},
+		route{"POST /conflicts/settle", s.settleConflicts()},
+		route{"GET /conflicts/{id}", s.getConflict()},
+		route{"POST /conflicts/{id}/settle", s.settleConflict()},
 
 		route{"GET /dead-letters", s.listDeadLetters()},
 		route{"GET /dead-letters/{id}", s.getDeadLetter()},

@@ -24,8 +24,8 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert",
 		"attachments": "attachment",
 		"imports":     "import", "exports": "export",
-		"reconciliations": "reconciliation",
-		"duplicates":      "duplicate", "merges": "merge",
+		"reconciliations": "reconciliation", "links": "link", "conflicts": "conflict",
+		"duplicates": "duplicate", "merges": "merge",
 		"recycle-rules": "rule", "pool-limits": "limit", "hand-overs": "hand-over",
 	}
 	for path, methods := range readDocument(t, h).Paths {

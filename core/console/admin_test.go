@@ -161,7 +161,8 @@ func TestNobodyGivesMoreThanHeMay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.become(access.Role{Grants: []access.Grant{
-		{Resource: access.Users, Action: access.Any, Scope: "organization"}, {Resource: access.Roles, Action: access.Any, Scope: "organization"},
+		{Resource: access.Users, Action: access.Any, Scope: "organization"},
+		{Resource: access.Roles, Action: access.Any, Scope: "organization"},
 		{Resource: "customer", Action: access.Read, Scope: "own"},
 	}})
 	s.signIn()

@@ -104,9 +104,9 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	}
 	c, err := console.New(console.Config{
 		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Key: key, Logger: quiet,
-		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Mappings: &mapping.Set{}, Entities: s.crm, Logger: quiet}),
-		Revisions: s.revisions(),
-		Replay: map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
+		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Revisions: s.revisions(), Entities: s.crm, Logger: quiet}),
+		Revisions:  s.revisions(),
+		Replay:     map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +256,7 @@ func (s *site) buryOrder(remoteID string) (letter uuid.UUID) {
 func (s *site) paths() []string {
 	reconciliation, _ := s.reconcile()
 	return []string{
-		"/sync/reconciliations", reconciliation,
+		"/sync/reconciliations", reconciliation, "/sync/conflicts",
 		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",

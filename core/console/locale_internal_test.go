@@ -185,6 +185,7 @@ func states() map[string]bool {
 		add("step", string(k))
 	}
 	add("direction", string(job.Pull), string(job.Push), string(job.Reconcile))
+	add("conflict", textsOf(link.ConflictStatuses())...)
 	add("verdict", textsOf(reconcile.Verdicts())...)
 	add("difference", textsOf(reconcile.States())...)
 	add("difference_kind", textsOf(reconcile.Kinds())...)

@@ -19,7 +19,7 @@ func (s *site) reconcile() (path, difference string) {
 		_, err := tx.Exec(s.Context(), `insert into reconciliations (id, connection_id, run_id, entity, verdict, mapping_version, counts, sums, finished_at)
 			values ($1, $2, $3, 'order', 'differs', 'v1', '{"ours": 2, "theirs": 1, "different": 1, "missing_there": 1}',
 				'[{"currency": "EUR", "month": "2026-11", "ours_count": 2, "ours": "300.50", "theirs_count": 1, "theirs": "100.25", "equal": false}]', now())`,
-			id, s.erp.ID, s.run.ID)
+			id, s.erp.ID, uuid.New())
 		if err != nil {
 			return err
 		}

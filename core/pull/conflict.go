@@ -10,16 +10,16 @@ import (
 )
 
 const closeConflicts = `
-delete from conflicts c
+update conflicts c set status = 'converged', updated_at = now()
 where c.status = 'open' and c.connection_id = $1 and c.entity = $2 and c.entity_id = any($3)
 	and not exists (select from json_to_recordset($4) as i (entity_id uuid, field text) where i.entity_id = c.entity_id and i.field = c.field)`
 
 const upsertConflicts = `
-insert into conflicts (id, connection_id, entity, entity_id, field, base, ours, theirs)
-select i.id, $1, $2, i.entity_id, i.field, i.base, i.ours, i.theirs
-from json_to_recordset($3) as i (id uuid, entity_id uuid, field text, base jsonb, ours jsonb, theirs jsonb)
+insert into conflicts (id, connection_id, entity, entity_id, field, base, ours, theirs, record)
+select i.id, $1, $2, i.entity_id, i.field, i.base, i.ours, i.theirs, i.record
+from json_to_recordset($3) as i (id uuid, entity_id uuid, field text, base jsonb, ours jsonb, theirs jsonb, record jsonb)
 on conflict (organization_id, connection_id, entity, entity_id, field) where status = 'open' do update set
-	base = excluded.base, ours = excluded.ours, theirs = excluded.theirs, updated_at = now()`
+	base = excluded.base, ours = excluded.ours, theirs = excluded.theirs, record = excluded.record, updated_at = now()`
 
 // conflict is a row of conflicts.
 type conflict struct {
@@ -29,9 +29,10 @@ type conflict struct {
 	Base     any       `json:"base"`
 	Ours     any       `json:"ours"`
 	Theirs   any       `json:"theirs"`
+	Record   payload   `json:"record"`
 }
 
-// noteConflicts keeps both values of the fields that a person has to decide about, and forgets open conflicts of the
+// noteConflicts keeps both values of the fields that a person has to decide about, and closes open conflicts of the
 // same entities that are none any more.
 func (s *stream) noteConflicts(ctx context.Context, tx pgx.Tx, items []*item) error {
 	var known []uuid.UUID
@@ -46,7 +47,7 @@ func (s *stream) noteConflicts(ctx context.Context, tx pgx.Tx, items []*item) er
 			if err != nil {
 				return fmt.Errorf("note conflicts: %w", err)
 			}
-			conflicts = append(conflicts, conflict{id, it.link.EntityID, c.Field, c.Base, c.Ours, c.Theirs})
+			conflicts = append(conflicts, conflict{id, it.link.EntityID, c.Field, c.Base, c.Ours, c.Theirs, payloadOf(it.record)})
 		}
 	}
 	if len(known) == 0 {

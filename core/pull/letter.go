@@ -61,11 +61,16 @@ var mappingRules = []string{"values", "when", "expression", "link"} //nolint:goc
 
 // payload is a pulled record as a dead letter keeps it, so that a replay knows all that the pull knew.
 type payload struct {
+	ID        string         `json:"id,omitempty"` // of a conflict's record; a letter has it beside
 	Version   string         `json:"version,omitempty"`
 	UpdatedAt time.Time      `json:"updated_at,omitzero"`
 	Deleted   bool           `json:"deleted,omitempty"`
 	Fault     string         `json:"fault,omitempty"` // why the connector cannot read it: a replay cannot either
 	Data      map[string]any `json:"data"`
+}
+
+func payloadOf(r connector.Record) payload {
+	return payload{ID: r.ID, Version: r.Version, UpdatedAt: r.UpdatedAt, Deleted: r.Deleted, Data: r.Data}
 }
 
 func (s *stream) letter(it *item, run *uuid.UUID) (job.DeadLetter, error) {

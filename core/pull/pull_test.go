@@ -159,8 +159,8 @@ func TestFieldChangedOnBothSidesIsKeptForAPerson(t *testing.T) {
 	}
 	f.remote.set("party", party(1, "Ours")) // somebody gave in
 	f.run("customer")
-	if got := read(); len(got) != 0 {
-		t.Errorf("a conflict that is none any more stays: %v", got)
+	if diff := cmp.Diff([]conflict{{"name", "One", "Ours", "Theirs", "converged"}}, read()); diff != "" {
+		t.Errorf("a conflict that is none any more:\n%s", diff)
 	}
 }
 

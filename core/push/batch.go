@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -30,6 +31,7 @@ type item struct {
 	data    json.RawMessage // the entity as a change brought it
 	stored  bool            // or it is to be read from the store
 	doc     map[string]any  // the entity
+	held    map[string]any  // fields about which a person has to decide, with what the remote says of them
 
 	record    map[string]any // what is to be sent
 	canonical []byte         // it as JSON, names sorted
@@ -106,6 +108,11 @@ func (p *Pusher) read(ctx context.Context, s *stream, items []*item) (rest []*it
 	}
 	var b pgx.Batch
 	known := link.QueueByEntity(&b, p.Connection, refs)
+	ids := make([]uuid.UUID, len(items))
+	for i, it := range items {
+		ids[i] = it.id
+	}
+	held := link.QueueHeld(&b, p.Connection, s.Entity, ids)
 	if err := p.DB.Ask(ctx, p.Principal, &b); err != nil {
 		return nil, nil, fmt.Errorf("links by entity: %w", err)
 	}
@@ -114,6 +121,7 @@ func (p *Pusher) read(ctx context.Context, s *stream, items []*item) (rest []*it
 		synced := ok && l.State == link.Linked && it.version <= l.SyncedVersion && l.NextAttemptAt == nil
 		overtaken := ok && !it.stored && it.version < l.WantedVersion
 		if !synced && !overtaken {
+			it.held = held[it.id]
 			rest = append(rest, it)
 		}
 	}
@@ -201,7 +209,7 @@ func (p *Pusher) links(ctx context.Context, s *stream, items []*item) (records, 
 		if it.doc == nil || it.deleted {
 			continue
 		}
-		for _, r := range s.Mapping.PushRefs(it.doc) {
+		for _, r := range s.Mapping.PushRefs(it.sendable()) {
 			if !seen[r] {
 				seen[r] = true
 				refs = append(refs, r)
@@ -236,7 +244,7 @@ func (it *item) translate(m Mapping, links mapping.Links) {
 			it.reference = text
 		}
 	}
-	if it.record, it.fault = m.Push(it.doc, links); it.fault != nil {
+	if it.record, it.fault = m.Push(it.sendable(), links); it.fault != nil {
 		return
 	}
 	var err error
@@ -248,13 +256,23 @@ func (it *item) translate(m Mapping, links mapping.Links) {
 	it.digest = sum[:]
 	sent := make(map[string]any)
 	for _, f := range m.Fields() {
-		if f.Push {
+		if _, held := it.held[f.Path]; f.Push && !held { // what is held stays agreed as it was, so that the conflict is seen again
 			sent[f.Path] = it.doc[f.Path] // null says that it is empty
 		}
 	}
 	if it.snapshot, err = json.Marshal(sent); err != nil {
 		it.fault = fmt.Errorf("encode snapshot: %w", err)
 	}
+}
+
+// sendable is the entity as the remote may have it: of fields in conflict it keeps its own value.
+func (it *item) sendable() map[string]any {
+	if len(it.held) == 0 {
+		return it.doc
+	}
+	doc := maps.Clone(it.doc)
+	maps.Copy(doc, it.held)
+	return doc
 }
 
 // announce claims the links of items, and returns the items whose links it got. settled counts those whose record

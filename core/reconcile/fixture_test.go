@@ -29,6 +29,7 @@ import (
 	"crmhub/core/pull"
 	"crmhub/core/push"
 	"crmhub/core/reconcile"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/schemas"
@@ -42,7 +43,7 @@ const (
 	"required": ["code", "name"],
 	"properties": {
 		"code": {"type": "string", "minLength": 1}, "name": {"type": "string", "minLength": 1}, "phone": {"type": ["string", "null"]},
-		"note": {"type": ["string", "null"]}
+		"note": {"type": ["string", "null"]}, "web": {"type": ["string", "null"]}
 	}
 }`
 	customerMapping = `
@@ -53,6 +54,7 @@ fields:
   - {crm: code, remote: code}
   - {crm: name, remote: name, authority: crm}
   - {crm: phone, remote: phone, authority: remote}
+  - {crm: website, remote: web, authority: ask}
   - {crm: remark, remote: note, direction: pull}
 `
 	receiptSchema = `{
@@ -122,7 +124,7 @@ func newHouse(t testing.TB, streams ...connector.Stream) *house {
 		PageSize: 7, Backoff: time.Millisecond,
 	})
 	h.reconciler = reconcile.New(reconcile.Config{
-		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.entities, Records: h.puller, Logger: quiet,
+		DB: h.db, Connections: h.connections, Revisions: &revision.Store{Shipped: h.mappings}, Entities: h.entities, Records: h.puller, Logger: quiet,
 	})
 	runner := job.NewRunner(job.RunnerConfig{
 		DB: h.db, Every: 20 * time.Millisecond, Logger: quiet, Registerer: registry,
@@ -298,7 +300,8 @@ func (w *world) push() {
 	go func() { done <- p.Run(ctx) }()
 	w.eventually("all is pushed", func() bool {
 		return w.number(`select (select count(*) from links where next_attempt_at is not null)
-			+ (select count(*) from customers c where deleted_at is null and not exists (select from links l where l.entity_id = c.id))`) == 0
+			+ (select count(*) from customers c where deleted_at is null and not exists (
+				select from links l where l.entity_id = c.id and l.wanted_version >= c.version))`) == 0
 	})
 	cancel()
 	if err := <-done; err != nil {

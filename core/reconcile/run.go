@@ -19,6 +19,7 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/mapping"
 	"crmhub/core/postgres"
+	"crmhub/core/revision"
 )
 
 // Records reads records as a pull does, and brings them in; a *pull.Puller does.
@@ -36,7 +37,7 @@ type Records interface {
 type Config struct {
 	DB          *postgres.DB
 	Connections *connection.Store
-	Mappings    *mapping.Set
+	Revisions   *revision.Store // which mapping is live
 	Entities    *crm.Store
 	Records     Records
 	Logger      *slog.Logger
@@ -87,15 +88,17 @@ func (r *Reconciler) Run(ctx context.Context, t job.Task) (err error) {
 func (c *comparison) prepare(ctx context.Context) error {
 	entity := c.task.Job.Entity
 	err := c.DB.As(ctx, c.who, func(tx pgx.Tx) (err error) {
-		c.connection, err = c.Connections.Get(ctx, tx, c.task.Job.ConnectionID)
+		if c.connection, err = c.Connections.Get(ctx, tx, c.task.Job.ConnectionID); err != nil {
+			return err
+		}
+		c.mapping, _, err = c.Revisions.Live(ctx, tx, c.connection, entity)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("reconcile %s: %w", entity, err)
 	}
 	c.log = c.Logger.With("organization", c.connection.Organization, "connection", c.connection.Code, "entity", entity)
-	var ok bool
-	if c.mapping, ok = c.Mappings.For(c.connection.Connector, entity); !ok {
+	if c.mapping == nil {
 		return misconfigured(fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.connection.Connector))
 	}
 	if c.kind, err = crm.ParseKind(entity); err != nil {

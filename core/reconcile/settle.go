@@ -1,0 +1,243 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connector"
+	"crmhub/core/crm"
+	"crmhub/core/link"
+	"crmhub/core/postgres"
+	"crmhub/core/schema"
+)
+
+// Decision is what somebody says about a field that both sides changed.
+type Decision struct {
+	Status link.ConflictStatus // ours, theirs or value
+	Value  any                 // what both sides are to have instead
+}
+
+// Settled is what came of a decision.
+type Settled struct {
+	Conflict link.Kept `json:"conflict"`
+	Settled  bool      `json:"settled"`
+	Reason   string    `json:"reason,omitempty"` // why not
+}
+
+const openConflicts = `
+select id from conflicts
+where status = 'open' and connection_id = $1 and entity = $2 and field = $3 and ($4::uuid is null or id > $4)
+order by id
+limit $5`
+
+// Settle decides a conflict: its record is brought in with the decision, so that the ordinary merge makes both sides equal. One
+// whose values changed since they were noted is not settled but noted anew, with the values of now. With a value the entity
+// gets it first, by whom by says, and ours counts then. Errors: [link.ErrNoConflict], [schema.Violations].
+func (r *Reconciler) Settle(ctx context.Context, tx pgx.Tx, by crm.By, id uuid.UUID, d Decision) (Settled, error) {
+	if !slices.Contains([]link.ConflictStatus{link.ConflictOurs, link.ConflictTheirs, link.ConflictValue}, d.Status) {
+		return Settled{}, schema.Violations{{Pointer: "/side", Rule: "enum", Message: "must be ours, theirs or value"}}
+	}
+	k, err := link.LockConflict(ctx, tx, id)
+	if err != nil {
+		return Settled{}, err
+	}
+	if k.Status != link.ConflictOpen {
+		return Settled{Conflict: k, Reason: "it was settled already"}, nil
+	}
+	s := settling{Reconciler: r, conflict: k, by: by}
+	reason, err := s.settle(ctx, tx, d)
+	if err != nil {
+		return Settled{}, err
+	}
+	if k, err = link.GetConflict(ctx, tx, id); err != nil {
+		return Settled{}, err
+	}
+	return Settled{Conflict: k, Settled: reason == "" && k.Status != link.ConflictOpen, Reason: reason}, nil
+}
+
+// settling is a decision on its way.
+type settling struct {
+	*Reconciler
+	conflict link.Kept
+	by       crm.By
+}
+
+// settle returns why the conflict was not settled; "" if it was.
+func (s settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason string, err error) {
+	record, err := s.record()
+	if err != nil || record == nil {
+		return "the record was not kept: run the pull, and decide then", err
+	}
+	stored, err := s.Entities.GetForUpdate(ctx, tx, crm.Kind(s.conflict.Entity), []uuid.UUID{s.conflict.EntityID})
+	if err != nil {
+		return "", err
+	}
+	entity := stored[s.conflict.EntityID]
+	if entity == nil || crm.HeadOf(entity).DeletedAt != nil {
+		return "the entity was deleted", nil
+	}
+	ours, err := crm.Document(entity)
+	if err != nil {
+		return "", err
+	}
+	if !link.Same(ours[s.conflict.Field], s.conflict.Ours) {
+		reason, err := s.bring(ctx, tx, *record, nil)
+		if reason == "" {
+			reason = "it was changed here since: look again"
+		}
+		return reason, err
+	}
+	side := link.Theirs
+	if d.Status != link.ConflictTheirs {
+		side = link.Ours
+		if one, err := s.oneWay(ctx, tx); err != nil || one {
+			return "the field comes from there and is never sent", err
+		}
+	}
+	if d.Status == link.ConflictValue {
+		if err := s.enter(ctx, tx, ours, d.Value); err != nil {
+			return "", err
+		}
+	}
+	return s.bring(ctx, tx, *record, &decided{side, d.Status})
+}
+
+// record is the one that was kept.
+func (s settling) record() (*connector.Record, error) {
+	if s.conflict.Record == nil {
+		return nil, nil
+	}
+	doc, err := schema.DecodeJSON(s.conflict.Record)
+	if err != nil {
+		return nil, fmt.Errorf("the record of conflict %s: %w", s.conflict.ID, err)
+	}
+	whole, _ := doc.(map[string]any)
+	id, _ := whole["id"].(string)
+	var kept stored
+	if err := kept.UnmarshalJSON(s.conflict.Record); err != nil || id == "" {
+		return nil, err
+	}
+	return &connector.Record{ID: id, Version: kept.Version, UpdatedAt: kept.UpdatedAt, Data: kept.Data}, nil
+}
+
+// oneWay reports whether ours cannot get there.
+func (s settling) oneWay(ctx context.Context, tx pgx.Tx) (bool, error) {
+	c, err := s.Connections.Get(ctx, tx, s.conflict.ConnectionID)
+	if err != nil {
+		return false, err
+	}
+	m, _, err := s.Revisions.Live(ctx, tx, c, s.conflict.Entity)
+	if err != nil || m == nil {
+		return true, err
+	}
+	for _, f := range m.Fields() {
+		if f.Path == s.conflict.Field {
+			return !f.Push, nil
+		}
+	}
+	return true, nil
+}
+
+// enter gives the entity another value of the field.
+func (s settling) enter(ctx context.Context, tx pgx.Tx, ours map[string]any, value any) error {
+	if value == nil {
+		delete(ours, s.conflict.Field)
+	} else {
+		ours[s.conflict.Field] = value
+	}
+	e, err := crm.FromDocument(crm.Kind(s.conflict.Entity), ours)
+	if err != nil {
+		return err
+	}
+	return s.Entities.Save(ctx, tx, s.by, []crm.Entity{e})
+}
+
+type decided struct {
+	side link.Side
+	as   link.ConflictStatus
+}
+
+// bring brings the record in, with the decision if there is one. A fault undoes the decision.
+func (s settling) bring(ctx context.Context, tx pgx.Tx, record connector.Record, d *decided) (reason string, err error) {
+	c, err := s.Connections.Get(ctx, tx, s.conflict.ConnectionID)
+	if err != nil {
+		return "", err
+	}
+	inner, err := tx.Begin(ctx)
+	if err != nil {
+		return "", fmt.Errorf("settle conflict %s: %w", s.conflict.ID, err)
+	}
+	defer func() { _ = inner.Rollback(ctx) }() // of no effect once committed
+	var fields map[string]map[string]link.Side
+	if d != nil {
+		fields = map[string]map[string]link.Side{record.ID: {s.conflict.Field: d.side}}
+		if err := link.MarkSettled(ctx, inner, s.conflict.ID, d.as); err != nil {
+			return "", err
+		}
+	}
+	var faults []error
+	err = postgres.AsHub(ctx, inner, func() (err error) { // what comes in is the connection's
+		faults, err = s.Records.Bring(ctx, inner, c, s.conflict.Entity, []connector.Record{record}, fields)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if faults[0] != nil {
+		return faults[0].Error(), nil
+	}
+	return "", inner.Commit(ctx)
+}
+
+// Rule decides all open conflicts about a field on a connection.
+type Rule struct {
+	Connection uuid.UUID
+	Entity     string
+	Field      string
+	Status     link.ConflictStatus // ours or theirs
+}
+
+// Ruled is what came of a rule.
+type Ruled struct {
+	Settled int       `json:"settled"`
+	Left    []Settled `json:"left" nullable:"false"`
+	Next    string    `json:"next,omitempty"` // where to go on; absent at the end
+}
+
+const ruleSize = 100 // conflicts that a rule decides in one transaction
+
+// SettleAll decides open conflicts by a rule, some at a time. after is Ruled.Next of the call before.
+func (r *Reconciler) SettleAll(ctx context.Context, tx pgx.Tx, by crm.By, rule Rule, after string) (Ruled, error) {
+	from, _, err := place(after, 0)
+	if err != nil {
+		return Ruled{}, err
+	}
+	if rule.Status != link.ConflictOurs && rule.Status != link.ConflictTheirs {
+		return Ruled{}, schema.Violations{{Pointer: "/side", Rule: "enum", Message: "must be ours or theirs"}}
+	}
+	rows, _ := tx.Query(ctx, openConflicts, rule.Connection, rule.Entity, rule.Field, from, ruleSize)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return Ruled{}, fmt.Errorf("read conflicts: %w", err)
+	}
+	done := Ruled{Left: []Settled{}}
+	for _, id := range ids {
+		s, err := r.Settle(ctx, tx, by, id, Decision{Status: rule.Status})
+		if err != nil {
+			return done, err
+		}
+		if s.Settled {
+			done.Settled++
+		} else {
+			done.Left = append(done.Left, s)
+		}
+	}
+	if len(ids) == ruleSize {
+		done.Next = ids[ruleSize-1].String()
+	}
+	return done, nil
+}

@@ -1,0 +1,173 @@
+package reconcile_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/crm"
+	"crmhub/core/link"
+	"crmhub/core/reconcile"
+	"crmhub/core/schema"
+)
+
+// disputed makes a conflict about the remark of a customer, on a connection where a person is asked about it.
+func (w *world) disputed(i int, ours, theirs string) (link.Kept, string) {
+	w.t.Helper()
+	id := ""
+	for rid, r := range w.remote.all("party") {
+		if r.Data["code"] == code(i) {
+			id = rid
+		}
+	}
+	c := w.customers()[code(i)]
+	c.Website = ours
+	w.save(c)
+	w.remote.put("party", id, map[string]any{"code": code(i), "name": c.Name, "web": theirs})
+	w.pull("customer")
+	return w.conflict(c), id
+}
+
+func (w *world) conflict(c *crm.Customer) link.Kept {
+	w.t.Helper()
+	var p link.ConflictPage
+	w.tx(func(tx pgx.Tx) (err error) {
+		p, err = link.ListConflicts(w.Context(), tx, link.ConflictFilter{Connection: w.connection.ID, EntityID: c.ID, Field: "website"})
+		return err
+	})
+	if len(p.Items) == 0 {
+		w.t.Fatal("there is no conflict")
+	}
+	return p.Items[0]
+}
+
+func (w *world) settle(k link.Kept, d reconcile.Decision) (s reconcile.Settled) {
+	w.t.Helper()
+	w.tx(func(tx pgx.Tx) (err error) {
+		s, err = w.reconciler.Settle(w.Context(), tx, crm.By{Actor: w.who.Actor, Origin: "crm"}, k.ID, d)
+		return err
+	})
+	return s
+}
+
+func TestConflictsAreSettledAndBothSidesEndEqual(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for name, tc := range map[string]struct {
+		decision reconcile.Decision
+		want     string
+	}{
+		"ours":   {reconcile.Decision{Status: link.ConflictOurs}, "https://ours.example"},
+		"theirs": {reconcile.Decision{Status: link.ConflictTheirs}, "https://theirs.example"},
+		"value":  {reconcile.Decision{Status: link.ConflictValue, Value: "https://third.example"}, "https://third.example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := h.world(t)
+			w.parties(3)
+			k, id := w.disputed(1, "https://ours.example", "https://theirs.example")
+			if k.Status != link.ConflictOpen || k.Ours != "https://ours.example" || k.Theirs != "https://theirs.example" || k.Base != nil {
+				t.Errorf("%+v", k)
+			}
+			s := w.settle(k, tc.decision)
+			if !s.Settled || s.Conflict.Status != tc.decision.Status || s.Conflict.SettledBy != "system" {
+				t.Errorf("%+v", s)
+			}
+			w.push()
+			w.pull("customer")
+			c := w.customers()[code(1)]
+			if there := w.remote.all("party")[id].Data["web"]; c.Website != tc.want || there != tc.want {
+				t.Errorf("%q here and %q there, want %q", c.Website, there, tc.want)
+			}
+			if r, found := w.reconcile("customer"); r.Verdict != reconcile.Equal {
+				t.Errorf("%+v %+v", r, found)
+			}
+			if again := w.settle(k, tc.decision); again.Settled || again.Reason == "" {
+				t.Errorf("settled twice: %+v", again)
+			}
+		})
+	}
+}
+
+// As long as nobody decided, other fields flow, and the disputed one stays on both sides as it is.
+func TestAnOpenConflictIsNotDecidedByAPush(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	w.parties(2)
+	k, id := w.disputed(0, "https://ours.example", "https://theirs.example")
+	c := w.customers()[code(0)]
+	c.Name = "Renamed"
+	w.save(c)
+	w.push()
+	if data := w.remote.all("party")[id].Data; data["name"] != "Renamed" || data["web"] != "https://theirs.example" {
+		t.Errorf("%+v", data)
+	}
+	w.pull("customer")
+	if again := w.conflict(c); again.ID != k.ID || again.Status != link.ConflictOpen || w.customers()[code(0)].Website != "https://ours.example" {
+		t.Errorf("%+v", again)
+	}
+}
+
+// A decision about values that are not those of now is not carried out; the conflict shows those of now.
+func TestAConflictThatChangedIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	w.parties(2)
+	k, id := w.disputed(0, "https://ours.example", "https://theirs.example")
+	c := w.customers()[code(0)]
+	c.Website = "https://newer.example"
+	w.save(c)
+	s := w.settle(k, reconcile.Decision{Status: link.ConflictTheirs})
+	if s.Settled || s.Conflict.Status != link.ConflictOpen || s.Conflict.Ours != "https://newer.example" || w.customers()[code(0)].Website != "https://newer.example" {
+		t.Errorf("%+v", s)
+	}
+
+	// There it changes to what we have: nobody has to decide any more.
+	w.remote.put("party", id, map[string]any{"code": code(0), "name": c.Name, "web": "https://newer.example"})
+	w.pull("customer")
+	if again := w.conflict(c); again.Status != link.ConflictConverged {
+		t.Errorf("%+v", again)
+	}
+}
+
+func TestARuleSettlesAllConflictsOfAField(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	w.parties(4)
+	for i := range 3 {
+		w.disputed(i, "https://ours.example", "https://theirs.example")
+	}
+	rule := reconcile.Rule{Connection: w.connection.ID, Entity: "customer", Field: "website", Status: link.ConflictTheirs}
+	var done reconcile.Ruled
+	w.tx(func(tx pgx.Tx) (err error) {
+		done, err = w.reconciler.SettleAll(t.Context(), tx, crm.By{Actor: w.who.Actor, Origin: "crm"}, rule, "")
+		return err
+	})
+	if done.Settled != 3 || len(done.Left) > 0 || done.Next != "" {
+		t.Errorf("%+v", done)
+	}
+	for i := range 3 {
+		if c := w.customers()[code(i)]; c.Website != "https://theirs.example" {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestAValueIsHeldAgainstTheRulesOfItsField(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	w.parties(1)
+	k, _ := w.disputed(0, "https://ours.example", "https://theirs.example")
+	err := w.db.As(t.Context(), w.who, func(tx pgx.Tx) error {
+		_, err := w.reconciler.Settle(t.Context(), tx, crm.By{Actor: w.who.Actor, Origin: "crm"}, k.ID, reconcile.Decision{Status: link.ConflictValue, Value: "no address"})
+		return err
+	})
+	var vs schema.Violations
+	if !errors.As(err, &vs) || vs[0].Pointer != "/website" {
+		t.Errorf("%v", err)
+	}
+	if again := w.conflict(w.customers()[code(0)]); again.Status != link.ConflictOpen {
+		t.Errorf("%+v", again)
+	}
+}
