@@ -231,14 +231,14 @@ func TestElectronicInvoicesComeInWithTheirFindings(t *testing.T) {
 	for findings, want := range map[string]struct{ invoices, letters, files []string }{
 		"accept": {
 			[]string{
-				"2026/000042 invoice 1235.9 1036 partial 4 ", "2026/000043 credit_note -1235.9 -1036 partial 4 ",
+				"2026/000042 invoice 1235.9 1036 partial 4", "2026/000043 credit_note -1235.9 -1036 partial 4",
 				"2026/000044 invoice 1235.9 1000 partial 4 BR-CO-16 (fatal)",
 			},
 			[]string{"invoice broken.xml broken.xml: line 2"},
 			[]string{"done/a.xml", "done/b.XML", "done/c.xml", "done/customers.csv", "failed/broken.xml", "failed/broken.xml.error.txt"},
 		},
 		"refuse": {
-			[]string{"2026/000042 invoice 1235.9 1036 partial 4 ", "2026/000043 credit_note -1235.9 -1036 partial 4 "},
+			[]string{"2026/000042 invoice 1235.9 1036 partial 4", "2026/000043 credit_note -1235.9 -1036 partial 4"},
 			[]string{"invoice broken.xml broken.xml: line 2", "invoice c.xml c.xml: it breaks rules of EN 16931: BR-CO-16"},
 			[]string{"done/a.xml", "done/b.XML", "done/customers.csv", "failed/broken.xml", "failed/broken.xml.error.txt", "failed/c.xml", "failed/c.xml.error.txt"},
 		},
@@ -265,7 +265,7 @@ func TestElectronicInvoicesComeInWithTheirFindings(t *testing.T) {
 			}
 			h.want("invoices", h.lines(`
 				select concat_ws(' ', number, kind, trim_scale(total), trim_scale(residual), payment_status,
-					(select count(*) from invoice_lines l where l.invoice_id = i.id), coalesce(substring(remark from 'BR-[^:]*'), ''))
+					(select count(*) from invoice_lines l where l.invoice_id = i.id), (select string_agg(f.rule || ' (' || f.severity || ')', ',') from invoice_findings f where f.invoice_id = i.id))
 				from invoices i order by number`), want.invoices)
 			h.want("dead letters", h.lines(`
 				select concat_ws(' ', entity, split_part(remote_id, '@', 1), substring(message from '^[^:]*: (?:line 2|it breaks rules of EN 16931: BR-CO-16)'))

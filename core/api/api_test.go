@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"crmhub/connectors/file"
 	"crmhub/core/access"
 	"crmhub/core/alert"
 	"crmhub/core/api"
@@ -49,6 +50,7 @@ type hub struct {
 	principalA postgres.Principal
 	tokenA     string
 	tokenB     string
+	folders    string            // of connections
 	ids        map[string]string // by the names that request replaces: {customer}
 }
 
@@ -76,11 +78,12 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	}
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
-	connectors := map[string]connector.Connector{"stub": stub()}
+	connectors := map[string]connector.Connector{"stub": stub(), "file": file.Connector(func() time.Time { return h.now })}
+	h.folders = t.TempDir()
 	h.webhooks = &webhook.Store{Key: key, Entities: crm.KindNames()}
 	h.handler, err = api.New(api.Config{
 		DB: db, CRM: &crm.Store{}, Access: h.access,
-		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
+		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger, Folders: h.folders}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
