@@ -179,8 +179,10 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 		"P3;BERTA;2026-05-21;transfer;EUR;seven;;\n"+
 		"P4;NOBODY;2026-05-21;transfer;EUR;1;;\n")
 	h.pull("payment")
-	h.drop("customers.csv", "Code;Name;E-mail;City;Country\nANNA;;;Graz;AT\nBERTA;Berta;b@example.org;;\n;Without a code;;;\n")
-	h.drop("products.jsonl", `{"sku": "CHAI", "name": "Chai", "list_price": 18.5}`+"\n{broken\n")
+	h.drop("customers.csv", "Code;Name;E-mail;City;Country\nANNA;;;Graz;AT\nBERTA;Berta;b@example.org;;\n;Without a code;;;\n"+
+		strings.Repeat("x", 5000)+";Too long;;;\nN\x00\xff;Broken;;;\n")
+	h.drop("products.jsonl", `{"sku": "CHAI", "name": "Chai", "list_price": 18.5}`+"\n{broken\n"+
+		`{"sku": "deep", "x": `+strings.Repeat("[", 30)+strings.Repeat("]", 30)+"}\n"+`{"sku": "a\u0000b", "n\u0000": 1e999999}`+"\n")
 	h.drop("invoices.csv", "number;customer;issue date;currency;untaxed;tax;total;open;line product;line qty;line price;line tax rate;line untaxed;line tax\n"+
 		"R1;ANNA;2026-05-04;EUR;1.100,00;210,00;1.310,00;1.210,00;CHAI;100;10;20;1.000;200\n"+
 		"R1;;;;;;;;;1;100;10;100;10\n"+
@@ -195,7 +197,7 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 		}
 	}
 	h.want("customers", h.lines("select code || ' ' || name || ' ' || coalesce(email, '') from customers order by code"), []string{
-		"ANNA Anna anna@example.org", "BERTA Berta b@example.org",
+		"ANNA Anna anna@example.org", "BERTA Berta b@example.org", "N\ufffdÿ Broken ",
 	})
 	h.want("products", h.lines("select sku || ' ' || trim_scale(list_price) from products"), []string{"CHAI 18.5"})
 	h.want("invoices", h.lines(`
@@ -212,11 +214,14 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 		select concat_ws(' ', entity, class, split_part(remote_id, '@', 1), coalesce(violations -> 0 ->> 'pointer', '-'), violations -> 0 ->> 'rule')
 		from dead_letters where status = 'open' order by 1`), []string{
 		"customer schema customers.csv#4 /code required",
+		"customer schema customers.csv#5 /code maxLength",
 		"invoice data R4 /total sum",
 		"invoice schema R5 /issue_date format",
 		"payment schema P3 /amount format",
 		"payment waiting P4 -",
+		"product schema a�b /n� additionalProperties",
 		"product schema products.jsonl#2 -",
+		"product schema products.jsonl#3 -",
 	})
 	for _, entity := range []string{"customer", "product", "invoice", "payment"} {
 		if r := h.pull(entity); r.Read != 0 {
