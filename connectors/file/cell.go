@@ -17,7 +17,7 @@ type cells struct {
 }
 
 func (c cells) value(k kind, cell string) string {
-	cell = strings.TrimFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' || r == 0 })
+	cell = strings.TrimFunc(printable(cell), func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 	switch k {
 	case decimal:
 		return c.decimal(cell)
@@ -84,4 +84,9 @@ func (c cells) date(cell string) string {
 		}
 	}
 	return cell
+}
+
+// printable is a text as the database can keep it: what is no UTF-8, and NUL, become the sign for that.
+func printable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }

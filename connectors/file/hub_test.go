@@ -179,8 +179,10 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 		"P3;BERTA;2026-05-21;transfer;EUR;seven;;\n"+
 		"P4;NOBODY;2026-05-21;transfer;EUR;1;;\n")
 	h.pull("payment")
-	h.drop("customers.csv", "Code;Name;E-mail;City;Country\nANNA;;;Graz;AT\nBERTA;Berta;b@example.org;;\n;Without a code;;;\n")
-	h.drop("products.jsonl", `{"sku": "CHAI", "name": "Chai", "list_price": 18.5}`+"\n{broken\n")
+	h.drop("customers.csv", "Code;Name;E-mail;City;Country\nANNA;;;Graz;AT\nBERTA;Berta;b@example.org;;\n;Without a code;;;\n"+
+		strings.Repeat("x", 5000)+";Too long;;;\nN\x00\xff;Broken;;;\n")
+	h.drop("products.jsonl", `{"sku": "CHAI", "name": "Chai", "list_price": 18.5}`+"\n{broken\n"+
+		`{"sku": "deep", "x": `+strings.Repeat("[", 30)+strings.Repeat("]", 30)+"}\n"+`{"sku": "a\u0000b", "n\u0000": 1e999999}`+"\n")
 	h.drop("invoices.csv", "number;customer;issue date;currency;untaxed;tax;total;open;line product;line qty;line price;line tax rate;line untaxed;line tax\n"+
 		"R1;ANNA;2026-05-04;EUR;1.100,00;210,00;1.310,00;1.210,00;CHAI;100;10;20;1.000;200\n"+
 		"R1;;;;;;;;;1;100;10;100;10\n"+
@@ -195,7 +197,7 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 		}
 	}
 	h.want("customers", h.lines("select code || ' ' || name || ' ' || coalesce(email, '') from customers order by code"), []string{
-		"ANNA Anna anna@example.org", "BERTA Berta b@example.org",
+		"ANNA Anna anna@example.org", "BERTA Berta b@example.org", "N\ufffdÿ Broken ",
 	})
 	h.want("products", h.lines("select sku || ' ' || trim_scale(list_price) from products"), []string{"CHAI 18.5"})
 	h.want("invoices", h.lines(`
@@ -212,11 +214,14 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 		select concat_ws(' ', entity, class, split_part(remote_id, '@', 1), coalesce(violations -> 0 ->> 'pointer', '-'), violations -> 0 ->> 'rule')
 		from dead_letters where status = 'open' order by 1`), []string{
 		"customer schema customers.csv#4 /code required",
+		"customer schema customers.csv#5 /code maxLength",
 		"invoice data R4 /total sum",
 		"invoice schema R5 /issue_date format",
 		"payment schema P3 /amount format",
 		"payment waiting P4 -",
+		"product schema a�b /n� additionalProperties",
 		"product schema products.jsonl#2 -",
+		"product schema products.jsonl#3 -",
 	})
 	for _, entity := range []string{"customer", "product", "invoice", "payment"} {
 		if r := h.pull(entity); r.Read != 0 {
@@ -231,14 +236,14 @@ func TestElectronicInvoicesComeInWithTheirFindings(t *testing.T) {
 	for findings, want := range map[string]struct{ invoices, letters, files []string }{
 		"accept": {
 			[]string{
-				"2026/000042 invoice 1235.9 1036 partial 4 ", "2026/000043 credit_note -1235.9 -1036 partial 4 ",
+				"2026/000042 invoice 1235.9 1036 partial 4", "2026/000043 credit_note -1235.9 -1036 partial 4",
 				"2026/000044 invoice 1235.9 1000 partial 4 BR-CO-16 (fatal)",
 			},
 			[]string{"invoice broken.xml broken.xml: line 2"},
 			[]string{"done/a.xml", "done/b.XML", "done/c.xml", "done/customers.csv", "failed/broken.xml", "failed/broken.xml.error.txt"},
 		},
 		"refuse": {
-			[]string{"2026/000042 invoice 1235.9 1036 partial 4 ", "2026/000043 credit_note -1235.9 -1036 partial 4 "},
+			[]string{"2026/000042 invoice 1235.9 1036 partial 4", "2026/000043 credit_note -1235.9 -1036 partial 4"},
 			[]string{"invoice broken.xml broken.xml: line 2", "invoice c.xml c.xml: it breaks rules of EN 16931: BR-CO-16"},
 			[]string{"done/a.xml", "done/b.XML", "done/customers.csv", "failed/broken.xml", "failed/broken.xml.error.txt", "failed/c.xml", "failed/c.xml.error.txt"},
 		},
@@ -265,7 +270,7 @@ func TestElectronicInvoicesComeInWithTheirFindings(t *testing.T) {
 			}
 			h.want("invoices", h.lines(`
 				select concat_ws(' ', number, kind, trim_scale(total), trim_scale(residual), payment_status,
-					(select count(*) from invoice_lines l where l.invoice_id = i.id), coalesce(substring(remark from 'BR-[^:]*'), ''))
+					(select count(*) from invoice_lines l where l.invoice_id = i.id), (select string_agg(f.rule || ' (' || f.severity || ')', ',') from invoice_findings f where f.invoice_id = i.id))
 				from invoices i order by number`), want.invoices)
 			h.want("dead letters", h.lines(`
 				select concat_ws(' ', entity, split_part(remote_id, '@', 1), substring(message from '^[^:]*: (?:line 2|it breaks rules of EN 16931: BR-CO-16)'))

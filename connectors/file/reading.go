@@ -201,6 +201,11 @@ func (l *lines) next() (item, error) {
 		it := item{first: l.number, last: l.number}
 		doc, err := schema.DecodeJSON(line)
 		data, ok := doc.(map[string]any)
+		if ok {
+			if data, ok = storable(data, 0).(map[string]any); !ok {
+				err = errors.New("the object is nested too deeply")
+			}
+		}
 		switch {
 		case err != nil:
 			it.fault = err.Error()
@@ -230,6 +235,45 @@ func (l *lines) line() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// mostNested is how deep a line's object may be; records are three deep.
+const mostNested = 20
+
+// storable is a JSON value as the database can keep it, in a dead letter, too: without NUL, without numbers beyond all measure.
+// It is nil for what is nested too deeply.
+func storable(v any, depth int) any {
+	if depth > mostNested {
+		return nil
+	}
+	switch v := v.(type) {
+	case string:
+		return printable(v)
+	case json.Number:
+		if len(v) > 40 || strings.ContainsAny(v.String(), "eE") {
+			return v.String()
+		}
+	case []any:
+		for i := range v {
+			if e := v[i]; e != nil {
+				if v[i] = storable(e, depth+1); v[i] == nil {
+					return nil
+				}
+			}
+		}
+	case map[string]any:
+		clean := make(map[string]any, len(v))
+		for name, e := range v {
+			if e != nil {
+				if e = storable(e, depth+1); e == nil {
+					return nil
+				}
+			}
+			clean[printable(name)] = e
+		}
+		return clean
+	}
+	return v
 }
 
 // texts makes texts of the numbers in fields that are no numbers to the hub: codes and amounts.
@@ -267,10 +311,13 @@ func idOf(l *layout, data map[string]any) string {
 	return strings.Join(parts, "|")
 }
 
-// recordOf makes a record of an item. One without an id is named after its place.
+// longestID is how long an id may be: it is looked up by an index.
+const longestID = 500
+
+// recordOf makes a record of an item. One without an id that can be kept is named after its place.
 func (l *layout) recordOf(name string, in *spooled, at found, it item) connector.Record {
 	r := connector.Record{ID: idOf(l, it.data), Version: versionOf(it.data), UpdatedAt: at.Modified, Data: it.data}
-	if r.ID == "" || it.fault != "" {
+	if r.ID == "" || len(r.ID) > longestID || it.fault != "" {
 		r.ID = fmt.Sprintf("%s#%d@%s", name, it.first, in.digest[:8])
 	}
 	if it.fault != "" {

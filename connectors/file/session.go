@@ -3,7 +3,10 @@ package file
 import (
 	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,7 +40,10 @@ type reading struct {
 
 func (r *reading) close() { _ = errors.Join(r.source.close(), r.spooled.Close()) }
 
-var _ connector.Puller = (*session)(nil)
+var (
+	_ connector.Puller   = (*session)(nil)
+	_ connector.Receiver = (*session)(nil)
+)
 
 func open(o connector.Options, now func() time.Time) (connector.Session, error) {
 	c, err := parseSettings(o.Config)
@@ -67,6 +73,26 @@ func (s *session) Check(ctx context.Context) error {
 		return err
 	})
 }
+
+// Receive puts a file into the folder. It is taken like one that was dropped there.
+func (s *session) Receive(ctx context.Context, name string, content io.Reader) error {
+	return s.do(ctx, func() error {
+		if s.settings.owner(name) == nil || path.Base(name) != name || strings.ContainsAny(name, "/\\\x00") || len(name) > longestName {
+			return &connector.Error{
+				Class: connector.ClassData, Message: "no stream of this connection reads files of this name",
+				Remedy: "Name it after what it holds, with the suffix of its format: invoices.csv.",
+			}
+		}
+		err := s.place.put(ctx, name, content)
+		if errors.Is(err, fs.ErrExist) {
+			return &connector.Error{Class: connector.ClassConflict, Message: "a file of this name waits to be read", Remedy: "Wait until it is, or choose another name."}
+		}
+		return err
+	})
+}
+
+// longestName is what file systems take, less what is put before and behind it under way.
+const longestName = 200
 
 // Close ends the session.
 func (s *session) Close() error {

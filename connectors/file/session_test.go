@@ -3,12 +3,14 @@ package file_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -339,4 +341,31 @@ func FuzzTables(f *testing.F) {
 			t.Errorf("%d records in small pages, %d in one", len(seen), len(again))
 		}
 	})
+}
+
+func TestFilesThatAreHandedOverLieThereWhole(t *testing.T) {
+	t.Parallel()
+	i := newInbox(t, `{}`)
+	s := i.open()
+	defer func() { _ = s.Close() }()
+	receive := func(name string, content io.Reader) error {
+		return s.(connector.Receiver).Receive(t.Context(), name, content)
+	}
+	if err := receive("customers.csv", strings.NewReader("code\nA\n")); err != nil {
+		t.Fatal(err)
+	}
+	for name, class := range map[string]connector.Class{
+		"customers.csv": connector.ClassConflict, "Notes.csv": connector.ClassData, "../customers.csv": connector.ClassData, "done/customers.csv": connector.ClassData,
+		".customers.csv": connector.ClassData, "customers.exe": connector.ClassData, `a\customers.csv`: connector.ClassData, "": connector.ClassData,
+		"customers" + strings.Repeat("x", 300) + ".csv": connector.ClassData,
+	} {
+		if err := receive(name, strings.NewReader("x")); err == nil || connector.AsError(err).Class != class {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if err := receive("customers-2.csv", iotest.ErrReader(io.ErrUnexpectedEOF)); err == nil {
+		t.Error("half a file was taken")
+	}
+	i.want("there", i.there(), []string{"customers.csv"})
+	i.want("records", ids(i.run("customer")), []string{"A"})
 }

@@ -99,11 +99,17 @@ func fromUBL(ubl map[string]any) map[string]any {
 	for i, f := range found {
 		one := map[string]any{}
 		copied(one, object(f), "rule", "severity", "place", "line", "message")
+		if place, ok := one["place"].(string); ok && len(place) > longestPlace {
+			one["place"] = strings.ToValidUTF8(place[:longestPlace], "")
+		}
 		findings[i] = one
 	}
 	data["findings"] = findings
 	return data
 }
+
+// longestPlace is how much of the path of an element the hub keeps.
+const longestPlace = 1000
 
 func object(v any) map[string]any {
 	m, _ := v.(map[string]any)

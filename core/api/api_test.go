@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"crmhub/connectors/file"
 	"crmhub/core/access"
 	"crmhub/core/alert"
 	"crmhub/core/api"
@@ -55,6 +56,7 @@ type hub struct {
 	principalA postgres.Principal
 	tokenA     string
 	tokenB     string
+	folders    string            // of connections
 	ids        map[string]string // by the names that request replaces: {customer}
 }
 
@@ -82,9 +84,10 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	}
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
-	connectors := map[string]connector.Connector{"stub": stub()}
+	connectors := map[string]connector.Connector{"stub": stub(), "file": file.Connector(func() time.Time { return h.now })}
+	h.folders = t.TempDir()
 	h.webhooks = &webhook.Store{Key: key, Entities: crm.KindNames()}
-	connections := &connection.Store{Connectors: connectors, Key: key, Logger: logger}
+	connections := &connection.Store{Connectors: connectors, Key: key, Logger: logger, Folders: h.folders}
 	live := revisions(t, connectors, key, logger)
 	h.handler, err = api.New(api.Config{
 		Topics: []byte(`{"asyncapi": "3.0.0"}`),

@@ -1,6 +1,13 @@
 package api_test
 
-import "testing"
+import (
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
 
 func TestConnections(t *testing.T) {
 	t.Parallel()
@@ -29,6 +36,35 @@ func TestConnections(t *testing.T) {
 		{name: "gone", method: "GET", path: "/connections/{connection}", status: 404},
 		{name: "its jobs too", method: "GET", path: "/jobs", status: 200, has: []string{`{"items":[]}`}},
 	})
+}
+
+func TestFilesAreHandedOver(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.makeAll()
+	h.make("bank", "/connections", `{"code":"bank","name":"Bank","connector":"file","config":{}}`)
+	h.play([]scenario{
+		{name: "a file", method: "POST", path: "/connections/{bank}/files?name=payments%20%E4%BA%94%E6%9C%88.csv", body: "number\nP1\n", headers: []string{asBytes}, status: 201, has: []string{`"name":"payments 五月.csv"`, `"size":10`, `"sha256":"`}},
+		{name: "the name is taken", method: "POST", path: "/connections/{bank}/files?name=payments%20%E4%BA%94%E6%9C%88.csv", body: "x", headers: []string{asBytes}, status: 409, has: []string{"waits to be read"}},
+		{name: "of no stream", method: "POST", path: "/connections/{bank}/files?name=run.sh", body: "x", headers: []string{asBytes}, status: 400, has: []string{`"parameter":"name"`, "invoices.csv"}},
+		{name: "hidden", method: "POST", path: "/connections/{bank}/files?name=.payments.csv", body: "x", headers: []string{asBytes}, status: 400},
+		{name: "with a folder", method: "POST", path: "/connections/{bank}/files?name=..%2Fpayments.csv", body: "x", headers: []string{asBytes}, status: 400},
+		{name: "without a name", method: "POST", path: "/connections/{bank}/files", body: "x", headers: []string{asBytes}, status: 400},
+		{name: "too large", method: "POST", path: "/connections/{bank}/files?name=payments.csv", body: strings.Repeat("x", 64<<20+1), headers: []string{asBytes}, status: 413},
+		{name: "to one without files", method: "POST", path: "/connections/{connection}/files?name=payments.csv", body: "x", headers: []string{asBytes}, status: 409, has: []string{"no files"}},
+		{name: "to nothing", method: "POST", path: "/connections/{customer}/files?name=payments.csv", body: "x", headers: []string{asBytes}, status: 404},
+	})
+	var there []string
+	err := filepath.WalkDir(h.folders, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			name, _ := filepath.Rel(h.folders, path)
+			there = append(there, name)
+		}
+		return err
+	})
+	if diff := cmp.Diff([]string{"alpha/bank/payments 五月.csv"}, there); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
 }
 
 func TestJobsAndRuns(t *testing.T) {

@@ -74,6 +74,7 @@ func (s *server) table() ([]route, error) {
 		route{"POST /connections/{id}/check", s.checkConnection()},
 		route{"POST /connections/{id}/pause", s.pauseConnection()},
 		route{"POST /connections/{id}/resume", s.resumeConnection()},
+		route{"POST /connections/{id}/files", s.giveFile()},
 
 		route{"GET /connections/{id}/webhook", s.getWebhook()},
 		route{"PUT /connections/{id}/webhook", s.setWebhook()},

@@ -13,6 +13,7 @@ package connector
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"time"
 
@@ -193,4 +194,10 @@ type Finder interface {
 // Getter reads one record. A record that does not exist gives no record and no error.
 type Getter interface {
 	Get(ctx context.Context, stream, id string) (*Record, error)
+}
+
+// Receiver takes files in that people hand over. When Receive returns, the file is stored, whole. A name that no stream reads
+// gives an *Error of class ClassData, one that another file has, ClassConflict; nothing is ever written over.
+type Receiver interface {
+	Receive(ctx context.Context, name string, content io.Reader) error
 }
