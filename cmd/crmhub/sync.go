@@ -264,7 +264,7 @@ func (c *syncReplay) Run(ctx context.Context, cfg *Config, out output) (err erro
 
 // replays are how dead letters are tried again.
 func (s *session) replays(cfg *Config, out output) (map[job.Kind]job.Replay, error) {
-	set, err := loadMappings()
+	set, err := loadMappings(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -35,11 +35,11 @@ func (s *session) Push(ctx context.Context, record string, writes []connector.Wr
 	}
 	all := make([]*writing, len(single))
 	for k, i := range single {
-		all[k] = &writing{session: s, stream: st, write: writes[i], result: results[i]}
+		all[k] = &writing{session: s, stream: st, write: writes[i], result: results[i], position: i}
 	}
-	s.each(all, func(w *writing) { w.begin(ctx) })
+	s.each(all, func(w *writing) { w.begin(connector.About(ctx, w.position)) })
 	s.together(ctx, st, all)
-	s.each(all, func(w *writing) { w.finish(ctx) })
+	s.each(all, func(w *writing) { w.finish(connector.About(ctx, w.position)) })
 	for k, i := range single {
 		results[i] = all[k].result
 	}
@@ -78,6 +78,8 @@ type writing struct {
 	stream  *stream
 	write   connector.Write
 	result  connector.Result // Done already for a create that went with others
+
+	position int // among the writes of the Push
 
 	present *connector.Record // the remote's record as it is now; nil when it has to be read
 	stepped bool              // a step was taken

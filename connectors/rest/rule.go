@@ -67,6 +67,9 @@ func (s *session) judge(c *call, a *answer) *failure {
 			return f
 		}
 	}
+	if a.status == http.StatusNotModified && c.read {
+		return nil // nothing changed since: an answer without records
+	}
 	if a.status >= 200 && a.status < 300 {
 		if a.broken == nil {
 			return nil
@@ -173,14 +176,14 @@ func (s *session) said(v any, hidden []string) string {
 	return str
 }
 
-// hide takes secrets out of a text: the connection's, also as a URL has them, and those given. Shorter ones than four
+// hide takes secrets out of a text: the connection's, also as a URL has them, and those given,
+// also as JSON has them. Shorter ones than four
 // characters stay: hiding them would tell them, by the holes they leave.
 func (s *session) hide(str string, hidden []string) string {
-	hidden = slices.Clone(hidden)
-	for _, v := range s.secrets {
-		if secret, ok := v.(string); ok {
-			hidden = append(hidden, secret, url.QueryEscape(secret), url.PathEscape(secret))
-		}
+	given := hidden
+	hidden = append(slices.Clone(s.secretForms()), hidden...)
+	for _, secret := range given {
+		hidden = append(hidden, quoted(secret)...)
 	}
 	slices.SortFunc(hidden, func(a, b string) int { return len(b) - len(a) }) // a secret may hold another
 	for _, secret := range hidden {
@@ -189,6 +192,18 @@ func (s *session) hide(str string, hidden []string) string {
 		}
 	}
 	return str
+}
+
+// secretForms are the connection's secrets as texts, URLs and JSON have them.
+func (s *session) secretForms() []string {
+	s.hiding.Do(func() {
+		for _, v := range s.secrets {
+			if secret, ok := v.(string); ok {
+				s.hidden = append(append(s.hidden, secret, url.QueryEscape(secret), url.PathEscape(secret)), quoted(secret)...)
+			}
+		}
+	})
+	return s.hidden
 }
 
 // longestWait bounds what a remote can ask for: more than a day is a mistake of its.

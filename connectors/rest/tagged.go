@@ -3,6 +3,8 @@ package rest
 import (
 	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,8 +13,13 @@ import (
 
 // values says how the remote writes what JSON has no type for.
 type values struct {
-	Tagged  bool   `yaml:"tagged"`  // objects may stand for one value: {"__class__": "Decimal", "decimal": "1.2"}
-	Blank   bool   `yaml:"blank"`   // an empty text means nothing: null
+	Tagged bool `yaml:"tagged"` // objects may stand for one value: {"__class__": "Decimal", "decimal": "1.2"}
+	Blank  bool `yaml:"blank"`  // an empty text means nothing: null
+	DotNet bool `yaml:"dotnet"` // a time is written /Date(1518685950940+0000)/
+	Pairs  bool `yaml:"pairs"`  // [5, "Name"] is a related record: {"id": 5, "name": "Name"}
+	False  *struct {
+		Except []string `yaml:"except"`
+	} `yaml:"false_is_null"` // false means nothing, but under these keys
 	Related string `yaml:"related"` // the suffix of keys that hold a related record in place of its id: {"party": 5, "party.": {…}}
 }
 
@@ -33,8 +40,17 @@ func (v values) walk(doc any, depth int) any {
 		if doc == "" && v.Blank {
 			return nil
 		}
+		if v.DotNet {
+			return fromDotNet(doc)
+		}
 		return doc
 	case []any:
+		if v.Pairs && len(doc) == 2 {
+			_, number := doc[0].(json.Number)
+			if _, named := doc[1].(string); number && named {
+				return map[string]any{"id": doc[0], "name": doc[1]}
+			}
+		}
 		for i, item := range doc {
 			doc[i] = v.walk(item, depth+1)
 		}
@@ -48,6 +64,9 @@ func (v values) walk(doc any, depth int) any {
 			}
 		}
 		for key, value := range doc {
+			if value == false && v.False != nil && !slices.Contains(v.False.Except, key) {
+				value = nil
+			}
 			doc[key] = v.walk(value, depth+1)
 		}
 		if v.Related != "" {
@@ -57,6 +76,23 @@ func (v values) walk(doc any, depth int) any {
 	default:
 		return doc
 	}
+}
+
+// fromDotNet reads a time as old .NET serializers write it: milliseconds since 1970 in UTC. The offset is for show.
+func fromDotNet(str string) string {
+	inside, opened := strings.CutPrefix(str, "/Date(")
+	inside, closed := strings.CutSuffix(inside, ")/")
+	if !opened || !closed {
+		return str
+	}
+	if i := strings.LastIndexAny(inside, "+-"); i > 0 {
+		inside = inside[:i]
+	}
+	ms, err := strconv.ParseInt(inside, 10, 64)
+	if err != nil {
+		return str
+	}
+	return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano)
 }
 
 // relate puts related records in the place of their ids. A null relation stays null.

@@ -26,11 +26,21 @@ type Connector struct {
 	Config  json.RawMessage // JSON Schema (2020-12) of a connection's configuration, secrets included
 	Secrets []string        // names of the configuration fields that are secret: sealed at rest, write-only on every door
 	Streams []Stream        // what it can carry
+	Proof   Proof           // what the connector was tested against
 
 	// Open starts a session. It must not call the remote: [Session.Check] does. The configuration was validated
 	// against Config. The session is used by many goroutines at once and lives until Close.
 	Open func(Options) (Session, error)
 }
+
+// Proof says what a connector was tested against.
+type Proof string
+
+// The proofs. None at all is the zero value.
+const (
+	ProofLive     Proof = "live"     // the real program, running in the tests
+	ProofRecorded Proof = "recorded" // answers in the shapes that the vendor documents
+)
 
 // Options is what a session gets to work with.
 type Options struct {
@@ -39,6 +49,14 @@ type Options struct {
 	Config       map[string]any         // decoded with json.Number for numbers; secrets left out
 	Secrets      map[string]secret.Text // by field name
 	Logger       *slog.Logger           // carries the connection already
+
+	// Renew replaces a secret that the remote changes with use, such as a refresh token. It calls renew with the secret as
+	// it is stored now and stores what that returns, and lets nobody else renew a secret of the connection meanwhile, in
+	// this process or another. The error is renew's, or that of storing. nil: nothing is stored.
+	Renew func(ctx context.Context, name string, renew func(current secret.Text) (secret.Text, error)) error
+	// Folder is the path of a folder on this machine that is the connection's own; it may not exist yet. Where a hub has
+	// several processes they share it. "" if the hub gives none.
+	Folder string
 }
 
 // Stream is one entity as one kind of record: an order as Tryton's sale.sale.

@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/connector"
 	"crmhub/core/job"
+	"crmhub/core/link"
 	"crmhub/core/mapping"
 	"crmhub/core/schema"
 )
@@ -29,6 +30,15 @@ type unreadable struct{ cause error }
 
 func (e *unreadable) Error() string { return e.cause.Error() }
 func (e *unreadable) Unwrap() error { return e.cause }
+
+// cause is the fault as a link or a journey tells it.
+func (f *fault) cause() link.Cause {
+	c := link.Cause{Class: f.class, Message: f.err.Error()}
+	if vs := schema.Violations(nil); errors.As(f.err, &vs) {
+		c.Violations, c.Message = vs, summary(vs)
+	}
+	return c
+}
 
 // mappingFault says what is wrong with a record that could not be mapped.
 func mappingFault(err error) *fault {

@@ -54,14 +54,14 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 	}()
 	next := connector.PullRequest{Stream: p.mapping.Record(), Cursor: p.from, Limit: p.PageSize, Accept: p.believe}
 	for {
-		got, err := p.fetch(ctx, puller, next)
+		got, request, err := p.fetch(ctx, puller, next)
 		if err != nil {
 			return err
 		}
 		if got.More && string(got.Cursor) == string(next.Cursor) {
 			return misconfigured("the connector gave a page that does not move its cursor")
 		}
-		prepared, err := p.prepare(ctx, got)
+		prepared, err := p.prepare(ctx, got, request)
 		if err != nil {
 			return err
 		}
