@@ -50,13 +50,11 @@ var mayImport = map[string][]string{
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
-	"core/job": {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection"},
+	"core/job":         {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection"},
 	"core/notify/mail": {"core/secret"},
 	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
 
 	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
-
-	"core/job": {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection"},
 
 	"core/webhook":  {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
 	"core/revision": {"core/postgres", "core/audit", "core/connector", "core/connection", "core/crm", "core/link", "core/mapping", "core/schema"},
@@ -77,7 +75,6 @@ var mayImport = map[string][]string{
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
 	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
-	"core/paper":     {"core/crm", "core/money"},
 	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},
 	"core/paper/pdf": {},
 
