@@ -50,9 +50,9 @@ var mayImport = map[string][]string{
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
+	"core/job": {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping"},
 	"core/notify/mail": {"core/secret"},
 	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
-	"core/job":         {"core/postgres", "core/audit", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping", "core/outbox"},
 
 	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
 
@@ -74,8 +74,8 @@ var mayImport = map[string][]string{
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
+	"core/asyncapi": {"core/bus", "core/connector", "core/crm", "core/job"},
 	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},
-	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
 	"core/paper/pdf": {},
 
 	"core/api": {

@@ -136,4 +136,4 @@ step "the Kill Bill connector on a Kill Bill server"
 go test -count=1 -timeout 5m -tags killbill ./connectors/killbill
 
 step "the whole program: crashes, faults, outages, Tryton, topics"
-go test -count=1 -timeout 20m -tags system -v ./cmd/crmhub | grep -Ev '^=== '
+go test -count=1 -timeout 40m -tags system -v ./cmd/crmhub | grep -Ev '^=== '
