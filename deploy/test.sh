@@ -36,6 +36,9 @@ if [ "${1:-}" != quick ]; then
   need postgresql bash -c 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
   need gcc gcc --version # for the race detector
   need curl curl --version
+  need chromium chromium --version
+  need fonts-noto-cjk bash -c 'ls /usr/share/fonts/opentype/noto/NotoSansCJK*'
+  need npm npm --version
 
   # Both take minutes the first time; they get ready while the Go tests run.
   deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
@@ -49,7 +52,7 @@ step "format, vet, lint"
 unformatted=$(tool gofumpt -l cmd connectors core mappings schemas)
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
 go vet ./...
-go vet -tags system,tryton ./...
+go vet -tags system,tryton,browser ./...
 tool golangci-lint run
 go mod tidy -diff
 dead=$(tool deadcode -test ./...)
@@ -94,6 +97,11 @@ fi
 
 step "the API against its OpenAPI document"
 deploy/schemathesis.sh "$WORK/schemathesis"
+
+# axe-core judges every page; it is fetched for the test and no part of the repository. Pictures of the pages lie in screenshots/.
+step "the console in Chromium"
+npm install --silent --no-audit --no-fund --prefix "$WORK/axe" axe-core
+CRMHUB_TEST_AXE="$WORK/axe/node_modules/axe-core/axe.min.js" go test -count=1 -timeout 40m -tags browser -run 'AxeFinds|InTheBrowser|FromCustomerToOrder|WhoSeesWhatHeMay' ./core/console
 
 step "bus and outbox on Apache Kafka"
 go test -count=1 -timeout 5m ./core/bus/... ./core/outbox/...

@@ -132,6 +132,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"user_disabled": "ok", "user_enabled": "ok", "user_unlocked": "ok", "sessions_ended": "ok", "session_ended": "ok", "sign_in_reset": "ok", "password_changed": "ok",
 	"factor_off": "ok", "token_revoked": "ok", "handing_over": "info", "cancelled_hand_over": "info", "department_added": "ok", "department_deleted": "ok",
 	"team_added": "ok", "team_deleted": "ok", "role_added": "ok", "role_deleted": "ok",
+	"bulk_done": "ok", "bulk_nothing": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
 }
 
 // choice is what a form asks for, of those it may.
