@@ -80,7 +80,7 @@ func (c *Console) bulk(w view) func(context.Context, *visit) error {
 		if err != nil {
 			return errAddress
 		}
-		ids, err := idsOf(v.r.PostForm["id"])
+		ids, err := idsOf(v.r.Form["id"])
 		if err != nil || len(ids) > bulkMost {
 			return errAddress
 		}
