@@ -39,6 +39,8 @@ if [ "${1:-}" != quick ]; then
   need unzip unzip -v
   need hledger hledger --version
   need openssl openssl version
+  need chromium chromium --version
+  need fonts-noto-cjk bash -c 'ls /usr/share/fonts/opentype/noto/NotoSansCJK*'
   need npm npm --version
 
   # They take minutes the first time; they get ready while the Go tests run.
@@ -58,7 +60,7 @@ step "format, vet, lint"
 unformatted=$(tool gofumpt -l cmd connectors core mappings schemas)
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
 go vet ./...
-go vet -tags system,tryton,killbill,ledger ./...
+go vet -tags system,tryton,killbill,ledger,browser ./...
 tool golangci-lint run
 go mod tidy -diff
 dead=$(tool deadcode -test ./...)
@@ -116,6 +118,11 @@ WORK=$WORK deploy/validate-ubl.sh core/einvoice/testdata/*.xml core/paper/testda
 
 step "the API against its OpenAPI document"
 deploy/schemathesis.sh "$WORK/schemathesis"
+
+# axe-core judges every page; it is fetched for the test and no part of the repository. Pictures of the pages lie in screenshots/.
+step "the console in Chromium"
+npm install --silent --no-audit --no-fund --prefix "$WORK/axe" axe-core
+CRMHUB_TEST_AXE="$WORK/axe/node_modules/axe-core/axe.min.js" go test -count=1 -timeout 40m -tags browser -run 'AxeFinds|InTheBrowser|FromCustomerToOrder|WhoSeesWhatHeMay' ./core/console
 
 step "the topics' AsyncAPI document"
 npm install --silent --no-audit --no-fund --prefix "$WORK/asyncapi" @asyncapi/parser

@@ -49,6 +49,16 @@ func (s *site) signInAs(login, password string) *http.Client {
 	return other
 }
 
+// employ adds somebody with a role.
+func (s *site) employ(login, role string) access.User {
+	s.Helper()
+	u, err := s.access.AddUser(s.Context(), s.who, access.User{Login: login, Name: strings.ToUpper(login[:1]) + login[1:], Roles: []string{role}}, password)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return u
+}
+
 func (s *site) as(browser *http.Client, path string) answer {
 	s.Helper()
 	mine := s.browser
@@ -83,10 +93,7 @@ func TestUserIsChangedAndHelped(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.signIn()
-	bob, err := s.access.AddUser(t.Context(), s.who, access.User{Login: "bob", Name: "Bob", Roles: []string{"sales"}}, password)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bob := s.employ("bob", "sales")
 	d, err := s.access.AddDepartment(t.Context(), s.who, access.Department{Name: "North"})
 	if err != nil {
 		t.Fatal(err)
@@ -136,10 +143,7 @@ func TestWhatSomebodyOwnsGoesOver(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	bob, err := s.access.AddUser(t.Context(), s.who, access.User{Login: "bob", Name: "Bob", Roles: []string{"sales"}}, password)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bob := s.employ("bob", "sales")
 	s.tx(func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "update customers set owner_id = $1", s.ann.ID)
 		return err

@@ -28,7 +28,7 @@ func (v *visit) questions(err error) (*questions, error) {
 	if !errors.As(err, &vs) {
 		return nil, err
 	}
-	q.given = v.r.PostForm
+	q.given = v.r.Form
 	for _, broken := range vs {
 		name := strings.ReplaceAll(strings.TrimPrefix(broken.Pointer, "/"), "/", ".")
 		if q.faults[name] == "" {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"crmhub/core/access"
 	"crmhub/core/access/openid"
@@ -127,6 +128,10 @@ func (c *Console) pages() map[string]page {
 		"GET /reports":                         {needs(access.Reports, access.Read), c.listReports},
 		"GET /reports/{name}":                  {needs(access.Reports, access.Read), c.showReport},
 		"GET /reports/{name}/rows":             {needs(access.Reports, access.Read), c.showReportRows},
+		"GET /targets":                         {needs(access.Targets, access.Read), c.listTargets},
+		"POST /targets":                        {needs(access.Targets, access.Create), c.addTarget},
+		"POST /targets/{id}":                   {needs(access.Targets, access.Update), c.changeTarget},
+		"POST /targets/{id}/delete":            {needs(access.Targets, access.Delete), c.removeTarget},
 		"GET /follow-ups":                      {everybody, c.followUps},
 		"GET /pool":                            {needs(access.Pool, access.Read), c.showPool},
 		"POST /pool/claim":                     {needs(access.Pool, access.Claim), c.claim},
@@ -165,6 +170,9 @@ func (c *Console) pages() map[string]page {
 		all["GET "+at] = page{needs(r, access.Read), c.list(w)}
 		all["POST "+at] = page{needs(r, access.Create), c.create(w)}
 		all["POST "+at+"/columns"] = page{needs(r, access.Read), c.chooseColumns(w)}
+		all["POST "+at+"/{id}/attachments"] = page{needs(r, access.Update), c.attach(w)}
+		all["POST "+at+"/{id}/attachments/{file}/delete"] = page{needs(r, access.Update), c.detach(w)}
+		all["POST "+at+"/bulk"] = page{needs(r, access.Read), c.bulk(w)}
 		all["POST "+at+"/export"] = page{needs(r, access.Export), c.exportList(w)}
 		all["GET "+at+"/new"] = page{needs(r, access.Create), c.formNew(w)}
 		all["GET "+at+"/{id}"] = page{needs(r, access.Read), c.record(w)}
@@ -210,8 +218,11 @@ const (
 
 // bodyLimit is how many bytes a request may have.
 func bodyLimit(r *http.Request) int64 {
-	if r.URL.Path == importsPath {
+	switch {
+	case r.URL.Path == importsPath:
 		return maxImport + maxForm
+	case strings.HasSuffix(r.URL.Path, "/attachments"):
+		return maxAttachment + maxForm
 	}
 	return maxForm
 }

@@ -262,7 +262,7 @@ func (s *site) paths() []string {
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",
 		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/" + s.letter.String(),
 		"/account", "/account/tokens", "/admin/users", "/admin/users/" + s.ann.ID.String(), "/admin/roles", "/admin/roles/" + s.role("sales").ID.String(),
-		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization",
+		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization", "/targets",
 	}
 }
 
@@ -326,11 +326,7 @@ func (s *site) get(path string) answer {
 // post sends a form and expects to be sent on; it returns where to.
 func (s *site) post(path string, pairs ...string) string {
 	s.Helper()
-	form := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		form.Set(pairs[i], pairs[i+1])
-	}
-	a := s.do(http.MethodPost, path, form)
+	a := s.do(http.MethodPost, path, form(pairs...))
 	if a.status != http.StatusSeeOther {
 		s.Fatalf("POST %s: %d\n%s", path, a.status, a.body)
 	}

@@ -22,6 +22,7 @@ type grid struct {
 	All     string // where all of them are listed, "" where this is all
 	New     string // where one is added, "" if the visitor may not
 	Linked  bool   // some rows say where they are on other systems
+	Bulk    bool   // rows may be chosen, for the form called bulk
 
 	list *listPage // the page whose rows are sorted by the headings; nil elsewhere
 }

@@ -38,6 +38,9 @@ type listPage struct {
 	BinURL  string // where that is, "" if the visitor may not delete
 	Exports bool   // the visitor may make a file of it
 	Imports bool   // the visitor may import records of the kind
+	Bulk    bulkOffer
+	Done    int       // records that something was done with
+	Refused []refused // of what was to be done
 
 	asked url.Values
 }
@@ -91,6 +94,9 @@ func (l *listPage) Narrowed() bool {
 	return len(l.Chips) > 0 || slices.ContainsFunc(l.Ranges, func(r dateRange) bool { return r.FromNow != "" || r.ToNow != "" })
 }
 
+// Here is what the page of the list was asked for, to come back to it.
+func (l *listPage) Here() string { return l.asked.Encode() }
+
 // Query is what the list was asked for, for what is done with all of it.
 func (l *listPage) Query() string {
 	q := maps.Clone(l.asked)
@@ -125,15 +131,18 @@ const binFilter = "deleted_at[null]"
 // list shows the records of a kind that the address asks for.
 func (c *Console) list(w view) func(context.Context, *visit) error {
 	return func(ctx context.Context, v *visit) error {
-		l := listPage{View: w}
-		l.asked = firsts(v.r.URL.Query())
-		l.Text, l.Sort, l.Bin = strings.TrimSpace(l.asked.Get("q")), cmp.Or(l.asked.Get("sort"), newestChange), l.asked.Get(binFilter) == "false"
-		err := v.as(ctx, func(tx pgx.Tx) error { return v.fillList(ctx, tx, &l) })
-		if err != nil {
-			return err
-		}
-		return v.show("list", &l)
+		l := listPage{View: w, asked: firsts(v.r.URL.Query())}
+		return c.writeList(ctx, v, http.StatusOK, &l)
 	}
+}
+
+// writeList shows a list, and what was done with some of its records.
+func (c *Console) writeList(ctx context.Context, v *visit, status int, l *listPage) error {
+	l.Text, l.Sort, l.Bin = strings.TrimSpace(l.asked.Get("q")), cmp.Or(l.asked.Get("sort"), newestChange), l.asked.Get(binFilter) == "false"
+	if err := v.as(ctx, func(tx pgx.Tx) error { return v.fillList(ctx, tx, l) }); err != nil {
+		return err
+	}
+	return v.write(status, "list", l)
 }
 
 func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
@@ -168,6 +177,8 @@ func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
 	}
 	l.Exports = v.who.May(l.View.resource(), access.Export) != "" && len(v.exportColumns(l.View, fields)) > 0
 	l.Imports = v.who.May(l.View.resource(), access.Import) != ""
+	l.Bulk = v.offerBulk(l, fields, known.persons)
+	l.Grid.Bulk = l.Bulk.Some()
 	if v.who.May(l.View.resource(), access.Create) != "" {
 		l.Grid.New = l.Path() + "/new"
 	}

@@ -146,6 +146,9 @@ func states() map[string]bool {
 	add("import_result", "create", "update", "unchanged", "duplicate", "error")
 	add("format", string(sheet.CSV), string(sheet.XLSX))
 
+	for _, m := range report.Measures() {
+		all["target.measure."+string(m)] = true
+	}
 	add("user", "active", "disabled")
 	for _, s := range []upkeep.HandOverStatus{upkeep.Running, upkeep.Done, upkeep.Cancelled, upkeep.Failed} {
 		add("hand_over", string(s))
@@ -215,7 +218,7 @@ func states() map[string]bool {
 	for _, s := range upkeep.Sources() {
 		all["follow_up.why."+string(s.Why)] = true
 	}
-	for _, code := range []upkeep.Code{upkeep.NotPooled, upkeep.Taken, upkeep.MaxOwned, upkeep.ClaimsPerDay, upkeep.Cooldown} {
+	for _, code := range []upkeep.Code{upkeep.NotPooled, upkeep.Taken, upkeep.MaxOwned, upkeep.ClaimsPerDay, upkeep.Cooldown, upkeep.NotFound, upkeep.OutOfScope, upkeep.Pooled} {
 		all["pool.refusal."+string(code)] = true
 	}
 	for _, kind := range []string{match.USCC, match.TaxID, match.Phone, match.Email, match.Domain, match.Name, match.FullName, match.Person, match.City, "similar_name"} {

@@ -48,7 +48,10 @@ func navigation() []section {
 			{Key: "nav.imports", To: importsPath, Icon: "upload", action: access.Import, some: true},
 			{Key: "nav.exports", To: "/exports", Icon: "download", action: access.Export, some: true},
 		}},
-		{Key: "nav.reports", Open: true, Items: []entry{{Key: "nav.all_reports", To: "/reports", Icon: "chart", resource: access.Reports, action: access.Read}}},
+		{Key: "nav.reports", Open: true, Items: []entry{
+			{Key: "nav.all_reports", To: "/reports", Icon: "chart", resource: access.Reports, action: access.Read},
+			{Key: "nav.targets", To: targetsPath, Icon: "target", resource: access.Targets, action: access.Read},
+		}},
 		{Key: "nav.sync", Open: true, Items: []entry{
 			{Key: "nav.sync_overview", To: "/sync", Icon: "flow", resource: access.Connections, action: access.Read},
 			{Key: "nav.connections", To: "/sync/connections", Icon: "plug", resource: access.Connections, action: access.Read},

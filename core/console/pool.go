@@ -245,10 +245,7 @@ func (p *poolPage) judge(v *visit, verdicts []upkeep.Verdict, listed []upkeep.Po
 		if i := slices.IndexFunc(listed, func(e upkeep.PooledCustomer) bool { return e.ID == verdict.ID && e.Name != "" }); i >= 0 {
 			name = listed[i].Name
 		}
-		why, until := verdict.Refusal.Why+" "+verdict.Refusal.Help, verdict.Refusal.Until
-		if v.lang != "en" { // the store speaks English
-			why = v.say("pool.refusal." + string(verdict.Refusal.Code))
-		}
+		why, until := v.refusalWords(verdict.Refusal), verdict.Refusal.Until
 		same := func(r refused) bool { return r.Why == why && r.Until == nil && until == nil }
 		if i := slices.IndexFunc(p.Refused, same); i >= 0 {
 			p.Refused[i].Names = append(p.Refused[i].Names, name)

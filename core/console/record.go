@@ -38,6 +38,8 @@ type recordPage struct {
 	History []change
 	Moves   []option // statuses that may follow, or the stages of its pipeline
 	Stages  bool     // they are stages
+	Files   *filesPart
+	PDF     bool     // it can be had as a document
 	Faults  []string // why what was asked for was refused
 
 	CanEdit, CanDelete, CanRestore, CanMove bool
@@ -130,6 +132,10 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 	if p.Links, err = v.links(ctx, tx, w.kind, p.ID); err != nil {
 		return err
 	}
+	if p.Files, err = v.files(ctx, tx, p); err != nil {
+		return err
+	}
+	p.PDF = v.printable(w.kind)
 	for _, r := range w.related {
 		g, ok, err := v.relatedGrid(ctx, tx, r, p.ID)
 		if err != nil {

@@ -187,7 +187,7 @@ func (v *visit) readGrants() []access.Grant {
 	grants := []access.Grant{}
 	for _, r := range append([]access.Resource{access.Any}, v.console.Access.Resources()...) {
 		for _, a := range matrixActions() {
-			if scope := v.r.PostForm.Get(grantName(r, a)); scope != "" {
+			if scope := v.r.Form.Get(grantName(r, a)); scope != "" {
 				grants = append(grants, access.Grant{Resource: r, Action: a, Scope: access.Scope(scope)})
 			}
 		}

@@ -61,7 +61,7 @@ func (v *visit) writeTeams(ctx context.Context, status int, changed uuid.UUID, w
 		members := t.Members
 		if wrong != nil && t.ID == changed {
 			ask, r.Open = q, true
-			members, _ = idsOf(v.r.PostForm["member"])
+			members, _ = idsOf(v.r.Form["member"])
 		}
 		r.Input = ask.must("name", v.say("team.name"), "text", t.Name)
 		r.Input.ID = "name-" + r.Key
@@ -105,7 +105,7 @@ func (c *Console) saveTeam(ctx context.Context, v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return errAddress
 	}
-	members, err := idsOf(v.r.PostForm["member"])
+	members, err := idsOf(v.r.Form["member"])
 	if err != nil {
 		return err
 	}

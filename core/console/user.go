@@ -160,7 +160,7 @@ func (v *visit) writeNewUser(ctx context.Context, status int, wrong error) error
 		q.choose("department_id", v.say("user.department"), "", o.departmentOptions(v.say("user.no_department"))), q.choose("locale", v.say("user.locale"), v.lang, localeOptions(v)),
 	}}
 	p.Inputs[0].Hint = v.say("user.login_hint")
-	p.Roles = o.choices(v.who, v.r.PostForm["role"])
+	p.Roles = o.choices(v.who, v.r.Form["role"])
 	p.RoleWord = q.faults["roles"]
 	delete(q.faults, "roles")
 	p.Faults = q.rest()
@@ -195,7 +195,7 @@ func (c *Console) addUser(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	u := access.User{Login: v.r.PostFormValue("login"), Roles: v.r.PostForm["role"]}
+	u := access.User{Login: v.r.PostFormValue("login"), Roles: v.r.Form["role"]}
 	if !o.mayGive(v.who, u.Roles) {
 		return errForbidden
 	}

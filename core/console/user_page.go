@@ -78,7 +78,7 @@ func (v *visit) userPage(ctx context.Context, wrong error) (*userPage, error) {
 	}
 	has := u.Roles
 	if wrong != nil {
-		has = v.r.PostForm["role"]
+		has = v.r.Form["role"]
 	}
 	p.RoleChoices = o.choices(v.who, has)
 	teams, err := c.Access.Teams(ctx, v.who.Principal)
@@ -130,7 +130,7 @@ func (c *Console) changeUser(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	roles := v.r.PostForm["role"]
+	roles := v.r.Form["role"]
 	if !o.mayGive(v.who, roles) {
 		return errForbidden
 	}
@@ -147,8 +147,8 @@ func (c *Console) changeUser(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	if v.who.May(access.Organizations, access.Update) != "" && v.r.PostForm.Has("teams") {
-		if err := v.joinTeams(ctx, u.ID, v.r.PostForm["team"]); err != nil {
+	if v.who.May(access.Organizations, access.Update) != "" && v.r.Form.Has("teams") {
+		if err := v.joinTeams(ctx, u.ID, v.r.Form["team"]); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -53,6 +54,26 @@ func ParseCondition(name, value string) (c Condition, ok bool) {
 		c.Value = strings.Split(value, ",")
 	}
 	return c, field != ""
+}
+
+// UnmarshalJSON reads what a condition is written as: a list of texts is what OpIn takes.
+func (c *Condition) UnmarshalJSON(b []byte) error {
+	type plain Condition
+	if err := json.Unmarshal(b, (*plain)(c)); err != nil {
+		return fmt.Errorf("read a condition: %w", err)
+	}
+	list, ok := c.Value.([]any)
+	if !ok {
+		return nil
+	}
+	texts := make([]string, len(list))
+	for i, v := range list {
+		if texts[i], ok = v.(string); !ok {
+			return fmt.Errorf("read a condition: %v is no text", v)
+		}
+	}
+	c.Value = texts
+	return nil
 }
 
 // Op is how a [Condition] compares.

@@ -132,12 +132,28 @@ function board(part) {
   }
 }
 
+// Rows of a list: all are chosen at once, and how many are chosen shows.
+function chooseAll(all) {
+  const rows = [...all.closest("table").querySelectorAll("input[name=id]")], shown = document.querySelector("[data-chosen]");
+  const count = () => {
+    const chosen = rows.filter((row) => row.checked).length;
+    if (shown) shown.textContent = chosen ? ` (${chosen})` : "";
+    all.checked = chosen === rows.length;
+    all.indeterminate = chosen > 0 && !all.checked;
+  };
+  all.hidden = false;
+  all.addEventListener("change", () => { for (const row of rows) row.checked = all.checked; count(); });
+  for (const row of rows) row.addEventListener("change", count);
+  count();
+}
+
 // Whatever is new on the page is made comfortable.
 function begin(root) {
   localize(root);
   root.querySelectorAll("[data-live]").forEach(follow);
   root.querySelectorAll("[data-refer]").forEach(refer);
   root.querySelectorAll("[data-board]").forEach(board);
+  root.querySelectorAll("[data-all]").forEach(chooseAll);
   // Forms marked data-submit-on-change are sent when a choice is made.
   for (const form of root.querySelectorAll("form[data-submit-on-change]")) {
     form.addEventListener("change", (e) => { if (e.target.type !== "search") form.requestSubmit(); });
