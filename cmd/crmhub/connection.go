@@ -89,7 +89,7 @@ func createJobs(ctx context.Context, tx pgx.Tx, jobs *job.Store, conn connection
 			if !j.can {
 				continue
 			}
-			if _, err := jobs.Create(ctx, tx, job.New{ConnectionID: conn.ID, Kind: j.kind, Entity: stream.Entity, Schedule: j.at}); err != nil {
+			if _, err := jobs.Create(ctx, tx, job.New{ConnectionID: conn.ID, Kind: j.kind, Entity: stream.Entity, Timing: job.Timing{Schedule: j.at}}); err != nil {
 				return err
 			}
 		}

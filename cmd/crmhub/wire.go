@@ -55,6 +55,9 @@ type hub struct {
 	schemas     *schema.Set
 	mappings    *mapping.Set
 	connections *connection.Store
+	breakers    *connection.Breakers
+	prober      *connection.Prober
+	watchdog    *job.Watchdog
 	jobs        *job.Store
 	relay       *outbox.Relay
 	key         secret.Key
@@ -154,13 +157,18 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 		return err
 	}
 	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger}
+	h.breakers = &connection.Breakers{DB: h.db}
+	h.prober = connection.NewProber(connection.ProberConfig{
+		Breakers: h.breakers, Store: h.connections, Logger: h.logger, Registerer: h.registry,
+	})
+	h.watchdog = job.NewWatchdog(h.db, h.logger, h.registry)
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
-		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm,
+		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm, Breakers: h.breakers,
 		Logger: h.logger, Registerer: h.registry,
 	})
 	h.replay = map[job.Kind]job.Replay{job.Pull: h.puller.Replay, job.Push: push.Replay}
@@ -170,14 +178,14 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 // openDoors puts API, console, metrics and health behind one address.
 func (h *hub) openDoors() error {
 	rest, err := api.New(api.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{}, Replay: h.replay,
+		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs, Transfers: &transfer.Store{}, Replay: h.replay,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
 	})
 	if err != nil {
 		return err
 	}
 	pages, err := console.New(console.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Replay: h.replay,
+		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs, Schemas: h.schemas, Replay: h.replay,
 		Logger: h.logger,
 	})
 	if err != nil {
@@ -211,6 +219,7 @@ func (h *hub) run(ctx context.Context) error {
 			job.Pull: h.puller.Run,
 			job.Push: h.sweep,
 		},
+		Replay: h.replay,
 	})
 	g.Go(func() error { return h.db.KeepStatistics(ctx) })
 	g.Go(func() error { return h.relay.Run(ctx) })
@@ -220,6 +229,8 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error { return h.scheduler.Run(ctx) })
 	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return runner.Run(ctx) })
+	g.Go(func() error { return h.watchdog.Run(ctx) })
+	g.Go(func() error { return h.prober.Run(ctx) })
 	g.Go(func() error {
 		return (&transfer.Runner{DB: h.db, Access: h.access, Entities: h.crm, Logger: h.logger}).Run(ctx)
 	})

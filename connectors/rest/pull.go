@@ -40,7 +40,7 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (connector.
 	if at.Place == nil {
 		at.Place = &place{Limit: st.pull.size(r.Limit)}
 	}
-	return s.pullPage(ctx, st, at)
+	return s.pullPage(ctx, st, at, r)
 }
 
 func (p *pullPlan) size(wished int) int {
@@ -50,13 +50,22 @@ func (p *pullPlan) size(wished int) int {
 	return wished
 }
 
-func (s *session) pullPage(ctx context.Context, st *stream, at cursor) (connector.Page, error) {
+func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connector.PullRequest) (connector.Page, error) {
 	p := st.pull
 	sc := &scope{fields: st.fields}
 	p.page.show(at.Place, sc)
 	if p.overlap != nil && at.Since != nil {
 		since := at.Since.Add(-*p.overlap)
 		sc.since = &since
+	}
+	if ranged := !r.Since.IsZero() || !r.Until.IsZero(); ranged && p.overlap == nil {
+		return connector.Page{}, unable(st, "pull a range of")
+	}
+	if !r.Since.IsZero() {
+		sc.since = &r.Since
+	}
+	if !r.Until.IsZero() {
+		sc.until = &r.Until
 	}
 	a, f := s.doTo(ctx, p.call, sc, at.Place.Next, "")
 	if f != nil {
@@ -71,6 +80,10 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor) (connecto
 		record, err := st.toRecord(row)
 		if err != nil {
 			return connector.Page{}, err
+		}
+		// Most remotes know since only, and some to the second or the day.
+		if !record.UpdatedAt.IsZero() && (record.UpdatedAt.Before(r.Since) || !r.Until.IsZero() && !record.UpdatedAt.Before(r.Until)) {
+			continue
 		}
 		page.Records = append(page.Records, record)
 	}

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,8 +13,12 @@ import (
 )
 
 const (
-	columns = `organization_id, id, version, code, name, connector, config::text, status,
-    created_at, created_by, updated_at, updated_by, secrets`
+	columns = `c.organization_id, c.id, c.version, c.code, c.name, c.connector, c.config::text, c.status,
+	c.created_at, c.created_by, c.updated_at, c.updated_by, c.secrets, (
+		select json_strip_nulls(json_build_object('state', b.state, 'since', b.since, 'next_probe_at', b.next_probe_at, 'attempts', b.attempt,
+			'failed_at', b.failed_at, 'class', b.class, 'code', b.code, 'message', b.message, 'remedy', b.remedy))::text
+		from breakers b
+		where b.organization_id = c.organization_id and b.connection_id = c.id)`
 	selectConnection = `select ` + columns + ` from connections c`
 )
 
@@ -45,8 +50,7 @@ type Member struct {
 }
 
 const selectActive = `
-select o.code, c.organization_id, c.id, c.version, c.code, c.name, c.connector, c.config::text, c.status,
-    c.created_at, c.created_by, c.updated_at, c.updated_by, c.secrets
+select o.code, ` + columns + `
 from connections c join organizations o on o.id = c.organization_id
 where c.status = 'active'
 order by o.code, c.code`
@@ -83,9 +87,9 @@ func scan(row pgx.CollectableRow) (c Connection, err error) {
 
 // scanInto reads a row whose first columns go to before.
 func scanInto(row pgx.CollectableRow, c *Connection, before ...any) error {
-	var config []byte
+	var config, breaker []byte
 	err := row.Scan(append(before, &c.Organization, &c.ID, &c.Version, &c.Code, &c.Name, &c.Connector, &config, &c.Status,
-		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed)...)
+		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed, &breaker)...)
 	if err != nil {
 		return err
 	}
@@ -94,5 +98,12 @@ func scanInto(row pgx.CollectableRow, c *Connection, before ...any) error {
 		return fmt.Errorf("configuration of connection %s: %w", c.Code, err)
 	}
 	c.Config, _ = doc.(map[string]any)
+	c.Breaker = Breaker{State: Closed}
+	if breaker == nil {
+		return nil
+	}
+	if err := json.Unmarshal(breaker, &c.Breaker); err != nil {
+		return fmt.Errorf("breaker of connection %s: %w", c.Code, err)
+	}
 	return nil
 }

@@ -26,6 +26,7 @@ type Config struct {
 	Access      *access.Store
 	OpenID      *openid.Provider // nil: nobody signs in elsewhere
 	Connections *connection.Store
+	Breakers    *connection.Breakers // nil: with their usual pauses
 	Jobs        *job.Store
 	Schemas     *schema.Set // of entities: order.v1.json
 	Logger      *slog.Logger
@@ -50,6 +51,9 @@ func New(c Config) (*Console, error) {
 	e, err := edit.New(c.CRM, c.Schemas)
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
+	}
+	if c.Breakers == nil {
+		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
 	return &Console{Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now}}, nil
 }

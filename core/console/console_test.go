@@ -180,7 +180,7 @@ func (s *site) fill() {
 		if err != nil {
 			return err
 		}
-		if s.job, err = s.jobs.Create(s.Context(), tx, job.New{ConnectionID: s.erp.ID, Kind: job.Pull, Entity: "order", Schedule: "@every 1m"}); err != nil {
+		if s.job, err = s.jobs.Create(s.Context(), tx, job.New{ConnectionID: s.erp.ID, Kind: job.Pull, Entity: "order", Timing: job.Timing{Schedule: "@every 1m"}}); err != nil {
 			return err
 		}
 		s.run, err = job.Enqueue(s.Context(), tx, s.job.ID, job.ByHand)

@@ -26,7 +26,7 @@ func (s *stream) pass(ctx context.Context, t job.Task, session connector.Session
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(pages)
-		return s.produce(gctx, puller, p.position, pages)
+		return p.produce(gctx, puller, pages)
 	})
 	g.Go(func() error {
 		for page := range pages {
@@ -46,22 +46,22 @@ func (s *stream) pass(ctx context.Context, t job.Task, session connector.Session
 }
 
 // produce fetches and prepares pages until the last.
-func (s *stream) produce(ctx context.Context, puller connector.Puller, from position, pages chan<- *page) (err error) {
+func (p *passing) produce(ctx context.Context, puller connector.Puller, pages chan<- *page) (err error) {
 	defer func() {
-		if p := recover(); p != nil { // a connector at fault ends its run, not the hub
-			err = fmt.Errorf("the connector %s panicked: %v", s.connection.Connector, p)
+		if r := recover(); r != nil { // a connector at fault ends its run, not the hub
+			err = fmt.Errorf("the connector %s panicked: %v", p.connection.Connector, r)
 		}
 	}()
-	cursor := from.cursor
+	cursor := p.position.cursor
 	for {
-		got, err := s.fetch(ctx, puller, cursor)
+		got, err := p.fetch(ctx, puller, cursor)
 		if err != nil {
 			return err
 		}
 		if got.More && string(got.Cursor) == string(cursor) {
 			return misconfigured("the connector gave a page that does not move its cursor")
 		}
-		prepared, err := s.prepare(ctx, got)
+		prepared, err := p.prepare(ctx, got)
 		if err != nil {
 			return err
 		}
@@ -82,21 +82,21 @@ type passing struct {
 	*stream
 	task     job.Task
 	position position
-	believe  bool // a person started this run after a suspect one
+	aside    bool // it has a place of its own, beside the job's cursor
 	first    bool
 }
 
 func (s *stream) begin(ctx context.Context, t job.Task) (*passing, error) {
-	p := &passing{stream: s, task: t, first: true}
+	p := &passing{stream: s, task: t, first: true, aside: t.Purpose == job.Backfill}
+	if p.aside {
+		p.position.cursor = t.Position
+		if t.Range != nil && (t.Range.From != nil || t.Range.To != nil) && !s.ranged {
+			return nil, misconfigured("the connector " + s.connection.Connector + " cannot read a range of " + s.mapping.Record())
+		}
+		return p, nil
+	}
 	err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		if p.position, err = s.readPosition(ctx, tx); err != nil {
-			return err
-		}
-		if t.Trigger != job.ByHand {
-			return nil
-		}
-		last, err := job.LastStatus(ctx, tx, t.Job.ID)
-		p.believe = last == job.Suspect
+		p.position, err = s.readPosition(ctx, tx)
 		return err
 	})
 	return p, err
@@ -112,6 +112,7 @@ func (p *passing) store(ctx context.Context, page *page) error {
 	var doubt error
 	if page.last {
 		switch {
+		case p.aside:
 		case p.incremental:
 			next.volume = 0
 			if len(next.cursor) == 0 {
@@ -131,9 +132,10 @@ func (p *passing) store(ctx context.Context, page *page) error {
 	return doubt
 }
 
-// suspect is the rule: a whole pass that finds less than half of the last one's records.
+// suspect is the rule: a whole pass that finds less than half of the last one's records, unless a person said that it
+// is right.
 func (p *passing) suspect(volume int64) bool {
-	return !p.incremental && !p.believe && volume*2 < p.position.usual
+	return !p.incremental && !p.aside && !p.task.Believe && volume*2 < p.position.usual
 }
 
 func (p *passing) tooLittle(volume int64) error {
@@ -162,6 +164,17 @@ func (s *stream) readPosition(ctx context.Context, tx pgx.Tx) (p position, err e
 		return p, fmt.Errorf("read the cursor of %s: %w", s.kind, err)
 	}
 	return p, nil
+}
+
+// advance counts a page and moves on, in the page's transaction.
+func (p *passing) advance(ctx context.Context, tx pgx.Tx, counts job.Counts, to position) error {
+	if p.aside {
+		return job.AdvanceTo(ctx, tx, p.task, counts, to.cursor)
+	}
+	if err := p.writePosition(ctx, tx, to); err != nil {
+		return err
+	}
+	return job.Advance(ctx, tx, p.task, counts)
 }
 
 const upsertPosition = `

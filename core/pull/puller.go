@@ -26,8 +26,9 @@ type Config struct {
 	Entities    *crm.Store
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
-	PageSize    int           // records asked for at a time; 0: 1000
-	Backoff     time.Duration // wait before the first retry of a failed call, doubled with each; 0: 1 s
+	Breakers    *connection.Breakers // nil: with their usual pauses
+	PageSize    int                  // records asked for at a time; 0: 1000
+	Backoff     time.Duration        // wait before the first retry of a failed call, doubled with each; 0: 1 s
 }
 
 // Puller executes the runs of pull jobs and replays pulled records.
@@ -40,6 +41,9 @@ type Puller struct {
 func New(c Config) *Puller {
 	if c.PageSize == 0 {
 		c.PageSize = 1000
+	}
+	if c.Breakers == nil {
+		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
 	if c.Backoff == 0 {
 		c.Backoff = time.Second
@@ -94,6 +98,7 @@ type stream struct {
 	mapping     *mapping.Mapping
 	fields      []mapping.Field
 	incremental bool
+	ranged      bool // a range of it can be read
 	remoteOwns  bool // nothing is ever pushed: the remote's deletions count
 	log         *slog.Logger
 }
@@ -117,7 +122,7 @@ func (p *Puller) stream(c connection.Connection, entity string) (*stream, error)
 	}
 	for _, declared := range p.Connections.Connectors[c.Connector].Streams {
 		if declared.Entity == entity && declared.Record == m.Record() && declared.Pull {
-			s.incremental = declared.Incremental
+			s.incremental, s.ranged = declared.Incremental, declared.Range
 			return s, nil
 		}
 	}
