@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -128,11 +129,18 @@ func (c *Console) pages() map[string]page {
 		"GET /sync/runs/{id}/live":             {needs(access.DeadLetters, access.Read), c.followRun},
 		"POST /sync/runs/{id}/cancel":          {needs(access.Jobs, access.Run), c.cancelRun},
 		"GET /sync/dead-letters":               {needs(access.DeadLetters, access.Read), c.listDeadLetters},
+		"POST /sync/runs/{id}/pause":           {needs(access.Jobs, access.Run), c.actOnRun(job.RequestPause, "pausing")},
+		"POST /sync/runs/{id}/resume":          {needs(access.Jobs, access.Run), c.actOnRun(job.ResumeRun, "run_resumed")},
+		"POST /sync/runs/{id}/accept":          {needs(access.Jobs, access.Run), c.actOnRun(job.Accept, "accepted")},
+		"POST /sync/runs/{id}/discard":         {needs(access.Jobs, access.Run), c.actOnRun(job.Discard, "discarded")},
+		"GET /sync/dead-letters/causes":        {needs(access.DeadLetters, access.Read), c.listCauses},
+		"POST /sync/dead-letters/dismiss":      {needs(access.DeadLetters, access.Update), c.dismissCause},
 		"GET /sync/dead-letters/{id}":          {needs(access.DeadLetters, access.Read), c.showDeadLetter},
-		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayCause},
+		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayLetters},
 		"POST /sync/dead-letters/{id}/replay":  {needs(access.DeadLetters, access.Run), c.replayDeadLetter},
 		"POST /sync/dead-letters/{id}/dismiss": {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
 	}
+	maps.Copy(all, c.jobRoutes())
 	for _, k := range crm.Kinds() {
 		w := viewOf(k)
 		at, r := w.path(), w.resource()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/link"
@@ -119,6 +120,15 @@ func states() map[string]bool {
 		}
 	}
 	add("active", "active", "paused")
+	for _, state := range []connection.BreakerState{connection.Open, connection.Probing, connection.Stopped} {
+		add("breaker", string(state))
+		all["breaker."+string(state)] = true
+	}
+	add("overlap", string(job.Skip), string(job.Queue), string(job.CancelOld))
+	add("misfire", string(job.MisfireNone), string(job.MisfireOnce), string(job.MisfireAll))
+	add("purpose", string(job.Backfill), string(job.Replaying))
+	add("verdict", string(job.Accepted), string(job.Discarded))
+	add("level", string(job.Info), string(job.Warn), string(job.Error))
 
 	add("cause", string(job.BySchedule), string(job.ByHand))
 
@@ -156,14 +166,14 @@ func states() map[string]bool {
 	}
 	for _, rule := range []string{
 		"required", "unique", "format", "enum", "exists", "type", "minimum", "maximum", "scale", "permission", "transition", "immutable",
-		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict",
+		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict", "cron", "time_zone", "range", "cycle", "kind",
 	} {
 		all["rule."+rule] = true
 	}
 	for _, s := range []link.State{link.Pending, link.Sending, link.Unknown, link.Linked, link.Parked, link.Waiting, link.Failed} {
 		add("link", string(s))
 	}
-	for _, s := range []job.RunStatus{job.Queued, job.Running, job.Succeeded, job.Suspect, job.Failed, job.Cancelled} {
+	for _, s := range []job.RunStatus{"stuck", job.Queued, job.Running, job.Held, job.Succeeded, job.Suspect, job.Failed, job.Cancelled} {
 		add("run", string(s))
 	}
 	for _, s := range []job.Stage{job.StageSchema, job.StageMapping, job.StageMerge, job.StageStore, job.StageRemote} {

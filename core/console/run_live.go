@@ -39,7 +39,7 @@ func (c *Console) followRun(ctx context.Context, v *visit) error {
 			last = fragment
 			writeEvent(v.w, "fragment", fragment)
 		}
-		if !r.Open() {
+		if !r.Moves() {
 			writeEvent(v.w, "done", nil)
 			_ = flush() // the browser may have gone
 			return nil
