@@ -222,7 +222,7 @@ func (c *syncCauses) Run(ctx context.Context, cfg *Config, out output) (err erro
 	fmt.Fprintln(w, "CAUSE\tCOUNT\tFIRST SEEN\tLAST SEEN\tWHAT\tMESSAGE")
 	for _, g := range page.Items {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s %s\t%s\n", g.Fingerprint, g.Count, g.FirstSeen.Format(time.DateTime), g.LastSeen.Format(time.DateTime),
-			g.Direction, g.Entity, g.Message)
+			g.Direction, g.Entity, cause(job.DeadLetter{Message: g.Message, Violations: g.Violations}))
 	}
 	if page.Next != "" {
 		fmt.Fprintln(w, "and more")

@@ -24,7 +24,7 @@ func (s *Store) Check(ctx context.Context, c Connection) (err error) {
 	session, err := s.Open(c)
 	if err != nil {
 		return &connector.Error{
-			Class: connector.ClassConfig, Message: "The connection cannot be opened.", Remedy: "Enter its configuration and secrets again.", Err: err,
+			Class: connector.ClassConfig, Message: "the connection cannot be opened: " + err.Error(), Remedy: "Enter its configuration and secrets again.", Err: err,
 		}
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
