@@ -88,7 +88,7 @@ func (c *Console) updateJob(ctx context.Context, v *visit) error {
 		}
 	}
 	for i, o := range p.Others {
-		if p.Others[i].Chosen = slices.Contains(v.r.PostForm["after"], o.ID.String()); p.Others[i].Chosen {
+		if p.Others[i].Chosen = slices.Contains(v.r.Form["after"], o.ID.String()); p.Others[i].Chosen {
 			in.After = append(in.After, o.ID)
 		}
 	}
