@@ -18,13 +18,17 @@
 //
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
-//	5  push  pull   report   paper   edit       the two walks, what it all comes to, what is printed, what a person may write
+//	5  push  pull   reconcile                   the two walks, and the proof that they led somewhere;
+//	   report   paper   edit                    what it all comes to, what is printed, what a person may write
+//	   webhook                                  what other systems say: something changed there
+//	   asyncapi                                 what topics there are
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
-//	                                            who looks after whom
+//	   alert                                    who looks after whom; what an administrator should look at
+//	   journey   revision                       what happened to a record; mappings by version
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who;
-//	   attachment                               files of what is stored
+//	   attachment   notify                      files of what is stored; who outside is told of what
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract
 //	1  postgres   bus                           the two servers
 //	0  money  secret  schema  sheet             words everybody uses
-//	   search  match  telemetry
+//	   search  match  signature  einvoice  telemetry
 package core

@@ -4,9 +4,10 @@
 # it takes about a quarter of an hour on two cores, most of it for a million changes.
 #
 #   deploy/bench.sh             all figures
-#   deploy/bench.sh NAME…       some of: mapping relay push latency pull import memory crm
+#   deploy/bench.sh NAME…       some of: mapping relay push latency pull reconcile import memory crm
 #
 # CRMHUB_BENCH_CHANGES (1000000) says how many changes pass for the memory, CRMHUB_BENCH_ROWS (1000000) how many customers a file has,
+# CRMHUB_BENCH_LINKS (1000000) how many links are reconciled,
 # CRMHUB_BENCH_CUSTOMERS (1000000) how many customers the CRM; `crm` is not among all figures, since making its data takes an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -74,6 +75,13 @@ pull() {
   figure pull.of-copy of-copy x '>=0.2'
 }
 
+reconcile() {
+  CRMHUB_BENCH_LINKS=${CRMHUB_BENCH_LINKS:-1000000} bench ./core/reconcile BenchmarkReconcile 1x
+  figure reconcile links/s links/s -
+  figure reconcile.1M s/1M s '<60'
+  figure reconcile.highest highest-MiB MiB '<200'
+}
+
 import() {
   CRMHUB_BENCH_ROWS=${CRMHUB_BENCH_ROWS:-1000000} bench ./core/transfer BenchmarkImport 1x
   figure import rows/s rows/s -
@@ -105,10 +113,10 @@ memory() {
 
 for name in "${@:-mapping}"; do
   case $name in
-    mapping | relay | push | latency | pull | import | memory | crm) ;;
-    *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    mapping | relay | push | latency | pull | reconcile | import | memory | crm) ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
-if [ $# = 0 ]; then set -- mapping relay push latency pull import memory; fi
+if [ $# = 0 ]; then set -- mapping relay push latency pull reconcile import memory; fi
 echo "load $(cut -d' ' -f1 /proc/loadavg) processes 0" # of others, before anything is measured
 for name in "$@"; do "$name"; done

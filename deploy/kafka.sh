@@ -8,10 +8,12 @@
 #   deploy/kafka.sh wipe  DIR   end it and delete DIR
 #
 # KAFKA_PORT (19092) and the port after it are used; KAFKA_VERSION (4.4.0) says which one; KAFKA_LIB where its jars lie.
+# With KAFKA_SECURED=1 it also listens, on the port after those, to who signs in over TLS: user hub (PLAIN, SCRAM), whose
+# password lies in DIR/password; DIR/ca.pem signed the certificate, and DIR/secured has the address. Needs openssl.
 set -euo pipefail
 
 usage() {
-  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 [ $# -eq 2 ] || usage
@@ -80,6 +82,34 @@ offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 PROPERTIES
+  [ -z "${KAFKA_SECURED:-}" ] || secure
+}
+
+# secure adds the listener, with a certificate for 127.0.0.1 of an authority of its own.
+secure() {
+  local secured=127.0.0.1:$((port + 2))
+  if [ ! -e "$dir/ca.pem" ]; then
+    (
+      umask 077
+      openssl rand -hex 16 >"$dir/password"
+      openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=crmhub test" -keyout "$dir/ca.key" -out "$dir/ca.pem"
+      openssl req -newkey rsa:2048 -nodes -subj "/CN=127.0.0.1" -keyout "$dir/server.key" -out "$dir/server.csr"
+      openssl x509 -req -in "$dir/server.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days 30 -out "$dir/server.crt" \
+        -extfile <(printf 'subjectAltName=IP:127.0.0.1\n')
+      cat "$dir/server.key" "$dir/server.crt" >"$dir/server.pem"
+    ) 2>"$dir/openssl.log" || { cat "$dir/openssl.log" >&2; exit 1; }
+  fi
+  sed -i "s|^listeners=.*|&,SECURED://$secured|; s|^advertised.listeners=.*|&,SECURED://$secured|
+    s|^listener.security.protocol.map=.*|&,SECURED:SASL_SSL|" "$dir/server.properties"
+  cat >>"$dir/server.properties" <<PROPERTIES
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.secured.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_hub="$(cat "$dir/password")";
+listener.name.secured.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secured.ssl.keystore.type=PEM
+listener.name.secured.ssl.keystore.location=$dir/server.pem
+PROPERTIES
+  echo "$secured" >"$dir/secured"
 }
 
 run_tool() { java -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$lib/*" "$@"; }
@@ -92,7 +122,11 @@ start() {
   fetch
   configure
   if [ ! -e "$dir/data/meta.properties" ]; then
-    run_tool kafka.tools.StorageTool format -c "$dir/server.properties" \
+    local users=()
+    if [ -n "${KAFKA_SECURED:-}" ]; then
+      users=(--add-scram "SCRAM-SHA-256=[name=hub,password=$(cat "$dir/password")]" --add-scram "SCRAM-SHA-512=[name=hub,password=$(cat "$dir/password")]")
+    fi
+    run_tool kafka.tools.StorageTool format -c "$dir/server.properties" "${users[@]}" \
       -t "$(run_tool kafka.tools.StorageTool random-uuid)" >"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; exit 1; }
   fi
   # In a session of its own, so that it outlives the shell that started it.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka and a real Tryton.
+# Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka, a real Tryton and a real Kill Bill.
 # On a Debian-like machine it installs what is missing; elsewhere it says what to install.
 #
 #   deploy/test.sh            everything (about 40 minutes on two cores)
@@ -36,20 +36,29 @@ if [ "${1:-}" != quick ]; then
   need postgresql bash -c 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
   need gcc gcc --version # for the race detector
   need curl curl --version
+  need unzip unzip -v
+  need hledger hledger --version
+  need openssl openssl version
+  need npm npm --version
 
-  # Both take minutes the first time; they get ready while the Go tests run.
-  deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
+  # They take minutes the first time; they get ready while the Go tests run.
+  KAFKA_SECURED=1 deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
   kafka=$!
   deploy/tryton.sh up "$WORK/tryton" >"$WORK/tryton.log" 2>&1 &
   tryton=$!
-  trap 'deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
+  deploy/killbill.sh up "$WORK/killbill" >"$WORK/killbill.log" 2>&1 &
+  killbill=$!
+  trap 'deploy/killbill.sh down "$WORK/killbill" || true; deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
+  [ -x "$WORK/beancount/bin/bean-query" ] || {
+    /usr/bin/python3 -m venv "$WORK/beancount" && "$WORK/beancount/bin/pip" install -q beancount==3.2.3 beanquery==0.2.0
+  } >"$WORK/beancount.log" 2>&1 || { cat "$WORK/beancount.log" >&2; exit 1; }
 fi
 
 step "format, vet, lint"
 unformatted=$(tool gofumpt -l cmd connectors core mappings schemas)
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
 go vet ./...
-go vet -tags system,tryton ./...
+go vet -tags system,tryton,killbill,ledger ./...
 tool golangci-lint run
 go mod tidy -diff
 dead=$(tool deadcode -test ./...)
@@ -79,27 +88,52 @@ fi
 
 [ "${1:-}" != quick ] || exit 0
 
-step "wait for Kafka and Tryton"
+step "wait for Kafka, Tryton and Kill Bill"
 wait "$kafka" || { cat "$WORK/kafka.log" >&2; exit 1; }
 wait "$tryton" || { cat "$WORK/tryton.log" >&2; exit 1; }
 CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
+wait "$killbill" || { cat "$WORK/killbill.log" >&2; exit 1; }
+CRMHUB_TEST_KAFKA_SECURED=$WORK/kafka
 CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
-export CRMHUB_TEST_KAFKA CRMHUB_TEST_TRYTON WORK
+CRMHUB_TEST_KILLBILL=$(tail -1 "$WORK/killbill.log")
+[ -x "$WORK/python/bin/python" ] || /usr/bin/python3 -m venv "$WORK/python"
+"$WORK/python/bin/pip" install -q confluent-kafka
+CRMHUB_TEST_PYTHON=$WORK/python/bin/python
+export CRMHUB_TEST_KAFKA CRMHUB_TEST_KAFKA_SECURED CRMHUB_TEST_TRYTON CRMHUB_TEST_KILLBILL CRMHUB_TEST_PYTHON WORK
 
-# Dirty files of others, which are no part of the project: where they are at hand, they go in.
+# Files of others, which are no part of the project: where they are at hand, dirty ones go in, and the official test cases of
+# EN 16931 get the verdicts they state.
 if [ -d "${CRMHUB_TEST_DATA:=../shared/data}" ]; then
+  CRMHUB_TEST_DATA=$(cd "$CRMHUB_TEST_DATA" && pwd)
   step "import dirty files"
-  CRMHUB_TEST_DATA=$(cd "$CRMHUB_TEST_DATA" && pwd) go test -count=1 -timeout 10m -run GoesIn ./core/transfer
+  CRMHUB_TEST_DATA=$CRMHUB_TEST_DATA go test -count=1 -timeout 10m -run GoesIn ./core/transfer
+  step "the official cases of EN 16931"
+  CRMHUB_TEST_DATA=$CRMHUB_TEST_DATA go test -count=1 -timeout 10m -run OfficialCases -v ./core/einvoice | grep -E '^ |^---|^ok|^FAIL'
 fi
+
+step "electronic invoices against the official rules"
+WORK=$WORK deploy/validate-ubl.sh core/einvoice/testdata/*.xml core/paper/testdata/ubl/*.xml
 
 step "the API against its OpenAPI document"
 deploy/schemathesis.sh "$WORK/schemathesis"
 
-step "bus and outbox on Apache Kafka"
-go test -count=1 -timeout 5m ./core/bus/... ./core/outbox/...
+step "the topics' AsyncAPI document"
+npm install --silent --no-audit --no-fund --prefix "$WORK/asyncapi" @asyncapi/parser
+cp deploy/asyncapi.mjs "$WORK/asyncapi"
+go run ./cmd/crmhub asyncapi >"$WORK/asyncapi/topics.json"
+node "$WORK/asyncapi/asyncapi.mjs" "$WORK/asyncapi/topics.json"
+
+step "bus, outbox and the connector by topics on Apache Kafka"
+go test -count=1 -timeout 10m ./core/bus/... ./core/outbox/... ./connectors/kafka
+
+step "the ledger connector's journals in beancount and hledger"
+PATH=$PATH:$WORK/beancount/bin go test -count=1 -timeout 5m -tags ledger ./connectors/ledger
 
 step "the Tryton connector on a Tryton server"
 go test -count=1 -timeout 5m -tags tryton ./connectors/...
 
-step "the whole program: crashes, faults, outages, Tryton"
+step "the Kill Bill connector on a Kill Bill server"
+go test -count=1 -timeout 5m -tags killbill ./connectors/killbill
+
+step "the whole program: crashes, faults, outages, Tryton, topics"
 go test -count=1 -timeout 20m -tags system -v ./cmd/crmhub | grep -Ev '^=== '

@@ -21,12 +21,15 @@ import (
 	"crmhub/core/access/openid"
 	"crmhub/core/bus"
 	"crmhub/core/console"
+	"crmhub/core/notify"
+	"crmhub/core/notify/mail"
 	"crmhub/core/secret"
 )
 
 // Config is everything that can be configured: a flag and an environment variable each. It is checked whole at start.
 type Config struct {
 	DataDir       string      `env:"CRMHUB_DATA_DIR" default:"${data}" help:"Where the private database, the embedded broker and the sealing key live." placeholder:"DIR"`
+	FilesDir      string      `env:"CRMHUB_FILES_DIR" help:"Where connections have their folders, DIR/<organization>/<connection>; the folder files of the data directory when empty." placeholder:"DIR"`
 	DatabaseURL   secret.Text `env:"CRMHUB_DATABASE_URL" help:"PostgreSQL to use; a private server when empty." placeholder:"URL"`
 	KafkaBrokers  []string    `env:"CRMHUB_KAFKA_BROKERS" help:"Kafka to use, host:port,…; an embedded broker when empty." placeholder:"LIST"`
 	KafkaUser     string      `env:"CRMHUB_KAFKA_USER" help:"SASL user." placeholder:"NAME"`
@@ -40,7 +43,10 @@ type Config struct {
 	OIDCIssuer    string      `env:"CRMHUB_OIDC_ISSUER" name:"oidc-issuer" help:"OpenID provider to sign in at; nobody does when empty." placeholder:"URL"`
 	OIDCClientID  string      `env:"CRMHUB_OIDC_CLIENT_ID" name:"oidc-client-id" help:"Who the hub is to the OpenID provider." placeholder:"ID"`
 	OIDCSecret    secret.Text `env:"CRMHUB_OIDC_CLIENT_SECRET" name:"oidc-client-secret" help:"Its secret there; none for a public client." placeholder:"TEXT"`
+	SMTPURL       secret.Text `env:"CRMHUB_SMTP_URL" name:"smtp-url" help:"Mail server, smtps://user:password@host:465 or smtp://host:587; no mails when empty." placeholder:"URL"`
+	MailFrom      string      `env:"CRMHUB_MAIL_FROM" help:"Sender of mails." placeholder:"ADDR"`
 	SecretKey     secret.Text `env:"CRMHUB_SECRET_KEY" help:"Key that seals connection secrets and second factors, 64 hex digits; one in the data directory when empty." placeholder:"HEX"`
+	Connectors    string      `env:"CRMHUB_CONNECTORS" help:"Folder with connectors of your own, <name>/manifest.yaml; connectors in the data directory when empty." placeholder:"DIR"`
 	Organization  string      `env:"CRMHUB_ORGANIZATION" default:"main" help:"Organization that commands act in." placeholder:"CODE"`
 	LogLevelName  string      `env:"CRMHUB_LOG_LEVEL" name:"log-level" default:"info" help:"debug, info, warn or error." placeholder:"LEVEL"`
 	LogFormat     string      `env:"CRMHUB_LOG_FORMAT" default:"text" help:"text or json." placeholder:"FORMAT"`
@@ -73,7 +79,16 @@ func (c *Config) Validate() error {
 	if dir, err := filepath.Abs(c.DataDir); err == nil && c.DataDir != "" {
 		c.DataDir = dir // the private server's programs are run elsewhere
 	}
+	if c.FilesDir == "" && c.DataDir != "" {
+		c.FilesDir = filepath.Join(c.DataDir, "files")
+	}
+	if dir, err := filepath.Abs(c.FilesDir); err == nil && c.FilesDir != "" {
+		c.FilesDir = dir
+	}
 	required("CRMHUB_ORGANIZATION", c.Organization)
+	if at, err := os.Stat(c.Connectors); c.Connectors != "" && (err != nil || !at.IsDir()) {
+		faults = append(faults, fmt.Errorf("CRMHUB_CONNECTORS: %q is no folder", c.Connectors))
+	}
 	hostPort("CRMHUB_LISTEN", c.Listen)
 	hostPort("CRMHUB_BROKER_LISTEN", c.BrokerListen)
 	for _, b := range c.KafkaBrokers {
@@ -99,6 +114,9 @@ func (c *Config) Validate() error {
 		required("CRMHUB_OIDC_CLIENT_ID", c.OIDCClientID)
 		required("CRMHUB_PUBLIC_URL", c.PublicURL)
 	}
+	if _, err := c.mailer(); err != nil {
+		faults = append(faults, err)
+	}
 	oneOf("CRMHUB_KAFKA_SASL", c.KafkaSASL, "plain", "scram-sha-256", "scram-sha-512")
 	oneOf("CRMHUB_LOG_FORMAT", c.LogFormat, "text", "json")
 	if err := c.LogLevel.UnmarshalText([]byte(c.LogLevelName)); err != nil {
@@ -116,6 +134,14 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// connectorsDir is where connectors of one's own are.
+func (c *Config) connectorsDir() string {
+	if c.Connectors != "" {
+		return c.Connectors
+	}
+	return filepath.Join(c.DataDir, "connectors")
 }
 
 // private reports whether the hub runs its own database, and embedded whether its own broker.
@@ -148,6 +174,18 @@ func (c *Config) openID(key secret.Key) *openid.Provider {
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCSecret, Key: key,
 		RedirectURL: strings.TrimSuffix(c.PublicURL, "/") + console.OpenIDCallback,
 	})
+}
+
+// mailer returns where mails are handed in; nil if the hub sends none.
+func (c *Config) mailer() (notify.Mailer, error) {
+	if c.SMTPURL.IsZero() {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	server, err := mail.New(c.SMTPURL, c.MailFrom)
+	if err != nil {
+		return nil, fmt.Errorf("CRMHUB_SMTP_URL, CRMHUB_MAIL_FROM: %w", err)
+	}
+	return server, nil
 }
 
 // key returns the key that seals secrets: the configured one, else one made once and kept in the data directory.

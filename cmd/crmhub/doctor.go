@@ -26,9 +26,9 @@ type doctorCommand struct{}
 func (c *doctorCommand) Run(ctx context.Context, cfg *Config, out output) (err error) {
 	d := doctor{out: out.stdout}
 	d.settings(cfg)
-	_, err = connectors.All()
+	_, err = connectors.Load(cfg.connectorsDir())
 	d.check("connectors", err)
-	_, err = loadMappings()
+	_, err = loadMappings(cfg)
 	d.check("mappings", err)
 	if !cfg.embedded() {
 		d.check("Kafka", reachKafka(ctx, cfg, out))

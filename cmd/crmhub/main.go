@@ -27,12 +27,17 @@ type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Run the hub: API, console, engine."`
 	Demo       demoCommand       `cmd:"" help:"Run the hub with a simulated ERP and finance system and watch orders flow."`
 	Migrate    migrateCommand    `cmd:"" help:"Bring the database to this version's schema and end."`
+	Connector  connectorCommand  `cmd:"" help:"List, begin and test connectors."`
 	Connection connectionCommand `cmd:"" help:"Connect other systems."`
 	Sync       syncCommand       `cmd:"" help:"Run jobs, see how they go, replay what failed."`
+	Journey    journeyCommand    `cmd:"" help:"Tell what happened to an entity across systems."`
+	Reconcile  reconcileCommand  `cmd:"" help:"Prove that both sides are equal, mend what differs, and report it, signed."`
 	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
 	Mapping    mappingCommand    `cmd:"" help:"Check and test mapping files."`
+	AsyncAPI   asyncAPICommand   `cmd:"" name:"asyncapi" help:"Print the description of all topics: AsyncAPI 3.0, JSON."`
 	Import     importCommand     `cmd:"" help:"Import entities from a CSV, XLSX or JSON lines file."`
+	Invoice    invoiceCommand    `cmd:"" help:"Check electronic invoices."`
 	Audit      auditCommand      `cmd:"" help:"Verify and export the audit trail."`
 	Doctor     doctorCommand     `cmd:"" help:"Check configuration, database, broker, mappings and connections."`
 }

@@ -6,10 +6,9 @@ import (
 	"io/fs"
 	"os"
 
+	"crmhub/connectors"
 	"crmhub/core/mapping"
 	"crmhub/core/schema"
-	"crmhub/mappings"
-	"crmhub/schemas"
 )
 
 type mappingCommand struct {
@@ -23,8 +22,12 @@ type mappingFiles struct {
 	Schemas  string `help:"Folder with the schemas instead of the shipped ones." type:"existingdir" placeholder:"DIR"`
 }
 
-func (f *mappingFiles) load() (fs.FS, *mapping.Set, error) {
-	files, schemaFiles := fs.FS(mappings.FS), fs.FS(schemas.FS)
+func (f *mappingFiles) load(c *Config) (fs.FS, *mapping.Set, error) {
+	all, err := connectors.Load(c.connectorsDir())
+	if err != nil {
+		return nil, nil, err
+	}
+	files, schemaFiles := all.Mappings, all.Schemas
 	if f.Mappings != "" {
 		files = os.DirFS(f.Mappings)
 	}
@@ -45,8 +48,8 @@ func (f *mappingFiles) load() (fs.FS, *mapping.Set, error) {
 type mappingCheck struct{ mappingFiles }
 
 // Run prints every fault with file and line.
-func (c *mappingCheck) Run(out output) error {
-	_, set, err := c.load()
+func (c *mappingCheck) Run(cfg *Config, out output) error {
+	_, set, err := c.load(cfg)
 	if faults, ok := errors.AsType[mapping.Faults](err); ok {
 		for _, f := range faults {
 			fmt.Fprintln(out.stdout, f)
@@ -63,8 +66,8 @@ func (c *mappingCheck) Run(out output) error {
 type mappingTest struct{ mappingFiles }
 
 // Run prints a line for each mapping, and what did not hold.
-func (c *mappingTest) Run(out output) error {
-	files, set, err := c.load()
+func (c *mappingTest) Run(cfg *Config, out output) error {
+	files, set, err := c.load(cfg)
 	if err != nil {
 		return err
 	}
@@ -86,8 +89,8 @@ func (c *mappingTest) Run(out output) error {
 	return nil
 }
 
-// loadMappings reads the shipped mappings.
-func loadMappings() (*mapping.Set, error) {
-	_, set, err := (&mappingFiles{}).load()
+// loadMappings reads the shipped mappings, and those of connectors of one's own.
+func loadMappings(c *Config) (*mapping.Set, error) {
+	_, set, err := (&mappingFiles{}).load(c)
 	return set, err
 }

@@ -6,19 +6,22 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/connection"
+	"crmhub/core/connector"
 	"crmhub/core/push"
 )
 
-// pushers keeps one pusher running for each active connection that can be pushed to: it starts those that appear,
-// restarts those whose configuration changed or that failed, and stops those that were paused or deleted.
+// pushers keeps work running for each active connection: a pusher where it can be pushed to, a watch where it can tell when
+// there is something to pull. It starts those that appear, restarts those whose configuration changed or that failed, and
+// stops those that were paused or deleted.
 type pushers struct {
 	*hub
 	running map[uuid.UUID]*pushing
 }
 
-// pushing is a pusher under way.
+// pushing is a connection's work under way.
 type pushing struct {
 	version int64 // of the connection it was started with
 	cancel  context.CancelFunc
@@ -48,7 +51,7 @@ func (p *pushers) adjust(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted := make(map[uuid.UUID]connection.Member, len(members))
+	wanted := make(map[uuid.UUID]connection.Connection, len(members))
 	for _, m := range members {
 		wanted[m.ID] = m
 	}
@@ -67,18 +70,14 @@ func (p *pushers) adjust(ctx context.Context) error {
 	return nil
 }
 
-func (p *pushers) start(ctx context.Context, m connection.Member) {
-	streams := p.streams(m.Connector)
-	if len(streams) == 0 {
-		return
-	}
+func (p *pushers) start(ctx context.Context, m connection.Connection) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &pushing{version: m.Version, cancel: cancel, done: make(chan struct{})}
 	p.running[m.ID] = r
 	go func() {
 		defer close(r.done)
-		if err := p.push(ctx, m, streams); err != nil && ctx.Err() == nil {
-			p.logger.ErrorContext(ctx, "pushing ended and starts again", "connection", m.Code, "error", err)
+		if err := p.work(ctx, m); err != nil && ctx.Err() == nil {
+			p.logger.ErrorContext(ctx, "work for a connection ended and starts again", "connection", m.Code, "error", err)
 			// Not at once: what failed now fails in a moment too.
 			select {
 			case <-ctx.Done():
@@ -88,12 +87,30 @@ func (p *pushers) start(ctx context.Context, m connection.Member) {
 	}()
 }
 
-func (p *pushers) push(ctx context.Context, m connection.Member, streams []push.Stream) error {
-	session, err := p.connections.Open(m.Connection)
+// work pushes to a connection and watches it, until ctx ends or one of them fails.
+func (p *pushers) work(ctx context.Context, m connection.Connection) error {
+	session, err := p.connections.Open(m)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = session.Close() }() // nothing is under way any more
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		<-ctx.Done() // where there is nothing to do, too
+		return ctx.Err()
+	})
+	if streams := p.streams(m.Connector); len(streams) > 0 {
+		g.Go(func() error { return p.push(ctx, m, session, streams) })
+	}
+	if watcher, ok := session.(connector.Watcher); ok {
+		g.Go(func() error {
+			return p.db.Lead(ctx, "watch "+m.ID.String(), func(ctx context.Context) error { return p.puller.Watch(ctx, m, watcher) })
+		})
+	}
+	return g.Wait()
+}
+
+func (p *pushers) push(ctx context.Context, m connection.Connection, session connector.Session, streams []push.Stream) error {
 	changes := push.OpenTopics(ctx, p.bus, m.OrganizationCode, m.Code, streams)
 	defer func() { _ = changes.Close() }() // its offsets are committed
 	pusher, err := push.New(push.Config{

@@ -56,10 +56,12 @@ func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, o
 	if s.key, err = c.key(); err != nil {
 		return err
 	}
-	if s.connectors, err = connectors.ByName(); err != nil {
+	set, err := connectors.Load(c.connectorsDir())
+	if err != nil {
 		return err
 	}
-	s.connections = &connection.Store{Connectors: s.connectors, Key: s.key, Logger: logger}
+	s.connectors = set.ByName()
+	s.connections = &connection.Store{Connectors: s.connectors, Key: s.key, Logger: logger, DB: s.db, Folders: c.FilesDir}
 	s.jobs = &job.Store{Connectors: s.connectors}
 	s.access = &access.Store{DB: s.db, Key: s.key, Entities: api.Entities()}
 	if c.Organization == access.MainOrganization {

@@ -18,6 +18,7 @@ import (
 	"crmhub/connectors"
 	"crmhub/core/access"
 	"crmhub/core/access/openid"
+	"crmhub/core/alert"
 	"crmhub/core/api"
 	"crmhub/core/audit"
 	"crmhub/core/bus"
@@ -27,18 +28,20 @@ import (
 	"crmhub/core/console"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/mapping"
+	"crmhub/core/notify"
 	"crmhub/core/outbox"
 	"crmhub/core/postgres"
 	"crmhub/core/pull"
 	"crmhub/core/push"
+	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/telemetry"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
-	"crmhub/mappings"
-	"crmhub/schemas"
+	"crmhub/core/webhook"
 )
 
 // hub is the running program: stores, engine and doors, wired. Made by newHub, driven by run, released by undo.
@@ -62,8 +65,11 @@ type hub struct {
 	relay       *outbox.Relay
 	key         secret.Key
 	sealer      *audit.Sealer
+	notify      *notify.Store
+	sender      *notify.Sender
 	scheduler   *job.Scheduler
 	puller      *pull.Puller
+	reconciler  *reconcile.Reconciler
 	pushMetrics *push.Metrics
 	replay      map[job.Kind]job.Replay
 	server      *http.Server
@@ -147,16 +153,18 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if h.first, err = h.access.Bootstrap(ctx); err != nil {
 		return err
 	}
-	if h.connectors, err = connectors.ByName(); err != nil {
+	set, err := connectors.Load(c.connectorsDir())
+	if err != nil {
 		return err
 	}
-	if h.schemas, err = schema.Load(schemas.FS); err != nil {
+	h.connectors = set.ByName()
+	if h.schemas, err = schema.Load(set.Schemas); err != nil {
 		return err
 	}
-	if h.mappings, err = mapping.Load(mappings.FS, h.schemas); err != nil {
+	if h.mappings, err = mapping.Load(set.Mappings, h.schemas); err != nil {
 		return err
 	}
-	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger}
+	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger, DB: h.db, Folders: c.FilesDir}
 	h.breakers = &connection.Breakers{DB: h.db}
 	h.prober = connection.NewProber(connection.ProberConfig{
 		Breakers: h.breakers, Store: h.connections, Logger: h.logger, Registerer: h.registry,
@@ -165,11 +173,22 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})
+	mailer, err := c.mailer()
+	if err != nil {
+		return err
+	}
+	h.notify = &notify.Store{Key: h.key, Entities: crm.KindNames(), Mails: mailer != nil}
+	h.sender = notify.NewSender(notify.SenderConfig{
+		DB: h.db, Key: h.key, Mailer: mailer, Logger: h.logger, Registerer: h.registry, UserAgent: "crmhub/" + version(),
+	})
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
 		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm, Breakers: h.breakers,
 		Logger: h.logger, Registerer: h.registry,
+	})
+	h.reconciler = reconcile.New(reconcile.Config{
+		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.crm, Records: h.puller, Logger: h.logger,
 	})
 	h.replay = map[job.Kind]job.Replay{job.Pull: h.puller.Replay, job.Push: push.Replay}
 	return nil
@@ -177,22 +196,29 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 
 // openDoors puts API, console, metrics and health behind one address.
 func (h *hub) openDoors() error {
+	topics, err := describeTopics()
+	if err != nil {
+		return err
+	}
+	webhooks := &webhook.Store{Key: h.key, Entities: crm.KindNames()}
 	rest, err := api.New(api.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs, Transfers: &transfer.Store{}, Replay: h.replay,
-		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(),
+		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs, Transfers: &transfer.Store{},
+		Notify: h.notify, Webhooks: webhooks, Reconciler: h.reconciler, Replay: h.replay,
+		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(), Topics: topics,
 	})
 	if err != nil {
 		return err
 	}
 	pages, err := console.New(console.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs, Schemas: h.schemas, Replay: h.replay,
-		Logger: h.logger,
+		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs,
+		Schemas: h.schemas, Key: h.key, Replay: h.replay, Reconciler: h.reconciler, Logger: h.logger,
 	})
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/", rest)
+	mux.Handle(api.WebhookPath, api.ReceiveWebhooks(&webhook.Receiver{DB: h.db, Store: webhooks}, h.logger))
 	mux.Handle("/healthz", telemetry.AliveHandler())
 	mux.Handle("/readyz", telemetry.ReadyHandler(
 		map[string]telemetry.Check{"database": h.db.Ping},
@@ -218,6 +244,8 @@ func (h *hub) run(ctx context.Context) error {
 		Work: map[job.Kind]job.Work{
 			job.Pull: h.puller.Run,
 			job.Push: h.sweep,
+
+			job.Reconcile: h.reconciler.Run,
 		},
 		Replay: h.replay,
 	})
@@ -228,6 +256,7 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error { return (&access.Sweeper{Store: h.access, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return h.scheduler.Run(ctx) })
 	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error { return (&journey.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return runner.Run(ctx) })
 	g.Go(func() error { return h.watchdog.Run(ctx) })
 	g.Go(func() error { return h.prober.Run(ctx) })
@@ -237,6 +266,11 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error { return (&transfer.Sweeper{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error {
 		return (&upkeep.Runner{DB: h.db, Access: h.access, Store: &upkeep.Store{Entities: h.crm}, Logger: h.logger}).Run(ctx)
+	})
+	g.Go(func() error { return h.sender.Run(ctx) })
+	g.Go(func() error { return (&alert.Watcher{DB: h.db, Logger: h.logger}).Run(ctx) })
+	g.Go(func() error {
+		return (&notify.Feed{DB: h.db, Bus: h.bus, Entities: crm.KindNames(), Logger: h.logger}).Run(ctx)
 	})
 	g.Go(func() error { return (&pushers{hub: h}).run(ctx) })
 	g.Go(func() error {
@@ -263,7 +297,7 @@ func (h *hub) sweep(ctx context.Context, t job.Task) error {
 }
 
 // activeConnections are those of every organization.
-func (h *hub) activeConnections(ctx context.Context) (members []connection.Member, err error) {
+func (h *hub) activeConnections(ctx context.Context) (members []connection.Connection, err error) {
 	err = h.db.AsSystem(ctx, func(tx pgx.Tx) error {
 		members, err = h.connections.AllActive(ctx, tx)
 		return err

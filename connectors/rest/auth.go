@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 
 	"crmhub/core/connector"
+	"crmhub/core/secret"
 )
 
 // authPlan is how a session proves who it is.
@@ -22,7 +24,7 @@ type authPlan struct {
 	lifetime time.Duration
 	ends     []match // answers that say the login has expired
 	expiry   bool    // the last step's answer has expires_in
-	refresh  bool    // the remote may give a new refresh token
+	refresh  string  // the secret that holds the refresh token, of which the remote may give a new one
 }
 
 type authStep struct {
@@ -109,7 +111,7 @@ func (c *compiler) oauth(m authManifest) authPlan {
 		form = append(form, parameter{"scope", c.value(&m.Scope)})
 	}
 	if m.Grant == "refresh_token" {
-		form = append(form, parameter{"refresh_token", refreshToken{c.optional(&m.RefreshToken)}})
+		form = append(form, parameter{"refresh_token", sessionValue("refresh_token")})
 	}
 	token := &call{method: http.MethodPost, read: true, anywhere: true}
 	id, secret := c.value(&m.ClientID), c.value(&m.ClientSecret)
@@ -119,13 +121,21 @@ func (c *compiler) oauth(m authManifest) authPlan {
 		token.headers = []parameter{{"Authorization", basicTemplate{id, secret}}}
 	}
 	token.form = form
+	refresh := ""
+	if m.Grant == "refresh_token" {
+		name, ok := strings.CutPrefix(strings.Trim(m.RefreshToken.Value, "{} "), "secret.")
+		if p, isPlaceholder := c.optional(&m.RefreshToken).(placeholder); !isPlaceholder || !ok || len(p.path) != 1 || len(p.filters) > 0 {
+			c.faults.add(max(m.RefreshToken.Line, m.TokenURL.Line), "refresh_token is a secret and nothing else, as in {{secret.refresh_token}}: a new one takes its place")
+		}
+		refresh = name
+	}
 	return authPlan{
 		headers: []parameter{{"Authorization", textTemplate{literal{"Bearer "}, sessionValue("token")}}},
 		steps: []authStep{{call: token, url: c.value(&m.TokenURL), values: map[string]source{
 			"token": {pointer: pointer{"access_token"}},
 		}}},
 		ends:   []match{{statuses: []int{http.StatusUnauthorized}}},
-		expiry: true, refresh: m.Grant == "refresh_token",
+		expiry: true, refresh: refresh,
 	}
 }
 
@@ -134,16 +144,6 @@ type sessionValue string
 func (v sessionValue) render(s *scope) (any, bool, error) {
 	value, ok := s.values[string(v)]
 	return value, ok, nil
-}
-
-// refreshToken is the one the remote gave last, else the configured one.
-type refreshToken struct{ configured template }
-
-func (t refreshToken) render(s *scope) (any, bool, error) {
-	if newest, ok := s.values["refresh_token"]; ok {
-		return newest, true, nil
-	}
-	return t.configured.render(s)
 }
 
 // basicTemplate is HTTP basic authentication as OAuth wants it: both parts form-encoded first.
@@ -187,7 +187,7 @@ func (s *session) login(ctx context.Context, stale *login) (*login, *failure) {
 	if last != nil && last != stale && (last.until.IsZero() || time.Now().Before(last.until)) {
 		return last, nil
 	}
-	fresh, f := s.logIn(ctx, last)
+	fresh, f := s.refresh(connector.Unrecorded(ctx), last)
 	if f != nil {
 		return nil, f
 	}
@@ -195,13 +195,50 @@ func (s *session) login(ctx context.Context, stale *login) (*login, *failure) {
 	return fresh, nil
 }
 
-func (s *session) logIn(ctx context.Context, last *login) (*login, *failure) {
+// refresh logs in; by the newest refresh token, where that is how. The token that the remote gives in return is stored before
+// anything is done with it: many remotes take each of them once.
+func (s *session) refresh(ctx context.Context, last *login) (*login, *failure) {
+	name := s.plan.auth.refresh
+	if name == "" {
+		return s.logIn(ctx, "")
+	}
+	if s.options.Renew == nil {
+		if last != nil {
+			token, _ := last.values["refresh_token"].(string)
+			return s.logIn(ctx, token)
+		}
+		return s.logIn(ctx, s.options.Secrets[name].Reveal())
+	}
+	var (
+		fresh *login
+		f     *failure
+	)
+	// An end of the caller's patience between the remote's answer and the store would lose the token.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.plan.limits.timeout+time.Minute)
+	defer cancel()
+	err := s.options.Renew(ctx, name, func(current secret.Text) (secret.Text, error) {
+		if fresh, f = s.logIn(ctx, current.Reveal()); f != nil {
+			return current, f.err
+		}
+		token, _ := fresh.values["refresh_token"].(string)
+		return secret.New(token), nil
+	})
+	switch {
+	case f != nil:
+		return nil, f
+	case err != nil && fresh == nil:
+		return nil, &failure{err: &connector.Error{Class: connector.ClassTransient, Message: "the refresh token cannot be read", Err: err}}
+	case err != nil: // it lives in this session only; what is done with it meanwhile counts
+		s.options.Logger.ErrorContext(ctx, "the new refresh token is not stored; if the hub ends now, the connection has to be authorized anew", "error", err)
+	}
+	return fresh, nil
+}
+
+func (s *session) logIn(ctx context.Context, refreshToken string) (*login, *failure) {
 	plan := &s.plan.auth
 	fresh := &login{values: map[string]any{}}
-	if last != nil && plan.refresh {
-		if token, ok := last.values["refresh_token"]; ok {
-			fresh.values["refresh_token"] = token
-		}
+	if plan.refresh != "" {
+		fresh.values["refresh_token"] = refreshToken
 	}
 	begun := time.Now()
 	var a *answer
@@ -231,7 +268,7 @@ func (s *session) logIn(ctx context.Context, last *login) (*login, *failure) {
 			fresh.values[name] = str
 		}
 	}
-	if plan.refresh {
+	if plan.refresh != "" {
 		if v, ok := (pointer{"refresh_token"}).in(a.body); ok && v != nil {
 			fresh.values["refresh_token"] = v
 		}

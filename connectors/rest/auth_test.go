@@ -1,6 +1,8 @@
 package rest_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"crmhub/core/connector"
+	"crmhub/core/secret"
 )
 
 func withAuth(auth string) string {
@@ -26,7 +29,7 @@ auth:
   headers: {Authorization: "Bearer {{session.whole}}", X-Company: "{{session.company}}"}
 `
 
-const tokenAuth = `auth: {type: oauth2, grant: refresh_token, refresh_token: refresh-0, token_url: "{{config.url}}/token", client_id: hub, client_secret: "{{secret.token}}"}`
+const tokenAuth = `auth: {type: oauth2, grant: refresh_token, refresh_token: "{{secret.refresh}}", token_url: "{{config.url}}/token", client_id: hub, client_secret: "{{secret.token}}"}`
 
 func TestEveryKindOfCredentials(t *testing.T) {
 	t.Parallel()
@@ -102,6 +105,52 @@ func TestCreateIsSentAgainAfterANewLogin(t *testing.T) {
 	results, err := c.Push(t.Context(), "order", []connector.Write{order("a")})
 	if err != nil || results[0].Outcome != connector.Done {
 		t.Errorf("%+v, %v", results, err)
+	}
+}
+
+// vault keeps a secret for several sessions, as a connection does.
+type vault struct {
+	mutex   sync.Mutex
+	current secret.Text
+	fault   error
+}
+
+func (v *vault) renew(_ context.Context, _ string, renew func(secret.Text) (secret.Text, error)) error {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	next, err := renew(v.current)
+	if err == nil && v.fault == nil {
+		v.current = next
+	}
+	return errors.Join(err, v.fault)
+}
+
+func TestNewRefreshTokenIsStoredForEverySession(t *testing.T) {
+	t.Parallel()
+	s := newStub(t)
+	v := &vault{current: secret.New("refresh-0")}
+	c := parse(t, withAuth(tokenAuth))
+	for range 2 { // two processes, or one that was started again
+		session := s.openWith(t, c, connector.Options{Renew: v.renew}, "good")
+		if err := session.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := v.current.Reveal(); got != "refresh-2" {
+		t.Errorf("%s is stored", got)
+	}
+	if diff := cmp.Diff([]string{"refresh-0", "refresh-1"}, s.refresh); diff != "" {
+		t.Errorf("refresh tokens used (-want +got):\n%s", diff)
+	}
+	if err := s.openWith(t, c, connector.Options{Renew: v.renew}, "wrong").Check(t.Context()); err == nil || connector.AsError(err).Class != connector.ClassAuth {
+		t.Errorf("refused credentials: %v", err)
+	}
+	if got := v.current.Reveal(); got != "refresh-2" {
+		t.Errorf("after a refusal %s is stored", got)
+	}
+	v.fault = errors.New("the database is away")
+	if err := s.openWith(t, c, connector.Options{Renew: v.renew}, "good").Check(t.Context()); err != nil {
+		t.Errorf("a token that was given and not stored is not used: %v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"time"
 
 	"crmhub/core/connector"
 )
@@ -13,7 +14,7 @@ func (s *session) createBatch(ctx context.Context, st *stream, writes []connecto
 	items := make([]any, 0, len(chunk))
 	for _, i := range chunk {
 		w := &writing{session: s, stream: st, write: writes[i]}
-		item, f := s.item(ctx, plan, w.scope())
+		item, f := s.item(connector.About(ctx, i), plan, w.scope())
 		if f != nil {
 			results[i] = f.result()
 			continue
@@ -43,8 +44,12 @@ func (s *session) item(ctx context.Context, plan *writePlan, sc *scope) (any, *f
 
 func (s *session) sendBatch(ctx context.Context, st *stream, sent []int, items []any, results []connector.Result) {
 	plan := st.create
-	a, f := s.do(ctx, plan.call, &scope{items: items, fields: st.fields})
+	began := time.Now()
+	a, f := s.do(connector.Unrecorded(ctx), plan.call, &scope{items: items, fields: st.fields})
 	if f != nil {
+		for k, i := range sent {
+			s.recordElement(connector.About(ctx, i), plan.call, a, items[k], nil, began)
+		}
 		if plan.atomic && len(sent) > 1 && !f.unknown && aboutRecords(f.err.Class) {
 			for k, i := range sent {
 				s.sendBatch(ctx, st, []int{i}, items[k:k+1], results)
@@ -66,6 +71,7 @@ func (s *session) sendBatch(ctx context.Context, st *stream, sent []int, items [
 		return
 	}
 	for k, i := range sent {
+		s.recordElement(connector.About(ctx, i), plan.call, a, items[k], list[k], began)
 		results[i] = s.element(st, &answer{whole: list[k], hidden: a.hidden})
 	}
 }

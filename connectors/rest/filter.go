@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,6 +75,17 @@ func (c *compiler) change(name, argument string) (func(*scope, any) (any, error)
 			b, err := json.Marshal(v)
 			return string(b), err
 		}, nil
+	case "escape", "double":
+		if argument == "" || strings.Contains(argument, "\\") {
+			return nil, fmt.Errorf("%s names the characters, as in %s:'", name, name)
+		}
+		return func(_ *scope, v any) (any, error) {
+			str, err := text(v)
+			if err != nil {
+				return nil, err
+			}
+			return quoted(str, argument, name == "double"), nil
+		}, nil
 	case "first", "last":
 		return func(_ *scope, v any) (any, error) { return end(v, name == "last") }, nil
 	case "join":
@@ -129,6 +141,7 @@ var textFilters = map[string]func(string) (any, error){ //nolint:gochecknoglobal
 	"number":   toNumber,
 	"boolean":  toBoolean,
 	"base64":   func(s string) (any, error) { return base64.StdEncoding.EncodeToString([]byte(s)), nil },
+	"digest":   func(s string) (any, error) { return digest(s), nil },
 	"lower":    func(s string) (any, error) { return strings.ToLower(s), nil },
 	"upper":    func(s string) (any, error) { return strings.ToUpper(s), nil },
 	"decimal":  tagDecimal,
@@ -152,6 +165,27 @@ func toBoolean(s string) (any, error) {
 		return nil, errors.New("boolean needs true or false")
 	}
 	return v, nil
+}
+
+// digest is a short name for a text of any length: half of its SHA-256, in hexadecimal digits.
+func digest(str string) string {
+	sum := sha256.Sum256([]byte(str))
+	return hex.EncodeToString(sum[:16])
+}
+
+// quoted writes a text as it stands between quotes: a quote within is doubled, or has a backslash before it, as backslashes have.
+func quoted(str, quotes string, double bool) string {
+	var b strings.Builder
+	for _, c := range str {
+		switch {
+		case double && strings.ContainsRune(quotes, c):
+			b.WriteRune(c)
+		case !double && (c == '\\' || strings.ContainsRune(quotes, c)):
+			b.WriteByte('\\')
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
 }
 
 func joined(v any, separator string) (any, error) {

@@ -35,6 +35,16 @@ func (s *session) Get(ctx context.Context, record, id string) (*connector.Record
 	if !ok || v == nil {
 		return nil, nil //nolint:nilnil // the contract: no record, no error
 	}
+	if list, isList := v.([]any); isList && st.get.columns.names != nil {
+		made, err := st.get.columns.records(list)
+		if err != nil || len(made) == 0 {
+			return nil, err
+		}
+		v = made[0]
+	}
+	if f := s.relate(ctx, st, []any{v}); f != nil {
+		return nil, f.err
+	}
 	r, err := st.toRecord(v)
 	if err != nil {
 		return nil, err
@@ -53,6 +63,13 @@ func (s *session) getSeveral(ctx context.Context, st *stream, ids []any) (map[st
 	if !ok {
 		return nil, wrongShape("the answer has no list of records where the manifest says")
 	}
+	list, err := st.get.columns.records(list)
+	if err != nil {
+		return nil, err
+	}
+	if f := s.relate(ctx, st, list); f != nil {
+		return nil, f.err
+	}
 	found := make(map[string]*connector.Record, len(list))
 	for _, v := range list {
 		r, err := st.toRecord(v)
@@ -66,7 +83,7 @@ func (s *session) getSeveral(ctx context.Context, st *stream, ids []any) (map[st
 
 // gone reports whether a failure says that there is no such thing.
 func gone(a *answer, f *failure) bool {
-	return a != nil && (a.status == http.StatusNotFound || a.status == http.StatusGone) && f.err.Class == connector.ClassData
+	return f.absent || a != nil && (a.status == http.StatusNotFound || a.status == http.StatusGone) && f.err.Class == connector.ClassData
 }
 
 // Find looks up a record by the reference it was created with.
@@ -90,6 +107,11 @@ func (s *session) Find(ctx context.Context, record, reference string) (*connecto
 		return nil, nil //nolint:nilnil // the contract: no record, no error
 	}
 	list, isList := v.([]any)
+	if isList {
+		if list, err = st.find.columns.records(list); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case !isList:
 		list = []any{v}
@@ -100,6 +122,9 @@ func (s *session) Find(ctx context.Context, record, reference string) (*connecto
 			Class: connector.ClassConflict, Message: fmt.Sprintf("the remote has %d records with the reference", len(list)),
 			Remedy: "Merge or remove the duplicates in the remote system, then replay.",
 		}
+	}
+	if f := s.relate(ctx, st, list[:1]); f != nil {
+		return nil, f.err
 	}
 	r, err := st.toRecord(list[0])
 	if err != nil {

@@ -73,7 +73,7 @@ func (s *session) seek(ctx context.Context, name, key string) (any, bool, error)
 		return v, true, nil
 	}
 	l := s.plan.lookups[name]
-	a, f := s.do(ctx, l.call, &scope{key: key})
+	a, f := s.do(connector.Unrecorded(ctx), l.call, &scope{key: key}) // what it finds serves other records too
 	if f != nil {
 		if gone(a, f) {
 			return nil, false, nil

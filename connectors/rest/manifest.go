@@ -11,6 +11,8 @@ import (
 type manifest struct {
 	Name    string         `yaml:"name"`
 	Title   string         `yaml:"title"`
+	Proof   string         `yaml:"proof"`
+	Sources []string       `yaml:"sources"` // for readers: what the facts are from
 	Config  yaml.Node      `yaml:"config"`
 	Base    yaml.Node      `yaml:"base"`
 	Headers yaml.Node      `yaml:"headers"`
@@ -100,7 +102,7 @@ type authStepManifest struct {
 
 type limitsManifest struct {
 	Concurrency  int           `yaml:"concurrency"`
-	Rate         located       `yaml:"rate"`
+	Rate         locatedList   `yaml:"rate"`
 	Timeout      time.Duration `yaml:"timeout"`
 	ResponseSize int64         `yaml:"response_size"`
 }
@@ -144,6 +146,7 @@ type ruleManifest struct {
 	Remedy     string  `yaml:"remedy"`
 	RetryAfter located `yaml:"retry_after"`
 	Refused    bool    `yaml:"refused"`
+	Absent     bool    `yaml:"absent"`
 }
 
 type lookupManifest struct {
@@ -163,6 +166,9 @@ type streamManifest struct {
 	Updated locatedList            `yaml:"updated"`
 	Format  string                 `yaml:"updated_format"`
 	Deleted *placed[matchManifest] `yaml:"deleted"`
+	Related []relationManifest     `yaml:"related"`
+	Keep    []placed[keepManifest] `yaml:"keep"`
+	Set     yaml.Node              `yaml:"set"`
 	Pull    *pullManifest          `yaml:"pull"`
 	Get     *readManifest          `yaml:"get"`
 	Find    *readManifest          `yaml:"find"`
@@ -179,14 +185,40 @@ type streamManifest struct {
 	} `yaml:"push"`
 }
 
+type relationManifest struct {
+	callManifest `yaml:",inline"`
+
+	At      located `yaml:"at"`
+	Records located `yaml:"records"`
+	ID      located `yaml:"id"`
+}
+
+type keepManifest struct {
+	conditionManifest `yaml:",inline"`
+
+	List located `yaml:"list"`
+}
+
 type pullManifest struct {
 	callManifest `yaml:",inline"`
 
 	Records located              `yaml:"records"`
+	Missing bool                 `yaml:"may_be_missing"`
 	Columns []string             `yaml:"columns"`
 	Total   located              `yaml:"total"`
 	Overlap *time.Duration       `yaml:"overlap"`
+	Whole   bool                 `yaml:"whole"`
 	Page    placed[pageManifest] `yaml:"page"`
+	Changes *changesManifest     `yaml:"changes"`
+}
+
+type changesManifest struct {
+	callManifest `yaml:",inline"`
+
+	Records located       `yaml:"records"`
+	Missing bool          `yaml:"may_be_missing"`
+	Reach   time.Duration `yaml:"reach"`
+	Most    int           `yaml:"most"`
 }
 
 type pageManifest struct {
@@ -203,6 +235,9 @@ type readManifest struct {
 
 	Record  located `yaml:"record"`  // get: of one
 	Records located `yaml:"records"` // find; get of several
+
+	Columns []string `yaml:"columns"` // rows are lists of values
+	Gather  string   `yaml:"gather"`  // the columns beneath it make a list, an element a row
 }
 
 type writeManifest struct {

@@ -18,7 +18,10 @@ type pagePlan struct {
 
 func (c *compiler) page(at placed[pageManifest]) pagePlan {
 	m := at.Value
-	p := pagePlan{by: orDefault(m.By, "none"), size: m.Size, first: 1}
+	p := pagePlan{by: orDefault(m.By, "none"), size: m.Size}
+	if p.by == "page" {
+		p.first = 1
+	}
 	if m.First != nil {
 		p.first = *m.First
 	}
@@ -52,7 +55,8 @@ func (p pagePlan) show(at *place, sc *scope) {
 		number := p.first + at.Number
 		sc.page = &number
 	case "offset":
-		sc.offset = &at.Number
+		number := p.first + at.Number
+		sc.offset = &number
 	case "cursor":
 		sc.cursor = at.Cursor
 	case "keyset":

@@ -59,7 +59,7 @@ func (p *plan) connector(doc any) (connector.Connector, error) {
 	if err != nil {
 		return connector.Connector{}, fmt.Errorf("configuration schema: %w", err)
 	}
-	c := connector.Connector{Name: p.name, Title: p.title, Config: text, Secrets: secretsOf(config), Open: p.open}
+	c := connector.Connector{Name: p.name, Title: p.title, Proof: connector.Proof(p.proof), Config: text, Secrets: secretsOf(config), Open: p.open}
 	for _, s := range p.streams {
 		c.Streams = append(c.Streams, connector.Stream{Entity: s.entity, Record: s.record, Capabilities: s.capabilities})
 	}

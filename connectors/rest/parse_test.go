@@ -104,7 +104,7 @@ func TestFaultsOfAManifestAreToldAtOnceByLine(t *testing.T) {
 			in(t, shop, "check: {path: /me}", "check: {rpc: {method: x, params: []}}"),
 			[]string{"13: a call by rpc needs the manifest's rpc section"},
 		},
-		"rate":         {in(t, shop, "timeout: 10s", "rate: often"), []string{"12: a rate is written as 10/s, 60/min, 500/h or 5000/day"}},
+		"rate":         {in(t, shop, "timeout: 10s", "rate: often"), []string{"12: a rate is written as 10/s, 60/min, 500/h or 5000/day, and at most a million"}},
 		"twice a key":  {shop + "    push: {batch: 2, batch: 3}\n", []string{`39: "batch" is given twice`}},
 		"no JSON":      {in(t, shop, "title: Shop", "title: .inf"), []string{"3: .inf is no number that JSON knows"}},
 		"type":         {in(t, shop, "concurrency: 8", "concurrency: many"), []string{"12: /limits/concurrency: must be integer, but got string"}},

@@ -17,6 +17,7 @@ import (
 // plan is a compiled manifest. It is shared by all sessions and never changes.
 type plan struct {
 	name, title string
+	proof       string
 	base        template
 	headers     []parameter
 	auth        authPlan
@@ -33,6 +34,7 @@ type limits struct {
 	concurrency  int
 	rate         rate.Limit
 	burst        int
+	windows      []windowPlan
 	timeout      time.Duration
 	responseSize int64
 }
@@ -77,7 +79,7 @@ func compile(m *manifest, faults *Faults) *plan {
 	for name := range m.Lookups {
 		c.lookups[name] = true
 	}
-	p := &plan{name: m.Name, title: m.Title, values: m.Values, lookups: map[string]*lookup{}}
+	p := &plan{name: m.Name, title: m.Title, proof: m.Proof, values: m.Values, lookups: map[string]*lookup{}}
 	p.base = c.value(&m.Base)
 	p.limits = c.limits(m.Limits)
 	hasRPC := m.RPC != nil
@@ -113,16 +115,18 @@ func (c *compiler) limits(m limitsManifest) limits {
 		timeout: orDefault(m.Timeout, 30*time.Second), responseSize: orDefault(m.ResponseSize, 64<<20),
 	}
 	l.concurrency = orDefault(l.concurrency, 4)
-	if m.Rate.Set {
-		count, unit, _ := strings.Cut(m.Rate.Text, "/")
+	for _, at := range m.Rate {
+		count, unit, _ := strings.Cut(at.Text, "/")
 		n, err := strconv.Atoi(count)
 		per, known := map[string]time.Duration{"s": time.Second, "min": time.Minute, "h": time.Hour, "day": 24 * time.Hour}[unit]
-		if err != nil || !known || n < 1 {
-			c.faults.add(m.Rate.Line, "a rate is written as 10/s, 60/min, 500/h or 5000/day")
-			return l
+		switch {
+		case err != nil || !known || n < 1 || n > maxWindow:
+			c.faults.add(at.Line, "a rate is written as 10/s, 60/min, 500/h or 5000/day, and at most a million")
+		case unit == "s":
+			l.rate, l.burst = rate.Limit(n), n
+		default:
+			l.windows = append(l.windows, windowPlan{n, per})
 		}
-		l.rate = rate.Limit(float64(n) / per.Seconds())
-		l.burst = max(1, min(n, int(l.rate)))
 	}
 	return l
 }
@@ -206,6 +210,9 @@ type stream struct {
 	updated        []pointer // the newest of them counts
 	format         string
 	deleted        *match
+	related        []relation
+	keep           []keeping
+	set            []parameter // what records have that the remote does not tell
 	pull           *pullPlan
 	get, find      *readPlan
 	create         *writePlan
@@ -218,15 +225,26 @@ type readPlan struct {
 	call    *call
 	at      pointer
 	several bool // it is asked by ids, and answers a list
+	columns columns
 }
 
 type pullPlan struct {
 	call    *call
 	records pointer
-	columns []string
+	missing bool // an answer without the list is an empty one
+	columns columns
 	total   *pointer
 	overlap *time.Duration
+	whole   bool // the list tells a part only: get tells the rest
 	page    pagePlan
+	changes *changesPlan
+}
+
+// changesPlan is a list of what changed, where the remote has one of its own.
+type changesPlan struct {
+	list  pullPlan
+	reach time.Duration // how far back it goes; 0: without end
+	most  int           // so many records mean that there are more, which it does not tell; 0: it tells all
 }
 
 type writePlan struct {
@@ -254,7 +272,7 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 	m := &at.Value
 	s := &stream{
 		entity: m.Entity, record: m.Record, id: c.pointer(m.ID), format: m.Format,
-		version: c.maybe(m.Version),
+		version: c.maybe(m.Version), set: c.parameters(&m.Set),
 	}
 	for _, at := range m.Updated {
 		s.updated = append(s.updated, c.pointer(at))
@@ -266,8 +284,19 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 		made := c.match(m.Deleted.Value, m.Deleted.Line)
 		s.deleted = &made
 	}
+	for _, k := range m.Keep {
+		s.keep = append(s.keep, keeping{c.pointer(k.Value.List), c.condition(k.Value.conditionManifest, k.Line)})
+	}
+	for _, r := range m.Related {
+		s.related = append(s.related, relation{
+			at: c.pointer(r.At), call: c.with("ids").call(r.callManifest, hasRPC, true), records: c.pointer(r.Records), id: c.pointer(r.ID),
+		})
+	}
 	if m.Pull != nil {
 		s.pull = c.pull(m.Pull, hasRPC)
+		if s.pull.changes != nil && s.pull.overlap == nil {
+			c.faults.add(at.Line, "changes need overlap: without it nothing is read by what changed")
+		}
 		if s.pull.overlap != nil && s.updated == nil {
 			c.faults.add(at.Line, "a stream with overlap needs updated: where a record says when it changed")
 		}
@@ -276,7 +305,10 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 		s.get = c.get(m.Get, hasRPC)
 	}
 	if m.Find != nil {
-		s.find = &readPlan{call: c.with("reference").call(m.Find.callManifest, hasRPC, true), at: c.pointer(m.Find.Records)}
+		s.find = &readPlan{
+			call: c.with("reference").call(m.Find.callManifest, hasRPC, true), at: c.pointer(m.Find.Records),
+			columns: columns{m.Find.Columns, m.Find.Gather},
+		}
 	}
 	written := c.with("data", "remote_version", "reference")
 	s.create = written.write(m.Create, m, hasRPC)
@@ -284,6 +316,9 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 	s.update = existing.write(m.Update, m, hasRPC)
 	s.remove = existing.write(m.Delete, m, hasRPC)
 	s.before, s.then = existing.steps(m.Before, hasRPC), existing.steps(m.Then, hasRPC)
+	if s.get == nil && s.pull != nil && s.pull.whole {
+		c.faults.add(at.Line, "whole needs get: how the whole record is read")
+	}
 	if s.get == nil && (len(s.before) > 0 || len(s.then) > 0 || s.readsBack()) {
 		c.faults.add(at.Line, "before, then, when and read_back need get: how the record is now")
 	}
@@ -293,9 +328,11 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 
 func (c *compiler) get(m *readManifest, hasRPC bool) *readPlan {
 	if m.Records.Set {
-		return &readPlan{call: c.with("ids").call(m.callManifest, hasRPC, true), at: c.pointer(m.Records), several: true}
+		return &readPlan{
+			call: c.with("ids").call(m.callManifest, hasRPC, true), at: c.pointer(m.Records), several: true, columns: columns{m.Columns, m.Gather},
+		}
 	}
-	return &readPlan{call: c.with("id").call(m.callManifest, hasRPC, true), at: c.pointer(m.Record)}
+	return &readPlan{call: c.with("id").call(m.callManifest, hasRPC, true), at: c.pointer(m.Record), columns: columns{m.Columns, m.Gather}}
 }
 
 func (s *stream) readsBack() bool {
@@ -335,10 +372,17 @@ func (c *compiler) maybe(l located) *pointer {
 
 func (c *compiler) pull(m *pullManifest, hasRPC bool) *pullPlan {
 	c = c.with("limit", "since", "until", "page", "offset", "after", "cursor")
-	return &pullPlan{
-		call: c.call(m.callManifest, hasRPC, true), records: c.pointer(m.Records), columns: m.Columns,
-		total: c.maybe(m.Total), overlap: m.Overlap, page: c.page(m.Page),
+	p := &pullPlan{
+		call: c.call(m.callManifest, hasRPC, true), records: c.pointer(m.Records), missing: m.Missing, columns: columns{names: m.Columns},
+		total: c.maybe(m.Total), overlap: m.Overlap, whole: m.Whole, page: c.page(m.Page),
 	}
+	if m.Changes != nil {
+		p.changes = &changesPlan{reach: m.Changes.Reach, most: m.Changes.Most, list: pullPlan{
+			call: c.call(m.Changes.callManifest, hasRPC, true), records: c.pointer(m.Changes.Records), missing: m.Changes.Missing,
+			overlap: m.Overlap, whole: m.Whole, page: pagePlan{by: "none"},
+		}}
+	}
+	return p
 }
 
 func (c *compiler) write(at *placed[writeManifest], s *streamManifest, hasRPC bool) *writePlan {

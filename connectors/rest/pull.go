@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/connector"
 )
@@ -16,6 +19,8 @@ type cursor struct {
 	High  *time.Time `json:"high,omitempty"`  // the newest change the run has seen
 	Begun *time.Time `json:"begun,omitempty"` // the remote's clock at the run's start
 	Place *place     `json:"place,omitempty"` // nil between runs
+
+	TooMany bool `json:"too_many,omitempty"` // the list of changes did not tell all: this run reads the ordinary one
 }
 
 // Pull reads the next page.
@@ -52,6 +57,10 @@ func (p *pullPlan) size(wished int) int {
 
 func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connector.PullRequest) (connector.Page, error) {
 	p := st.pull
+	byChanges := at.byChanges(p.changes)
+	if byChanges {
+		p = &p.changes.list
+	}
 	sc := &scope{fields: st.fields}
 	p.page.show(at.Place, sc)
 	if p.overlap != nil && at.Since != nil {
@@ -68,25 +77,29 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 		sc.until = &r.Until
 	}
 	a, f := s.doTo(ctx, p.call, sc, at.Place.Next, "")
-	if f != nil {
+	if f != nil && (!p.missing || !gone(a, f)) {
 		return connector.Page{}, f.err
 	}
-	list, err := rows(a.body, p.records, p.columns)
+	if f != nil {
+		a.body = nil
+	}
+	list, err := rows(a.body, p)
 	if err != nil {
 		return connector.Page{}, err
 	}
-	page := connector.Page{Records: make([]connector.Record, 0, len(list))}
-	for _, row := range list {
-		record, err := st.toRecord(row)
-		if err != nil {
-			return connector.Page{}, err
-		}
-		// Most remotes know since only, and some to the second or the day.
-		if !record.UpdatedAt.IsZero() && (record.UpdatedAt.Before(r.Since) || !r.Until.IsZero() && !record.UpdatedAt.Before(r.Until)) {
-			continue
-		}
-		page.Records = append(page.Records, record)
+	if byChanges && st.pull.changes.most > 0 && len(list) >= st.pull.changes.most {
+		at.TooMany = true
+		return s.pullPage(ctx, st, at, r)
 	}
+	page := connector.Page{}
+	if page.Records, err = s.records(ctx, st, p, list); err != nil {
+		return connector.Page{}, err
+	}
+	// Most remotes know since only, and some to the second or the day.
+	page.Records = slices.DeleteFunc(page.Records, func(record connector.Record) bool {
+		changed := record.UpdatedAt
+		return !changed.IsZero() && (changed.Before(r.Since) || !r.Until.IsZero() && !changed.Before(r.Until))
+	})
 	if p.total != nil {
 		v, _ := p.total.in(a.body)
 		str, _ := text(v) // a value of another kind is no count
@@ -105,6 +118,76 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 	}
 	page.Cursor, err = json.Marshal(at)
 	return page, err
+}
+
+// byChanges reports whether the list of changes tells what this run has to read.
+func (c *cursor) byChanges(p *changesPlan) bool {
+	first := c.Begun == nil // of the run
+	return p != nil && c.Since != nil && first && !c.TooMany && (p.reach == 0 || time.Since(*c.Since) < p.reach)
+}
+
+// records reads the rows of a list, and what the list does not tell.
+func (s *session) records(ctx context.Context, st *stream, p *pullPlan, list []any) ([]connector.Record, error) {
+	if !p.whole {
+		if f := s.relate(ctx, st, list); f != nil {
+			return nil, f.err
+		}
+	}
+	records := make([]connector.Record, 0, len(list))
+	for _, row := range list {
+		record, err := st.toRecord(row)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	if !p.whole || len(records) == 0 {
+		return records, nil
+	}
+	wholes, err := s.wholes(ctx, st, records)
+	if err != nil {
+		return nil, err
+	}
+	records = records[:0]
+	for _, whole := range wholes {
+		if whole != nil { // else it went since it was listed
+			records = append(records, *whole)
+		}
+	}
+	return records, nil
+}
+
+// wholes reads each record by get; those that are gone stay as listed.
+func (s *session) wholes(ctx context.Context, st *stream, listed []connector.Record) ([]*connector.Record, error) {
+	wholes := make([]*connector.Record, len(listed))
+	if st.get.several {
+		ids := make([]any, len(listed))
+		for i, r := range listed {
+			ids[i] = r.ID
+		}
+		found, err := s.getSeveral(ctx, st, ids)
+		if err != nil {
+			return nil, err
+		}
+		for i, r := range listed {
+			wholes[i] = found[r.ID]
+		}
+		return wholes, nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.plan.limits.concurrency)
+	for i, r := range listed {
+		if r.Deleted {
+			gone := r
+			wholes[i] = &gone
+			continue
+		}
+		g.Go(func() (err error) {
+			wholes[i], err = s.Get(ctx, st.record, r.ID)
+			return err
+		})
+	}
+	return wholes, g.Wait()
 }
 
 func (c *cursor) see(a *answer, records []connector.Record) {

@@ -35,11 +35,11 @@ func (s *session) Push(ctx context.Context, record string, writes []connector.Wr
 	}
 	all := make([]*writing, len(single))
 	for k, i := range single {
-		all[k] = &writing{session: s, stream: st, write: writes[i], result: results[i]}
+		all[k] = &writing{session: s, stream: st, write: writes[i], result: results[i], position: i}
 	}
-	s.each(all, func(w *writing) { w.begin(ctx) })
+	s.each(all, func(w *writing) { w.begin(connector.About(ctx, w.position)) })
 	s.together(ctx, st, all)
-	s.each(all, func(w *writing) { w.finish(ctx) })
+	s.each(all, func(w *writing) { w.finish(connector.About(ctx, w.position)) })
 	for k, i := range single {
 		results[i] = all[k].result
 	}
@@ -78,6 +78,8 @@ type writing struct {
 	stream  *stream
 	write   connector.Write
 	result  connector.Result // Done already for a create that went with others
+
+	position int // among the writes of the Push
 
 	present *connector.Record // the remote's record as it is now; nil when it has to be read
 	stepped bool              // a step was taken
@@ -167,6 +169,9 @@ func (w *writing) take(ctx context.Context, plan *writePlan, a *answer) *failure
 		v, ok := plan.record.in(a.body)
 		if !ok || v == nil {
 			return &failure{err: wrongShape("the answer to a write has no record where the manifest says")}
+		}
+		if f := w.session.relate(ctx, w.stream, []any{v}); f != nil {
+			return f
 		}
 		r, err := w.stream.toRecord(v)
 		if err != nil {

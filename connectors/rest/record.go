@@ -46,11 +46,11 @@ func wrongShape(format string, args ...any) *connector.Error {
 	}
 }
 
-// rows returns the list of records in an answer. Where columns are named, rows are lists of values in their order.
-func rows(body any, at pointer, columns []string) ([]any, error) {
-	v, ok := at.in(body)
+// rows returns the list of records in an answer.
+func rows(body any, p *pullPlan) ([]any, error) {
+	v, ok := p.records.in(body)
 	if !ok || v == nil {
-		if body == nil {
+		if body == nil || p.missing {
 			return nil, nil
 		}
 		return nil, wrongShape("the answer has no records where the manifest says")
@@ -59,20 +59,5 @@ func rows(body any, at pointer, columns []string) ([]any, error) {
 	if !ok {
 		return nil, wrongShape("the records are a %s, not a list", kindOf(v))
 	}
-	if columns == nil {
-		return list, nil
-	}
-	objects := make([]any, len(list))
-	for i, row := range list {
-		cells, ok := row.([]any)
-		if !ok || len(cells) != len(columns) {
-			return nil, wrongShape("a row has not the %d columns named", len(columns))
-		}
-		object := make(map[string]any, len(columns))
-		for j, name := range columns {
-			object[name] = cells[j]
-		}
-		objects[i] = object
-	}
-	return objects, nil
+	return p.columns.records(list)
 }

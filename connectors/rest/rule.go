@@ -25,13 +25,14 @@ type rule struct {
 	retryAfter *pointer
 	wait       time.Duration
 	refused    bool // even a 5xx that fits changed nothing
+	absent     bool // there is no such record
 }
 
 func (c *compiler) rule(at placed[ruleManifest]) rule {
 	m := at.Value
 	r := rule{
 		match: c.match(m.matchManifest, at.Line), class: connector.Class(m.Class),
-		message: c.maybe(m.Message), code: c.maybe(m.Code), remedy: m.Remedy, refused: m.Refused,
+		message: c.maybe(m.Message), code: c.maybe(m.Code), remedy: m.Remedy, refused: m.Refused, absent: m.Absent,
 	}
 	if m.RetryAfter.Set {
 		if strings.HasPrefix(m.RetryAfter.Text, "/") {
@@ -51,6 +52,7 @@ func (c *compiler) rule(at placed[ruleManifest]) rule {
 type failure struct {
 	err     *connector.Error
 	unknown bool
+	absent  bool // what was asked for is not there
 }
 
 func refuse(class connector.Class, message, remedy string) *failure {
@@ -62,10 +64,13 @@ func (s *session) judge(c *call, a *answer) *failure {
 	for i := range s.plan.rules {
 		r := &s.plan.rules[i]
 		if r.match.fits(a.status, a.header, a.whole) {
-			f := &failure{err: s.ruled(r, a)}
+			f := &failure{err: s.ruled(r, a), absent: r.absent}
 			f.unknown = !c.read && a.status >= 500 && !r.refused
 			return f
 		}
+	}
+	if a.status == http.StatusNotModified && c.read {
+		return nil // nothing changed since: an answer without records
 	}
 	if a.status >= 200 && a.status < 300 {
 		if a.broken == nil {
@@ -173,14 +178,14 @@ func (s *session) said(v any, hidden []string) string {
 	return str
 }
 
-// hide takes secrets out of a text: the connection's, also as a URL has them, and those given. Shorter ones than four
+// hide takes secrets out of a text: the connection's, also as a URL has them, and those given,
+// also as JSON has them. Shorter ones than four
 // characters stay: hiding them would tell them, by the holes they leave.
 func (s *session) hide(str string, hidden []string) string {
-	hidden = slices.Clone(hidden)
-	for _, v := range s.secrets {
-		if secret, ok := v.(string); ok {
-			hidden = append(hidden, secret, url.QueryEscape(secret), url.PathEscape(secret))
-		}
+	given := hidden
+	hidden = append(slices.Clone(s.secretForms()), hidden...)
+	for _, secret := range given {
+		hidden = append(hidden, inJSON(secret)...)
 	}
 	slices.SortFunc(hidden, func(a, b string) int { return len(b) - len(a) }) // a secret may hold another
 	for _, secret := range hidden {
@@ -189,6 +194,18 @@ func (s *session) hide(str string, hidden []string) string {
 		}
 	}
 	return str
+}
+
+// secretForms are the connection's secrets as texts, URLs and JSON have them.
+func (s *session) secretForms() []string {
+	s.hiding.Do(func() {
+		for _, v := range s.secrets {
+			if secret, ok := v.(string); ok {
+				s.hidden = append(append(s.hidden, secret, url.QueryEscape(secret), url.PathEscape(secret)), inJSON(secret)...)
+			}
+		}
+	})
+	return s.hidden
 }
 
 // longestWait bounds what a remote can ask for: more than a day is a mistake of its.

@@ -22,9 +22,10 @@ import (
 type answer struct {
 	status int
 	header http.Header
-	whole  any   // the body
-	body   any   // the part of it that the call is about: the rpc's result
-	broken error // the body is no JSON, or too long
+	whole  any    // the body
+	body   any    // the part of it that the call is about: the rpc's result
+	broken error  // the body is no JSON, or too long
+	raw    []byte // the body as it came; cut where it is too long
 
 	address *url.URL // where it came from
 	hidden  []string // credentials that the request carried and the answer may repeat
@@ -100,10 +101,17 @@ func (s *session) send(ctx context.Context, c *call, sc *scope, login *login, ad
 	case <-ctx.Done():
 		return nil, unreachable(ctx.Err(), false)
 	}
-	if err := s.limiter.Wait(ctx); err != nil {
+	if err := s.pace(ctx); err != nil {
+		if quota, ok := errors.AsType[*connector.Error](err); ok {
+			return nil, &failure{err: quota}
+		}
 		return nil, unreachable(err, false)
 	}
+	began := time.Now()
 	response, err := s.client.Do(request)
+	if err != nil {
+		s.record(ctx, request, nil, hidden, began)
+	}
 	switch {
 	case err != nil && known.waiting && known.turnedAway != nil:
 		f := s.judge(c, &answer{status: known.turnedAway.StatusCode, header: known.turnedAway.Header})
@@ -117,6 +125,7 @@ func (s *session) send(ctx context.Context, c *call, sc *scope, login *login, ad
 		return nil, f
 	}
 	a, err := s.read(response, c)
+	s.record(ctx, request, a, hidden, began)
 	if err != nil {
 		return nil, unreachable(err, !c.read)
 	}
@@ -324,6 +333,7 @@ func (s *session) read(r *http.Response, c *call) (*answer, error) {
 	if _, err := b.ReadFrom(limited); err != nil {
 		return nil, err
 	}
+	a.raw = b.Bytes()
 	if limited.N == 0 {
 		a.broken = fmt.Errorf("it has more than %d bytes", s.plan.limits.responseSize)
 		return a, nil

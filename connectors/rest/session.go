@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -18,10 +19,13 @@ type session struct {
 	plan         *plan
 	options      connector.Options
 	secrets      map[string]any // revealed, for templates
+	hiding       sync.Once
+	hidden       []string // the secrets in all ways they are written; see secretForms
 	base         string
 	scheme, host string
 	client       *retryablehttp.Client
 	limiter      *rate.Limiter
+	windows      []*window
 	slots        chan struct{}   // one for each call under way
 	life         context.Context //nolint:containedctx // ends with Close, and with it every call
 	end          context.CancelFunc
@@ -44,6 +48,9 @@ func (p *plan) open(o connector.Options) (connector.Session, error) {
 		limiter: rate.NewLimiter(p.limits.rate, p.limits.burst), slots: make(chan struct{}, p.limits.concurrency),
 		renewing: make(chan struct{}, 1), found: map[string]*findings{},
 	}
+	for _, w := range p.limits.windows {
+		s.windows = append(s.windows, &window{plan: w})
+	}
 	for name, t := range o.Secrets {
 		s.secrets[name] = t.Reveal()
 	}
@@ -63,7 +70,7 @@ func (p *plan) open(o connector.Options) (connector.Session, error) {
 	}
 	s.base, s.scheme, s.host = base, u.Scheme, u.Host
 	s.client, err = newClient(p.limits, p.auth.cookies, func(r *http.Request) error {
-		if err := s.limiter.Wait(r.Context()); err != nil {
+		if err := s.pace(r.Context()); err != nil {
 			return err
 		}
 		attemptsOf(r.Context()).waiting = false

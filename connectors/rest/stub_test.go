@@ -47,6 +47,7 @@ func newStub(t testing.TB) *stub {
 	mux.HandleFunc("GET /orders", s.guarded(s.list))
 	mux.HandleFunc("POST /orders", s.guarded(s.create))
 	mux.HandleFunc("POST /orders/batch", s.guarded(s.createBatch))
+	mux.HandleFunc("GET /changes", s.guarded(s.changes))
 	mux.HandleFunc("GET /orders/{id}", s.guarded(s.get))
 	mux.HandleFunc("PUT /orders/{id}", s.guarded(s.update))
 	mux.HandleFunc("DELETE /orders/{id}", s.guarded(s.remove))
@@ -114,6 +115,9 @@ func (s *stub) guarded(next http.HandlerFunc) http.HandlerFunc {
 		}
 	}
 }
+
+// RetryAfter is what the stub says when it is asked too often.
+func (s *stub) RetryAfter() time.Duration { return 30 * time.Second }
 
 // Inject makes the next writes go wrong.
 func (s *stub) Inject(f connectortest.Fault) func() {
@@ -273,12 +277,38 @@ func (s *stub) step(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// changes tells what changed since, deleted orders too, but of no more than five.
+func (s *stub) changes(w http.ResponseWriter, r *http.Request) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	from, err := time.Parse(http.TimeFormat, r.Header.Get("If-Modified-Since"))
+	if err != nil {
+		refusal(w, http.StatusBadRequest, "since when?")
+		return
+	}
+	found := []any{}
+	for _, o := range s.orders {
+		at, err := time.Parse(time.RFC3339, o["changed_at"].(string))
+		if err == nil && !at.Before(from) && len(found) < 5 {
+			found = append(found, o)
+		}
+	}
+	if len(found) == 0 {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"changed": found})
+}
+
 // list understands every way of paging; without one it gives all.
 func (s *stub) list(w http.ResponseWriter, r *http.Request) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	found := []any{}
 	for _, o := range s.orders {
+		if r.FormValue("brief") != "" {
+			o = map[string]any{"id": o["id"], "changed_at": o["changed_at"]}
+		}
 		if ref := r.FormValue("reference"); ref != "" && o["reference"] != ref || o["state"] == "deleted" {
 			continue
 		}
@@ -352,9 +382,14 @@ func parse(t testing.TB, manifest string) connector.Connector {
 
 func (s *stub) open(t testing.TB, c connector.Connector, password string) session {
 	t.Helper()
-	opened, err := c.Open(connector.Options{
-		Config: map[string]any{"url": s.URL}, Secrets: map[string]secret.Text{"token": secret.New(password)}, Logger: slog.New(slog.DiscardHandler),
-	})
+	return s.openWith(t, c, connector.Options{}, password)
+}
+
+func (s *stub) openWith(t testing.TB, c connector.Connector, o connector.Options, password string) session {
+	t.Helper()
+	o.Config, o.Logger = map[string]any{"url": s.URL}, slog.New(slog.DiscardHandler)
+	o.Secrets = map[string]secret.Text{"token": secret.New(password), "refresh": secret.New("refresh-0")}
+	opened, err := c.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package rest
 import (
 	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,17 +13,27 @@ import (
 
 // values says how the remote writes what JSON has no type for.
 type values struct {
-	Tagged  bool   `yaml:"tagged"`  // objects may stand for one value: {"__class__": "Decimal", "decimal": "1.2"}
-	Blank   bool   `yaml:"blank"`   // an empty text means nothing: null
+	Tagged bool     `yaml:"tagged"` // objects may stand for one value: {"__class__": "Decimal", "decimal": "1.2"}
+	Blank  bool     `yaml:"blank"`  // an empty text means nothing: null
+	Unix   []string `yaml:"unix"`   // under these keys are seconds since 1970
+	DotNet bool     `yaml:"dotnet"` // a time is written /Date(1518685950940+0000)/
+	Pairs  bool     `yaml:"pairs"`  // [5, "Name"] is a related record: {"id": 5, "name": "Name"}
+	False  *struct {
+		Except []string `yaml:"except"`
+	} `yaml:"false_is_null"` // false means nothing, but under these keys
 	Related string `yaml:"related"` // the suffix of keys that hold a related record in place of its id: {"party": 5, "party.": {…}}
 }
 
 // plain replaces what is peculiar to the remote by plain values, in place.
 func (v values) plain(doc any) any {
-	if v == (values{}) {
+	if v.none() {
 		return doc
 	}
 	return v.walk(doc, 0)
+}
+
+func (v values) none() bool {
+	return !v.Tagged && !v.Blank && !v.DotNet && !v.Pairs && v.False == nil && v.Unix == nil && v.Related == ""
 }
 
 func (v values) walk(doc any, depth int) any {
@@ -33,8 +45,17 @@ func (v values) walk(doc any, depth int) any {
 		if doc == "" && v.Blank {
 			return nil
 		}
+		if v.DotNet {
+			return fromDotNet(doc)
+		}
 		return doc
 	case []any:
+		if v.Pairs && len(doc) == 2 {
+			_, number := doc[0].(json.Number)
+			if _, named := doc[1].(string); number && named {
+				return map[string]any{"id": doc[0], "name": doc[1]}
+			}
+		}
 		for i, item := range doc {
 			doc[i] = v.walk(item, depth+1)
 		}
@@ -48,6 +69,12 @@ func (v values) walk(doc any, depth int) any {
 			}
 		}
 		for key, value := range doc {
+			if value == false && v.False != nil && !slices.Contains(v.False.Except, key) {
+				value = nil
+			}
+			if slices.Contains(v.Unix, key) {
+				value = fromUnix(value)
+			}
 			doc[key] = v.walk(value, depth+1)
 		}
 		if v.Related != "" {
@@ -56,6 +83,40 @@ func (v values) walk(doc any, depth int) any {
 		return doc
 	default:
 		return doc
+	}
+}
+
+// fromDotNet reads a time as old .NET serializers write it: milliseconds since 1970 in UTC. The offset is for show.
+func fromDotNet(str string) string {
+	inside, opened := strings.CutPrefix(str, "/Date(")
+	inside, closed := strings.CutSuffix(inside, ")/")
+	if !opened || !closed {
+		return str
+	}
+	if i := strings.LastIndexAny(inside, "+-"); i > 0 {
+		inside = inside[:i]
+	}
+	ms, err := strconv.ParseInt(inside, 10, 64)
+	if err != nil {
+		return str
+	}
+	return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano)
+}
+
+// fromUnix reads seconds since 1970, a number or a text of one. 0 is no time.
+func fromUnix(v any) any {
+	str, err := text(v)
+	if err != nil {
+		return v
+	}
+	seconds, err := strconv.ParseInt(str, 10, 64)
+	switch {
+	case err != nil:
+		return v
+	case seconds == 0:
+		return nil
+	default:
+		return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
 	}
 }
 

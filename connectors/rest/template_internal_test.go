@@ -1,15 +1,18 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/time/rate"
 	"pgregory.net/rapid"
 
 	"crmhub/core/connector"
@@ -310,7 +313,7 @@ func FuzzPointer(f *testing.F) {
 				t.Errorf("%q found something in %s", text, doc)
 			}
 		}
-		_ = values{Tagged: true, Related: ".", Blank: true}.plain(v)
+		_ = values{Tagged: true, Related: ".", Blank: true, DotNet: true, Pairs: true}.plain(v)
 	})
 }
 
@@ -332,10 +335,10 @@ func FuzzAnswer(f *testing.F) {
 		if d.Decode(&a.whole) != nil {
 			return
 		}
-		a.whole = values{Tagged: true, Related: ".", Blank: true}.plain(a.whole)
+		a.whole = values{Tagged: true, Related: ".", Blank: true, DotNet: true, Pairs: true}.plain(a.whole)
 		a.body = a.whole
-		for _, columns := range [][]string{nil, {"id", "at"}} {
-			list, err := rows(a.body, pointer{"items"}, columns)
+		for _, c := range []columns{{}, {names: []string{"id", "at"}}, {names: []string{"id", "lines.at"}, gather: "lines"}} {
+			list, err := rows(a.body, &pullPlan{records: pointer{"items"}, columns: c})
 			if err != nil {
 				continue
 			}
@@ -357,6 +360,118 @@ func FuzzAnswer(f *testing.F) {
 					t.Errorf("%s: %s has the key, or is no address: %v", body, next.Next, err)
 				}
 			}
+		}
+	})
+}
+
+func TestWhatIsPeculiarToARemoteBecomesPlain(t *testing.T) {
+	t.Parallel()
+	all := values{Blank: true, Unix: []string{"on"}, DotNet: true, Pairs: true, False: &struct {
+		Except []string `yaml:"except"`
+	}{[]string{"active"}}}
+	for given, want := range map[string]string{
+		`{"at": "/Date(1518685950940+0000)/"}`:    `{"at": "2018-02-15T09:12:30.94Z"}`,
+		`{"at": "/Date(-86400000)/"}`:             `{"at": "1969-12-31T00:00:00Z"}`,
+		`{"on": 1795737600, "to": [{"on": "0"}]}`: `{"on": "2026-11-27T00:00:00Z", "to": [{"on": null}]}`,
+		`{"at": "/Date(soon)/"}`:                  `{"at": "/Date(soon)/"}`,
+		`{"partner": [5, "ACME"]}`:                `{"partner": {"id": 5, "name": "ACME"}}`,
+		`{"list": [[5, 6], ["a", "b"], [1]]}`:     `{"list": [[5, 6], ["a", "b"], [1]]}`,
+		`{"ref": false, "active": false}`:         `{"ref": null, "active": false}`,
+		`{"lines": [{"name": ""}, {"q": true}]}`:  `{"lines": [{"name": null}, {"q": true}]}`,
+	} {
+		decode := func(s string) (v any) {
+			d := json.NewDecoder(strings.NewReader(s))
+			d.UseNumber()
+			if err := d.Decode(&v); err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		if diff := cmp.Diff(decode(want), all.plain(decode(given))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", given, diff)
+		}
+	}
+}
+
+func TestRowsOfValuesBecomeRecords(t *testing.T) {
+	t.Parallel()
+	given := []any{[]any{"1", "C1", "A", "2"}, []any{"1", "C1", "B", "3"}}
+	names := []string{"id", "customer.number", "lines.item", "lines.qty"}
+	each, err := columns{names: names}.records(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := func(item, qty string) any { return map[string]any{"item": item, "qty": qty} }
+	customer := map[string]any{"number": "C1"}
+	if diff := cmp.Diff([]any{
+		map[string]any{"id": "1", "customer": customer, "lines": line("A", "2")},
+		map[string]any{"id": "1", "customer": customer, "lines": line("B", "3")},
+	}, each); diff != "" {
+		t.Error(diff)
+	}
+	one, err := columns{names, "lines"}.records(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]any{map[string]any{"id": "1", "customer": customer, "lines": []any{line("A", "2"), line("B", "3")}}}, one); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []any{[]any{"1"}, map[string]any{}, nil} {
+		if _, err := (columns{names: names}).records([]any{bad}); err == nil {
+			t.Errorf("%v passed for a row", bad)
+		}
+	}
+}
+
+func TestWindowLetsThroughNoMoreThanTheQuota(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		plan := windowPlan{rapid.IntRange(1, 5).Draw(t, "n"), time.Minute}
+		w := &window{plan: plan}
+		now := time.Unix(0, 0)
+		var taken []time.Time
+		for range 50 {
+			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "pause")) * time.Second)
+			recent := 0
+			for _, at := range taken {
+				if now.Sub(at) < plan.per {
+					recent++
+				}
+			}
+			wait := w.take(now)
+			if (wait == 0) != (recent < plan.n) {
+				t.Fatalf("%d of %d calls in the last minute, and it says wait %s", recent, plan.n, wait)
+			}
+			if wait == 0 {
+				taken = append(taken, now)
+			} else if oldest := taken[len(taken)-plan.n]; now.Add(wait).Sub(oldest) != plan.per {
+				t.Fatalf("wait %s, but the oldest call leaves after %s", wait, plan.per-now.Sub(oldest))
+			}
+		}
+	})
+}
+
+func TestUsedUpQuotaIsWaitedForOrTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &session{limiter: rate.NewLimiter(rate.Inf, 1), windows: []*window{{plan: windowPlan{2, time.Minute}}, {plan: windowPlan{4, 24 * time.Hour}}}}
+		begun := time.Now()
+		for range 4 {
+			if err := s.pace(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if passed := time.Since(begun); passed != time.Minute {
+			t.Errorf("four calls took %s", passed)
+		}
+		err := s.pace(t.Context())
+		if e := connector.AsError(err); e.Class != connector.ClassQuota || e.RetryAfter < 23*time.Hour {
+			t.Errorf("the day's quota: %v, again in %s", err, e.RetryAfter)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if e := connector.AsError(s.pace(ctx)); e.Class != connector.ClassQuota {
+			t.Errorf("more patience than there is: %v", e)
 		}
 	})
 }

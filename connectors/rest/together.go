@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 	"slices"
+
+	"crmhub/core/connector"
 )
 
 // together takes the steps that the remote can take for several records in one call. It only saves calls: whatever
@@ -24,7 +26,7 @@ func (s *session) together(ctx context.Context, st *stream, all []*writing) {
 		if len(due) < 2 {
 			continue
 		}
-		_, f := s.do(ctx, step.call, &scope{ids: ids(due), fields: st.fields})
+		_, f := s.do(connector.About(ctx, positions(due)...), step.call, &scope{ids: ids(due), fields: st.fields})
 		for _, w := range due {
 			w.stepped, w.present = w.stepped || f == nil, nil
 		}
@@ -45,7 +47,7 @@ func (s *session) readTogether(ctx context.Context, st *stream, some []*writing)
 	if !st.get.several {
 		return false
 	}
-	found, err := s.getSeveral(ctx, st, ids(some))
+	found, err := s.getSeveral(connector.Unrecorded(ctx), st, ids(some)) // the answer is many records'
 	if err != nil {
 		return false
 	}
@@ -59,6 +61,15 @@ func ids(some []*writing) []any {
 	list := make([]any, len(some))
 	for i, w := range some {
 		list[i] = w.write.ID
+	}
+	return list
+}
+
+// positions are where the writings stand among the writes of the Push.
+func positions(some []*writing) []int {
+	list := make([]int, len(some))
+	for i, w := range some {
+		list[i] = w.position
 	}
 	return list
 }

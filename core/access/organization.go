@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -95,4 +97,29 @@ func organization(ctx context.Context, tx pgx.Tx, code string) (Organization, er
 		return o, fmt.Errorf("find organization: %w", err)
 	}
 	return o, nil
+}
+
+// RenameOrganization gives p's organization another name, which its papers show. Its code, which is in its topics' names, and
+// its base currency, in which its books are kept, stay. What is wrong is [schema.Violations].
+func (s *Store) RenameOrganization(ctx context.Context, p postgres.Principal, name string) error {
+	name = strings.TrimSpace(name)
+	if name == "" || utf8.RuneCountInString(name) > 300 || strings.Contains(name, "\x00") {
+		return schema.Violations{{Pointer: "/name", Rule: "required", Message: "must have 1 to 300 characters"}}
+	}
+	return s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		var was string
+		if err := tx.QueryRow(ctx, "select name from organizations where id = $1 for update", p.Organization).Scan(&was); err != nil {
+			return fmt.Errorf("rename the organization: %w", err)
+		}
+		if was == name {
+			return nil
+		}
+		if _, err := tx.Exec(ctx, "update organizations set name = $2 where id = $1", p.Organization, name); err != nil {
+			return fmt.Errorf("rename the organization: %w", err)
+		}
+		return audit.Record(ctx, tx, audit.Act{
+			Organization: p.Organization, Actor: p.Actor, Action: "updated", Entity: "organization", EntityID: p.Organization,
+			Detail: map[string][2]string{"name": {was, name}},
+		})
+	})
 }

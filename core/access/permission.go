@@ -15,7 +15,7 @@ type Resource string
 const (
 	Connections   Resource = "connection"
 	Jobs          Resource = "job"
-	DeadLetters   Resource = "dead_letter" // and links, and runs
+	DeadLetters   Resource = "dead_letter" // and links, runs, reconciliations and conflicts
 	Users         Resource = "user"
 	Roles         Resource = "role"
 	Organizations Resource = "organization" // its departments and teams
@@ -23,7 +23,9 @@ const (
 	Audit         Resource = "audit"
 	Reports       Resource = "report"
 	Targets       Resource = "target"
-	Pool          Resource = "pool" // of customers that nobody looks after, its rules and limits
+	Alerts        Resource = "alert"        // and their settings
+	Subscriptions Resource = "subscription" // and its deliveries
+	Pool          Resource = "pool"         // of customers that nobody looks after, its rules and limits
 )
 
 // Action is what somebody does with a resource. "*" in a grant or a token's scope is every action.
@@ -96,6 +98,8 @@ var hubActions = map[Resource][]Action{ //nolint:gochecknoglobals // a table
 	Audit:         {Read, Export},
 	Reports:       {Read, Export},
 	Targets:       {Read, Create, Update, Delete},
+	Alerts:        {Read, Update},
+	Subscriptions: {Read, Create, Update, Delete},
 	Pool:          {Read, Create, Update, Delete, Claim, Run},
 }
 

@@ -13,12 +13,15 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
+	"crmhub/core/webhook"
 )
 
 // Config is what the API works with.
@@ -30,12 +33,16 @@ type Config struct {
 	Connections *connection.Store
 	Jobs        *job.Store
 	Transfers   *transfer.Store
+	Notify      *notify.Store
+	Webhooks    *webhook.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 	Schemas     *schema.Set             // of entities: order.v1.json
 	Key         secret.Key              // signs the audit trail
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
 	Version     string // of the program, for the document
+	Topics      []byte // what describes the topics: AsyncAPI, JSON
 }
 
 type server struct {

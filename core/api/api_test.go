@@ -12,21 +12,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/access"
+	"crmhub/core/alert"
 	"crmhub/core/api"
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/mapping"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
+	"crmhub/core/webhook"
 	"crmhub/schemas"
 )
 
@@ -39,6 +45,7 @@ type hub struct {
 	registry   *prometheus.Registry
 	log        lockedBuffer
 	db         *postgres.DB
+	webhooks   *webhook.Store
 	access     *access.Store
 	now        time.Time // of access
 	sealer     *audit.Sealer
@@ -73,9 +80,14 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
 	connectors := map[string]connector.Connector{"stub": stub()}
+	h.webhooks = &webhook.Store{Key: key, Entities: crm.KindNames()}
+	connections := &connection.Store{Connectors: connectors, Key: key, Logger: logger}
 	h.handler, err = api.New(api.Config{
-		DB: db, CRM: &crm.Store{}, Access: h.access,
-		Connections: &connection.Store{Connectors: connectors, Key: key, Logger: logger}, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
+		Topics: []byte(`{"asyncapi": "3.0.0"}`),
+		DB:     db, CRM: &crm.Store{}, Access: h.access,
+		Reconciler:  reconcile.New(reconcile.Config{DB: db, Connections: connections, Mappings: &mapping.Set{}, Entities: &crm.Store{}, Logger: logger}),
+		Connections: connections, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
+		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
 		Schemas: set, Key: key, Replay: map[job.Kind]job.Replay{job.Pull: resolve},
 		Logger: logger, Registerer: h.registry, Version: "test",
 	})
@@ -200,6 +212,8 @@ func (h *hub) makeAll() {
 	h.make("connection", "/connections", `{"code":"erp","name":"ERP","connector":"stub","config":{"url":"https://erp","password":"hunter2"}}`)
 	h.make("job", "/jobs", `{"connection_id":"{connection}","kind":"pull","entity":"order","schedule":"@hourly"}`)
 	h.make("run", "/jobs/{job}/run", "")
+	h.make("subscription", "/subscriptions", `{"name":"Shop","target":"https://shop.example.com/hook","events":["*"]}`)
+	h.ids["delivery"] = field(h.t, h.request(http.MethodPost, "/subscriptions/{subscription}/test", ""), "id")
 	h.make("department", "/departments", `{"name":"Sales"}`)
 	h.make("team", "/teams", `{"name":"Key accounts"}`)
 	h.make("role", "/roles", `{"code":"helper","name":"Helper","grants":[{"resource":"customer","action":"read","scope":"own"}]}`)
@@ -215,6 +229,32 @@ func (h *hub) makeAll() {
 	h.make("limit", "/pool-limits", `{"max_owned":200}`)
 	h.make("hand-over", "/users/{user}/hand-over", `{"to_user_id":"{boss}"}`)
 	h.bury()
+	if err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error { return alert.Look(h.t.Context(), tx) }); err != nil {
+		h.t.Fatal(err)
+	}
+	h.ids["alert"] = field(h.t, h.request(http.MethodGet, "/alerts?kind=dead_letters", ""), "items", "id")
+	h.reconcile()
+}
+
+// reconcile makes a reconciliation that found two differences.
+func (h *hub) reconcile() {
+	h.t.Helper()
+	h.ids["reconciliation"], h.ids["difference"], h.ids["other-difference"] = uuid.NewString(), uuid.NewString(), uuid.NewString()
+	err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error {
+		_, err := tx.Exec(h.t.Context(), `insert into reconciliations (id, connection_id, run_id, entity, verdict, mapping_version, counts, finished_at)
+			values ($1, $2, $3, 'order', 'differs', 'v1', '{"different": 1, "missing_there": 1}', now())`, h.ids["reconciliation"], h.ids["connection"], h.ids["run"])
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(h.t.Context(), `insert into differences (id, reconciliation_id, kind, entity_id, remote_id, title, fields, record)
+			values ($2, $1, 'different', $4, '7', 'SO-1', '[{"field": "remark", "ours": "a", "theirs": "b", "agreed": null}]', '{"data": {}}'),
+				($3, $1, 'missing_there', $4, null, 'SO-1', '[]', null)`,
+			h.ids["reconciliation"], h.ids["difference"], h.ids["other-difference"], h.ids["order"])
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // signIn begins a session of organization A's user.

@@ -23,7 +23,7 @@ var docsPage string
 //go:embed docs.css
 var docsStyle []byte
 
-// describe serves the document as JSON, as YAML and as a page for people.
+// describe serves the document as JSON, as YAML and as a page for people, and the one of the topics beside it.
 func (s *server) describe() error {
 	asJSON, err := json.MarshalIndent(s.document.openapi, "", "  ")
 	if err != nil {
@@ -39,6 +39,7 @@ func (s *server) describe() error {
 	}
 	s.mux.Handle("GET "+prefix+"/openapi.json", static("application/openapi+json", asJSON))
 	s.mux.Handle("GET "+prefix+"/openapi.yaml", static("application/openapi+yaml", asYAML))
+	s.mux.Handle("GET "+prefix+"/asyncapi.json", static("application/vnd.aai.asyncapi+json", s.Topics))
 	s.mux.Handle("GET "+prefix+"/docs.css", static("text/css; charset=utf-8", docsStyle))
 	page := static("text/html; charset=utf-8", asPage)
 	s.mux.HandleFunc("GET "+prefix+"/{$}", func(w http.ResponseWriter, r *http.Request) {

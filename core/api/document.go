@@ -56,6 +56,7 @@ func newDocument(version string) *document {
 			{Name: "connections", Description: "Other systems, as configured."},
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
+			{Name: "reconciliations", Description: "Both sides compared: the proof that the sync worked, and what to mend."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
 			{Name: "imports", Description: "Files that come in: sensed, previewed, run, undone."},
 			{Name: "exports", Description: "Lists that go out as files."},

@@ -189,6 +189,7 @@ func TestDocumentIsPublicInEachForm(t *testing.T) {
 	newHub(t).play([]scenario{
 		{name: "JSON", method: "GET", path: "/openapi.json", headers: nobody, status: 200, has: []string{`"openapi": "3.1.0"`, "Content-Type: application/openapi+json"}},
 		{name: "YAML", method: "GET", path: "/openapi.yaml", headers: nobody, status: 200, has: []string{"openapi: 3.1.0", "operationId: move-order", "minimum: 1\n"}},
+		{name: "topics", method: "GET", path: "/asyncapi.json", headers: nobody, status: 200, has: []string{`"asyncapi": "3.0.0"`, "Content-Type: application/vnd.aai.asyncapi+json"}},
 		{name: "page", method: "GET", path: "/", headers: nobody, status: 200, has: []string{"/api/v1/orders/{id}/status", "Move an order"}, hasNot: []string{"<script", `="http`}},
 	})
 }

@@ -97,7 +97,7 @@ func article(kind crm.Kind) string {
 	}
 }
 
-func kindNames() []string { return namesOf(crm.Kinds()) }
+func kindNames() []string { return crm.KindNames() }
 
 func namesOf(kinds []crm.Kind) []string {
 	names := make([]string, len(kinds))

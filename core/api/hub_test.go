@@ -108,6 +108,13 @@ func TestDeadLettersAndLinks(t *testing.T) {
 	h.play([]scenario{
 		{name: "dismiss", method: "POST", path: "/dead-letters/{letter}/dismiss", body: `{"reason":"old"}`, status: 200, has: []string{`"status":"dismissed"`, `"reason":"old"`}},
 		{name: "links", method: "GET", path: "/links?connection_id={connection}&entity=order&entity_id={order}&remote_id=7&state=linked", status: 200, has: []string{`{"items":[]}`}},
+		{name: "a journey", method: "GET", path: "/journeys?entity=order&id={order}", status: 200, has: []string{`"items"`}},
+		{name: "a journey by the code", method: "GET", path: "/journeys?entity=customer&number=C1", status: 200, has: []string{`"items"`}},
+		{name: "a journey of nothing", method: "GET", path: "/journeys?entity=order&id={customer}", status: 404},
+		{name: "a journey of no number there is", method: "GET", path: "/journeys?entity=order&number=none", status: 404},
+		{name: "a journey of whom?", method: "GET", path: "/journeys", status: 400, has: []string{`"parameter":"entity"`, `"parameter":"id"`}},
+		{name: "a journey from nowhere", method: "GET", path: "/journeys?entity=order&id={order}&after=x", status: 400, has: []string{`"parameter":"after"`}},
+		{name: "another's journey", method: "GET", path: "/journeys?entity=order&id={order}", headers: []string{"Authorization: Bearer " + h.tokenB}, status: 404},
 		{name: "links of no kind", method: "GET", path: "/links?entity=invoice_line", status: 400, has: []string{`"parameter":"entity"`}},
 	})
 }

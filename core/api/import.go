@@ -13,9 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
-	"crmhub/core/audit"
 	"crmhub/core/crm"
-	"crmhub/core/postgres"
 	"crmhub/core/schema"
 	"crmhub/core/sheet"
 	"crmhub/core/transfer"
@@ -171,13 +169,6 @@ func (s *server) importTask(id, summary, description string, begin func(context.
 				if err != nil {
 					return answer{}, err
 				}
-				err = audit.Record(ctx, tx, audit.Act{
-					Action: "asked_to_" + strings.TrimSuffix(id, "-import"), Entity: "import", EntityID: i.ID,
-					Detail: map[string]any{"entity": i.Entity, "name": i.Name},
-				})
-				if err != nil {
-					return answer{}, err
-				}
 				return respond(http.StatusOK, begun)
 			})
 		},
@@ -200,17 +191,8 @@ func (s *server) importIn(ctx context.Context, c *call) (i transfer.Import, err 
 	return i, err
 }
 
-// sight is which imports or exports the caller sees: those of the kinds that he may act on in the whole organization, and
-// his own.
-func (c *call) sight(a access.Action) transfer.Sight {
-	sight := transfer.Sight{By: []string{string(c.who.Principal.Actor), string(postgres.User(c.who.UserID))}}
-	for _, k := range crm.Kinds() {
-		if c.who.May(access.Resource(k), a) == postgres.ScopeOrganization {
-			sight.Kinds = append(sight.Kinds, k)
-		}
-	}
-	return sight
-}
+// sight is which imports or exports the caller sees.
+func (c *call) sight(a access.Action) transfer.Sight { return transfer.SightOf(c.who, a) }
 
 func (s *server) importErrors() operation {
 	return operation{

@@ -14,7 +14,7 @@ import (
 )
 
 func (s *server) listLinks() operation {
-	states := []string{"pending", "sending", "unknown", "linked", "parked", "waiting", "failed"}
+	states := []string{"pending", "sending", "unknown", "linked", "parked", "waiting", "failed", "unlinked"}
 	return operation{
 		id: "list-links", needs: may(access.DeadLetters, access.Read), tag: "links", summary: "List links", description: "Which entity is which record, and whether both sides agree. Newest first.",
 		parameters: append([]*huma.Param{

@@ -414,15 +414,18 @@ var doors = map[string][]string{
 	"/runs":         {"admin", "integrator", "auditor"},
 	"/links":        {"admin", "integrator", "auditor"},
 	"/dead-letters": {"admin", "integrator", "auditor"},
-	"/roles":        {"admin", "auditor"},
-	"/users":        slices.Collect(maps.Keys(presets)),
-	"/teams":        slices.Collect(maps.Keys(presets)),
-	"/departments":  slices.Collect(maps.Keys(presets)),
-	"/tokens":       slices.Collect(maps.Keys(presets)),
-	"/me":           slices.Collect(maps.Keys(presets)),
-	"/pool":         {"admin", "sales_manager", "sales", "auditor"},
-	"/hand-overs":   {"admin", "sales_manager", "marketing", "service", "finance"},
-	"/follow-ups":   slices.Collect(maps.Keys(presets)),
+
+	"/reconciliations": {"admin", "integrator", "auditor"},
+
+	"/roles":       {"admin", "auditor"},
+	"/users":       slices.Collect(maps.Keys(presets)),
+	"/teams":       slices.Collect(maps.Keys(presets)),
+	"/departments": slices.Collect(maps.Keys(presets)),
+	"/tokens":      slices.Collect(maps.Keys(presets)),
+	"/me":          slices.Collect(maps.Keys(presets)),
+	"/pool":        {"admin", "sales_manager", "sales", "auditor"},
+	"/hand-overs":  {"admin", "sales_manager", "marketing", "service", "finance"},
+	"/follow-ups":  slices.Collect(maps.Keys(presets)),
 }
 
 func TestPresetsMayWhatTheyShould(t *testing.T) {

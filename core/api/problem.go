@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"crmhub/core/access"
+	"crmhub/core/alert"
 	"crmhub/core/attachment"
 	"crmhub/core/audit"
 	"crmhub/core/connection"
@@ -15,12 +16,16 @@ import (
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/link"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
+	"crmhub/core/webhook"
 )
 
 // Problem is an error as the API answers it: RFC 9457, application/problem+json.
@@ -66,6 +71,7 @@ func problemOf(err error) *Problem {
 		not *edit.ForbiddenError
 		dup *edit.DuplicateError
 
+		taken    *link.TakenError
 		locked   *access.LockedError
 		standing *transfer.StatusError
 	)
@@ -89,19 +95,31 @@ func problemOf(err error) *Problem {
 		return stale(0)
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
 		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound),
-		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound):
+		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
+		errors.Is(err, notify.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, webhook.ErrNotFound),
+		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound):
 		return notFound()
 	case errors.Is(err, link.ErrBusy):
 		return &Problem{
 			Type: problemType("busy"), Title: "It is being sent to another system", Status: http.StatusConflict, Detail: "Try again in a moment.",
 			header: http.Header{"Retry-After": {"5"}},
 		}
+	case errors.Is(err, notify.ErrMail):
+		return &Problem{Type: problemType("no-secret"), Title: "A mail has no secret", Status: http.StatusConflict, Detail: "Only webhooks are signed."}
+	case errors.Is(err, reconcile.ErrRunning):
+		return &Problem{Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "The reconciliation has not ended."}
+	case errors.As(err, &taken):
+		return &Problem{
+			Type: problemType("linked"), Title: "It is linked already", Status: http.StatusConflict,
+			Detail: fmt.Sprintf("%s %s is linked with record %s.", taken.By.Entity, taken.By.EntityID, taken.By.RemoteID),
+		}
 	case errors.As(err, &locked):
 		return tooManyAttempts(locked)
 	case errors.Is(err, access.ErrSecondFactor):
 		return secondFactorProblem()
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, transfer.ErrCursor),
-		errors.Is(err, upkeep.ErrCursor):
+		errors.Is(err, upkeep.ErrCursor), errors.Is(err, notify.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, webhook.ErrCursor),
+		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, access.ErrInUse):
 		return &Problem{Type: problemType("in-use"), Title: "It is in use", Status: http.StatusConflict, Detail: "Something depends on it: move that away first."}

@@ -39,6 +39,9 @@ func (s *server) table() ([]route, error) {
 		if _, ok := printed[e.kind]; ok {
 			routes = append(routes, route{"GET " + e.path + "/{id}/pdf", e.print()})
 		}
+		if e.kind == crm.KindInvoice {
+			routes = append(routes, route{"GET " + e.path + "/{id}/ubl", e.electronic()})
+		}
 		if e.moves() {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
 		}
@@ -73,6 +76,11 @@ func (s *server) table() ([]route, error) {
 		route{"POST /connections/{id}/resume", s.resumeConnection()},
 		route{"POST /connections/{id}/run", s.runConnection()},
 
+		route{"GET /connections/{id}/webhook", s.getWebhook()},
+		route{"PUT /connections/{id}/webhook", s.setWebhook()},
+		route{"DELETE /connections/{id}/webhook", s.deleteWebhook()},
+		route{"GET /connections/{id}/webhook-messages", s.listWebhookMessages()},
+
 		route{"GET /jobs", s.listJobs()},
 		route{"POST /jobs", s.addJob()},
 		route{"GET /jobs/{id}", s.getJob()},
@@ -91,6 +99,7 @@ func (s *server) table() ([]route, error) {
 		route{"POST /runs/{id}/discard", s.discardRun()},
 
 		route{"GET /links", s.listLinks()},
+		route{"GET /journeys", s.showJourney()},
 
 		route{"GET /dead-letters", s.listDeadLetters()},
 		route{"GET /dead-letters/causes", s.listCauses()},
@@ -99,6 +108,29 @@ func (s *server) table() ([]route, error) {
 		route{"GET /dead-letters/{id}", s.getDeadLetter()},
 		route{"POST /dead-letters/{id}/replay", s.replayDeadLetter()},
 		route{"POST /dead-letters/{id}/dismiss", s.dismissDeadLetter()},
+
+		route{"GET /alerts", s.listAlerts()},
+		route{"GET /alerts/{id}", s.getAlert()},
+		route{"POST /alerts/{id}/acknowledge", s.acknowledgeAlert()},
+		route{"GET /alert-settings", s.showAlertSettings()},
+		route{"PATCH /alert-settings", s.patchAlertSettings()},
+		route{"GET /subscriptions", s.listSubscriptions()},
+		route{"POST /subscriptions", s.addSubscription()},
+		route{"GET /subscriptions/{id}", s.getSubscription()},
+		route{"PATCH /subscriptions/{id}", s.patchSubscription()},
+		route{"DELETE /subscriptions/{id}", s.deleteSubscription()},
+		route{"POST /subscriptions/{id}/rotate-secret", s.rotateSubscriptionSecret()},
+		route{"POST /subscriptions/{id}/test", s.testSubscription()},
+		route{"GET /deliveries", s.listDeliveries()},
+		route{"GET /deliveries/{id}", s.getDelivery()},
+		route{"POST /deliveries/{id}/resend", s.resendDelivery()},
+		route{"GET /reconciliations", s.listReconciliations()},
+		route{"POST /reconciliations", s.startReconciliation()},
+		route{"GET /reconciliations/{id}", s.getReconciliation()},
+		route{"GET /reconciliations/{id}/differences", s.listDifferences()},
+		route{"POST /reconciliations/{id}/mend", s.mendDifferences()},
+		route{"POST /reconciliations/{id}/ignore", s.ignoreDifferences()},
+		route{"GET /reconciliations/{id}/report", s.reconciliationReport()},
 
 		route{"GET /audit", s.listAudit()},
 		route{"GET /audit/{number}", s.getAudit()},
@@ -123,6 +155,9 @@ func (s *server) table() ([]route, error) {
 		route{"GET /attachments/{id}", s.getAttachment()},
 		route{"GET /attachments/{id}/file", s.attachmentFile()},
 		route{"DELETE /attachments/{id}", s.deleteAttachment()},
+
+		route{"GET /seller", s.showSeller()},
+		route{"PATCH /seller", s.patchSeller()},
 
 		route{"GET /search", s.search()},
 		route{"GET /duplicates", s.listDuplicates()},

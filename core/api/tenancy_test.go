@@ -20,10 +20,12 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"currency-rates": "rate", "product-categories": "category", "custom-fields": "field",
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department", "teams": "team",
-		"targets":     "target",
+		"targets":       "target",
+		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert",
 		"attachments": "attachment",
 		"imports":     "import", "exports": "export",
-		"duplicates": "duplicate", "merges": "merge",
+		"reconciliations": "reconciliation",
+		"duplicates":      "duplicate", "merges": "merge",
 		"recycle-rules": "rule", "pool-limits": "limit", "hand-overs": "hand-over",
 	}
 	for path, methods := range readDocument(t, h).Paths {

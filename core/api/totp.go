@@ -2,12 +2,8 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
-
-	"github.com/boombuler/barcode/qr"
 
 	"crmhub/core/access"
 )
@@ -77,7 +73,7 @@ func (s *server) beginSecondFactor() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			image, err := drawQR(e.URI.Reveal())
+			image, err := e.QR()
 			if err != nil {
 				return answer{}, err
 			}
@@ -139,26 +135,6 @@ func (s *server) endSecondFactor() operation {
 			return answer{Status: http.StatusNoContent}, err
 		},
 	}
-}
-
-// drawQR draws a text as a QR code with the quiet zone of four modules that readers need.
-func drawQR(text string) (string, error) {
-	code, err := qr.Encode(text, qr.M, qr.Auto)
-	if err != nil {
-		return "", fmt.Errorf("draw the QR code: %w", err)
-	}
-	const quiet = 4
-	size := code.Bounds().Dx()
-	var path strings.Builder
-	for y := range size {
-		for x := range size {
-			if r, _, _, _ := code.At(x, y).RGBA(); r == 0 {
-				fmt.Fprintf(&path, "M%d %dh1v1h-1z", x+quiet, y+quiet)
-			}
-		}
-	}
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %[1]d" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%[1]dv%[1]dH0z"/><path d="%s"/></svg>`,
-		size+2*quiet, path.String()), nil
 }
 
 func recoveryExample() RecoveryCodes {

@@ -352,7 +352,19 @@ func TestDatabaseRestoredOnAnotherServerSealsEachOnce(t *testing.T) {
 	if n, err := o.sealer.Seal(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d were sealed by numbers of another server, %v", n, err)
 	}
-	o.relayUntil(6)
+	// A transaction that has its number before the relay's holds back both what the relay numbers anew and the acts.
+	o.as(func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "select pg_current_xact_id()"); err != nil {
+			return err
+		}
+		o.relayUntil(func() bool { return o.adopted() })
+		o.sealer = o.newSealer(o.db)
+		if n, err := o.sealer.Seal(t.Context()); n != 0 || err != nil {
+			t.Errorf("%d were sealed before the transaction ended, %v", n, err)
+		}
+		return nil
+	})
+	o.relayUntil(func() bool { return len(o.trail()) >= 6 })
 	o.append(o.change(id, 7, "updated"))
 	o.seal(1)
 	var got []int64
@@ -364,16 +376,16 @@ func TestDatabaseRestoredOnAnotherServerSealsEachOnce(t *testing.T) {
 	}
 }
 
-// relayUntil lets a relay run until there are n entries: it is the one that gives rows numbers of this server.
-func (o *office) relayUntil(n int) {
+// relayUntil lets a relay run, and the sealer with it, until done: the relay is the one that gives rows numbers of this server.
+func (o *office) relayUntil(done func() bool) {
 	o.Helper()
 	ctx, cancel := context.WithCancel(o.Context())
 	relay := outbox.NewRelay(outbox.RelayConfig{
 		DB: o.db, Bus: bustest.Connect(o, bustest.Addr(o)), Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
-	done := make(chan error, 1)
-	go func() { done <- relay.Run(ctx) }()
-	for deadline := time.Now().Add(2 * time.Minute); len(o.trail()) < n; {
+	ended := make(chan error, 1)
+	go func() { ended <- relay.Run(ctx) }()
+	for deadline := time.Now().Add(2 * time.Minute); !done(); {
 		if _, err := o.sealer.Seal(ctx); err != nil && !errors.Is(err, errMoved) {
 			o.Fatal(err)
 		}
@@ -382,9 +394,21 @@ func (o *office) relayUntil(n int) {
 		}
 	}
 	cancel()
-	if err := <-done; err != nil {
+	if err := <-ended; err != nil {
 		o.Error(err)
 	}
+}
+
+// adopted reports whether a relay has found the rows of another server.
+func (o *office) adopted() (yes bool) {
+	o.Helper()
+	err := o.db.AsSystem(o.Context(), func(tx pgx.Tx) error {
+		return tx.QueryRow(o.Context(), "select xid < pg_snapshot_xmax(pg_current_snapshot()) from outbox_position").Scan(&yes)
+	})
+	if err != nil {
+		o.Fatal(err)
+	}
+	return yes
 }
 
 func TestNoRoleOfTheHubChangesTheTrail(t *testing.T) {

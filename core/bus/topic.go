@@ -11,9 +11,10 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
+// How topics are made.
 const (
-	partitions = 6
-	retention  = 7 * 24 * time.Hour // the outbox keeps what is not delivered; a topic need not keep it for ever
+	Partitions = 6
+	Retention  = 7 * 24 * time.Hour // the outbox keeps what is not delivered; a topic need not keep it for ever
 	// maxMessage is the size of a batch that topics made here accept: a document with thousands of lines fits.
 	maxMessage = 8 << 20
 )
@@ -37,11 +38,11 @@ func (c *Client) EnsureTopics(ctx context.Context, topics []string) error {
 	replicas := max(1, min(3, len(metadata.Brokers)))
 	for _, topic := range topics {
 		request.Topics = append(request.Topics, kafka.TopicConfig{
-			Topic: topic, NumPartitions: partitions, ReplicationFactor: replicas,
+			Topic: topic, NumPartitions: Partitions, ReplicationFactor: replicas,
 			ConfigEntries: []kafka.ConfigEntry{
 				{ConfigName: "cleanup.policy", ConfigValue: "delete"}, // a cluster may have another default
 				{ConfigName: "min.insync.replicas", ConfigValue: strconv.Itoa(max(1, replicas-1))},
-				{ConfigName: "retention.ms", ConfigValue: strconv.FormatInt(retention.Milliseconds(), 10)},
+				{ConfigName: "retention.ms", ConfigValue: strconv.FormatInt(Retention.Milliseconds(), 10)},
 				{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessage)},
 			},
 		})

@@ -114,10 +114,32 @@ func (w *Writing) Wait() ([]Written, error) {
 	return nil, failed
 }
 
+// Place is where a message went.
+type Place struct {
+	Partition int
+	Offset    int64
+}
+
+// Places returns where each of the messages given to Write went. Wait has returned no error before.
+func (w *Writing) Places() []Place {
+	n := 0
+	for _, l := range w.lots {
+		n += len(l.indexes)
+	}
+	places := make([]Place, n)
+	for _, l := range w.lots {
+		for i, index := range l.indexes {
+			places[index] = Place{l.Number, l.offsets[i]}
+		}
+	}
+	return places
+}
+
 // lot is what goes to one partition, in order.
 type lot struct {
 	Partition
 	indexes []int
+	offsets []int64 // of those that are acknowledged
 	records []record
 	turn    turn
 	done    int // how many are acknowledged
@@ -214,6 +236,9 @@ func (c *Client) writeLot(ctx context.Context, l *lot, before *turn) error {
 			l.written.First = offset
 		}
 		l.written.End = offset + int64(n)
+		for i := range n {
+			l.offsets = append(l.offsets, offset+int64(i))
+		}
 		l.done += n
 	}
 	return nil

@@ -39,6 +39,8 @@ type Connection struct {
 	UpdatedAt    time.Time      `json:"updated_at"`
 	UpdatedBy    string         `json:"updated_by"`
 
+	OrganizationCode string `json:"-"` // topic names need it
+
 	sealed []byte
 }
 

@@ -14,7 +14,7 @@ import (
 
 const (
 	columns = `c.organization_id, c.id, c.version, c.code, c.name, c.connector, c.config::text, c.status,
-	c.created_at, c.created_by, c.updated_at, c.updated_by, c.secrets, (
+	c.created_at, c.created_by, c.updated_at, c.updated_by, c.secrets, (select o.code from organizations o where o.id = c.organization_id), (
 		select json_strip_nulls(json_build_object('state', b.state, 'since', b.since, 'next_probe_at', b.next_probe_at, 'attempts', b.attempt,
 			'failed_at', b.failed_at, 'class', b.class, 'code', b.code, 'message', b.message, 'remedy', b.remedy))::text
 		from breakers b
@@ -42,26 +42,14 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx) ([]Connection, error) {
 	return list, nil
 }
 
-// Member is a connection together with its organization's code, which topic names need.
-type Member struct {
-	Connection
-
-	OrganizationCode string
-}
-
-const selectActive = `
-select o.code, ` + columns + `
-from connections c join organizations o on o.id = c.organization_id
+const selectActive = selectConnection + `
 where c.status = 'active'
-order by o.code, c.code`
+order by c.organization_id, c.code`
 
 // AllActive returns the active connections of every organization, for the engine. The transaction is the system's.
-func (s *Store) AllActive(ctx context.Context, tx pgx.Tx) ([]Member, error) {
+func (s *Store) AllActive(ctx context.Context, tx pgx.Tx) ([]Connection, error) {
 	rows, _ := tx.Query(ctx, selectActive)
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Member, err error) {
-		err = scanInto(row, &m.Connection, &m.OrganizationCode)
-		return m, err
-	})
+	list, err := pgx.CollectRows(rows, scan)
 	if err != nil {
 		return nil, fmt.Errorf("list active connections: %w", err)
 	}
@@ -81,29 +69,23 @@ func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Connection, e
 }
 
 func scan(row pgx.CollectableRow) (c Connection, err error) {
-	err = scanInto(row, &c)
-	return c, err
-}
-
-// scanInto reads a row whose first columns go to before.
-func scanInto(row pgx.CollectableRow, c *Connection, before ...any) error {
 	var config, breaker []byte
-	err := row.Scan(append(before, &c.Organization, &c.ID, &c.Version, &c.Code, &c.Name, &c.Connector, &config, &c.Status,
-		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed, &breaker)...)
+	err = row.Scan(&c.Organization, &c.ID, &c.Version, &c.Code, &c.Name, &c.Connector, &config, &c.Status,
+		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed, &c.OrganizationCode, &breaker)
 	if err != nil {
-		return err
+		return c, err
 	}
 	doc, err := schema.DecodeJSON(config) // a number stays as it was typed
 	if err != nil {
-		return fmt.Errorf("configuration of connection %s: %w", c.Code, err)
+		return c, fmt.Errorf("configuration of connection %s: %w", c.Code, err)
 	}
 	c.Config, _ = doc.(map[string]any)
 	c.Breaker = Breaker{State: Closed}
 	if breaker == nil {
-		return nil
+		return c, nil
 	}
 	if err := json.Unmarshal(breaker, &c.Breaker); err != nil {
-		return fmt.Errorf("breaker of connection %s: %w", c.Code, err)
+		return c, fmt.Errorf("breaker of connection %s: %w", c.Code, err)
 	}
-	return nil
+	return c, nil
 }

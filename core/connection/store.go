@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
 	"crmhub/core/connector"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 )
@@ -21,6 +23,8 @@ type Store struct {
 	Connectors map[string]connector.Connector // by name
 	Key        secret.Key                     // seals the secrets
 	Logger     *slog.Logger                   // what a session logs with; the connection is added
+	DB         *postgres.DB                   // stores secrets that change with use; nil: sessions keep them to themselves
+	Folders    string                         // where each connection has a folder of its own, see [Store.Folder]; "" gives none
 }
 
 const insertConnection = `
@@ -162,13 +166,63 @@ func (s *Store) Open(c Connection) (connector.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
 	}
-	session, err := kind.Open(connector.Options{
-		Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
-	})
+	options := connector.Options{
+		Organization: c.OrganizationCode, Connection: c.Code, Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
+		Folder: s.Folder(c),
+	}
+	if s.DB != nil {
+		options.Renew = func(ctx context.Context, name string, renew func(secret.Text) (secret.Text, error)) error {
+			return s.renew(ctx, c, name, renew)
+		}
+	}
+	session, err := kind.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("open connection %s: %w", c.Code, err)
 	}
 	return session, nil
+}
+
+const (
+	lockSecrets = `select secrets from connections where id = $1 for no key update`
+	setSecrets  = `update connections set secrets = $2 where id = $1`
+)
+
+// renew implements [connector.Options].Renew. The row's lock is what holds others off. The version stays: nobody changed
+// what the connection is, and sessions that are open go on.
+func (s *Store) renew(ctx context.Context, c Connection, name string, renew func(secret.Text) (secret.Text, error)) error {
+	err := s.DB.As(ctx, c.Principal(), func(tx pgx.Tx) error {
+		var sealed []byte
+		if err := tx.QueryRow(ctx, lockSecrets, c.ID).Scan(&sealed); err != nil {
+			return err
+		}
+		secrets, err := s.Key.Open(c.ID.String(), sealed)
+		if err != nil {
+			return err
+		}
+		next, err := renew(secrets[name])
+		if err != nil || next.Reveal() == secrets[name].Reveal() {
+			return err
+		}
+		secrets[name] = next
+		if sealed, err = s.Key.Seal(c.ID.String(), secrets); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, setSecrets, c.ID, sealed)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renew secret %s of connection %s: %w", name, c.Code, err)
+	}
+	return nil
+}
+
+// Folder is the path of the folder that is a connection's own: <Folders>/<organization>/<connection>, by their codes. No
+// setting reaches out of it, so who may configure a connection reads and writes no other file of the machine.
+func (s *Store) Folder(c Connection) string {
+	if s.Folders == "" {
+		return ""
+	}
+	return filepath.Join(s.Folders, c.OrganizationCode, c.Code)
 }
 
 // seal checks a configuration together with the stored secrets it leaves out, and returns its two halves as stored.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -155,6 +156,48 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+func TestRenewedSecretIsStoredAndRenewedByOneAtATime(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.store.DB = f.db
+	c := f.add(t, "erp")
+	if _, err := f.store.Open(c); err != nil {
+		t.Fatal(err)
+	}
+	renew := f.opened.Renew
+	var together sync.WaitGroup
+	for range 8 {
+		together.Go(func() {
+			err := renew(t.Context(), "password", func(current secret.Text) (secret.Text, error) {
+				return secret.New(current.Reveal() + "."), nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	together.Wait()
+	refused := errors.New("refused")
+	err := renew(t.Context(), "password", func(secret.Text) (secret.Text, error) { return secret.New("lost"), refused })
+	if !errors.Is(err, refused) {
+		t.Errorf("got %v", err)
+	}
+	f.tx(t, func(tx pgx.Tx) error {
+		now, err := f.store.Get(t.Context(), tx, c.ID)
+		if err != nil {
+			return err
+		}
+		if now.Version != c.Version {
+			t.Errorf("renewing made version %d of %d", now.Version, c.Version)
+		}
+		_, err = f.store.Open(now)
+		return err
+	})
+	if got := f.opened.Secrets["password"].Reveal(); got != "hunter2........" {
+		t.Errorf("after eight renewals the secret is %q", got)
 	}
 }
 

@@ -2,8 +2,8 @@
 //
 // A connector is a value: a description and a constructor. It is listed in connectors/connectors.go and registers
 // itself nowhere. Opening it with a connection's configuration gives a [Session]; what a session can do beyond
-// checking itself it says by implementing [Puller], [Pusher], [Finder] and [Getter], and by declaring the same per
-// stream in its [Capabilities]. The conformance kit (connectortest) holds the declaration against the behaviour.
+// checking itself it says by implementing [Puller], [Watcher], [Pusher], [Finder] and [Getter], and by declaring the
+// same per stream in its [Capabilities]. The conformance kit (connectortest) holds the declaration against the behaviour.
 //
 // The engine owns retries, order, links, merge and cursors. A connector owns the remote's protocol: authentication,
 // paging, rate limits, the shape of requests and answers, and telling an [Error]'s class.
@@ -26,17 +26,37 @@ type Connector struct {
 	Config  json.RawMessage // JSON Schema (2020-12) of a connection's configuration, secrets included
 	Secrets []string        // names of the configuration fields that are secret: sealed at rest, write-only on every door
 	Streams []Stream        // what it can carry
+	Proof   Proof           // what the connector was tested against
 
 	// Open starts a session. It must not call the remote: [Session.Check] does. The configuration was validated
 	// against Config. The session is used by many goroutines at once and lives until Close.
 	Open func(Options) (Session, error)
 }
 
+// Proof says what a connector was tested against.
+type Proof string
+
+// The proofs. None at all is the zero value.
+const (
+	ProofLive     Proof = "live"     // the real program, running in the tests
+	ProofRecorded Proof = "recorded" // answers in the shapes that the vendor documents
+)
+
 // Options is what a session gets to work with.
 type Options struct {
-	Config  map[string]any         // decoded with json.Number for numbers; secrets left out
-	Secrets map[string]secret.Text // by field name
-	Logger  *slog.Logger           // carries the connection already
+	Organization string                 // code of the organization
+	Connection   string                 // code of the connection, unique in its organization
+	Config       map[string]any         // decoded with json.Number for numbers; secrets left out
+	Secrets      map[string]secret.Text // by field name
+	Logger       *slog.Logger           // carries the connection already
+
+	// Renew replaces a secret that the remote changes with use, such as a refresh token. It calls renew with the secret as
+	// it is stored now and stores what that returns, and lets nobody else renew a secret of the connection meanwhile, in
+	// this process or another. The error is renew's, or that of storing. nil: nothing is stored.
+	Renew func(ctx context.Context, name string, renew func(current secret.Text) (secret.Text, error)) error
+	// Folder is the path of a folder on this machine that is the connection's own; it may not exist yet. Where a hub has
+	// several processes they share it. "" if the hub gives none.
+	Folder string
 }
 
 // Stream is one entity as one kind of record: an order as Tryton's sale.sale.
@@ -80,6 +100,9 @@ type Record struct {
 	UpdatedAt time.Time      // zero if unknown
 	Deleted   bool           // the remote says it is gone; Data may then be nil
 	Data      map[string]any // numbers are json.Number
+	// Err is why the remote's record cannot be read, nil as a rule. It becomes a dead letter, beside which the others go
+	// on; ID and Data then say as much as is known, such as where it lies.
+	Err error
 }
 
 // PullRequest asks for the next page of a stream.
@@ -87,6 +110,7 @@ type PullRequest struct {
 	Stream string          // the Record name of the stream
 	Cursor json.RawMessage // as returned by the page before, nil at first; only the connector reads it
 	Limit  int             // wished page size; the remote may give less
+	Accept bool            // a person has seen the connector's [Doubt]: it goes on with what there is
 
 	// Since and Until ask for what changed last in a range, where the stream has the capability Range. They come with
 	// every page of such a pass, and its cursors are its own. What changed at Since belongs to it, what changed at Until not;
@@ -107,6 +131,22 @@ type Puller interface {
 	Pull(ctx context.Context, r PullRequest) (Page, error)
 }
 
+// Doubt is the error of a Pull whose stream does not go on where the cursor ended, so that something may be missing. The
+// run ends suspect, and the cursor stays. What a person starts after that is pulled with PullRequest.Accept.
+type Doubt struct {
+	Message string // what is missing, for people
+}
+
+func (d *Doubt) Error() string { return d.Message }
+
+// Watcher is a Puller that can tell when there is something to pull, so that nobody waits for a schedule.
+type Watcher interface {
+	Puller
+	// Watch returns when a Pull from the cursor would give something, or fail: at once if it would now. It looks without
+	// taking anything.
+	Watch(ctx context.Context, stream string, cursor json.RawMessage) error
+}
+
 // Op is what a write does.
 type Op string
 
@@ -122,6 +162,7 @@ type Write struct {
 	Op            Op
 	ID            string         // the record to update or delete; "" for a create
 	RemoteVersion string         // the version last seen, for remotes with optimistic locking
+	Version       int64          // of the entity, for remotes that drop what is older than what they have
 	Reference     string         // stable over all attempts of this create: where the remote keeps a reference, it keeps this one
 	Data          map[string]any // the record as the mapping made it
 }

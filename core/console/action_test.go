@@ -17,7 +17,7 @@ func TestNobodySeesAPageWithoutSigningIn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.fill()
-	for _, path := range append(s.paths(), "/sync/runs/"+s.run.ID.String()+"/live") {
+	for _, path := range append(append(s.paths(), s.writing()...), "/sync/runs/"+s.run.ID.String()+"/live") {
 		want := "/login?" + url.Values{"to": {path}}.Encode()
 		if path == "/" || strings.HasSuffix(path, "/live") {
 			want = "/login"

@@ -15,8 +15,11 @@ import (
 	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
+	"crmhub/core/secret"
+	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
 )
 
@@ -30,8 +33,10 @@ type Config struct {
 	Breakers    *connection.Breakers // nil: with their usual pauses
 	Jobs        *job.Store
 	Schemas     *schema.Set // of entities: order.v1.json
+	Key         secret.Key  // signs the audit trail
 	Logger      *slog.Logger
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 }
 
 // Console serves the pages.
@@ -41,6 +46,8 @@ type Console struct {
 	editor  *edit.Editor
 	reports report.Store
 	upkeep  upkeep.Store
+
+	transfers transfer.Store
 }
 
 // New parses all pages; an error is a fault of the program.
@@ -91,11 +98,20 @@ type page struct {
 type need struct {
 	resource access.Resource
 	actions  []access.Action
+	some     bool // of any kind of record; the page asks for the kind it is about
 }
 
-func needs(r access.Resource, actions ...access.Action) need { return need{r, actions} }
+func needs(r access.Resource, actions ...access.Action) need {
+	return need{resource: r, actions: actions}
+}
+
+// needsSome is the permission to do something with any kind of record: which one, the request says.
+func needsSome(a access.Action) need { return need{actions: []access.Action{a}, some: true} }
 
 func (n need) met(who access.Identity) bool {
+	if n.some {
+		return slices.ContainsFunc(crm.Kinds(), func(k crm.Kind) bool { return who.May(access.Resource(k), n.actions[0]) != "" })
+	}
 	return n.resource == "" || slices.ContainsFunc(n.actions, func(a access.Action) bool { return who.May(n.resource, a) != "" })
 }
 
@@ -128,28 +144,37 @@ func (c *Console) pages() map[string]page {
 		"GET /sync/runs/{id}":                  {needs(access.DeadLetters, access.Read), c.showRun},
 		"GET /sync/runs/{id}/live":             {needs(access.DeadLetters, access.Read), c.followRun},
 		"POST /sync/runs/{id}/cancel":          {needs(access.Jobs, access.Run), c.cancelRun},
-		"GET /sync/dead-letters":               {needs(access.DeadLetters, access.Read), c.listDeadLetters},
 		"POST /sync/runs/{id}/pause":           {needs(access.Jobs, access.Run), c.actOnRun(job.RequestPause, "pausing")},
 		"POST /sync/runs/{id}/resume":          {needs(access.Jobs, access.Run), c.actOnRun(job.ResumeRun, "run_resumed")},
 		"POST /sync/runs/{id}/accept":          {needs(access.Jobs, access.Run), c.actOnRun(job.Accept, "accepted")},
 		"POST /sync/runs/{id}/discard":         {needs(access.Jobs, access.Run), c.actOnRun(job.Discard, "discarded")},
+		"GET /sync/dead-letters":               {needs(access.DeadLetters, access.Read), c.listDeadLetters},
 		"GET /sync/dead-letters/causes":        {needs(access.DeadLetters, access.Read), c.listCauses},
 		"POST /sync/dead-letters/dismiss":      {needs(access.DeadLetters, access.Update), c.dismissCause},
 		"GET /sync/dead-letters/{id}":          {needs(access.DeadLetters, access.Read), c.showDeadLetter},
 		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayLetters},
 		"POST /sync/dead-letters/{id}/replay":  {needs(access.DeadLetters, access.Run), c.replayDeadLetter},
 		"POST /sync/dead-letters/{id}/dismiss": {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
+		"GET /sync/reconciliations":            {needs(access.DeadLetters, access.Read), c.listReconciliations},
+		"POST /sync/reconciliations":           {needs(access.Jobs, access.Run), c.startReconciliation},
+		"GET /sync/reconciliations/{id}":       {needs(access.DeadLetters, access.Read), c.showReconciliation},
+		"POST /sync/reconciliations/{id}/mend": {needs(access.DeadLetters, access.Run, access.Update), c.mendDifferences},
 	}
 	maps.Copy(all, c.jobRoutes())
+	maps.Copy(all, c.transferPages())
+	maps.Copy(all, c.accountPages())
+	maps.Copy(all, c.adminPages())
 	for _, k := range crm.Kinds() {
 		w := viewOf(k)
 		at, r := w.path(), w.resource()
 		all["GET "+at] = page{needs(r, access.Read), c.list(w)}
 		all["POST "+at] = page{needs(r, access.Create), c.create(w)}
 		all["POST "+at+"/columns"] = page{needs(r, access.Read), c.chooseColumns(w)}
+		all["POST "+at+"/export"] = page{needs(r, access.Export), c.exportList(w)}
 		all["GET "+at+"/new"] = page{needs(r, access.Create), c.formNew(w)}
 		all["GET "+at+"/{id}"] = page{needs(r, access.Read), c.record(w)}
 		all["POST "+at+"/{id}"] = page{needs(r, access.Update, access.Assign), c.update(w)}
+		all["GET "+at+"/{id}/journey"] = page{needs(r, access.Read), c.journey(w)}
 		all["GET "+at+"/{id}/edit"] = page{needs(r, access.Update, access.Assign), c.formEdit(w)}
 		all["POST "+at+"/{id}/delete"] = page{needs(r, access.Delete), c.delete(w)}
 		all["POST "+at+"/{id}/restore"] = page{needs(r, access.Delete), c.restore(w)}
@@ -158,6 +183,42 @@ func (c *Console) pages() map[string]page {
 		}
 	}
 	return all
+}
+
+// transferPages are those of imports and exports.
+func (c *Console) transferPages() map[string]page {
+	imports, exports := needsSome(access.Import), needsSome(access.Export)
+	return map[string]page{
+		"GET /imports":              {imports, c.listImports},
+		"POST " + importsPath:       {imports, c.uploadImport},
+		"GET /imports/{id}":         {imports, c.showImport},
+		"POST /imports/{id}":        {imports, c.changeImport},
+		"POST /imports/{id}/run":    {imports, c.beginImport("import_running", (*transfer.Store).Run)},
+		"POST /imports/{id}/cancel": {imports, c.beginImport("import_cancelling", (*transfer.Store).Cancel)},
+		"POST /imports/{id}/undo":   {imports, c.beginImport("import_undoing", (*transfer.Store).Undo)},
+		"GET /imports/{id}/errors":  {imports, c.importErrors},
+		"GET /imports/{id}/live":    {imports, c.followImport},
+		"GET /exports":              {exports, c.listExports},
+		"GET /exports/{id}":         {exports, c.showExport},
+		"GET /exports/{id}/live":    {exports, c.followExport},
+		"GET /exports/{id}/file":    {exports, c.exportFile},
+		"POST /exports/{id}/cancel": {exports, c.cancelExport},
+		"POST /exports/{id}/delete": {exports, c.deleteExport},
+	}
+}
+
+const (
+	importsPath = "/imports"
+
+	maxForm = 1 << 20 // bytes of a form without a file
+)
+
+// bodyLimit is how many bytes a request may have.
+func bodyLimit(r *http.Request) int64 {
+	if r.URL.Path == importsPath {
+		return maxImport + maxForm
+	}
+	return maxForm
 }
 
 // contentPolicy allows our own files and forms, and nothing inline.
@@ -173,7 +234,7 @@ func (c *Console) secure(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
 		next.ServeHTTP(w, r)
 	}))
 }

@@ -29,8 +29,10 @@ import (
 	"crmhub/core/console"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/mapping"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/schemas"
@@ -99,8 +101,9 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 		t.Fatal(err)
 	}
 	c, err := console.New(console.Config{
-		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Logger: quiet,
-		Replay: map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
+		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Key: key, Logger: quiet,
+		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Mappings: &mapping.Set{}, Entities: s.crm, Logger: quiet}),
+		Replay:     map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -228,12 +231,37 @@ func (s *site) buryOrder(remoteID string) (letter uuid.UUID) {
 
 // paths are every page, with what there is.
 func (s *site) paths() []string {
+	reconciliation, _ := s.reconcile()
 	return []string{
+		"/sync/reconciliations", reconciliation,
 		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",
 		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
+		"/account", "/account/tokens", "/admin/users", "/admin/users/" + s.ann.ID.String(), "/admin/roles", "/admin/roles/" + s.role("sales").ID.String(),
+		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization",
 	}
+}
+
+// writing are the pages for whoever may do more than read.
+func (s *site) writing() []string {
+	return []string{"/imports", "/exports", "/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit"}
+}
+
+// role is one of the roles that an organization begins with.
+func (s *site) role(code string) access.Role {
+	s.Helper()
+	roles, err := s.access.Roles(s.Context(), s.who)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, r := range roles {
+		if r.Code == code {
+			return r
+		}
+	}
+	s.Fatalf("there is no role %s", code)
+	return access.Role{}
 }
 
 // answer is what the console answered.
@@ -304,4 +332,13 @@ func (a answer) wants(t *testing.T, status int, texts ...string) {
 			t.Errorf("%q is missing in\n%s", text, a.body)
 		}
 	}
+}
+
+// form is what a form sends.
+func form(pairs ...string) url.Values {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		values.Add(pairs[i], pairs[i+1])
+	}
+	return values
 }

@@ -53,7 +53,8 @@ type input struct {
 	Required bool
 	Given    bool // by the hub where it is left empty
 	Max      int
-	Step     string
+	Hint     string
+	Auto     string // what browsers may fill in; "" for nothing
 	Options  []option
 	Checked  bool
 	Fault    string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ func functions(lang string, words catalogue, assetNames map[string]string) templ
 		"took":   formatDuration,
 		"unpaid": unpaid,
 		"json":   prettyJSON,
+		"size":   formatSize,
 		"icon":   icon,
 		"word":   func(s string) string { return inSentence(lang, s) },
 		"dict":   dict,
@@ -42,13 +44,13 @@ func functions(lang string, words catalogue, assetNames map[string]string) templ
 func tone(state any) string {
 	value := fmt.Sprint(state)
 	switch {
-	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "resolved", "responded", "converted", "confirmed", "accepted"}, value):
+	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "responded", "converted", "confirmed", "done", "create", "equal", "accepted"}, value):
 		return "ok"
-	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant", "high", "in_review", "deferred", "inactive", "warn"}, value):
+	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant", "high", "in_review", "deferred", "inactive", "duplicate", "warn"}, value):
 		return "warn"
-	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled", "lost", "urgent", "terminated", "bounced", "opted_out", "stuck", "probing", "stopped", "error"}, value):
+	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled", "lost", "urgent", "terminated", "bounced", "opted_out", "error", "differs", "stuck", "probing", "stopped"}, value):
 		return "bad"
-	case slices.Contains([]string{"running", "queued", "sending", "pending", "in_progress", "submitted", "issued", "new", "assigned", "started", "planning", "potential", "sent", "opened", "clicked"}, value):
+	case slices.Contains([]string{"running", "queued", "sending", "pending", "in_progress", "submitted", "issued", "new", "assigned", "started", "planning", "potential", "sent", "opened", "clicked", "previewing", "uploaded", "previewed", "undoing", "update"}, value):
 		return "info"
 	}
 	return "idle"
@@ -147,6 +149,18 @@ func formatDuration(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
+}
+
+// formatSize gives 840 B, 12.5 KB or 3 MB.
+func formatSize(bytes int64) string {
+	if bytes < 1000 {
+		return strconv.FormatInt(bytes, 10) + " B"
+	}
+	size, unit := float64(bytes)/1000, "KB"
+	if size >= 1000 {
+		size, unit = size/1000, "MB"
+	}
+	return strconv.FormatFloat(math.Round(size*10)/10, 'f', -1, 64) + " " + unit
 }
 
 // unpaid keeps the sums of which something is still to be paid.

@@ -24,10 +24,16 @@ func TestPagesLookAsBefore(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.sell("O-2", "2026-08-31", "EUR", "250")
+	s.signIn()
+	imported := s.uploaded("customer", "new.csv", customersFile)
+	s.browser = s.newBrowser()
 	pages := []struct{ file, lang, path string }{
 		{"login.en.html", "en", "/login?to=%2Forders"},
 		{"order.en.html", "en", "/orders/" + s.order.ID.String()},
 		{"report.zh-CN.html", "zh-CN", booked2026},
+		{"users.en.html", "en", "/admin/users"},
+		{"role-fields.zh-CN.html", "zh-CN", "/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=contact"},
+		{"import.en.html", "en", imported},
 		{"dead-letter.zh-CN.html", "zh-CN", "/sync/dead-letters/" + s.letter.String()},
 	}
 	for _, p := range pages {

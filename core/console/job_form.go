@@ -114,10 +114,10 @@ func (c *Console) backfillJob(ctx context.Context, v *visit) error {
 	}
 	p.From, p.To = v.r.PostFormValue("from"), v.r.PostFormValue("to")
 	var in job.Range
-	if in.From, err = v.day(p.From); err != nil {
+	if in.From, err = v.bound(p.From); err != nil {
 		return err
 	}
-	if in.To, err = v.day(p.To); err != nil {
+	if in.To, err = v.bound(p.To); err != nil {
 		return err
 	}
 	var r job.Run
@@ -137,14 +137,11 @@ func (c *Console) backfillJob(ctx context.Context, v *visit) error {
 	return v.done("/sync/runs/"+r.ID.String(), "queued")
 }
 
-// day is when a day begins for the reader; nil for none.
-func (v *visit) day(text string) (*time.Time, error) {
-	if text == "" {
-		return nil, nil
-	}
-	at, err := time.ParseInLocation(time.DateOnly, text, v.zone())
-	if err != nil {
-		return nil, errAddress
+// bound is when a day begins for the reader; nil for none.
+func (v *visit) bound(text string) (*time.Time, error) {
+	at, err := v.day(text, 0)
+	if err != nil || at.IsZero() {
+		return nil, err
 	}
 	return &at, nil
 }

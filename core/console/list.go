@@ -36,6 +36,8 @@ type listPage struct {
 	Next    string // URL of the next page, "" on the last
 	Bin     bool   // it shows what was deleted
 	BinURL  string // where that is, "" if the visitor may not delete
+	Exports bool   // the visitor may make a file of it
+	Imports bool   // the visitor may import records of the kind
 
 	asked url.Values
 }
@@ -89,6 +91,13 @@ func (l *listPage) Narrowed() bool {
 	return len(l.Chips) > 0 || slices.ContainsFunc(l.Ranges, func(r dateRange) bool { return r.FromNow != "" || r.ToNow != "" })
 }
 
+// Query is what the list was asked for, for what is done with all of it.
+func (l *listPage) Query() string {
+	q := maps.Clone(l.asked)
+	q.Del("after")
+	return q.Encode()
+}
+
 func (l *listPage) sortURL(field string) string {
 	if l.Sort == field {
 		field = "-" + field
@@ -116,12 +125,8 @@ const binFilter = "deleted_at[null]"
 // list shows the records of a kind that the address asks for.
 func (c *Console) list(w view) func(context.Context, *visit) error {
 	return func(ctx context.Context, v *visit) error {
-		l := listPage{View: w, asked: url.Values{}}
-		for name, values := range v.r.URL.Query() {
-			if values[0] != "" && name != "done" {
-				l.asked.Set(name, values[0])
-			}
-		}
+		l := listPage{View: w}
+		l.asked = firsts(v.r.URL.Query())
 		l.Text, l.Sort, l.Bin = strings.TrimSpace(l.asked.Get("q")), cmp.Or(l.asked.Get("sort"), newestChange), l.asked.Get(binFilter) == "false"
 		err := v.as(ctx, func(tx pgx.Tx) error { return v.fillList(ctx, tx, &l) })
 		if err != nil {
@@ -136,10 +141,8 @@ func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
 	if err != nil {
 		return err
 	}
-	q := crm.Query{Text: l.Text, After: l.asked.Get("after"), Limit: pageSize}
-	field, desc := strings.CutPrefix(l.Sort, "-")
-	q.Sort = []crm.Sort{{Field: field, Desc: desc}}
-	if q.Filter, err = v.conditions(l.asked, fields); err != nil {
+	q, err := v.query(l.asked, fields)
+	if err != nil {
 		return err
 	}
 	shown := v.shownColumns(l.View)
@@ -163,17 +166,43 @@ func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
 	if v.who.May(l.View.resource(), access.Delete) != "" && !v.who.Hides(l.View.resource(), "deleted_at") {
 		l.BinURL = l.Path() + "?" + url.Values{binFilter: {"false"}}.Encode()
 	}
+	l.Exports = v.who.May(l.View.resource(), access.Export) != "" && len(v.exportColumns(l.View, fields)) > 0
+	l.Imports = v.who.May(l.View.resource(), access.Import) != ""
 	if v.who.May(l.View.resource(), access.Create) != "" {
 		l.Grid.New = l.Path() + "/new"
 	}
 	return nil
 }
 
+// listParameters are those of a list's address that filter by no field.
+var listParameters = []string{"q", "sort", "after", "done"} //nolint:gochecknoglobals // a constant list
+
+// firsts are the first values of an address that are not empty.
+func firsts(values url.Values) url.Values {
+	asked := url.Values{}
+	for name, given := range values {
+		if given[0] != "" && name != "done" {
+			asked.Set(name, given[0])
+		}
+	}
+	return asked
+}
+
+// query is what a list's address asks for.
+func (v *visit) query(asked url.Values, fields []field) (q crm.Query, err error) {
+	field, desc := strings.CutPrefix(cmp.Or(asked.Get("sort"), newestChange), "-")
+	q = crm.Query{
+		Text: strings.TrimSpace(asked.Get("q")), Sort: []crm.Sort{{Field: field, Desc: desc}}, After: asked.Get("after"), Limit: pageSize,
+	}
+	q.Filter, err = v.conditions(asked, fields)
+	return q, err
+}
+
 // conditions reads what the address filters by. Owners may be "me" and "none", days stand for instants too.
 func (v *visit) conditions(asked url.Values, fields []field) ([]crm.Condition, error) {
 	var all []crm.Condition
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
-		if name == "q" || name == "sort" || name == "after" {
+		if slices.Contains(listParameters, name) {
 			continue
 		}
 		c, ok := crm.ParseCondition(name, asked.Get(name))

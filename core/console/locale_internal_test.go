@@ -10,12 +10,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"crmhub/core/access"
+	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/match"
+	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
 	"crmhub/core/report"
+	"crmhub/core/sheet"
+	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
 )
 
@@ -130,9 +137,67 @@ func states() map[string]bool {
 	add("verdict", string(job.Accepted), string(job.Discarded))
 	add("level", string(job.Info), string(job.Warn), string(job.Error))
 
-	add("cause", string(job.BySchedule), string(job.ByHand))
+	for _, e := range sheet.Encodings() {
+		all["import.encoding."+e] = true
+	}
+	for _, d := range sheet.Delimiters() {
+		all["import.delimiter."+delimiterName(d)] = true
+	}
+	for _, m := range []transfer.Mode{transfer.Both, transfer.Create, transfer.Update} {
+		all["import.mode."+string(m)] = true
+	}
+	for _, s := range []transfer.Status{
+		transfer.Uploading, transfer.Uploaded, transfer.Previewing, transfer.Previewed, transfer.Running, transfer.Done, transfer.Cancelled, transfer.Failed,
+		transfer.Undoing, transfer.Undone,
+	} {
+		add("import", string(s))
+	}
+	add("import_result", "create", "update", "unchanged", "duplicate", "error")
+	add("format", string(sheet.CSV), string(sheet.XLSX))
+
+	add("user", "active", "disabled")
+	for _, s := range []upkeep.HandOverStatus{upkeep.Running, upkeep.Done, upkeep.Cancelled, upkeep.Failed} {
+		add("hand_over", string(s))
+	}
+	for _, o := range []access.Outcome{access.SignedIn, access.WrongPassword, access.WrongCode, access.UnknownLogin, access.UserDisabled, access.Locked} {
+		add("signin", string(o))
+	}
+	for _, s := range postgres.Scopes() {
+		all["scope."+string(s)] = true
+	}
+	for _, a := range matrixActions()[1:] {
+		all["action."+string(a)] = true
+	}
+	for _, a := range []access.FieldAccess{access.FieldEdit, access.FieldRead, access.FieldMasked, access.FieldHidden} {
+		all["field_access."+string(a)] = true
+	}
+	for _, r := range (&access.Store{}).Resources() {
+		all["resource."+string(r)] = true
+	}
+	for _, l := range languages {
+		all["language."+l] = true
+	}
+	for _, thing := range auditedThings() {
+		all["audit.thing."+thing] = true
+	}
+	for _, k := range []audit.Kind{audit.Changed, audit.Missing, audit.Inserted, audit.Truncated, audit.Rewritten, audit.Unsigned} {
+		all["audit.fault."+string(k)] = true
+	}
+	all["field.attachments"] = true
+
+	add("cause", string(job.BySchedule), string(job.ByHand), string(job.ByMessage))
 
 	add("direction", string(job.Pull), string(job.Push))
+	for _, k := range []journey.Kind{
+		journey.Change, journey.Published, journey.Linked, journey.Pushed, journey.Pulled, journey.Conflict, journey.DeadLetter, journey.Act,
+	} {
+		add("step", string(k))
+	}
+	add("direction", string(job.Pull), string(job.Push), string(job.Reconcile))
+	add("verdict", textsOf(reconcile.Verdicts())...)
+	add("difference", textsOf(reconcile.States())...)
+	add("difference_kind", textsOf(reconcile.Kinds())...)
+	add("mend", textsOf(reconcile.Actions())...)
 	for _, k := range crm.Kinds() {
 		add("entity", string(k))
 		all["kinds."+string(k)], all["hint."+string(k)] = true, true
@@ -166,11 +231,14 @@ func states() map[string]bool {
 	}
 	for _, rule := range []string{
 		"required", "unique", "format", "enum", "exists", "type", "minimum", "maximum", "scale", "permission", "transition", "immutable",
-		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict", "cron", "time_zone", "range", "cycle", "kind",
+		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict",
+		"password", "common", "login", "minLength", "administrator", "scope",
+		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
+		"cron", "time_zone", "range", "cycle", "kind",
 	} {
 		all["rule."+rule] = true
 	}
-	for _, s := range []link.State{link.Pending, link.Sending, link.Unknown, link.Linked, link.Parked, link.Waiting, link.Failed} {
+	for _, s := range []link.State{link.Pending, link.Sending, link.Unknown, link.Linked, link.Parked, link.Waiting, link.Failed, link.Unlinked} {
 		add("link", string(s))
 	}
 	for _, s := range []job.RunStatus{"stuck", job.Queued, job.Running, job.Held, job.Succeeded, job.Suspect, job.Failed, job.Cancelled} {

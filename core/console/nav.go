@@ -22,6 +22,7 @@ type entry struct {
 	Current  bool
 	resource access.Resource // "" for everybody signed in
 	action   access.Action
+	some     bool // the action with any kind of record
 }
 
 // navigation is every page that the navigation leads to; a new page adds a line here.
@@ -43,15 +44,27 @@ func navigation() []section {
 			crm.KindCustomer, crm.KindContact, crm.KindOpportunity, crm.KindOrder, crm.KindContract, crm.KindInvoice, crm.KindPayment,
 			crm.KindProduct, crm.KindCampaign, crm.KindSegment, crm.KindTicket, crm.KindFeedback, crm.KindActivity, crm.KindTask,
 		)...)},
+		{Key: "nav.data", Open: true, Items: []entry{
+			{Key: "nav.imports", To: importsPath, Icon: "upload", action: access.Import, some: true},
+			{Key: "nav.exports", To: "/exports", Icon: "download", action: access.Export, some: true},
+		}},
 		{Key: "nav.reports", Open: true, Items: []entry{{Key: "nav.all_reports", To: "/reports", Icon: "chart", resource: access.Reports, action: access.Read}}},
 		{Key: "nav.sync", Open: true, Items: []entry{
 			{Key: "nav.sync_overview", To: "/sync", Icon: "flow", resource: access.Connections, action: access.Read},
 			{Key: "nav.connections", To: "/sync/connections", Icon: "plug", resource: access.Connections, action: access.Read},
 			{Key: "nav.jobs", To: "/sync/jobs", Icon: "clock", resource: access.Jobs, action: access.Read},
 			{Key: "nav.runs", To: "/sync/runs", Icon: "play", resource: access.DeadLetters, action: access.Read},
+			{Key: "nav.reconciliations", To: "/sync/reconciliations", Icon: "check", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.dead_letters", To: "/sync/dead-letters", Icon: "letter", resource: access.DeadLetters, action: access.Read},
 		}},
-		{Key: "nav.admin", Items: kinds(crm.KindPipeline, crm.KindProductCategory, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField)},
+		{Key: "nav.admin", Items: append([]entry{
+			{Key: "nav.users", To: usersPath, Icon: "person", resource: access.Users, action: access.Read},
+			{Key: "nav.roles", To: rolesPath, Icon: "key", resource: access.Roles, action: access.Read},
+			{Key: "nav.departments", To: departmentsPath, Icon: "flow", resource: access.Organizations, action: access.Read},
+			{Key: "nav.teams", To: teamsPath, Icon: "people", resource: access.Organizations, action: access.Read},
+			{Key: "nav.audit", To: auditPath, Icon: "shield", resource: access.Audit, action: access.Read},
+			{Key: "nav.organization", To: organizationPath, Icon: "gear", resource: access.Organizations, action: access.Read},
+		}, kinds(crm.KindPipeline, crm.KindProductCategory, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField)...)},
 	}
 }
 
@@ -61,7 +74,7 @@ func navigate(who access.Identity, path string) []section {
 	for _, s := range navigation() {
 		var items []entry
 		for _, e := range s.Items {
-			if e.resource != "" && who.May(e.resource, e.action) == "" {
+			if e.some && !needsSome(e.action).met(who) || e.resource != "" && who.May(e.resource, e.action) == "" {
 				continue
 			}
 			e.Current = under(path, e.To)

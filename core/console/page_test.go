@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // unknownWord is a message's key where its words should be.
@@ -21,7 +24,7 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 	s.signIn()
 	for _, lang := range []string{"en", "zh-CN"} {
 		s.post("/language", "language", lang, "to", "/orders")
-		for _, path := range s.paths() {
+		for _, path := range append(s.paths(), s.writing()...) {
 			a := s.get(path)
 			if a.status != http.StatusOK {
 				t.Errorf("%s %s: %d\n%s", lang, path, a.status, a.body)
@@ -80,6 +83,25 @@ func TestPagesShowWhatIsThere(t *testing.T) {
 	s.get("/invoices/"+s.invoice.ID.String()).wants(t, 200, "20 Nov 2026", "/orders/"+s.order.ID.String())
 	s.get("/sync/dead-letters/"+s.letter.String()).wants(t, 200, "/total", "no amount", "&lt;b&gt;")
 	s.get("/sync/runs/"+s.run.ID.String()).wants(t, 200, "Queued", "by hand", "the record is not what its schema says")
+}
+
+// What a file breaks is said in the visitor's language; of a rule that is not known here, as it was stored.
+func TestInvoicesShowWhatTheirFilesBreak(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.invoice.Findings = []crm.Finding{
+		{Rule: "BR-CO-10", Severity: "fatal", Place: "/Invoice/cac:LegalMonetaryTotal/cbc:LineExtensionAmount", Message: "as stored"},
+		{Rule: "BR-DE-1", Severity: "warning", Message: "A national rule."},
+	}
+	s.tx(func(tx pgx.Tx) error {
+		return s.crm.Save(t.Context(), tx, crm.By{Actor: postgres.Connection(s.erp.ID), Origin: "erp"}, []crm.Entity{s.invoice})
+	})
+	page := "/invoices/" + s.invoice.ID.String()
+	s.get(page).wants(t, 200, "Findings", "BR-CO-10", "Error", "LegalMonetaryTotal", "is not what the lines add up to", "BR-DE-1", "A national rule.")
+	s.post("/language", "language", "zh-CN", "to", page)
+	s.get(page).wants(t, 200, "校验问题", "各行净额合计与明细行之和不符。", "A national rule.")
 }
 
 func TestListsTurnPages(t *testing.T) {

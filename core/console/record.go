@@ -14,6 +14,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/einvoice"
 	"crmhub/core/link"
 	"crmhub/core/schema"
 )
@@ -142,6 +143,18 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 	return err
 }
 
+// explained is what a rule of electronic invoices says in the visitor's language, if it is one that is known here.
+func (v *visit) explained(rule, stored string) string {
+	switch text, ok := einvoice.Explain(rule); {
+	case !ok:
+		return stored
+	case v.lang == "zh-CN":
+		return text.Chinese
+	default:
+		return text.English
+	}
+}
+
 // layOut puts what the visitor sees of the record where the page shows it.
 func (v *visit) layOut(p *recordPage) {
 	facts := map[string][]fact{}
@@ -220,6 +233,9 @@ func (v *visit) table(f field, items []any, doc map[string]any, n *names) table 
 		row := make([]cell, len(t.Columns))
 		for i, c := range t.Columns {
 			row[i] = v.cell(c.field, c.valueIn(inner), inner, n)
+			if rule, _ := inner["rule"].(string); c.Name == "message" && f.Name == "findings" {
+				row[i].Text = v.explained(rule, row[i].Text)
+			}
 			if id, _ := inner["product_id"].(string); c.Name == "description" && product >= 0 {
 				name, link := n.of(f.fields[product], id)
 				if row[i].Link = link; row[i].Text == "" {

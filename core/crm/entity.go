@@ -44,6 +44,15 @@ func Kinds() []Kind {
 	}
 }
 
+// KindNames returns the names of the kinds, as [Kinds] does.
+func KindNames() []string {
+	names := make([]string, len(Kinds()))
+	for i, kind := range Kinds() {
+		names[i] = string(kind)
+	}
+	return names
+}
+
 // Head is what every entity has. Only the store writes it: what a caller puts there is ignored, but for ID and
 // Version, which say what is updated and what the writer had seen.
 type Head struct {

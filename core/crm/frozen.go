@@ -8,7 +8,7 @@ import (
 )
 
 // lively are the fields of an issued invoice that may still change: what happens to it, not what it says.
-var lively = []string{"residual", "status", "payment_status", "owner_id", "remark", "ext"} //nolint:gochecknoglobals // a table
+var lively = []string{"residual", "status", "payment_status", "owner_id", "remark", "findings", "ext"} //nolint:gochecknoglobals // a table
 
 // frozen returns the fields in which v differs from the stored invoice although that is issued.
 func frozen(stored, v *Invoice) schema.Violations {

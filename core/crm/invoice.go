@@ -34,6 +34,7 @@ type Invoice struct {
 	OwnerID       *uuid.UUID      `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
 	Remark        string          `json:"remark,omitempty" db:"remark" max:"10000"`
 	Lines         []InvoiceLine   `json:"lines" db:"-"`
+	Findings      []Finding       `json:"findings" db:"-"` // what is wrong with the file it came from
 	Ext           Ext             `json:"ext" db:"ext"`
 }
 
@@ -48,6 +49,14 @@ type InvoiceLine struct {
 	TaxRate     decimal.Decimal `json:"tax_rate" db:"tax_rate" numeric:"7,4"`
 	Untaxed     decimal.Decimal `json:"untaxed" db:"untaxed"`
 	Tax         decimal.Decimal `json:"tax" db:"tax"`
+}
+
+// Finding is a rule of electronic invoices that the file of an invoice breaks. People do not write it.
+type Finding struct {
+	Rule     string `json:"rule" db:"rule" required:"true" max:"64"`                     // of EN 16931: BR-CO-10
+	Severity string `json:"severity" db:"severity" required:"true" enum:"fatal warning"` // fatal, warning
+	Place    string `json:"place,omitempty" db:"place" max:"1000"`                       // the element: /Invoice/cac:InvoiceLine[2]
+	Message  string `json:"message,omitempty" db:"message" max:"1000"`                   // a sentence in English
 }
 
 // Kind is KindInvoice.

@@ -59,6 +59,26 @@ func TestDraftWithoutADateCanBeCancelled(t *testing.T) {
 	wantRules(t, s.trySave(t, s.by(), v), "/issue_date required", "/status transition")
 }
 
+// What is wrong with a file is found again with each release of the rules, whatever became of the invoice.
+func TestFindingsOfAnIssuedInvoiceMayChange(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	v := s.issued(t)
+	for _, findings := range [][]crm.Finding{
+		{{Rule: "BR-CO-10", Severity: "fatal", Place: "/Invoice/cac:LegalMonetaryTotal", Message: "The sum is wrong."}, {Rule: "UBL-CR-005", Severity: "warning"}},
+		{{Rule: "BR-CO-10", Severity: "warning"}},
+		{},
+	} {
+		v.Findings = findings
+		s.save(t, v)
+		if diff := cmp.Diff(asJSON(t, v), asJSON(t, s.get(t, v))); diff != "" {
+			t.Errorf("(-saved +read):\n%s", diff)
+		}
+	}
+	v.Findings = []crm.Finding{{Rule: "BR-01", Severity: "bad"}}
+	wantRules(t, s.trySave(t, s.by(), v), "/findings/0/severity enum")
+}
+
 // The database keeps an issued invoice, whoever writes past this package.
 func TestStatementsCannotTouchAnIssuedInvoice(t *testing.T) {
 	t.Parallel()

@@ -155,3 +155,21 @@ func (s *Store) FindByKey(ctx context.Context, tx pgx.Tx, k Kind, field string, 
 	}
 	return found, nil
 }
+
+// FindNamed returns the id of what people call by this: a document's number, a customer's code, a product's sku.
+// [ErrNotFound] if none or several have it, or the kind has no such name.
+func (s *Store) FindNamed(ctx context.Context, tx pgx.Tx, k Kind, name string) (uuid.UUID, error) {
+	for _, field := range []string{"number", "code", "sku"} {
+		if !slices.Contains(tableNames(k).keys, field) {
+			continue
+		}
+		found, err := s.FindByKey(ctx, tx, k, field, []string{name})
+		if err != nil {
+			return uuid.Nil, err
+		}
+		if id, ok := found[name]; ok {
+			return id, nil
+		}
+	}
+	return uuid.Nil, fmt.Errorf("%s %q: %w", k, name, ErrNotFound)
+}

@@ -93,7 +93,10 @@ func tableNames(k Kind) table {
 		}
 	case KindInvoice:
 		t.numbered("INV")
-		t.parts = []part{{name: "invoice_lines", parent: "invoice_id", list: "lines"}}
+		t.parts = []part{
+			{name: "invoice_lines", parent: "invoice_id", list: "lines"},
+			{name: "invoice_findings", parent: "invoice_id", list: "findings"},
+		}
 	case KindPayment:
 		t.numbered("PAY", "reference")
 		t.parts = []part{{name: "payment_allocations", parent: "payment_id", list: "allocations"}}

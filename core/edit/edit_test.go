@@ -46,7 +46,9 @@ func newDesk(t *testing.T, grants ...access.Grant) *desk {
 		t.Fatal(err)
 	}
 	people := &access.Store{DB: d.db, Key: key, Entities: []access.Entity{
-		{Name: "customer", Owned: true, Fields: map[string]bool{}}, {Name: "order", Owned: true, Fields: map[string]bool{}},
+		{Name: "customer", Owned: true, Fields: map[string]bool{}},
+		{Name: "order", Owned: true, Fields: map[string]bool{}},
+		{Name: "invoice", Owned: true, Fields: map[string]bool{}},
 	}}
 	who := postgrestest.Organization(t, d.db)
 	if _, err = people.AddRole(t.Context(), who, access.Role{Code: "tested", Name: "Tested", Grants: grants}); err != nil {
@@ -108,6 +110,40 @@ func TestWhoCreatesForHimselfIsTheOwner(t *testing.T) {
 	})
 	if not, ok := errors.AsType[*edit.ForbiddenError](err); !ok || not.Permission() != "customer:assign" {
 		t.Errorf("given away: %v", err)
+	}
+}
+
+// A connection says what is wrong with an invoice's file; what a person sends is passed over.
+func TestFindingsAreNoPersonsToWrite(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, append(grants(postgres.ScopeOrganization, "customer", access.Read, access.Create),
+		grants(postgres.ScopeOrganization, "invoice", access.Read, access.Create, access.Update)...)...)
+	customer, err := d.create(crm.KindCustomer, map[string]any{"name": "Acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claimed := []any{map[string]any{"rule": "BR-01", "severity": "fatal"}}
+	made, err := d.create(crm.KindInvoice, map[string]any{"customer_id": crm.HeadOf(customer).ID.String(), "currency": "EUR", "findings": claimed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, _ := made.(*crm.Invoice)
+	if len(v.Findings) > 0 {
+		t.Errorf("a person's findings: %v", v.Findings)
+	}
+	v.Findings = []crm.Finding{{Rule: "BR-CO-10", Severity: "fatal"}}
+	if err := d.tx(func(tx pgx.Tx) error { return d.store.Save(d.Context(), tx, d.author.By, []crm.Entity{v}) }); err != nil {
+		t.Fatal(err)
+	}
+	err = d.tx(func(tx pgx.Tx) error {
+		changed, err := d.editor.Change(t.Context(), tx, d.author, crm.KindInvoice, v.ID, v.Version, map[string]any{"remark": "seen", "findings": []any{}})
+		if now, ok := changed.(*crm.Invoice); err == nil && (!ok || now.Remark != "seen" || len(now.Findings) != 1) {
+			t.Errorf("changed: %+v", changed)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

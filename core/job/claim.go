@@ -23,7 +23,7 @@ type Task struct {
 // A queued run waits
 //   - while another of its job executes or is paused, or a replay while another replay does,
 //   - while a run of a job that comes first is queued or executes,
-//   - while its connection is paused, and a pull while its connection's breaker is not closed.
+//   - while its connection is paused, and a pull or reconciliation while its connection's breaker is not closed.
 //
 // What a dead worker executed comes first: it was claimed before. A run's pace and its estimate are noted here.
 const claim = `
@@ -40,7 +40,7 @@ with recursive first (organization_id, job_id, after_id) as (
 	join jobs j on j.organization_id = r.organization_id and j.id = r.job_id
 	join connections c on c.organization_id = j.organization_id and c.id = j.connection_id
 	left join breakers b on b.organization_id = c.organization_id and b.connection_id = c.id
-	where c.status = 'active' and (b.state is null or b.state = 'closed' or j.kind <> 'pull' or r.purpose = 'replay') and (
+	where c.status = 'active' and (b.state is null or b.state = 'closed' or j.kind = 'push' or r.purpose = 'replay') and (
 		r.status = 'queued' and not exists (
 			select from runs o
 			where o.organization_id = r.organization_id and o.job_id = r.job_id and o.status in ('running', 'paused')

@@ -43,7 +43,8 @@ on conflict (organization_id, connection_id, direction, entity, (coalesce(case w
 where status = 'open' do update set
 	run_id = excluded.run_id, entity_id = excluded.entity_id, remote_id = excluded.remote_id, stage = excluded.stage, class = excluded.class,
 	message = excluded.message, violations = excluded.violations, payload = excluded.payload, mapping_version = excluded.mapping_version,
-	fingerprint = excluded.fingerprint, attempts = d.attempts + 1, updated_at = now()`
+	fingerprint = excluded.fingerprint, attempts = d.attempts + 1, updated_at = now()
+returning ` + letterColumns
 
 // Bury stores dead letters, as many as there are in one statement. A letter about a thing that has an open one replaces
 // its cause and payload and counts as one more attempt. It gives the letters their ids and fingerprints.
@@ -65,26 +66,29 @@ func Bury(ctx context.Context, tx pgx.Tx, letters []DeadLetter) error {
 	if err != nil {
 		return fmt.Errorf("bury: %w", err)
 	}
-	if _, err := tx.Exec(ctx, bury, string(rows)); err != nil {
-		return fmt.Errorf("bury %d dead letters: %w", len(last), err)
+	buried, err := someLetters(ctx, tx, bury, string(rows))
+	if err != nil {
+		return fmt.Errorf("bury %d: %w", len(last), err)
 	}
-	return nil
+	return publish(ctx, tx, buried)
 }
 
 const resolve = `
 update dead_letters d set status = 'resolved', closed_at = now(), updated_at = now()
 where d.status = 'open' and d.connection_id = $1 and d.direction = $2 and d.entity = $3
-	and coalesce(case when d.direction = 'push' then d.entity_id::text else d.remote_id end, '') = any($4)`
+	and coalesce(case when d.direction = 'push' then d.entity_id::text else d.remote_id end, '') = any($4)
+returning ` + letterColumns
 
 // Resolve closes the open letters about things that succeeded. Things without one are no fault.
 func Resolve(ctx context.Context, tx pgx.Tx, t Things) error {
 	if len(t.IDs) == 0 {
 		return nil
 	}
-	if _, err := tx.Exec(ctx, resolve, t.ConnectionID, t.Direction, t.Entity, t.IDs); err != nil {
-		return fmt.Errorf("resolve dead letters: %w", err)
+	resolved, err := someLetters(ctx, tx, resolve, t.ConnectionID, t.Direction, t.Entity, t.IDs)
+	if err != nil {
+		return fmt.Errorf("resolve: %w", err)
 	}
-	return nil
+	return publish(ctx, tx, resolved)
 }
 
 // LetterFilter narrows a list of dead letters; zero fields do not.
@@ -178,6 +182,9 @@ func Dismiss(ctx context.Context, tx pgx.Tx, id uuid.UUID, reason string) (DeadL
 	}
 	d, err := oneLetter(someLetters(ctx, tx, dismiss, id, reason))
 	if err != nil {
+		return DeadLetter{}, err
+	}
+	if err := publish(ctx, tx, []DeadLetter{d}); err != nil {
 		return DeadLetter{}, err
 	}
 	return d, audit.Record(ctx, tx, audit.Act{Action: "dismissed", Entity: "dead_letter", EntityID: id, Detail: map[string]string{"reason": reason}})

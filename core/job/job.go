@@ -20,6 +20,8 @@ type Kind string
 const (
 	Pull Kind = "pull" // read what changed on the other side since the last run
 	Push Kind = "push" // compare every entity's version with its link and send what is behind
+
+	Reconcile Kind = "reconcile" // read all of the other side, compare it with ours, and keep what differs
 )
 
 // Status says whether a job's schedule counts.
@@ -146,8 +148,8 @@ func checkName(name string) schema.Violations {
 
 // checkStream reports whether the connector can do what the job asks for.
 func checkStream(c connector.Connector, kind Kind, entity string) schema.Violations {
-	if kind != Pull && kind != Push {
-		return schema.Violations{{Pointer: "/kind", Rule: "enum", Message: "a job pulls or pushes"}}
+	if kind != Pull && kind != Push && kind != Reconcile {
+		return schema.Violations{{Pointer: "/kind", Rule: "enum", Message: "a job pulls, pushes or reconciles"}}
 	}
 	if _, ok := stream(c, kind, entity); ok {
 		return nil
@@ -160,7 +162,7 @@ func checkStream(c connector.Connector, kind Kind, entity string) schema.Violati
 
 func stream(c connector.Connector, kind Kind, entity string) (connector.Stream, bool) {
 	for _, s := range c.Streams {
-		if s.Entity == entity && (kind == Pull && s.Pull || kind == Push && s.Push) {
+		if s.Entity == entity && (kind != Push && s.Pull || kind == Push && s.Push) {
 			return s, true
 		}
 	}

@@ -91,6 +91,23 @@ func (s *Store) connectorOf(ctx context.Context, tx pgx.Tx, connection uuid.UUID
 	return s.Connectors[name], nil, err
 }
 
+const selectActivePull = `
+select id from jobs
+where connection_id = $1 and kind = 'pull' and entity = $2 and status = 'active'`
+
+// ActivePull returns the id of the job that pulls an entity from a connection, or [ErrNotFound] if there is none that
+// runs without a person.
+func ActivePull(ctx context.Context, tx pgx.Tx, connectionID uuid.UUID, entity string) (id uuid.UUID, err error) {
+	err = tx.QueryRow(ctx, selectActivePull, connectionID, entity).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return id, ErrNotFound
+	}
+	if err != nil {
+		return id, fmt.Errorf("look up the job that pulls %s: %w", entity, err)
+	}
+	return id, nil
+}
+
 const updateJob = `
 update jobs set name = $2, schedule = nullif($3, ''), time_zone = $4, overlap = $5, misfire = $6, jitter_seconds = $7,
 	next_run_at = case when status = 'active' then $8::timestamptz end, updated_at = now()

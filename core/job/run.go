@@ -30,6 +30,7 @@ type Trigger string
 const (
 	BySchedule Trigger = "schedule"
 	ByHand     Trigger = "manual"
+	ByMessage  Trigger = "webhook" // the other system said that something changed
 )
 
 // Counts is what a run did so far, in records.

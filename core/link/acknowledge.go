@@ -85,6 +85,12 @@ func Release(a Announced, delay time.Duration, cause *Cause) Outcome {
 	return o
 }
 
+// State is where the link stands with the outcome.
+func (o Outcome) State() State { return o.state }
+
+// Cause is why it is not synced; nil if it is, or nobody knows.
+func (o Outcome) Cause() *Cause { return o.cause }
+
 // WithRecord adds what was found out in any case: the id of the record. An empty id adds nothing.
 func (o Outcome) WithRecord(remoteID string) Outcome {
 	o.remoteID = remoteID
@@ -171,9 +177,9 @@ var collision = []byte(`{"class": "conflict", "message": "the record is linked w
 	"remedy": "Find out which of the two entities the record is, and delete or merge the other."}`)
 
 // Acknowledge records what became of claimed links, all in one statement, and makes due those that waited for a link
-// that got its record now. If two workers write the same remote id at the same time one of them gets a unique
+// that got its record now. The statements of with go along in the same round trip; nil is none. If two workers write the same remote id at the same time one of them gets a unique
 // violation: the transaction is to be repeated.
-func Acknowledge(ctx context.Context, tx pgx.Tx, worker int32, outcomes []Outcome) (Acknowledged, error) {
+func Acknowledge(ctx context.Context, tx pgx.Tx, worker int32, outcomes []Outcome, with *pgx.Batch) (Acknowledged, error) {
 	n := len(outcomes)
 	if n == 0 {
 		return Acknowledged{}, nil
@@ -213,10 +219,17 @@ func Acknowledge(ctx context.Context, tx pgx.Tx, worker int32, outcomes []Outcom
 			causes[i] = text(string(b))
 		}
 	}
-	rows, _ := tx.Query(ctx, acknowledge, worker, ids, states, versions, remoteIDs, remoteVersion, snapshots, digests, delays, causes,
-		waitsOnEntities, waitsOnIDs, tried, string(collision))
-	written, err := pgx.CollectRows(rows, pgx.RowToStructByPos[acknowledged])
-	if err != nil {
+	var b pgx.Batch
+	var written []acknowledged
+	b.Queue(acknowledge, worker, ids, states, versions, remoteIDs, remoteVersion, snapshots, digests, delays, causes,
+		waitsOnEntities, waitsOnIDs, tried, string(collision)).Query(func(rows pgx.Rows) (err error) {
+		written, err = pgx.CollectRows(rows, pgx.RowToStructByPos[acknowledged])
+		return err
+	})
+	if with != nil {
+		b.QueuedQueries = append(b.QueuedQueries, with.QueuedQueries...)
+	}
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return Acknowledged{}, fmt.Errorf("acknowledge %d links: %w", n, err)
 	}
 	done := Acknowledged{Kept: len(written), Collision: twice}
@@ -233,6 +246,7 @@ func Acknowledge(ctx context.Context, tx pgx.Tx, worker int32, outcomes []Outcom
 			connections, entities, entityIDs = append(connections, w.Connection), append(entities, w.Entity), append(entityIDs, w.EntityID)
 		}
 	}
+	var err error
 	done.Released, err = release(ctx, tx, connections, entities, entityIDs)
 	return done, err
 }

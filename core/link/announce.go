@@ -37,7 +37,7 @@ const (
 	// Busy means not now: another call is under way or its outcome unknown, the link is parked, or a newer version is
 	// wanted already. The version is noted, and the link will be due.
 	Busy Verdict = "busy"
-	// Synced means the remote has this version or a newer one.
+	// Synced means the remote has this version or a newer one, or is not to have any: see [Unlinked].
 	Synced Verdict = "synced"
 	// Unchanged means the remote has this very record already; the link is synced now.
 	Unchanged Verdict = "unchanged"
@@ -80,7 +80,7 @@ with input as (
 	select i.new_id, i.entity_id, i.version, i.reference as new_reference, i.digest, l.*,
 		case
 			when l.id is null then 'new'
-			when i.version <= l.synced_version and l.state = 'linked' then 'synced'
+			when i.version <= l.synced_version and l.state = 'linked' or l.state = 'unlinked' then 'synced'
 			when i.version < l.wanted_version then 'busy'
 			when case l.state
 				when 'pending' then true

@@ -29,6 +29,8 @@ const (
 	Parked  State = "parked"  // refused for now: tried again later
 	Waiting State = "waiting" // an entity it refers to has no record yet
 	Failed  State = "failed"  // needs a person, or a newer version of the entity
+
+	Unlinked State = "unlinked" // a person took it apart: nothing is sent, no record is taken for it, until somebody links it again
 )
 
 // Cause is why a link is not synced, for people. It carries no personal data and no secret.

@@ -59,7 +59,7 @@ func (f fixture) acknowledge(worker int32, out ...link.Outcome) link.Acknowledge
 	f.t.Helper()
 	var got link.Acknowledged
 	f.tx(func(tx pgx.Tx) (err error) {
-		got, err = link.Acknowledge(f.t.Context(), tx, worker, out)
+		got, err = link.Acknowledge(f.t.Context(), tx, worker, out, nil)
 		return err
 	})
 	return got
@@ -246,7 +246,7 @@ func TestChildIsDueWhenItsParentGetsARecord(t *testing.T) {
 		}
 		_, err = link.Acknowledge(t.Context(), tx, w, []link.Outcome{
 			link.Wait(a.ID, 1, "customer", parent, time.Hour, link.Cause{Class: "link", Message: "no customer"}),
-		})
+		}, nil)
 		return err
 	})
 	if diff := cmp.Diff([]uuid.UUID{parent}, f.due()); diff != "" {

@@ -38,8 +38,11 @@ on conflict (organization_id, connection_id, entity, entity_id) do update set
 	snapshot = excluded.snapshot,
 	state = case when l.state in ('sending', 'unknown') then l.state else 'linked' end,
 	wanted_version = greatest(l.wanted_version, excluded.wanted_version),
-	synced_version = case when l.state in ('sending', 'unknown') then l.synced_version
-		else greatest(l.synced_version, excluded.synced_version) end,
+	synced_version = case
+		when l.state in ('sending', 'unknown') then l.synced_version
+		when excluded.next_attempt_at is not null then least(l.synced_version, excluded.wanted_version - 1) -- not even if it was sent before
+		else greatest(l.synced_version, excluded.synced_version)
+	end,
 	record_digest = case when l.state in ('sending', 'unknown') then null else excluded.record_digest end,
 	next_attempt_at = case
 		when l.state in ('sending', 'unknown') then l.next_attempt_at

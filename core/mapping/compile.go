@@ -19,7 +19,7 @@ func Compile(name string, source []byte, schemas *schema.Set) (*Mapping, error) 
 	connector, file := path.Split(name)
 	sum := sha256.Sum256(source)
 	c := &compiler{file: name, schemas: schemas, mapping: &Mapping{
-		connector: strings.Trim(connector, "/"), version: hex.EncodeToString(sum[:6]),
+		connector: strings.Trim(connector, "/"), version: hex.EncodeToString(sum[:6]), text: source,
 	}}
 	if d := parse(source, c.fault); d != nil && c.header(d, strings.TrimSuffix(file, ".yaml")) {
 		c.document(d)

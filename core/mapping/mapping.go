@@ -65,6 +65,7 @@ type Mapping struct {
 	reference string
 	match     []string
 	version   string
+	text      []byte
 	rules     []rule
 	fields    []Field
 	raw       *schema.Schema // of a record as the remote gives it
@@ -90,6 +91,9 @@ func (m *Mapping) Match() []string { return m.match }
 
 // Version identifies the file's content.
 func (m *Mapping) Version() string { return m.version }
+
+// Text is the file's content. It must not be changed.
+func (m *Mapping) Text() []byte { return m.text }
 
 // Fields are the properties of the entity that the mapping touches, in the order of the file, then those that only
 // expressions read. They must not be changed.

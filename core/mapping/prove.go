@@ -30,19 +30,28 @@ const made = 200
 func Prove(files fs.FS, set *Set) ([]Report, error) {
 	var reports []Report
 	for _, m := range set.All() {
-		r := Report{Connector: m.connector, Entity: m.entity}
-		m.proveRoundTrip(&r)
+		var examples []byte
 		source, err := fs.ReadFile(files, m.connector+"/"+m.entity+".example.json")
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return nil, fmt.Errorf("prove mapping %s/%s: %w", m.connector, m.entity, err)
 		default:
-			m.proveExamples(source, &r)
+			examples = source
 		}
-		reports = append(reports, r)
+		reports = append(reports, m.Prove(examples))
 	}
 	return reports, nil
+}
+
+// Prove tests one mapping as the function Prove does; examples is the file beside it, nil if there is none.
+func (m *Mapping) Prove(examples []byte) Report {
+	r := Report{Connector: m.connector, Entity: m.entity}
+	m.proveRoundTrip(&r)
+	if examples != nil {
+		m.proveExamples(examples, &r)
+	}
+	return r
 }
 
 // proveRoundTrip runs only the rules that invert by themselves.

@@ -254,7 +254,10 @@ func (n node) describe() string {
 	return strings.Join(n.types(), " or ")
 }
 
-func (n node) readOnly() bool { return n.schema["readOnly"] == true }
+// readOnly says whether nobody writes it by a mapping. What people may only read, connections may write.
+func (n node) readOnly() bool {
+	return n.schema["readOnly"] == true && n.schema["x-writer"] != "connection"
+}
 
 func (n node) enum() []any {
 	if c, ok := n.schema["const"]; ok {

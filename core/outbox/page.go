@@ -30,9 +30,10 @@ func (w *window) close() { *w = window{term: w.term, from: max(w.from, w.until)}
 
 // page is the changes to publish next.
 type page struct {
-	messages []bus.Message
-	end      window // the position once they are published
-	highest  int64  // seq among them
+	messages      []bus.Message
+	organizations []uuid.UUID // of the messages
+	end           window      // the position once they are published
+	highest       int64       // seq among them
 }
 
 const (
@@ -106,12 +107,11 @@ func (r *Relay) fill(ctx context.Context, p *page, w *window) error {
 		return err
 	}
 	w.seq = end
-	var organizations []uuid.UUID
 	for _, part := range parts {
-		p.messages, organizations = append(p.messages, part.messages...), append(organizations, part.organizations...)
+		p.messages, p.organizations = append(p.messages, part.messages...), append(p.organizations, part.organizations...)
 		p.highest = max(p.highest, part.highest)
 	}
-	return r.address(ctx, p.messages, organizations)
+	return r.address(ctx, p.messages, p.organizations)
 }
 
 // stretch is the changes of a window in a stretch of seq.

@@ -41,7 +41,7 @@ with here as materialized (
 	from found f
 	where o.xid = f.xid and o.seq = f.seq and (f.unpublished or not f.sealed or f.xid >= f.oldest)
 ), acts as (
-	update audit_acts set xid = '0'
+	update audit_acts set xid = pg_current_xact_id()
 ), audit as (
 	update audit_position s set page = page + 1, xid = h.oldest, until = '0', seq = 0 from here h
 )
@@ -87,8 +87,29 @@ insert into outbox_ends (topic, partition, next_offset)
 select * from unnest($6::text[], $7::integer[], $8::bigint[]) where exists (select from moved)
 on conflict (topic, partition) do update set next_offset = excluded.next_offset`
 
-// movePosition also notes where the topics end now.
-func (r *Relay) movePosition(ctx context.Context, p page, written []bus.Written) error {
+// The journey of a record tells where its changes are. Whose term is over says nothing more.
+const notePublished = `
+insert into publications (organization_id, entity, entity_id, version, partition, position, at)
+select i.organization_id, i.entity, i.entity_id, i.version, i.partition, i.position, $8
+from unnest($2::uuid[], $3::text[], $4::uuid[], $5::bigint[], $6::integer[], $7::bigint[])
+	as i (organization_id, entity, entity_id, version, partition, position)
+where exists (select from outbox_position where term = $1)`
+
+// notePublished queues where the messages of a page went.
+func (s sent) notePublished(b *pgx.Batch) {
+	n := len(s.messages)
+	organizations, entities, ids := make([][16]byte, n), make([]string, n), make([][16]byte, n) // uuid.UUID takes the driver's slow way
+	versions, partitions, positions := make([]int64, n), make([]int32, n), make([]int64, n)
+	for i, place := range s.Places() {
+		e := &s.messages[i].Event
+		organizations[i], entities[i], ids[i], versions[i] = s.organizations[i], e.Entity, e.EntityID, e.Version
+		partitions[i], positions[i] = int32(place.Partition), place.Offset //nolint:gosec // Kafka's partitions are numbered by 32 bits
+	}
+	b.Queue(notePublished, s.end.term, organizations, entities, ids, versions, partitions, positions, s.at)
+}
+
+// movePosition also notes where the topics end now, and where on them each change is.
+func (r *Relay) movePosition(ctx context.Context, p sent, written []bus.Written) error {
 	topics, numbers, offsets := make([]string, len(written)), make([]int32, len(written)), make([]int64, len(written))
 	for i, w := range written {
 		topics[i], numbers[i], offsets[i] = w.Topic, int32(w.Number), w.End //nolint:gosec // Kafka's partitions are numbered by 32 bits
@@ -100,6 +121,7 @@ func (r *Relay) movePosition(ctx context.Context, p page, written []bus.Written)
 		}
 		return nil
 	})
+	p.notePublished(&b)
 	if err := r.DB.AskSystem(ctx, &b); err != nil {
 		return fmt.Errorf("move the outbox's position: %w", err)
 	}

@@ -14,6 +14,8 @@ import (
 type sent struct {
 	page
 	*bus.Writing
+
+	at time.Time // when it left
 }
 
 // publish writes page after page until something fails. While one is acknowledged the next is written and the one after
@@ -85,7 +87,7 @@ func (r *Relay) writePages(ctx context.Context, writer *bus.Writer, pages <-chan
 			return err
 		}
 		select {
-		case underWay <- sent{p, writer.Write(ctx, p.messages)}:
+		case underWay <- sent{p, writer.Write(ctx, p.messages), time.Now()}:
 		case <-ctx.Done():
 			return nil
 		}
@@ -105,7 +107,7 @@ func (r *Relay) acknowledge(ctx context.Context, s sent) error {
 	if err := r.signals.beforeMove(); err != nil {
 		return err
 	}
-	if err := r.movePosition(ctx, s.page, written); err != nil {
+	if err := r.movePosition(ctx, s, written); err != nil {
 		return err
 	}
 	r.metrics.published.Add(float64(len(s.messages)))

@@ -493,3 +493,45 @@ func (l *lines) waitFor(t *testing.T, part string) {
 		}
 	}
 }
+
+func TestWhereAChangeIsPublishedIsKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, second := uuid.New(), uuid.New()
+	b.append(change(first, 1), change(second, 1), change(first, 2))
+	b.relay(b.db).wait(3)
+	b.wantVersions(1, 1, 2)
+	type place struct {
+		ID        uuid.UUID
+		Version   int64
+		Partition int
+		Offset    int64
+	}
+	want := map[place]bool{}
+	r := b.bus.NewReader(t.Context(), uuid.NewString(), []string{b.topic})
+	defer func() { _ = r.Close() }()
+	for len(want) < 3 {
+		batch, err := r.Fetch(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range batch {
+			want[place{m.EntityID, m.Version, m.Partition, m.Offset}] = true
+		}
+	}
+	got := map[place]bool{}
+	err := b.db.As(t.Context(), b.who, func(tx pgx.Tx) error {
+		rows, _ := tx.Query(t.Context(), "select entity_id, version, partition, position from publications where entity = 'order' and at <= now()")
+		places, err := pgx.CollectRows(rows, pgx.RowToStructByPos[place])
+		for _, p := range places {
+			got[p] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("what is kept is not where they are:", diff)
+	}
+}

@@ -1,4 +1,5 @@
-// Package paper makes documents for people of orders and invoices: A4 pages, as PDF, in English or Chinese.
+// Package paper makes documents of orders and invoices: for people A4 pages, as PDF, in English or Chinese, and for programs
+// electronic invoices, as UBL.
 //
 // A document begins as a [sheet], what it says without where it stands: titles, addresses, facts, lines, totals. The
 // layout puts a sheet onto pages: the table of lines goes over to the next page with its heading, each page has its

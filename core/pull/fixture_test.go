@@ -162,10 +162,15 @@ func (f *fixture) process() *process {
 }
 
 // enqueue asks for a run of an entity's job.
-func (f *fixture) enqueue(entity string) (r job.Run) {
+func (f *fixture) enqueue(entity string) job.Run {
+	f.Helper()
+	return f.enqueueBy(entity, job.ByHand)
+}
+
+func (f *fixture) enqueueBy(entity string, trigger job.Trigger) (r job.Run) {
 	f.Helper()
 	f.tx(func(tx pgx.Tx) (err error) {
-		r, err = job.Enqueue(f.Context(), tx, f.jobs[entity].ID, job.ByHand)
+		r, err = job.Enqueue(f.Context(), tx, f.jobs[entity].ID, trigger)
 		return err
 	})
 	return r

@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/connector"
 	"crmhub/core/job"
+	"crmhub/core/link"
 	"crmhub/core/mapping"
 	"crmhub/core/schema"
 )
@@ -24,8 +25,26 @@ type fault struct {
 	err   error
 }
 
+// unreadable is what the connector has against a record.
+type unreadable struct{ cause error }
+
+func (e *unreadable) Error() string { return e.cause.Error() }
+func (e *unreadable) Unwrap() error { return e.cause }
+
+// cause is the fault as a link or a journey tells it.
+func (f *fault) cause() link.Cause {
+	c := link.Cause{Class: f.class, Message: f.err.Error()}
+	if vs := schema.Violations(nil); errors.As(f.err, &vs) {
+		c.Violations, c.Message = vs, summary(vs)
+	}
+	return c
+}
+
 // mappingFault says what is wrong with a record that could not be mapped.
 func mappingFault(err error) *fault {
+	if _, ok := errors.AsType[*unreadable](err); ok {
+		return &fault{stage: job.StageSchema, class: "schema", err: err}
+	}
 	if missing := (*mapping.MissingLink)(nil); errors.As(err, &missing) {
 		return &fault{stage: job.StageMapping, class: job.ClassWaiting, err: err}
 	}
@@ -45,12 +64,17 @@ type payload struct {
 	Version   string         `json:"version,omitempty"`
 	UpdatedAt time.Time      `json:"updated_at,omitzero"`
 	Deleted   bool           `json:"deleted,omitempty"`
+	Fault     string         `json:"fault,omitempty"` // why the connector cannot read it: a replay cannot either
 	Data      map[string]any `json:"data"`
 }
 
 func (s *stream) letter(it *item, run *uuid.UUID) (job.DeadLetter, error) {
 	r := it.record
-	b, err := json.Marshal(payload{Version: r.Version, UpdatedAt: r.UpdatedAt, Deleted: r.Deleted, Data: r.Data})
+	kept := payload{Version: r.Version, UpdatedAt: r.UpdatedAt, Deleted: r.Deleted, Data: r.Data}
+	if r.Err != nil {
+		kept.Fault = r.Err.Error()
+	}
+	b, err := json.Marshal(kept)
 	if err != nil {
 		return job.DeadLetter{}, fmt.Errorf("keep a record: %w", err)
 	}
@@ -96,6 +120,9 @@ func fromLetters(letters []job.DeadLetter) ([]*item, error) {
 		r.Version, _ = whole["version"].(string)
 		r.Deleted, _ = whole["deleted"].(bool)
 		r.Data, _ = whole["data"].(map[string]any)
+		if fault, ok := whole["fault"].(string); ok {
+			r.Err = errors.New(fault)
+		}
 		if at, ok := whole["updated_at"].(string); ok {
 			r.UpdatedAt, _ = time.Parse(time.RFC3339Nano, at) // zero means unknown
 		}

@@ -114,6 +114,10 @@ func (s *stream) adopt(ctx context.Context, tx pgx.Tx, matched []*item) error {
 	for i, it := range matched {
 		id := it.link.EntityID
 		if l, ok := known[refs[i]]; ok {
+			if l.State == link.Unlinked { // somebody said that they are two
+				it.link = nil
+				continue
+			}
 			it.link = &l
 			if l.RemoteID != "" {
 				taken[id] = l.RemoteID

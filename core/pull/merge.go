@@ -35,10 +35,12 @@ func (s *stream) mergeFields(it *item, stored crm.Entity) {
 		return
 	}
 	base := it.agreedBefore()
-	m := link.Merge(link.Sides{
+	sides := link.Sides{
 		Base: base, Ours: ours, Theirs: s.theirs(it, base, ours),
 		OursAt: crm.HeadOf(stored).UpdatedAt, TheirsAt: it.record.UpdatedAt,
-	}, s.fields)
+	}
+	sides.Base = link.Decide(sides, it.decide)
+	m := link.Merge(sides, s.fields)
 	it.merged, it.saved = &m, stored
 	if !m.Write {
 		return

@@ -91,6 +91,9 @@ func (s *stream) apply(ctx context.Context, tx pgx.Tx, items []*item, run *uuid.
 	if err := s.acknowledge(ctx, tx, sound(items)); err != nil {
 		return job.Counts{}, err
 	}
+	if err := s.noteEvents(ctx, tx, items, run); err != nil {
+		return job.Counts{}, err
+	}
 	return s.report(ctx, tx, items, run)
 }
 

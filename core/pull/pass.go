@@ -48,20 +48,23 @@ func (s *stream) pass(ctx context.Context, t job.Task, session connector.Session
 // produce fetches and prepares pages until the last.
 func (p *passing) produce(ctx context.Context, puller connector.Puller, pages chan<- *page) (err error) {
 	defer func() {
-		if r := recover(); r != nil { // a connector at fault ends its run, not the hub
-			err = fmt.Errorf("the connector %s panicked: %v", p.connection.Connector, r)
+		if cause := recover(); cause != nil { // a connector at fault ends its run, not the hub
+			err = fmt.Errorf("the connector %s panicked: %v", p.connection.Connector, cause)
 		}
 	}()
-	cursor := p.position.cursor
+	next := connector.PullRequest{Stream: p.mapping.Record(), Cursor: p.from, Limit: p.PageSize, Accept: p.task.Believe}
+	if given := p.task.Range; given != nil {
+		next.Since, next.Until = value(given.From), value(given.To)
+	}
 	for {
-		got, err := p.fetch(ctx, puller, cursor)
+		got, request, err := p.fetch(ctx, puller, next, &p.task.ID)
 		if err != nil {
 			return err
 		}
-		if got.More && string(got.Cursor) == string(cursor) {
+		if got.More && string(got.Cursor) == string(next.Cursor) {
 			return misconfigured("the connector gave a page that does not move its cursor")
 		}
-		prepared, err := p.prepare(ctx, got)
+		prepared, err := p.prepare(ctx, got, request)
 		if err != nil {
 			return err
 		}
@@ -73,7 +76,7 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 		if !got.More {
 			return nil
 		}
-		cursor = got.Cursor
+		next.Cursor = got.Cursor
 	}
 }
 
@@ -81,15 +84,16 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 type passing struct {
 	*stream
 	task     job.Task
-	position position
-	aside    bool // it has a place of its own, beside the job's cursor
+	from     json.RawMessage // where it began
+	position position        // how far it is stored
+	aside    bool            // it has a place of its own, beside the job's cursor
 	first    bool
 }
 
 func (s *stream) begin(ctx context.Context, t job.Task) (*passing, error) {
 	p := &passing{stream: s, task: t, first: true, aside: t.Purpose == job.Backfill}
 	if p.aside {
-		p.position.cursor = t.Position
+		p.from, p.position.cursor = t.Position, t.Position
 		if t.Range != nil && (t.Range.From != nil || t.Range.To != nil) && !s.ranged {
 			return nil, misconfigured("the connector " + s.connection.Connector + " cannot read a range of " + s.mapping.Record())
 		}
@@ -97,6 +101,7 @@ func (s *stream) begin(ctx context.Context, t job.Task) (*passing, error) {
 	}
 	err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		p.position, err = s.readPosition(ctx, tx)
+		p.from = p.position.cursor
 		return err
 	})
 	return p, err

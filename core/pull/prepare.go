@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/connector"
 	"crmhub/core/crm"
+	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
 )
@@ -27,12 +28,15 @@ type page struct {
 
 // item is a record on its way to its entity.
 type item struct {
-	record connector.Record
-	entity crm.Entity     // the record as a new entity
-	doc    map[string]any // the record's fields as an entity has them, in canonical form
-	agreed *link.Merged   // the merge of the record with the entity that is made of it
-	base   []byte         // its Snapshot as JSON
-	err    error          // why there is no entity
+	record  connector.Record
+	request journey.Exchange     // that it came with, without bodies
+	unsaved bool                 // it is only looked at
+	decide  map[string]link.Side // fields about which somebody decided, whatever changed
+	entity  crm.Entity           // the record as a new entity
+	doc     map[string]any       // the record's fields as an entity has them, in canonical form
+	agreed  *link.Merged         // the merge of the record with the entity that is made of it
+	base    []byte               // its Snapshot as JSON
+	err     error                // why there is no entity
 
 	// What storing it does:
 	link   *link.Link   // what it corresponds to; nil for a new record
@@ -54,7 +58,7 @@ const (
 
 // prepare checks and maps the records of a page, as many at a time as there are processors. It reads only what is
 // committed: a record that refers to one of the page before, being stored meanwhile, is mapped again later.
-func (s *stream) prepare(ctx context.Context, got connector.Page) (*page, error) {
+func (s *stream) prepare(ctx context.Context, got connector.Page, request journey.Exchange) (*page, error) {
 	p := &page{read: len(got.Records), cursor: got.Cursor, expected: got.Expected, last: !got.More}
 	latest := make(map[string]int, len(got.Records)) // a page that shifted may hold a record twice: the later one counts
 	for i, r := range got.Records {
@@ -62,7 +66,7 @@ func (s *stream) prepare(ctx context.Context, got connector.Page) (*page, error)
 	}
 	for i, r := range got.Records {
 		if latest[r.ID] == i {
-			p.items = append(p.items, &item{record: r})
+			p.items = append(p.items, &item{record: r, request: request})
 		}
 	}
 	links, err := s.referred(ctx, nil, p.items)
@@ -77,7 +81,7 @@ func (s *stream) prepare(ctx context.Context, got connector.Page) (*page, error)
 func (s *stream) referred(ctx context.Context, tx pgx.Tx, items []*item) (links, error) {
 	var refs []mapping.Ref
 	for _, it := range items {
-		if !it.record.Deleted {
+		if !it.record.Deleted && it.record.Err == nil {
 			refs = append(refs, s.mapping.PullRefs(it.record.Data)...)
 		}
 	}
@@ -148,6 +152,9 @@ func (s *stream) mapOne(it *item, l links) {
 	case it.record.ID == "":
 		it.err = errors.New("the record has no id")
 		return
+	case it.record.Err != nil:
+		it.err = &unreadable{it.record.Err}
+		return
 	case it.record.Deleted:
 		return
 	}
@@ -172,6 +179,9 @@ func (s *stream) mapData(it *item, l links) error {
 	}
 	it.entity = entity
 	it.doc, _ = like(theirs, whole).(map[string]any)
+	if it.unsaved {
+		return nil
+	}
 	return s.agreeOnNew(it, whole)
 }
 

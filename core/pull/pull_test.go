@@ -2,7 +2,10 @@ package pull_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -226,6 +229,39 @@ func TestBadRecordsBecomeDeadLettersAndTheirNeighboursGoOn(t *testing.T) {
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 7, Created: 4, Unchanged: 3})
 	if open := f.letters(job.Open); len(open) != 0 {
 		t.Errorf("still open: %+v", open)
+	}
+}
+
+func TestUnreadableRecordBecomesADeadLetterUntilItComesWhole(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	p := f.process()
+	place := map[string]any{"topic": "erp.customer.v1", "partition": json.Number("0"), "offset": json.Number("7")}
+	f.remote.set("party", party(1, "One"), connector.Record{ID: "2", Data: place, Err: errors.New("the value is no JSON")}, party(3, "Three"))
+	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 3, Created: 2, Failed: 1})
+	want := job.DeadLetter{RemoteID: "2", Stage: job.StageSchema, Class: "schema", Message: "the value is no JSON"}
+	check := func() []job.DeadLetter {
+		t.Helper()
+		letters := f.letters(job.Open)
+		if len(letters) != 1 {
+			t.Fatalf("%d dead letters", len(letters))
+		}
+		l := letters[0]
+		if diff := cmp.Diff(want, job.DeadLetter{RemoteID: l.RemoteID, Stage: l.Stage, Class: l.Class, Message: l.Message}); diff != "" {
+			t.Error(diff)
+		}
+		if !strings.Contains(string(l.Payload), "erp.customer.v1") {
+			t.Errorf("the letter does not say where it lies: %s", l.Payload)
+		}
+		return letters
+	}
+	letters := check()
+	f.tx(func(tx pgx.Tx) error { return p.puller.Replay(t.Context(), tx, letters) })
+	check()
+	f.remote.set("party", party(2, "Two"))
+	f.want(f.run("customer"), job.Suspect, job.Counts{Read: 1, Created: 1})
+	if left := f.letters(job.Open); len(left) != 0 {
+		t.Errorf("%d dead letters are left", len(left))
 	}
 }
 

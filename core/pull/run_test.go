@@ -353,3 +353,31 @@ func TestLogOfARunHasTheCauseOfEachRecordThatFailed(t *testing.T) {
 		t.Errorf("the log: %+v", lines)
 	}
 }
+
+func TestDoubtIsSuspectUntilAPersonAcceptsIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.process()
+	f.remote.set("receipt")
+	f.remote.script(func(_ context.Context, r connector.PullRequest) error {
+		if r.Accept {
+			return nil
+		}
+		return &connector.Doubt{Message: "the log begins after the cursor"}
+	})
+	var doubted job.Run
+	for _, by := range []job.Trigger{job.BySchedule, job.ByHand} {
+		doubted = f.ended(f.enqueueBy("payment", by))
+		f.want(doubted, job.Suspect, job.Counts{})
+		if doubted.Error == nil || doubted.Error.Message != "the log begins after the cursor" {
+			t.Errorf("the run says %+v", doubted.Error)
+		}
+	}
+	var accepting job.Run
+	f.tx(func(tx pgx.Tx) (err error) {
+		accepting, err = job.Accept(t.Context(), tx, doubted.ID)
+		return err
+	})
+	f.want(f.ended(accepting), job.Succeeded, job.Counts{})
+	f.want(f.run("payment"), job.Suspect, job.Counts{}) // one run was to believe, not all that follow
+}

@@ -14,8 +14,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
 )
@@ -30,6 +32,7 @@ type item struct {
 	doc     map[string]any  // the entity
 
 	record    map[string]any // what is to be sent
+	canonical []byte         // it as JSON, names sorted
 	digest    []byte         // of it
 	snapshot  []byte         // the fields that it carries
 	reference string
@@ -40,10 +43,12 @@ type item struct {
 	remoteVersion string
 	lookedUp      bool // it is known whether an earlier create made a record
 
-	outcome *link.Outcome
-	result  string // for the metric
-	letter  *job.DeadLetter
-	waitsOn mapping.Ref
+	op        connector.Op       // what was sent; "" if nothing was
+	exchanges []journey.Exchange // what was said to the remote
+	outcome   *link.Outcome
+	result    string // for the metric
+	letter    *job.DeadLetter
+	waitsOn   mapping.Ref
 }
 
 // step is a point between two effects, where tests let the process die.
@@ -234,12 +239,12 @@ func (it *item) translate(m Mapping, links mapping.Links) {
 	if it.record, it.fault = m.Push(it.doc, links); it.fault != nil {
 		return
 	}
-	canonical, err := json.Marshal(it.record) // names sorted
-	if err != nil {
+	var err error
+	if it.canonical, err = json.Marshal(it.record); err != nil {
 		it.fault = fmt.Errorf("encode record: %w", err)
 		return
 	}
-	sum := sha256.Sum256(canonical)
+	sum := sha256.Sum256(it.canonical)
 	it.digest = sum[:]
 	sent := make(map[string]any)
 	for _, f := range m.Fields() {
@@ -310,8 +315,11 @@ func (p *Pusher) acknowledge(ctx context.Context, s *stream, items []*item) erro
 				mended = append(mended, it.id.String())
 			}
 		}
-		var err error
-		if done, err = link.Acknowledge(ctx, tx, p.worker, outcomes); err != nil {
+		with, err := p.events(s, items)
+		if err != nil {
+			return err
+		}
+		if done, err = link.Acknowledge(ctx, tx, p.worker, outcomes, with); err != nil {
 			return err
 		}
 		if err := job.Bury(ctx, tx, letters); err != nil {

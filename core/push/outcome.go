@@ -83,7 +83,10 @@ func (p *Pusher) conflict(ctx context.Context, s *stream, it *item, op connector
 	case op != connector.OpCreate && s.Get && p.getter != nil:
 		cctx, cancel := context.WithTimeout(ctx, p.Timeout)
 		defer cancel()
-		record, err := p.getter.Get(cctx, s.Record, it.remoteID)
+		var recorded connector.Recorder
+		began := time.Now()
+		record, err := p.getter.Get(connector.Recorded(cctx, &recorded), s.Record, it.remoteID)
+		it.said("get", began, recorded.Of(0), nil, nil)
 		if err != nil {
 			p.park(it, p.backOff(it, connector.AsError(err)), cause)
 			return false, nil

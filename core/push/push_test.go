@@ -16,10 +16,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"crmhub/core/bus"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
 	"crmhub/core/postgres"
@@ -902,4 +904,45 @@ func TestRecordThatExistsAlreadyIsAdopted(t *testing.T) {
 	b.save(c)
 	b.synced(c)
 	b.holds(map[string]string{"C1": "new"})
+}
+
+func TestJourneyTellsOfEveryCall(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.remote.script = func(call int, _ connector.Write) fault {
+		if call == 1 {
+			return committed
+		}
+		return fine
+	}
+	b.run(b.pusher(b.topic))
+	c := customer("C1", "one")
+	b.save(c)
+	b.synced(c)
+	c.Name = "two"
+	b.save(c)
+	b.synced(c)
+	var steps []string
+	b.tx(func(tx pgx.Tx) error {
+		p, err := journey.Read(t.Context(), tx, bus.Topic, journey.Filter{Entity: "customer", EntityID: c.ID})
+		for _, s := range p.Items {
+			if s.Kind != journey.Pushed {
+				continue
+			}
+			line := fmt.Sprintf("%d %s %s %s", s.Version, s.Action, s.Outcome, s.MappingVersion)
+			for _, e := range s.Exchanges {
+				line += fmt.Sprintf(" | %s %s", e.Purpose, e.Request)
+			}
+			steps = append(steps, line)
+		}
+		return err
+	})
+	want := []string{
+		`1 create unknown v1 | create {"code":"C1","name":"one"}`,
+		`1  linked v1 | find `,
+		`2 update linked v1 | update {"code":"C1","name":"two"}`,
+	}
+	if diff := cmp.Diff(want, steps); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -126,10 +126,14 @@ func (p *Pusher) lookUp(ctx context.Context, s *stream, items []*item) ([]*item,
 func (p *Pusher) find(ctx context.Context, s *stream, it *item) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	record, err := p.finder.Find(ctx, s.Record, it.link.Reference)
+	var recorded connector.Recorder
+	began := time.Now()
+	record, err := p.finder.Find(connector.Recorded(ctx, &recorded), s.Record, it.link.Reference)
 	if err != nil || record == nil {
+		it.said("find", began, recorded.Of(0), nil, nil)
 		return false, err
 	}
+	it.said("find", began, recorded.Of(0), nil, record.Data)
 	it.remoteID, it.remoteVersion = record.ID, record.Version
 	return true, nil
 }
@@ -180,7 +184,8 @@ func (p *Pusher) write(ctx context.Context, s *stream, items []*item, announced 
 	cctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	began := time.Now()
-	results, failed := p.sender.Push(cctx, s.Record, writes)
+	var recorded connector.Recorder
+	results, failed := p.sender.Push(connector.Recorded(cctx, &recorded), s.Record, writes)
 	p.Metrics.seconds.WithLabelValues(p.Code, s.Entity).Observe(time.Since(began).Seconds())
 	if err := p.at(stepSent); err != nil {
 		return nil, err
@@ -195,6 +200,8 @@ func (p *Pusher) write(ctx context.Context, s *stream, items []*item, announced 
 	var last *connector.Error
 	for i, it := range items {
 		r := results[i]
+		it.op = writes[i].Op
+		it.said(string(it.op), began, recorded.Of(i), it.canonical, r.Record.Data)
 		worked = worked || r.Outcome == connector.Done
 		if r.Err != nil && (r.Outcome == connector.Unknown || r.Err.Class == connector.ClassTransient) {
 			last = r.Err
@@ -243,7 +250,7 @@ func (p *Pusher) renew(ctx context.Context, s *stream, items []*item) ([]*item, 
 
 func (it *item) write() connector.Write {
 	w := connector.Write{
-		Op: connector.OpUpdate, ID: it.remoteID, RemoteVersion: it.remoteVersion, Reference: it.link.Reference, Data: it.record,
+		Op: connector.OpUpdate, ID: it.remoteID, RemoteVersion: it.remoteVersion, Version: it.version, Reference: it.link.Reference, Data: it.record,
 	}
 	switch {
 	case it.deleted:

@@ -5,6 +5,7 @@ package secret
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -100,6 +101,16 @@ func (k Key) Sign(place string, message []byte) []byte {
 // Signed reports whether Sign made the signature of this message, in constant time.
 func (k Key) Signed(place string, message, signature []byte) bool {
 	return hmac.Equal(k.Sign(place, message), signature)
+}
+
+// Notary returns the Ed25519 key that signs what others are to verify, such as an auditor: they need its public half only,
+// which is the same as long as the key material is.
+func (k Key) Notary() ed25519.PrivateKey {
+	seed, err := hkdf.Expand(sha256.New, k.signing[:], "crmhub notary", ed25519.SeedSize)
+	if err != nil {
+		panic(err) // the length is right, and nothing else is wrong with it
+	}
+	return ed25519.NewKeyFromSeed(seed)
 }
 
 // ErrSealed is returned when sealed bytes cannot be opened: another key sealed them, or they were changed.

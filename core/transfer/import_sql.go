@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/audit"
 	"crmhub/core/crm"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
@@ -64,17 +65,6 @@ const listImports = `select ` + importColumns + ` from imports i
 where i.status <> 'uploading' and ($1::uuid is null or i.id < $1) and (i.entity = any($3) or i.created_by = any($4))
 order by i.id desc
 limit $2`
-
-// Sight is which imports or exports somebody sees: all of some kinds, and of the others those that he asked for himself.
-type Sight struct {
-	Kinds []crm.Kind
-	By    []string // himself, as written to created_by
-}
-
-// Sees reports whether one is among them.
-func (s Sight) Sees(k crm.Kind, createdBy string) bool {
-	return slices.Contains(s.Kinds, k) || slices.Contains(s.By, createdBy)
-}
 
 // ListImports returns imports, newest first.
 func (*Store) ListImports(ctx context.Context, tx pgx.Tx, sight Sight, after string, limit int) (Page[Import], error) {
@@ -370,6 +360,12 @@ func (s *Store) begin(ctx context.Context, tx pgx.Tx, id uuid.UUID, do, sql stri
 				return i, fmt.Errorf("%s import: %w", do, err)
 			}
 		}
+	}
+	err = audit.Record(ctx, tx, audit.Act{
+		Action: "asked_to_" + do, Entity: "import", EntityID: id, Detail: map[string]any{"entity": i.Entity, "name": i.Name},
+	})
+	if err != nil {
+		return i, err
 	}
 	_, err = tx.Exec(ctx, `select pg_notify('`+Channel+`', '')`)
 	return i, err

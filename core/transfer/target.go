@@ -18,6 +18,15 @@ type target struct {
 	by    string    // by which natural key; "id" is by id
 }
 
+// Paths are what a column of a kind's file can be, but for custom fields, which are ext/ and their name.
+func Paths(k crm.Kind) []string {
+	var paths []string
+	for _, t := range targetsOf(k) {
+		paths = append(paths, t.path)
+	}
+	return paths
+}
+
 // targetsOf are all targets of a kind, but for the names within ext, which are anybody's.
 func targetsOf(k crm.Kind) []target {
 	var all []target

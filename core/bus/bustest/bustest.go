@@ -26,6 +26,10 @@ func Addr(t testing.TB) string {
 	return Start(t, t.TempDir(), "127.0.0.1:0").Addr()
 }
 
+// Secured returns the directory of the Kafka that deploy/kafka.sh started with a secured listener and CRMHUB_TEST_KAFKA_SECURED
+// names, "" if there is none.
+func Secured() string { return os.Getenv("CRMHUB_TEST_KAFKA_SECURED") }
+
 // Start runs an embedded broker until the test ends, if it is not closed before.
 func Start(t testing.TB, dir, addr string) *embedded.Broker {
 	t.Helper()

@@ -1,0 +1,114 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"path"
+	"sync"
+	"time"
+
+	"crmhub/core/connector"
+)
+
+// session reads the files of one place. Beside the connection it keeps the files that are being read, so that a page goes
+// on where the one before ended; what is where, only the cursor says.
+type session struct {
+	settings *settings
+	place    place
+	now      func() time.Time
+	logger   loggerFunc
+
+	mu       sync.Mutex // one call at a time: a page is quick, and a file is read by one
+	closed   bool
+	tidied   map[string]bool // streams whose done files were moved already
+	underWay map[string]*reading
+}
+
+// loggerFunc tells what a person may want to know and no call fails for.
+type loggerFunc func(ctx context.Context, message, file string, err error)
+
+// reading is a file of a stream that is being read.
+type reading struct {
+	found
+	spooled *spooled
+	source  source
+	row     int64 // the last that was given
+}
+
+func (r *reading) close() { _ = errors.Join(r.source.close(), r.spooled.Close()) }
+
+var _ connector.Puller = (*session)(nil)
+
+func open(o connector.Options, now func() time.Time) (connector.Session, error) {
+	c, err := parseSettings(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{
+		settings: c, place: local{o.Folder}, now: now, tidied: map[string]bool{}, underWay: map[string]*reading{},
+		logger: func(ctx context.Context, message, file string, err error) {
+			if o.Logger != nil {
+				o.Logger.WarnContext(ctx, message, "file", file, "error", err) //nolint:sloglint // its callers' are constants
+			}
+		},
+	}
+	if c.SFTP != nil {
+		if s.place, err = newRemote(*c.SFTP, o.Secrets); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Check lists the folder.
+func (s *session) Check(ctx context.Context) error {
+	return s.do(ctx, func() error {
+		_, err := s.place.list(ctx)
+		return err
+	})
+}
+
+// Close ends the session.
+func (s *session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.underWay {
+		r.close()
+	}
+	s.underWay, s.closed = nil, true
+	return s.place.close()
+}
+
+func (s *session) do(ctx context.Context, fn func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return &connector.Error{Class: connector.ClassTransient, Message: "the session is closed"}
+	}
+	if err := ctx.Err(); err != nil {
+		return &connector.Error{Class: connector.ClassTransient, Message: err.Error(), Err: err}
+	}
+	if err := fn(); err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+func (s *session) layout(record string) (*layout, error) {
+	for i := range s.settings.layouts {
+		if l := &s.settings.layouts[i]; l.record == record {
+			return l, nil
+		}
+	}
+	return nil, misconfigured("there is no stream " + record)
+}
+
+// freeName is where a file goes that is done with: under its own name, or one with its digest or the time where that is
+// taken.
+func freeName(folder, name, tag string) string {
+	if tag == "" {
+		return path.Join(folder, name)
+	}
+	suffix := path.Ext(name)
+	return path.Join(folder, name[:len(name)-len(suffix)]+"."+tag+suffix)
+}

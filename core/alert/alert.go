@@ -1,0 +1,218 @@
+package alert
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/audit"
+	"crmhub/core/schema"
+)
+
+// Kind says which condition holds.
+type Kind string
+
+// The kinds.
+const (
+	RunFailed           Kind = "run_failed"           // the last run of a job failed, or found suspiciously little
+	PushLag             Kind = "push_lag"             // something waits to be pushed for longer than it should
+	DeadLetters         Kind = "dead_letters"         // records were refused
+	Conflicts           Kind = "conflicts"            // fields were changed on both sides
+	SubscriptionFailing Kind = "subscription_failing" // a receiver does not answer, or was given up
+)
+
+// Kinds are all there are.
+var Kinds = []Kind{RunFailed, PushLag, DeadLetters, Conflicts, SubscriptionFailing} //nolint:gochecknoglobals // a list
+
+// Alert is a condition that holds, or held.
+type Alert struct {
+	ID             uuid.UUID       `json:"id"`
+	Kind           Kind            `json:"kind"`
+	Subject        string          `json:"subject"` // the id of the job, connection or subscription
+	Name           string          `json:"name"`    // of the subject, for people
+	Detail         json.RawMessage `json:"detail"`  // of the condition as last seen
+	OpenedAt       time.Time       `json:"opened_at"`
+	SeenAt         time.Time       `json:"seen_at"` // when the condition was last seen to hold
+	ResolvedAt     *time.Time      `json:"resolved_at,omitempty"`
+	AcknowledgedAt *time.Time      `json:"acknowledged_at,omitempty"`
+	AcknowledgedBy string          `json:"acknowledged_by,omitempty"`
+}
+
+// Summary is the alert in one sentence without personal data.
+func (a Alert) Summary() string {
+	s := strings.ReplaceAll(string(a.Kind), "_", " ") + ": " + a.Name
+	if a.ResolvedAt != nil {
+		return "resolved: " + s
+	}
+	return s
+}
+
+// The errors that callers branch on.
+var (
+	ErrNotFound = errors.New("the alert does not exist")
+	ErrCursor   = errors.New("this is no place in the list to go on from")
+)
+
+const (
+	columns     = `id, kind, subject, name, detail, opened_at, seen_at, resolved_at, acknowledged_at, coalesce(acknowledged_by, '')`
+	selectAlert = `select ` + columns + ` from alerts`
+)
+
+func scan(row pgx.CollectableRow) (a Alert, err error) {
+	err = row.Scan(&a.ID, &a.Kind, &a.Subject, &a.Name, &a.Detail, &a.OpenedAt, &a.SeenAt, &a.ResolvedAt, &a.AcknowledgedAt, &a.AcknowledgedBy)
+	return a, err
+}
+
+func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Alert, error) {
+	rows, _ := tx.Query(ctx, sql, args...)
+	a, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Alert{}, ErrNotFound
+	}
+	if err != nil {
+		return Alert{}, fmt.Errorf("read or write an alert: %w", err)
+	}
+	return a, nil
+}
+
+// Get returns an alert, or ErrNotFound.
+func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Alert, error) {
+	return one(ctx, tx, selectAlert+` where id = $1`, id)
+}
+
+// Filter chooses alerts; the zero value takes all.
+type Filter struct {
+	Status string // "open", "resolved" or ""
+	Kind   Kind
+	After  string // as List returned it
+	Limit  int
+}
+
+const selectList = selectAlert + `
+where ($1 = '' or ($1 = 'open') = (resolved_at is null)) and ($2 = '' or kind = $2) and (opened_at, id) < ($3, $4)
+order by opened_at desc, id desc
+limit $5`
+
+// List returns alerts, the one opened last first, and where to go on; "" at the end. Errors: [ErrCursor].
+func List(ctx context.Context, tx pgx.Tx, f Filter) (list []Alert, next string, err error) {
+	before, id, err := parseCursor(f.After)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, _ := tx.Query(ctx, selectList, f.Status, f.Kind, before, id, f.Limit+1)
+	if list, err = pgx.CollectRows(rows, scan); err != nil {
+		return nil, "", fmt.Errorf("list alerts: %w", err)
+	}
+	if len(list) > f.Limit {
+		list = list[:f.Limit]
+		last := list[len(list)-1]
+		next = base64.RawURLEncoding.EncodeToString([]byte(last.OpenedAt.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+	}
+	return list, next, nil
+}
+
+func parseCursor(s string) (time.Time, uuid.UUID, error) {
+	if s == "" {
+		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max, nil
+	}
+	b, _ := base64.RawURLEncoding.DecodeString(s)
+	at, id, _ := strings.Cut(string(b), " ")
+	t, err := time.Parse(time.RFC3339Nano, at)
+	u, err2 := uuid.Parse(id)
+	if err != nil || err2 != nil || t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, uuid.Nil, ErrCursor
+	}
+	return t, u, nil
+}
+
+// CountOpen is how many alerts are open that nobody acknowledged.
+func CountOpen(ctx context.Context, tx pgx.Tx) (n int, err error) {
+	if err := tx.QueryRow(ctx, `select count(*) from alerts where resolved_at is null and acknowledged_at is null`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count alerts: %w", err)
+	}
+	return n, nil
+}
+
+const acknowledge = `
+update alerts set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, crmhub_actor())
+where id = $1
+returning ` + columns
+
+// Acknowledge says that somebody looks after it. It stays open until its condition ends. Errors: [ErrNotFound].
+func Acknowledge(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Alert, error) {
+	a, err := one(ctx, tx, acknowledge, id)
+	if err != nil {
+		return Alert{}, err
+	}
+	return a, audit.Record(ctx, tx, audit.Act{Action: "acknowledged", Entity: "alert", EntityID: id, Detail: map[string]any{"kind": a.Kind, "subject": a.Subject}})
+}
+
+// Settings say from when on something is worth an alert.
+type Settings struct {
+	LagMinutes  int    `json:"lag_minutes" minimum:"1" maximum:"10080" doc:"How long something may wait to be pushed."`
+	DeadLetters int    `json:"dead_letters" minimum:"1" maximum:"1000000" doc:"How many open dead letters of a connection."`
+	Conflicts   int    `json:"conflicts" minimum:"1" maximum:"1000000" doc:"How many open conflicts of a connection."`
+	Muted       []Kind `json:"muted" nullable:"false" doc:"Kinds that are not watched."`
+}
+
+func (s Settings) check() (vs schema.Violations) {
+	most := func(field string, value, limit int) {
+		if value < 1 || value > limit {
+			vs = append(vs, schema.Violation{Pointer: "/" + field, Rule: "range", Message: "must be 1 to " + strconv.Itoa(limit)})
+		}
+	}
+	most("lag_minutes", s.LagMinutes, 7*24*60)
+	most("dead_letters", s.DeadLetters, 1_000_000)
+	most("conflicts", s.Conflicts, 1_000_000)
+	for i, kind := range s.Muted {
+		if !slices.Contains(Kinds, kind) {
+			vs = append(vs, schema.Violation{Pointer: "/muted/" + strconv.Itoa(i), Rule: "enum", Message: "is no kind of alert"})
+		}
+	}
+	return vs
+}
+
+// GetSettings returns the organization's settings.
+func GetSettings(ctx context.Context, tx pgx.Tx) (Settings, error) {
+	s := Settings{LagMinutes: 10, DeadLetters: 1, Conflicts: 1, Muted: []Kind{}}
+	err := tx.QueryRow(ctx, `select lag_minutes, dead_letters, conflicts, muted from alert_settings`).Scan(&s.LagMinutes, &s.DeadLetters, &s.Conflicts, &s.Muted)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return Settings{}, fmt.Errorf("read the settings of alerts: %w", err)
+	}
+	return s, nil
+}
+
+const writeSettings = `
+insert into alert_settings (lag_minutes, dead_letters, conflicts, muted) values ($1, $2, $3, $4)
+on conflict (organization_id) do update set lag_minutes = $1, dead_letters = $2, conflicts = $3, muted = $4, updated_at = now(), updated_by = crmhub_actor()`
+
+// UpdateSettings changes them. What is wrong is [schema.Violations].
+func UpdateSettings(ctx context.Context, tx pgx.Tx, s Settings) (Settings, error) {
+	if err := s.check().Err(); err != nil {
+		return Settings{}, err
+	}
+	old, err := GetSettings(ctx, tx)
+	if err != nil {
+		return Settings{}, err
+	}
+	if s.Muted == nil {
+		s.Muted = []Kind{}
+	}
+	if _, err := tx.Exec(ctx, writeSettings, s.LagMinutes, s.DeadLetters, s.Conflicts, s.Muted); err != nil {
+		return Settings{}, fmt.Errorf("change the settings of alerts: %w", err)
+	}
+	changed, err := audit.Diff(old, s)
+	if err != nil {
+		return Settings{}, err
+	}
+	return s, audit.Record(ctx, tx, audit.Act{Action: "updated", Entity: "alert_settings", Detail: changed})
+}

@@ -1,0 +1,248 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/notify"
+	"crmhub/core/postgres"
+	"crmhub/core/postgres/postgrestest"
+	"crmhub/core/schema"
+	"crmhub/core/secret"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+// office is an organization with a connection, a job and somebody who is told of alerts.
+type office struct {
+	testing.TB
+	db              *postgres.DB
+	who             postgres.Principal
+	store           *notify.Store
+	connection, job uuid.UUID
+}
+
+func newOffice(t testing.TB) *office {
+	t.Helper()
+	key, err := secret.NewKey(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &office{TB: t, db: postgrestest.New(t), store: &notify.Store{Key: key}, connection: uuid.New(), job: uuid.New()}
+	o.who = postgrestest.Organization(t, o.db)
+	o.who.Actor = postgres.System
+	o.exec("insert into connections (id, code, name, connector) values ($1, 'erp', 'ERP', 'stub')", o.connection)
+	o.exec("insert into jobs (id, connection_id, name, kind, entity) values ($1, $2, 'pull order', 'pull', 'order')", o.job, o.connection)
+	o.as(func(tx pgx.Tx) error {
+		_, _, err := o.store.Add(t.Context(), tx, notify.New{Name: "ops", Target: "https://ops.example.com", Events: []string{"alert.*"}})
+		return err
+	})
+	return o
+}
+
+func (o *office) as(fn func(tx pgx.Tx) error) {
+	o.Helper()
+	if err := o.db.As(o.Context(), o.who, fn); err != nil {
+		o.Fatal(err)
+	}
+}
+
+func (o *office) exec(sql string, args ...any) {
+	o.Helper()
+	o.as(func(tx pgx.Tx) error {
+		_, err := tx.Exec(o.Context(), sql, args...)
+		return err
+	})
+}
+
+// look looks, and returns what is open and what was announced so far, the last first.
+func (o *office) look() (open []Kind, told []string) {
+	o.Helper()
+	o.as(func(tx pgx.Tx) error { return Look(o.Context(), tx) })
+	o.as(func(tx pgx.Tx) error {
+		list, _, err := List(o.Context(), tx, Filter{Status: "open", Limit: 100})
+		for _, a := range list {
+			open = append(open, a.Kind)
+		}
+		if err != nil {
+			return err
+		}
+		deliveries, _, err := o.store.Deliveries(o.Context(), tx, notify.Filter{Limit: 100})
+		for _, d := range deliveries {
+			told = append(told, d.Event+" "+d.Summary)
+		}
+		return err
+	})
+	slices.Sort(open)
+	return open, told
+}
+
+func (o *office) run(status string) {
+	o.Helper()
+	o.exec(`insert into runs (id, job_id, cause, status, queued_at, finished_at, failed) values (gen_random_uuid(), $1, 'schedule', $2, clock_timestamp(), clock_timestamp(), 3)`, o.job, status)
+}
+
+func TestConditionHasOneAlertUntilItEnds(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.run("succeeded")
+	if open, told := o.look(); open != nil || told != nil {
+		t.Errorf("all is well, but: %v %v", open, told)
+	}
+	o.run("failed")
+	o.look()
+	open, told := o.look()
+	if diff := cmp.Diff([]Kind{RunFailed}, open); diff != "" {
+		t.Errorf("open (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"alert.opened run failed: pull order (erp)"}, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	o.as(func(tx pgx.Tx) error {
+		n, err := CountOpen(t.Context(), tx)
+		if n != 1 {
+			t.Errorf("%d wait for somebody", n)
+		}
+		list, _, err2 := List(t.Context(), tx, Filter{Kind: RunFailed, Limit: 1})
+		if err := errors.Join(err, err2); err != nil {
+			return err
+		}
+		a, err := Acknowledge(t.Context(), tx, list[0].ID)
+		if a.AcknowledgedAt == nil || a.AcknowledgedBy != "system" || a.ResolvedAt != nil {
+			t.Errorf("acknowledged: %+v", a)
+		}
+		if n, _ = CountOpen(t.Context(), tx); n != 0 {
+			t.Errorf("%d wait for somebody who looks after it", n)
+		}
+		return err
+	})
+	o.run("succeeded")
+	open, told = o.look()
+	if open != nil || len(told) != 2 || told[0] != "alert.resolved resolved: run failed: pull order (erp)" {
+		t.Errorf("after it ended: %v %v", open, told)
+	}
+	o.run("suspect")
+	if open, told = o.look(); len(open) != 1 || len(told) != 3 {
+		t.Errorf("when it holds again: %v %v", open, told)
+	}
+}
+
+func TestEachConditionIsSeen(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	link := `insert into links (id, connection_id, entity, entity_id, state, wanted_version, next_attempt_at) values (gen_random_uuid(), $1, 'order', gen_random_uuid(), 'pending', 1, now() - $2::interval)`
+	letter := `insert into dead_letters (id, connection_id, direction, entity, remote_id, stage, class, message, fingerprint) values (gen_random_uuid(), $1, 'pull', 'order', gen_random_uuid()::text, 'schema', 'data', 'bad', 'f')`
+	o.exec(link, o.connection, "9 minutes")
+	if open, _ := o.look(); open != nil {
+		t.Errorf("too early: %v", open)
+	}
+	o.exec(link, o.connection, "11 minutes")
+	o.exec(letter, o.connection)
+	o.exec(`insert into conflicts (id, connection_id, entity, entity_id, field) values (gen_random_uuid(), $1, 'order', gen_random_uuid(), 'total')`, o.connection)
+	o.exec(`update subscriptions set failing_since = now() - interval '2 hours'`)
+	open, _ := o.look()
+	if diff := cmp.Diff([]Kind{Conflicts, DeadLetters, PushLag, SubscriptionFailing}, open); diff != "" {
+		t.Errorf("open (-want +got):\n%s", diff)
+	}
+	o.as(func(tx pgx.Tx) error {
+		_, err := UpdateSettings(t.Context(), tx, Settings{LagMinutes: 60, DeadLetters: 2, Conflicts: 1, Muted: []Kind{SubscriptionFailing}})
+		return err
+	})
+	if open, _ = o.look(); !slices.Equal(open, []Kind{Conflicts}) {
+		t.Errorf("with other settings: %v", open)
+	}
+	o.exec(letter, o.connection)
+	o.exec(`update connections set status = 'paused'`)
+	if open, _ = o.look(); !slices.Equal(open, []Kind{Conflicts, DeadLetters}) {
+		t.Errorf("of a paused connection: %v", open)
+	}
+}
+
+func TestWrongSettingsAreRefusedWhole(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	err := o.db.As(t.Context(), o.who, func(tx pgx.Tx) error {
+		_, err := UpdateSettings(t.Context(), tx, Settings{DeadLetters: 1, Conflicts: 2_000_000, Muted: []Kind{PushLag, "noise"}})
+		return err
+	})
+	vs, _ := errors.AsType[schema.Violations](err)
+	var pointers []string
+	for _, v := range vs {
+		pointers = append(pointers, v.Pointer)
+	}
+	if diff := cmp.Diff([]string{"/lag_minutes", "/conflicts", "/muted/1"}, pointers); diff != "" {
+		t.Errorf("at fault (-want +got):\n%s", diff)
+	}
+}
+
+func TestListGoesOnWhereItEnded(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for range 5 {
+		o.exec(`insert into alerts (kind, subject, name, opened_at) values ('run_failed', gen_random_uuid()::text, 'x', '2026-09-01')`)
+	}
+	seen := map[uuid.UUID]bool{}
+	o.as(func(tx pgx.Tx) error {
+		for after, pages := "", 0; ; pages++ {
+			list, next, err := List(t.Context(), tx, Filter{After: after, Limit: 2})
+			if err != nil {
+				return err
+			}
+			for _, a := range list {
+				seen[a.ID] = true
+			}
+			if next == "" {
+				if len(seen) != 5 || pages != 2 {
+					t.Errorf("%d alerts on %d pages", len(seen), pages+1)
+				}
+				return nil
+			}
+			after = next
+		}
+	})
+	for _, after := range []string{"x", "eA", "!"} {
+		if _, _, err := parseCursor(after); !errors.Is(err, ErrCursor) {
+			t.Errorf("%s: %v", after, err)
+		}
+	}
+}
+
+func TestOneWatcherLooksAtEveryOrganization(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	other := *o
+	other.who = postgrestest.Organization(t, o.db)
+	other.who.Actor = postgres.System
+	o.run("failed")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 2)
+	for range 2 {
+		go func() { done <- (&Watcher{DB: o.db, Logger: slog.New(slog.DiscardHandler)}).Run(ctx) }()
+	}
+	for deadline, n := time.Now().Add(2*time.Minute), 0; n == 0; {
+		o.as(func(tx pgx.Tx) (err error) { n, err = CountOpen(t.Context(), tx); return err })
+		if time.Now().After(deadline) {
+			t.Fatal("nobody looked")
+		}
+	}
+	cancel()
+	if err := errors.Join(<-done, <-done); err != nil {
+		t.Error(err)
+	}
+	other.as(func(tx pgx.Tx) error {
+		n, err := CountOpen(t.Context(), tx)
+		if n != 0 {
+			t.Error("one sees another's alerts")
+		}
+		return err
+	})
+}

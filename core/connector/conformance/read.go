@@ -1,0 +1,268 @@
+package conformance
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"crmhub/core/connector"
+)
+
+// aspects are what is checked of every stream.
+var aspects = []struct { //nolint:gochecknoglobals // a constant table
+	name string
+	able func(*probe) (Verdict, string)
+	run  func(*probe)
+}{
+	{"abilities", nil, (*probe).abilities},
+	{"identity", able(pulls), (*probe).identity},
+	{"paging", able(pulls), (*probe).paging},
+	{"cursor", able(pulls), (*probe).cursor},
+	{"changes behind a run", able(pulls, incremental, writes), (*probe).overlap},
+	{"equality", able(writes), (*probe).equality},
+	{"retry safety", able(writes, faults, finds), (*probe).retry},
+	{"outcomes", able(writes, faults), (*probe).outcomes},
+	{"idempotent create", able(writes, idempotent), (*probe).idempotence},
+	{"several at once", able(writes), (*probe).several},
+	{"refusals", able(writes, refusals), (*probe).refusals},
+	{"deletion", able(writes, deletes), (*probe).deletion},
+	{"what is not there", able(gets), (*probe).absence},
+	{"cancelled calls", nil, (*probe).cancelled},
+	{"closed sessions", nil, (*probe).closed},
+}
+
+// able asks each of the conditions; the first that does not hold is the verdict.
+func able(conditions ...func(*probe) (Verdict, string)) func(*probe) (Verdict, string) {
+	return func(p *probe) (Verdict, string) {
+		for _, c := range conditions {
+			if verdict, why := c(p); verdict != Passed {
+				return verdict, why
+			}
+		}
+		return Passed, ""
+	}
+}
+
+func declared(can bool, what string) (Verdict, string) {
+	if can {
+		return Passed, ""
+	}
+	return Cannot, "it does not " + what
+}
+
+func pulls(p *probe) (Verdict, string) { return declared(p.declared.Pull, "pull") }
+func incremental(p *probe) (Verdict, string) {
+	return declared(p.declared.Incremental, "pull by changes")
+}
+
+func finds(p *probe) (Verdict, string)   { return declared(p.declared.Find, "find by reference") }
+func gets(p *probe) (Verdict, string)    { return declared(p.declared.Get, "get by id") }
+func deletes(p *probe) (Verdict, string) { return declared(p.declared.Delete, "delete") }
+func idempotent(p *probe) (Verdict, string) {
+	return declared(p.declared.Idempotent, "drop a repeated create; it is looked up instead")
+}
+
+func writes(p *probe) (Verdict, string) {
+	if !p.declared.Push {
+		return Cannot, "it does not push"
+	}
+	if p.stream.Data == nil {
+		return NotAsked, "nothing is given to write"
+	}
+	return Passed, ""
+}
+
+func faults(p *probe) (Verdict, string) {
+	if p.Faults == nil {
+		return NotAsked, "the remote cannot be made to fail"
+	}
+	return Passed, ""
+}
+
+func refusals(p *probe) (Verdict, string) {
+	if p.stream.Invalid == nil && len(p.stream.Refusals) == 0 {
+		return NotAsked, "nothing is given that the remote refuses"
+	}
+	return Passed, ""
+}
+
+// abilities: what is declared is implemented.
+func (p *probe) abilities() {
+	s := p.session()
+	_, puller := s.(connector.Puller)
+	_, pusher := s.(connector.Pusher)
+	_, finder := s.(connector.Finder)
+	_, getter := s.(connector.Getter)
+	for _, c := range []struct {
+		ability       string
+		declared, has bool
+	}{
+		{"Pull", p.declared.Pull, puller}, {"Push", p.declared.Push, pusher}, {"Find", p.declared.Find, finder}, {"Get", p.declared.Get, getter},
+	} {
+		if c.declared && !c.has {
+			p.errorf("%s is declared and not implemented", c.ability)
+		}
+	}
+}
+
+const (
+	pageSize = 2
+	maxPages = 50 // of a system in use, only so much is read
+)
+
+// page is one page as it was read, and the cursor that it was read from.
+type page struct {
+	from json.RawMessage
+	connector.Page
+}
+
+// pull reads a run in small pages.
+func (p *probe) pull(s connector.Session, cursor json.RawMessage, size int) (pages []page) {
+	for more := true; more && len(pages) < maxPages; {
+		got, err := s.(connector.Puller).Pull(p.ctx, connector.PullRequest{Stream: p.stream.Record, Cursor: cursor, Limit: size})
+		if err != nil {
+			p.fatalf("pull: %v", err)
+		}
+		if len(got.Records) > 0 && got.Cursor == nil {
+			p.fatalf("a page with records has no cursor")
+		}
+		pages = append(pages, page{cursor, got})
+		cursor, more = got.Cursor, got.More
+	}
+	return pages
+}
+
+func end(pages []page) json.RawMessage { return pages[len(pages)-1].Cursor }
+
+// byID are the records of some pages; each must be there once.
+func (p *probe) byID(pages []page) map[string]connector.Record {
+	seen := map[string]connector.Record{}
+	for _, page := range pages {
+		for _, r := range page.Records {
+			if before, twice := seen[r.ID]; r.ID == "" || twice && (r.Version == "" || r.Version == before.Version) {
+				p.errorf("record %q came twice in one version, or has no id", r.ID)
+			}
+			seen[r.ID] = r
+		}
+	}
+	return seen
+}
+
+// seed writes records, so that there are some; all within the same second, as far as the remote is quick.
+func (p *probe) seed(s connector.Session, n int) map[string]connector.Write {
+	written := map[string]connector.Write{}
+	if verdict, _ := writes(p); verdict != Passed {
+		return written
+	}
+	for range n {
+		w := p.creation()
+		written[p.done(s, w).ID] = w
+	}
+	return written
+}
+
+// identity: a record has one id, by which it is the same however it is read.
+func (p *probe) identity() {
+	s := p.session()
+	p.seed(s, 1)
+	all := p.pull(s, nil, pageSize)
+	checked := 0
+	for id, r := range p.byID(all) {
+		if r.Data == nil && !r.Deleted {
+			p.errorf("%s has no data", id)
+		}
+		if !p.declared.Get || checked == 3 || r.Deleted {
+			continue
+		}
+		checked++
+		if again := p.get(s, id); again == nil || again.ID != id {
+			p.errorf("what was pulled as %s is not got by that id", id)
+		}
+	}
+}
+
+// paging: whatever the size of the pages, every record is in one of them, those that changed at the same time too.
+func (p *probe) paging() {
+	s := p.session()
+	written := p.seed(s, 5)
+	var first map[string]connector.Record
+	for _, size := range []int{pageSize, pageSize + 1, 100} {
+		pages := p.pull(s, nil, size)
+		seen := p.byID(pages)
+		if pages[len(pages)-1].More {
+			continue // more than the kit reads of a system in use
+		}
+		for id := range written {
+			if _, ok := seen[id]; !ok {
+				p.errorf("with pages of %d, %s was not pulled", size, id)
+			}
+		}
+		if first == nil {
+			first = seen
+		}
+		for id := range first {
+			if _, ok := seen[id]; !ok {
+				p.errorf("with pages of %d, %s is not there", size, id)
+			}
+		}
+	}
+}
+
+// cursor: all state of a run is in the cursor, so any page can be read again, by another session.
+func (p *probe) cursor() {
+	s := p.session()
+	p.seed(s, 5)
+	pages := p.pull(s, nil, pageSize)
+	for i, page := range pages {
+		if i > 3 && i < len(pages)-1 {
+			continue
+		}
+		other := p.session()
+		again, err := other.(connector.Puller).Pull(p.ctx, connector.PullRequest{Stream: p.stream.Record, Cursor: page.from, Limit: pageSize})
+		if err != nil {
+			p.errorf("page %d again: %v", i+1, err)
+			continue
+		}
+		there := map[string]bool{}
+		for _, r := range again.Records {
+			there[r.ID] = true
+		}
+		for _, r := range page.Records {
+			if !there[r.ID] {
+				p.errorf("page %d, read again from its cursor, lacks %s", i+1, r.ID)
+			}
+		}
+	}
+	if _, err := s.(connector.Puller).Pull(p.ctx, connector.PullRequest{Stream: p.stream.Record, Cursor: json.RawMessage(`"no cursor"`)}); err == nil {
+		p.errorf("a cursor that is none was taken")
+	}
+}
+
+// overlap: what changes while a run reads, behind it, is read by the next.
+func (p *probe) overlap() {
+	s := p.session()
+	written := p.seed(s, 4)
+	first, err := s.(connector.Puller).Pull(p.ctx, connector.PullRequest{Stream: p.stream.Record, Limit: pageSize})
+	if err != nil {
+		p.fatalf("pull: %v", err)
+	}
+	id := slices.Sorted(maps.Keys(written))[0]
+	changed := p.change(s, id, written[id])
+	fresh := p.creation()
+	freshID := p.done(s, fresh).ID
+	cursor := first.Cursor
+	if first.More {
+		rest := p.pull(s, cursor, 100)
+		if rest[len(rest)-1].More {
+			p.fatalf("the system holds more than the kit reads; run it against one for tests")
+		}
+		cursor = end(rest)
+	}
+	next := p.byID(p.pull(s, cursor, 100))
+	if r, ok := next[id]; !ok || !p.stream.Same(changed.Data, r.Data) {
+		p.errorf("the next run did not read what changed behind the first: %v", r.Data)
+	}
+	if _, ok := next[freshID]; !ok {
+		p.errorf("the next run did not read what was created behind the first")
+	}
+}

@@ -1,0 +1,148 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/bus"
+	"crmhub/core/crm"
+	"crmhub/core/journey"
+)
+
+// journeyPage tells what happened to a record across systems.
+type journeyPage struct {
+	Kind   crm.Kind
+	Title  string
+	Record string // its page
+	Steps  []stepRow
+	First  string // URL of the first page, "" on it
+	Next   string // URL of the next page, "" on the last
+}
+
+// stepRow is a step with the names of what it speaks of.
+type stepRow struct {
+	journey.Step
+	ConnectionName string
+	Who            string
+	Changed        []string // the fields of a change, by what people call them
+}
+
+// Icon is the step's mark.
+func (r stepRow) Icon() string {
+	switch r.Kind {
+	case journey.Change:
+		return "edit"
+	case journey.Published:
+		return "flow"
+	case journey.Linked:
+		return "plug"
+	case journey.DeadLetter, journey.Conflict:
+		return "letter"
+	case journey.Pushed, journey.Pulled, journey.Act:
+	}
+	return "play"
+}
+
+// LetterURL is the dead letter's page, "" for other steps.
+func (r stepRow) LetterURL() string {
+	if r.Kind != journey.DeadLetter || r.ID == nil {
+		return ""
+	}
+	return "/sync/dead-letters/" + r.ID.String()
+}
+
+// Raw is the step's detail where it is neither a list of changed fields nor empty.
+func (r stepRow) Raw() json.RawMessage {
+	if r.Kind == journey.Change || string(r.Detail) == "[]" || string(r.Detail) == "null" {
+		return nil
+	}
+	return r.Detail
+}
+
+// Place is where a change was published, "" for other steps.
+func (r stepRow) Place() string {
+	if r.Offset == nil || r.Partition == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, partition %d, offset %d", r.Topic, *r.Partition, *r.Offset)
+}
+
+const journeySize = 100
+
+func (c *Console) journey(w view) func(context.Context, *visit) error {
+	return func(ctx context.Context, v *visit) error {
+		id, err := v.id(crm.ErrNotFound)
+		if err != nil {
+			return err
+		}
+		if v.who.May(access.DeadLetters, access.Read) == "" {
+			return errForbidden
+		}
+		here := w.path() + "/" + id.String()
+		p := journeyPage{Kind: w.kind, Record: here}
+		after := v.r.URL.Query().Get("after")
+		err = v.as(ctx, func(tx pgx.Tx) error {
+			record := recordPage{View: w, ID: id, Path: here}
+			if err := v.fillRecord(ctx, tx, &record); err != nil {
+				return err
+			}
+			p.Title = record.Title
+			found, err := journey.Read(ctx, tx, bus.Topic, journey.Filter{Entity: string(w.kind), EntityID: id, After: after, Limit: journeySize})
+			if err != nil {
+				return err
+			}
+			p.Next = found.Next
+			if err := journey.Mask(found.Items, string(w.kind), v.who.Permissions); err != nil {
+				return err
+			}
+			p.Steps, err = v.stepRows(ctx, tx, found.Items, record.fields)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if p.Next != "" {
+			p.Next = here + "/journey?" + url.Values{"after": {p.Next}}.Encode()
+		}
+		if after != "" {
+			p.First = here + "/journey"
+		}
+		return v.show("journey", p)
+	}
+}
+
+func (v *visit) stepRows(ctx context.Context, tx pgx.Tx, steps []journey.Step, fields []field) ([]stepRow, error) {
+	labels := map[string]string{}
+	for _, f := range fields {
+		labels[f.Name] = f.label
+	}
+	told, err := v.everybody(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]stepRow, len(steps))
+	for i, s := range steps {
+		rows[i] = stepRow{Step: s}
+		if s.ConnectionID != nil {
+			rows[i].ConnectionName = told.connections[s.ConnectionID.String()]
+		}
+		if s.Actor != "" {
+			rows[i].Who = v.actor(s.Actor, told)
+		}
+		if s.Kind == journey.Change {
+			for name := range diffOf(s.Detail) {
+				if label := labels[name]; label != "" {
+					rows[i].Changed = append(rows[i].Changed, label)
+				}
+			}
+			slices.Sort(rows[i].Changed)
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,363 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/reconcile"
+)
+
+// reconciliationRow is a reconciliation with the name of its connection.
+type reconciliationRow struct {
+	reconcile.Reconciliation
+	ConnectionName string
+}
+
+// Took is how long it took, 0 unless it ended.
+func (r reconciliationRow) Took() time.Duration {
+	if r.FinishedAt == nil {
+		return 0
+	}
+	return r.FinishedAt.Sub(r.StartedAt)
+}
+
+// kindCount is how many differences of a kind there are.
+type kindCount struct {
+	Kind  reconcile.Kind
+	Count int64
+}
+
+// Kinds are the kinds of difference that there are.
+func (r reconciliationRow) Kinds() []kindCount {
+	n := r.Counts
+	all := []kindCount{
+		{reconcile.MissingHere, n.MissingHere},
+		{reconcile.MissingThere, n.MissingThere},
+		{reconcile.Different, n.Different},
+		{reconcile.Unlinked, n.Unlinked},
+		{reconcile.Duplicate, n.Duplicate},
+		{reconcile.Unreadable, n.Unreadable},
+	}
+	return slices.DeleteFunc(all, func(k kindCount) bool { return k.Count == 0 })
+}
+
+// Differences is how many differences there are.
+func (r reconciliationRow) Differences() (n int64) {
+	for _, k := range r.Kinds() {
+		n += k.Count
+	}
+	return n
+}
+
+// SumsEqual reports whether there are sums and all of them are equal to the cent.
+func (r reconciliationRow) SumsEqual() bool {
+	return len(r.Sums) > 0 && !slices.ContainsFunc(r.Sums, func(s reconcile.Sum) bool { return !s.Equal })
+}
+
+// Gap is how much more there is here than there.
+func (r reconciliationRow) Gap(s reconcile.Sum) decimal.Decimal { return s.Ours.Sub(s.Theirs) }
+
+type reconciliationsPage struct {
+	Verdict         string
+	Verdicts        []reconcile.Verdict
+	Connections     []connectionRow
+	Entities        []crm.Kind // what can be compared on some connection
+	Reconciliations []reconciliationRow
+	First, Next     string // URLs of pages; "" where there is none
+}
+
+func (c *Console) listReconciliations(ctx context.Context, v *visit) error {
+	q := v.r.URL.Query()
+	p := reconciliationsPage{Verdict: q.Get("verdict"), Verdicts: reconcile.Verdicts(), Entities: c.comparable()}
+	if p.Verdict != "" && !slices.Contains(p.Verdicts, reconcile.Verdict(p.Verdict)) {
+		return errAddress
+	}
+	err := v.as(ctx, func(tx pgx.Tx) error {
+		found, err := reconcile.List(ctx, tx, reconcile.Filter{Verdict: reconcile.Verdict(p.Verdict), After: q.Get("after"), Limit: pageSize})
+		if err != nil {
+			return err
+		}
+		names, err := c.connectionNames(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, r := range found.Items {
+			p.Reconciliations = append(p.Reconciliations, reconciliationRow{r, names[r.ConnectionID]})
+		}
+		p.Next = found.Next
+		p.Connections, err = c.connectionRows(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	at := func(after string) string {
+		values := url.Values{}
+		for name, value := range map[string]string{"verdict": p.Verdict, "after": after} {
+			if value != "" {
+				values.Set(name, value)
+			}
+		}
+		return "/sync/reconciliations?" + values.Encode()
+	}
+	if p.Next != "" {
+		p.Next = at(p.Next)
+	}
+	if q.Get("after") != "" {
+		p.First = at("")
+	}
+	return v.show("reconciliations", p)
+}
+
+// comparable are the kinds that some connector can list.
+func (c *Console) comparable() []crm.Kind {
+	can := map[string]bool{}
+	for _, known := range c.Connections.Connectors {
+		for _, s := range known.Streams {
+			can[s.Entity] = can[s.Entity] || s.Pull
+		}
+	}
+	return slices.DeleteFunc(crm.Kinds(), func(k crm.Kind) bool { return !can[string(k)] })
+}
+
+func (c *Console) startReconciliation(ctx context.Context, v *visit) error {
+	connection, err := uuid.Parse(v.r.PostFormValue("connection"))
+	if err != nil {
+		return errAddress
+	}
+	var run job.Run
+	err = v.as(ctx, func(tx pgx.Tx) (err error) {
+		run, err = reconcile.Start(ctx, tx, c.Jobs, connection, v.r.PostFormValue("entity"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return v.done("/sync/runs/"+run.ID.String(), "queued")
+}
+
+// differenceRow is a difference as a page shows it.
+type differenceRow struct {
+	reconcile.Difference
+	URL    string // of its entity's page, "" without one
+	Fields []threeWay
+	May    []reconcile.Action
+}
+
+// threeWay is a field with what each side says of it, as text.
+type threeWay struct{ Field, Ours, Theirs, Agreed string }
+
+type reconciliationPage struct {
+	reconciliationRow
+	Kind          string
+	State         string
+	States        []reconcile.State
+	Differences   []differenceRow
+	All           []reconcile.Action // what can be done with all open ones of the kind
+	First, Next   string             // URLs of pages; "" where there is none
+	Refused       []string           // why some were not mended, after trying
+	ReasonMissing bool
+	MayReport     bool
+}
+
+// KindURL is the page with the differences of one kind.
+func (p reconciliationPage) KindURL(kind any) string {
+	k, _ := kind.(reconcile.Kind)
+	return p.url(string(k), p.State, "")
+}
+
+func (p reconciliationPage) url(kind, state, after string) string {
+	q := url.Values{}
+	for name, value := range map[string]string{"kind": kind, "state": state, "after": after} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return "/sync/reconciliations/" + p.ID.String()
+	}
+	return "/sync/reconciliations/" + p.ID.String() + "?" + q.Encode()
+}
+
+func (c *Console) showReconciliation(ctx context.Context, v *visit) error {
+	p, err := c.reconciliation(ctx, v, v.r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return v.show("reconciliation", p)
+}
+
+func (c *Console) reconciliation(ctx context.Context, v *visit, q url.Values) (p reconciliationPage, err error) {
+	id, err := v.id(reconcile.ErrNotFound)
+	if err != nil {
+		return p, err
+	}
+	p = reconciliationPage{Kind: q.Get("kind"), State: q.Get("state"), States: reconcile.States()}
+	if p.Kind != "" && !slices.Contains(reconcile.Kinds(), reconcile.Kind(p.Kind)) || p.State != "" && !slices.Contains(p.States, reconcile.State(p.State)) {
+		return p, errAddress
+	}
+	var found reconcile.Page[reconcile.Difference]
+	err = v.as(ctx, func(tx pgx.Tx) error {
+		r, err := reconcile.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		names, err := c.connectionNames(ctx, tx)
+		if err != nil {
+			return err
+		}
+		p.reconciliationRow = reconciliationRow{r, names[r.ConnectionID]}
+		found, err = reconcile.Differences(ctx, tx, id, reconcile.DifferenceFilter{
+			Kind: reconcile.Kind(p.Kind), State: reconcile.State(p.State), After: q.Get("after"), Limit: pageSize,
+		})
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	resource := access.Resource(p.Entity)
+	for _, d := range found.Items {
+		d.Veil(func(field string) bool { return v.who.Hides(resource, field) })
+		p.Differences = append(p.Differences, v.differenceRow(d, p.Entity))
+	}
+	if found.Next != "" {
+		p.Next = p.url(p.Kind, p.State, found.Next)
+	}
+	if q.Get("after") != "" {
+		p.First = p.url(p.Kind, p.State, "")
+	}
+	for _, d := range p.Differences {
+		if p.Kind != "" && len(d.May) > len(p.All) {
+			p.All = d.May
+		}
+	}
+	p.MayReport = v.who.May(access.Audit, access.Export) != "" && p.FinishedAt != nil
+	return p, nil
+}
+
+func (v *visit) differenceRow(d reconcile.Difference, entity string) differenceRow {
+	row := differenceRow{Difference: d}
+	if d.EntityID != nil && v.who.May(access.Resource(entity), access.Read) != "" {
+		row.URL = viewOf(crm.Kind(entity)).path() + "/" + d.EntityID.String()
+	}
+	for _, f := range d.Fields {
+		row.Fields = append(row.Fields, threeWay{f.Field, plainText(f.Ours), plainText(f.Theirs), plainText(f.Agreed)})
+	}
+	for _, a := range d.Actions() {
+		action := access.Run
+		if a == reconcile.Ignore {
+			action = access.Update
+		}
+		if v.who.May(access.DeadLetters, action) != "" {
+			row.May = append(row.May, a)
+		}
+	}
+	return row
+}
+
+// plainText is a value of a document as people read it.
+func plainText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	}
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// mendDifferences does what a button says about one difference, or about all open ones of a kind.
+func (c *Console) mendDifferences(ctx context.Context, v *visit) error {
+	id, err := v.id(reconcile.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	action, err := v.choice("action", textsOf(reconcile.Actions())...)
+	if err != nil {
+		return err
+	}
+	in := reconcile.Errand{Action: reconcile.Action(action), Kind: reconcile.Kind(v.r.PostFormValue("all")), Reason: strings.TrimSpace(v.r.PostFormValue("reason"))}
+	needed := access.Run
+	if in.Action == reconcile.Ignore {
+		needed = access.Update
+	}
+	if v.who.May(access.DeadLetters, needed) == "" {
+		return errForbidden
+	}
+	if one := v.r.PostFormValue("difference"); one != "" {
+		d, err := uuid.Parse(one)
+		if err != nil {
+			return errAddress
+		}
+		in.IDs = []uuid.UUID{d}
+	}
+	here := url.Values{"kind": {v.r.PostFormValue("kind")}, "state": {v.r.PostFormValue("state")}}
+	if in.Action == reconcile.Ignore && in.Reason == "" {
+		p, err := c.reconciliation(ctx, v, here)
+		if err != nil {
+			return err
+		}
+		p.ReasonMissing = true
+		return v.write(http.StatusUnprocessableEntity, "reconciliation", p)
+	}
+	done, err := c.mendAll(ctx, v, id, in)
+	if err != nil {
+		return err
+	}
+	p, err := c.reconciliation(ctx, v, here)
+	if err != nil {
+		return err
+	}
+	if len(done.Refused) > 0 {
+		for _, r := range done.Refused[:min(len(done.Refused), 20)] {
+			p.Refused = append(p.Refused, r.Reason)
+		}
+		slices.Sort(p.Refused)
+		p.Refused = slices.Compact(p.Refused)
+		return v.write(http.StatusConflict, "reconciliation", p)
+	}
+	return v.done(p.url(p.Kind, p.State, ""), "mended")
+}
+
+// mendAll does an errand to its end, a transaction at a time.
+func (c *Console) mendAll(ctx context.Context, v *visit, id uuid.UUID, in reconcile.Errand) (all reconcile.Done, err error) {
+	for after := ""; ; {
+		var done reconcile.Done
+		err := v.as(ctx, func(tx pgx.Tx) (err error) {
+			done, err = c.Reconciler.Mend(ctx, tx, id, in, after)
+			return err
+		})
+		if err != nil {
+			return all, err
+		}
+		all.Done += done.Done
+		all.Refused = append(all.Refused, done.Refused...)
+		if after = done.Next; after == "" {
+			return all, nil
+		}
+	}
+}
+
+func textsOf[T ~string](all []T) []string {
+	texts := make([]string, len(all))
+	for i, t := range all {
+		texts[i] = string(t)
+	}
+	return texts
+}

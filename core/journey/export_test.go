@@ -1,0 +1,22 @@
+package journey
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// PruneBefore deletes what is older.
+func (p *Pruner) PruneBefore(ctx context.Context, at time.Time) error {
+	return errors.Join(p.prune(ctx, pruneExchanges, at), p.prune(ctx, prunePublications, at))
+}
+
+// Explain says how the server finds a journey.
+func Explain(ctx context.Context, tx pgx.Tx, f Filter) (string, error) {
+	rows, _ := tx.Query(ctx, "explain (analyze, buffers) "+query(), f.Entity, f.EntityID, nil, 0, 0, 500)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return strings.Join(lines, "\n"), err
+}

@@ -1,0 +1,154 @@
+package notify
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// DeliveryStatus says where a delivery stands.
+type DeliveryStatus string
+
+// The statuses.
+const (
+	Pending   DeliveryStatus = "pending"
+	Delivered DeliveryStatus = "delivered"
+	Failed    DeliveryStatus = "failed" // tried for three days; it can be sent again
+)
+
+// DeliveryStatuses are all there are.
+var DeliveryStatuses = []DeliveryStatus{Pending, Delivered, Failed} //nolint:gochecknoglobals // a list
+
+// Delivery is one event on its way to one subscription.
+type Delivery struct {
+	ID             uuid.UUID      `json:"id"`
+	SubscriptionID uuid.UUID      `json:"subscription_id"`
+	EventID        uuid.UUID      `json:"event_id"` // the webhook-id header
+	Event          string         `json:"event"`
+	Summary        string         `json:"summary"`
+	Status         DeliveryStatus `json:"status"`
+	Attempts       []Attempt      `json:"attempts"`
+	NextAttemptAt  *time.Time     `json:"next_attempt_at,omitempty"` // nil unless pending
+	CreatedAt      time.Time      `json:"created_at"`
+	DeliveredAt    *time.Time     `json:"delivered_at,omitempty"`
+
+	// Body is what is sent. Lists leave it out.
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// Attempt is one try to deliver.
+type Attempt struct {
+	At         time.Time `json:"at"`
+	DurationMS int64     `json:"duration_ms"`
+	Status     int       `json:"status,omitempty"` // of HTTP, or of SMTP; absent if there was no answer
+	Error      string    `json:"error,omitempty"`
+}
+
+const (
+	deliveryColumns = `id, subscription_id, event_id, event, summary, status, attempts, case when status = 'pending' then next_attempt_at end,
+	created_at, delivered_at, body`
+	selectDelivery = `select ` + deliveryColumns + ` from deliveries`
+)
+
+func scanDelivery(row pgx.CollectableRow) (d Delivery, err error) {
+	var body string
+	err = row.Scan(&d.ID, &d.SubscriptionID, &d.EventID, &d.Event, &d.Summary, &d.Status, &d.Attempts, &d.NextAttemptAt, &d.CreatedAt, &d.DeliveredAt, &body)
+	d.Body = json.RawMessage(body)
+	return d, err
+}
+
+func oneDelivery(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Delivery, error) {
+	rows, _ := tx.Query(ctx, sql, args...)
+	d, err := pgx.CollectExactlyOneRow(rows, scanDelivery)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Delivery{}, ErrNotFound
+	}
+	if err != nil {
+		return Delivery{}, fmt.Errorf("read or write a delivery: %w", err)
+	}
+	return d, nil
+}
+
+// Delivery returns one with its body, or ErrNotFound.
+func (s *Store) Delivery(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Delivery, error) {
+	return oneDelivery(ctx, tx, selectDelivery+` where id = $1`, id)
+}
+
+// Filter chooses deliveries; the zero value takes all.
+type Filter struct {
+	Subscription uuid.UUID
+	Status       DeliveryStatus
+	After        string // as Deliveries returned it
+	Limit        int
+}
+
+const listDeliveries = `
+select id, subscription_id, event_id, event, summary, status, attempts, case when status = 'pending' then next_attempt_at end,
+	created_at, delivered_at, ''
+from deliveries
+where ($1::uuid is null or subscription_id = $1) and ($2 = '' or status = $2) and (created_at, id) < ($3, $4)
+order by created_at desc, id desc
+limit $5`
+
+// Deliveries lists the newest first, without bodies, and says where to go on; "" at the end. Errors: [ErrCursor].
+func (s *Store) Deliveries(ctx context.Context, tx pgx.Tx, f Filter) (list []Delivery, next string, err error) {
+	before, id, err := parseCursor(f.After)
+	if err != nil {
+		return nil, "", err
+	}
+	var of *uuid.UUID
+	if f.Subscription != uuid.Nil {
+		of = &f.Subscription
+	}
+	rows, _ := tx.Query(ctx, listDeliveries, of, f.Status, before, id, f.Limit+1)
+	if list, err = pgx.CollectRows(rows, scanDelivery); err != nil {
+		return nil, "", fmt.Errorf("list deliveries: %w", err)
+	}
+	if len(list) > f.Limit {
+		list = list[:f.Limit]
+		last := list[len(list)-1]
+		next = base64.RawURLEncoding.EncodeToString([]byte(last.CreatedAt.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+	}
+	return list, next, nil
+}
+
+func parseCursor(s string) (time.Time, uuid.UUID, error) {
+	if s == "" {
+		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return time.Time{}, uuid.Nil, ErrCursor
+	}
+	at, id, _ := strings.Cut(string(b), " ")
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil || t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, uuid.Nil, ErrCursor
+	}
+	u, err := uuid.Parse(id)
+	if err != nil {
+		return time.Time{}, uuid.Nil, ErrCursor
+	}
+	return t, u, nil
+}
+
+const resend = `
+update deliveries set status = 'pending', next_attempt_at = now(), tries = 0, delivered_at = null
+where id = $1
+returning ` + deliveryColumns
+
+// Resend sends a delivery again, whatever became of it, with the same id. Errors: [ErrNotFound].
+func (s *Store) Resend(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Delivery, error) {
+	d, err := oneDelivery(ctx, tx, resend, id)
+	if err != nil {
+		return Delivery{}, err
+	}
+	return d, wake(ctx, tx)
+}

@@ -1,0 +1,177 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/bus"
+	"crmhub/core/postgres"
+)
+
+// Feed makes deliveries of the changes on the topics, for the organizations in which somebody subscribed to some. Any number of
+// processes may run one: they share the topics.
+type Feed struct {
+	DB       *postgres.DB
+	Bus      *bus.Client
+	Entities []string // all there are: what "*" means
+	Logger   *slog.Logger
+
+	running map[string]*reading // by organization's code
+}
+
+// reading is a reader under way.
+type reading struct {
+	topics []string
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// interest is what the subscriptions of an organization want to hear of.
+type interest struct {
+	id     uuid.UUID
+	code   string
+	events []string
+}
+
+const selectInterests = `
+select o.id, o.code, array_agg(distinct e order by e)
+from subscriptions s join organizations o on o.id = s.organization_id, unnest(s.events) e
+where s.status = 'active'
+group by o.id, o.code`
+
+// Run reads until ctx ends, and waits for its readers.
+func (f *Feed) Run(ctx context.Context) error {
+	f.running = map[string]*reading{}
+	defer func() {
+		for _, r := range f.running {
+			r.stop()
+		}
+	}()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if err := f.adjust(ctx); err != nil && ctx.Err() == nil {
+			f.Logger.WarnContext(ctx, "subscriptions were not read", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// adjust compares what is read with what should be.
+func (f *Feed) adjust(ctx context.Context) error {
+	var interests []interest
+	err := f.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
+		rows, _ := tx.Query(ctx, selectInterests)
+		interests, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (i interest, err error) {
+			err = row.Scan(&i.id, &i.code, &i.events)
+			return i, err
+		})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read what is subscribed to: %w", err)
+	}
+	wanted := map[string][]string{}
+	for _, i := range interests {
+		wanted[i.code] = f.topics(i)
+	}
+	for code, r := range f.running {
+		if r.ended() || !slices.Equal(r.topics, wanted[code]) {
+			r.stop()
+			delete(f.running, code)
+		}
+	}
+	for _, i := range interests {
+		if topics := wanted[i.code]; f.running[i.code] == nil && len(topics) > 0 {
+			f.start(ctx, i, topics)
+		}
+	}
+	return nil
+}
+
+// topics are those of the entities that somebody wants to hear of.
+func (f *Feed) topics(i interest) []string {
+	entities := map[string]bool{}
+	for _, e := range i.events {
+		if name, _, _ := strings.Cut(e, "."); slices.Contains(f.Entities, name) {
+			entities[name] = true
+		}
+		if e == "*" {
+			for _, name := range f.Entities {
+				entities[name] = true
+			}
+		}
+	}
+	topics := make([]string, 0, len(entities))
+	for _, name := range slices.Sorted(maps.Keys(entities)) {
+		topics = append(topics, bus.Topic(i.code, name))
+	}
+	return topics
+}
+
+func (f *Feed) start(ctx context.Context, i interest, topics []string) {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &reading{topics: topics, cancel: cancel, done: make(chan struct{})}
+	f.running[i.code] = r
+	go func() {
+		defer close(r.done)
+		if err := f.read(ctx, i, topics); err != nil && ctx.Err() == nil {
+			f.Logger.WarnContext(ctx, "changes for subscriptions are read again", "organization", i.code, "error", err)
+		}
+	}()
+}
+
+const most = 500
+
+// read makes deliveries of what comes, before the group's place is committed: what comes again has its deliveries already.
+func (f *Feed) read(ctx context.Context, i interest, topics []string) (err error) {
+	// No connection is called so: codes begin with a letter.
+	reader := f.Bus.NewReader(ctx, "crmhub."+i.code+"._notify", topics)
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	who := postgres.Principal{Organization: i.id, Actor: postgres.System}
+	for {
+		received, err := reader.Fetch(ctx, most)
+		if err != nil {
+			return err
+		}
+		events := make([]Event, 0, len(received))
+		for _, r := range received {
+			if r.Fault == nil {
+				events = append(events, fromTopic(r.Event))
+			}
+		}
+		if err := f.DB.As(ctx, who, func(tx pgx.Tx) error { return Announce(ctx, tx, events...) }); err != nil {
+			return err
+		}
+		if err := reader.Commit(ctx, received); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *reading) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *reading) stop() {
+	r.cancel()
+	<-r.done
+}

@@ -1,0 +1,262 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connector"
+	"crmhub/core/crm"
+	"crmhub/core/link"
+	"crmhub/core/mapping"
+	"crmhub/core/schema"
+)
+
+// pair is a record and the entity it is linked with; one of them may be missing.
+type pair struct {
+	remoteID string
+	record   *connector.Record // nil: there is none
+	doc      map[string]any    // the record as the entity's fields
+	fault    error             // why there is no doc
+
+	link     *linked // nil: the record is linked with nothing
+	entityID uuid.UUID
+	entity   crm.Entity // nil: there is none
+
+	ours, theirs *Amount // set by judge
+}
+
+// linked is what a comparison needs of a link.
+type linked struct {
+	ID        uuid.UUID
+	EntityID  uuid.UUID
+	RemoteID  string
+	UpdatedAt time.Time
+}
+
+func (p *pair) living() bool { return p.entity != nil && crm.HeadOf(p.entity).DeletedAt == nil }
+
+const linksOf = `
+select l.id, l.entity_id, l.remote_id, l.updated_at
+from unnest((select $3::text[])) as i (id)
+cross join lateral (select * from links l where l.connection_id = $1 and l.entity = $2 and l.remote_id = i.id offset 0) l`
+
+// pairs finds the entities of records.
+func (c *comparison) pairs(ctx context.Context, tx pgx.Tx, p *page) ([]*pair, error) {
+	all, ids := make([]*pair, len(p.records)), make([]string, len(p.records))
+	of := make(map[string]*pair, len(p.records))
+	for i := range p.records {
+		r := &p.records[i]
+		all[i] = &pair{remoteID: r.ID, record: r, doc: p.docs[i], fault: p.faults[i]}
+		ids[i], of[r.ID] = r.ID, all[i]
+	}
+	rows, _ := tx.Query(ctx, linksOf, c.connection.ID, c.kind, ids)
+	links, err := pgx.CollectRows(rows, pgx.RowToStructByPos[linked])
+	if err != nil {
+		return nil, fmt.Errorf("links of records: %w", err)
+	}
+	for _, l := range links {
+		pair := of[l.RemoteID]
+		pair.link, pair.entityID = &l, l.EntityID
+	}
+	return all, c.entities(ctx, tx, all)
+}
+
+// entities reads the entities of pairs.
+func (c *comparison) entities(ctx context.Context, tx pgx.Tx, pairs []*pair) error {
+	var ids []uuid.UUID
+	for _, p := range pairs {
+		if p.entityID != uuid.Nil {
+			ids = append(ids, p.entityID)
+		}
+	}
+	found, err := c.Entities.Get(ctx, tx, c.kind, ids)
+	if err != nil {
+		return err
+	}
+	for _, p := range pairs {
+		p.entity = found[p.entityID]
+	}
+	return nil
+}
+
+// judge says how a pair differs, nil if it does not, and sets what it adds to the sums.
+func (c *comparison) judge(p *pair) *Difference {
+	var ours map[string]any
+	if p.living() {
+		p.ours = amountOf(p.entity)
+		var err error
+		if ours, err = crm.Document(p.entity); err != nil {
+			p.fault = errors.Join(p.fault, err)
+		}
+	}
+	d := &Difference{EntityID: idOrNil(p.entityID), RemoteID: p.remoteID, Title: c.title(ours, p.doc), Fields: []Field{}, Ours: p.ours}
+	switch {
+	case p.record == nil && ours == nil:
+		return nil
+	case p.record == nil:
+		d.Kind = MissingThere
+	case p.fault != nil:
+		d.Kind, d.Message = Unreadable, unreadable(p.fault)
+	case ours == nil:
+		d.Kind = MissingHere
+		if p.entity != nil {
+			d.Message = "the entity was deleted here"
+		}
+		p.theirs = c.theirAmount(nil, p.doc)
+	default:
+		differing := link.Differ(ours, p.doc, c.mapping.Fields())
+		if len(differing) == 0 {
+			p.theirs = p.ours
+			return nil
+		}
+		d.Kind = Different
+		for _, f := range differing {
+			d.Fields = append(d.Fields, Field{Field: f.Field, Ours: f.Ours, Theirs: f.Theirs})
+		}
+		p.theirs = c.theirAmount(ours, p.doc)
+	}
+	d.Theirs = p.theirs
+	if p.record != nil {
+		d.record = &stored{Version: p.record.Version, UpdatedAt: p.record.UpdatedAt, Data: p.record.Data}
+	}
+	return d
+}
+
+func (c *comparison) theirAmount(ours, theirs map[string]any) *Amount {
+	if !hasAmounts(c.kind) {
+		return nil
+	}
+	return theirAmount(c.kind, ours, theirs)
+}
+
+// unreadable says why a record cannot be read, without values.
+func unreadable(err error) string {
+	var vs schema.Violations
+	var missing *mapping.MissingLink
+	switch {
+	case errors.As(err, &missing):
+		return "it refers to a " + missing.Refs[0].Entity + " that is not linked"
+	case errors.As(err, &vs) && len(vs) > 0:
+		return vs[0].Pointer + ": " + vs[0].Message
+	}
+	return err.Error()
+}
+
+// title is how people know the thing: its number, code or name.
+func (c *comparison) title(docs ...map[string]any) string {
+	for _, doc := range docs {
+		for _, field := range []string{"number", "code", "sku", crm.TitleField(c.kind)} {
+			if s, ok := doc[field].(string); ok && s != "" {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
+func idOrNil(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+const snapshotsOf = `
+select l.entity_id, l.snapshot::text
+from unnest((select $3::uuid[])) as i (id)
+cross join lateral (select * from links l where l.connection_id = $1 and l.entity = $2 and l.entity_id = i.id offset 0) l
+where l.snapshot is not null`
+
+// agreed fills in what both sides agreed on last of the fields that differ.
+func (c *comparison) agreed(ctx context.Context, tx pgx.Tx, differences []*Difference) error {
+	of := map[uuid.UUID]*Difference{}
+	var ids []uuid.UUID
+	for _, d := range differences {
+		if d.Kind == Different {
+			of[*d.EntityID], ids = d, append(ids, *d.EntityID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, _ := tx.Query(ctx, snapshotsOf, c.connection.ID, c.kind, ids)
+	var id uuid.UUID
+	var snapshot string
+	_, err := pgx.ForEachRow(rows, []any{&id, &snapshot}, func() error {
+		doc, err := schema.DecodeJSON([]byte(snapshot))
+		if err != nil {
+			return err
+		}
+		base, _ := doc.(map[string]any)
+		for i, f := range of[id].Fields {
+			of[id].Fields[i].Agreed = base[f.Field]
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("what was agreed on: %w", err)
+	}
+	return nil
+}
+
+const insertDifferences = `
+insert into differences (id, reconciliation_id, kind, entity_id, remote_id, title, message, fields, ours, theirs, record, digest, found_at)
+select d.id, $1, d.kind, d.entity_id, nullif(d.remote_id, ''), nullif(d.title, ''), nullif(d.message, ''), d.fields::jsonb, d.ours::jsonb, d.theirs::jsonb,
+	d.record::jsonb, d.digest, clock_timestamp()
+from unnest($2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[])
+	as d (id, kind, entity_id, remote_id, title, message, fields, ours, theirs, record, digest)`
+
+// keep stores differences. One that has an id already is replaced: it was looked at again.
+func (c *comparison) keep(ctx context.Context, tx pgx.Tx, differences []*Difference) error {
+	n := len(differences)
+	if n == 0 {
+		return nil
+	}
+	ids, entityIDs := make([]uuid.UUID, n), make([]*uuid.UUID, n)
+	kinds, remoteIDs, titles, messages := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	fields, ours, theirs, records := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
+	digests := make([][]byte, n)
+	for i, d := range differences {
+		var err error
+		if d.ID == uuid.Nil {
+			if d.ID, err = uuid.NewV7(); err != nil {
+				return fmt.Errorf("keep differences: %w", err)
+			}
+		}
+		ids[i], entityIDs[i], kinds[i], remoteIDs[i], titles[i], messages[i] = d.ID, d.EntityID, string(d.Kind), d.RemoteID, d.Title, d.Message
+		if digests[i], err = d.digestOf(); err != nil {
+			return err
+		}
+		for to, v := range map[**string]any{&fields[i]: d.Fields, &ours[i]: d.Ours, &theirs[i]: d.Theirs, &records[i]: d.record} {
+			if *to, err = jsonText(v); err != nil {
+				return fmt.Errorf("keep differences: %w", err)
+			}
+		}
+	}
+	_, err := tx.Exec(ctx, insertDifferences, c.id, ids, kinds, entityIDs, remoteIDs, titles, messages, fields, ours, theirs, records, digests)
+	if err != nil {
+		return fmt.Errorf("keep %d differences: %w", n, err)
+	}
+	return nil
+}
+
+// digestOf is equal for the same difference found again: the same things that differ in the same values.
+func (d *Difference) digestOf() ([]byte, error) {
+	fields := make([]any, len(d.Fields))
+	for i, f := range d.Fields {
+		fields[i] = []any{f.Field, f.Ours, f.Theirs}
+	}
+	b, err := json.Marshal([]any{d.Kind, d.EntityID, d.RemoteID, d.Message, fields})
+	if err != nil {
+		return nil, fmt.Errorf("digest of a difference: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return sum[:], nil
+}

@@ -1,0 +1,162 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/job"
+)
+
+const (
+	columns = `
+select r.id, r.connection_id, r.run_id, r.entity, r.verdict, coalesce(r.message, ''), r.mapping_version, r.counts, r.sums, r.started_at, r.started_by, r.finished_at
+from reconciliations r`
+	differenceColumns = `
+d.id, d.reconciliation_id, d.kind, d.entity_id, coalesce(d.remote_id, ''), coalesce(d.title, ''), coalesce(d.message, ''), d.fields, d.ours, d.theirs,
+	d.state, coalesce(d.action, ''), coalesce(d.reason, ''), d.found_at, d.changed_at, coalesce(d.changed_by, ''), d.record`
+)
+
+func scan(row pgx.CollectableRow) (r Reconciliation, err error) {
+	err = row.Scan(&r.ID, &r.ConnectionID, &r.RunID, &r.Entity, &r.Verdict, &r.Message, &r.MappingVersion, &r.Counts, &r.Sums,
+		&r.StartedAt, &r.StartedBy, &r.FinishedAt)
+	return r, err
+}
+
+func scanDifference(row pgx.CollectableRow) (d Difference, err error) {
+	err = row.Scan(&d.ID, &d.ReconciliationID, &d.Kind, &d.EntityID, &d.RemoteID, &d.Title, &d.Message, &d.Fields, &d.Ours, &d.Theirs,
+		&d.State, &d.Action, &d.Reason, &d.FoundAt, &d.ChangedAt, &d.ChangedBy, &d.record)
+	return d, err
+}
+
+// Get returns a reconciliation, or [ErrNotFound].
+func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Reconciliation, error) {
+	return one(ctx, tx, columns+` where r.id = $1`, id)
+}
+
+// OfRun returns the reconciliation of a run, or [ErrNotFound] as long as it has not begun.
+func OfRun(ctx context.Context, tx pgx.Tx, run uuid.UUID) (Reconciliation, error) {
+	return one(ctx, tx, columns+` where r.run_id = $1`, run)
+}
+
+func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Reconciliation, error) {
+	rows, _ := tx.Query(ctx, sql, args...)
+	r, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, ErrNotFound
+	}
+	if err != nil {
+		return r, fmt.Errorf("read a reconciliation: %w", err)
+	}
+	return r, nil
+}
+
+// Filter narrows a list of reconciliations; zero fields do not.
+type Filter struct {
+	Connection uuid.UUID
+	Entity     string
+	Verdict    Verdict
+	After      string // Page.Next of the page before
+	Limit      int    // 0: 50; at most 500
+}
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Items []T
+	Next  string // "" on the last page
+}
+
+const list = columns + `
+where ($1::uuid is null or r.connection_id = $1) and ($2 = '' or r.entity = $2) and ($3 = '' or r.verdict = $3) and ($4::uuid is null or r.id < $4)
+order by r.id desc
+limit $5`
+
+// List returns reconciliations, the newest first.
+func List(ctx context.Context, tx pgx.Tx, f Filter) (Page[Reconciliation], error) {
+	after, limit, err := place(f.After, f.Limit)
+	if err != nil {
+		return Page[Reconciliation]{}, err
+	}
+	rows, _ := tx.Query(ctx, list, idOrNil(f.Connection), f.Entity, f.Verdict, after, limit+1)
+	all, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return Page[Reconciliation]{}, fmt.Errorf("list reconciliations: %w", err)
+	}
+	p := Page[Reconciliation]{Items: all}
+	if len(all) > limit {
+		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
+	}
+	return p, nil
+}
+
+// DifferenceFilter narrows the differences of a reconciliation; zero fields do not.
+type DifferenceFilter struct {
+	Kind  Kind
+	State State
+	After string // Page.Next of the page before
+	Limit int    // 0: 50; at most 500
+}
+
+const listDifferences = `
+select ` + differenceColumns + `
+from differences d
+where d.reconciliation_id = $1 and ($2 = '' or d.kind = $2) and ($3 = '' or d.state = $3) and ($4::uuid is null or d.id > $4)
+order by d.id
+limit $5`
+
+// Differences returns the differences of a reconciliation, or [ErrNotFound].
+func Differences(ctx context.Context, tx pgx.Tx, reconciliation uuid.UUID, f DifferenceFilter) (Page[Difference], error) {
+	after, limit, err := place(f.After, f.Limit)
+	if err != nil {
+		return Page[Difference]{}, err
+	}
+	if _, err := Get(ctx, tx, reconciliation); err != nil {
+		return Page[Difference]{}, err
+	}
+	rows, _ := tx.Query(ctx, listDifferences, reconciliation, f.Kind, f.State, after, limit+1)
+	all, err := pgx.CollectRows(rows, scanDifference)
+	if err != nil {
+		return Page[Difference]{}, fmt.Errorf("list differences: %w", err)
+	}
+	p := Page[Difference]{Items: all}
+	if len(all) > limit {
+		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
+	}
+	return p, nil
+}
+
+func place(after string, limit int) (*uuid.UUID, int, error) {
+	if limit = min(limit, 500); limit <= 0 {
+		limit = 50
+	}
+	if after == "" {
+		return nil, limit, nil
+	}
+	id, err := uuid.Parse(after)
+	if err != nil {
+		return nil, 0, ErrCursor
+	}
+	return &id, limit, nil
+}
+
+// Start queues a reconciliation of a kind of entity on a connection, as somebody asks. The job is made if there is none, without a
+// schedule. Errors: [schema.Violations].
+func Start(ctx context.Context, tx pgx.Tx, jobs *job.Store, connection uuid.UUID, entity string) (job.Run, error) {
+	all, err := jobs.List(ctx, tx, connection)
+	if err != nil {
+		return job.Run{}, err
+	}
+	for _, j := range all {
+		if j.Kind == job.Reconcile && j.Entity == entity {
+			return job.Enqueue(ctx, tx, j.ID, job.ByHand)
+		}
+	}
+	made, err := jobs.Create(ctx, tx, job.New{ConnectionID: connection, Kind: job.Reconcile, Entity: entity})
+	if err != nil {
+		return job.Run{}, err
+	}
+	return job.Enqueue(ctx, tx, made.ID, job.ByHand)
+}
