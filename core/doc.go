@@ -21,7 +21,6 @@
 //	5  push  pull   reconcile                   the two walks, and the proof that they led somewhere;
 //	   report   paper   edit                    what it all comes to, what is printed, what a person may write
 //	   webhook                                  what other systems say: something changed there
-//	5  push  pull   report   paper   edit       the two walks, what it all comes to, what is printed, what a person may write;
 //	   asyncapi                                 what topics there are
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
 //	   alert                                    who looks after whom; what an administrator should look at

@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
-	"core/job": {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping"},
+	"core/job":         {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping"},
 	"core/notify/mail": {"core/secret"},
 	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
 
@@ -74,7 +74,7 @@ var mayImport = map[string][]string{
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
-	"core/asyncapi": {"core/bus", "core/connector", "core/crm", "core/job"},
+	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
 	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},
 	"core/paper/pdf": {},
 

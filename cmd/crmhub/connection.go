@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connection"
 	"crmhub/core/connector"
+	"crmhub/core/crm"
 	"crmhub/core/job"
 )
 
@@ -78,23 +81,47 @@ func (c *connectionAdd) Run(ctx context.Context, cfg *Config, out output) (err e
 	return nil
 }
 
-// createJobs makes a connection's jobs: a pull on schedule and a push on demand for every stream that can.
+// createJobs makes a connection's jobs: a pull on schedule and a push on demand for every stream that can. A pull runs
+// after those of what its entity refers to: customers before orders before invoices.
 func createJobs(ctx context.Context, tx pgx.Tx, jobs *job.Store, conn connection.Connection, kind connector.Connector, schedule string) error {
-	for _, stream := range kind.Streams {
-		for _, j := range []struct {
-			can  bool
-			kind job.Kind
-			at   string
-		}{{stream.Pull, job.Pull, schedule}, {stream.Push, job.Push, ""}} {
-			if !j.can {
+	pulls := map[crm.Kind]uuid.UUID{}
+	for _, k := range crm.Kinds() { // parents come before what refers to them
+		for _, stream := range kind.Streams {
+			if stream.Entity != string(k) {
 				continue
 			}
-			if _, err := jobs.Create(ctx, tx, job.New{ConnectionID: conn.ID, Kind: j.kind, Entity: stream.Entity, Schedule: j.at}); err != nil {
-				return err
+			if stream.Pull {
+				j, err := jobs.Create(ctx, tx, job.New{ConnectionID: conn.ID, Kind: job.Pull, Entity: stream.Entity, Timing: job.Timing{
+					Schedule: schedule, After: referred(crm.Fields(k), pulls),
+				}})
+				if err != nil {
+					return err
+				}
+				pulls[k] = j.ID
+			}
+			if stream.Push {
+				if _, err := jobs.Create(ctx, tx, job.New{ConnectionID: conn.ID, Kind: job.Push, Entity: stream.Entity}); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// referred are the jobs of what fields refer to.
+func referred(fields []crm.Field, jobs map[crm.Kind]uuid.UUID) (ids []uuid.UUID) {
+	for _, f := range fields {
+		if id, ok := jobs[f.Refers]; ok && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+		for _, id := range referred(f.Fields, jobs) {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
 }
 
 // settings reads key=value pairs into what the connector's configuration schema expects.
@@ -180,7 +207,15 @@ func (c *connectionList) Run(ctx context.Context, cfg *Config, out output) (err 
 	fmt.Fprintln(w, "CODE\tCONNECTOR\tSTATUS\tLINKED\tPENDING\tFAILED\tNAME")
 	for _, conn := range connections {
 		n := standings[conn.ID]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", conn.Code, conn.Connector, conn.Status, n.Linked, n.Pending, n.Failed, conn.Name)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", conn.Code, conn.Connector, flow(conn), n.Linked, n.Pending, n.Failed, conn.Name)
 	}
 	return w.Flush()
+}
+
+// flow says whether anything flows over a connection.
+func flow(c connection.Connection) string {
+	if c.Status == connection.Active && c.Breaker.Held() {
+		return fmt.Sprintf("held back (%s: %s)", c.Breaker.State, c.Breaker.Message)
+	}
+	return string(c.Status)
 }

@@ -124,7 +124,7 @@ func (p *pushers) push(ctx context.Context, m connection.Connection, session con
 	changes := push.OpenTopics(ctx, p.bus, m.OrganizationCode, m.Code, streams)
 	defer func() { _ = changes.Close() }() // its offsets are committed
 	pusher, err := push.New(push.Config{
-		DB: p.db, Principal: m.Principal(), Connection: m.ID, Code: m.Code, Organization: m.OrganizationCode,
+		DB: p.db, Principal: m.Principal(), Connection: m.ID, Version: m.Version, Breakers: p.breakers, Code: m.Code, Organization: m.OrganizationCode,
 		Streams: streams, Session: session, CRM: p.crm, Changes: changes, Logger: p.logger, Metrics: p.pushMetrics,
 	})
 	if err != nil {

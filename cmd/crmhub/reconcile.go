@@ -64,7 +64,7 @@ func (c *reconcileRun) Run(ctx context.Context, cfg *Config, out output) (err er
 		return err
 	}
 	quiet := output{stdout: io.Discard, stderr: out.stderr}
-	ended := s.follow(ctx, run, quiet)
+	_, ended := s.follow(ctx, run, quiet)
 	var r reconcile.Reconciliation
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		r, err = reconcile.OfRun(ctx, tx, run.ID)

@@ -11,29 +11,45 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"crmhub/core/connection"
 	"crmhub/core/job"
 	"crmhub/core/pull"
-	"crmhub/core/push"
 )
 
 type syncCommand struct {
-	Run    syncRun    `cmd:"" help:"Run a job now and follow it. A hub must be running: it does the work."`
-	Status syncStatus `cmd:"" help:"Show the latest runs and what failed."`
-	Replay syncReplay `cmd:"" help:"Take dead letters up again."`
+	Run      syncRun      `cmd:"" help:"Run a job now and follow it. A hub must be running: it does the work."`
+	Backfill syncBackfill `cmd:"" help:"Pull a range once more and follow it. The job's own place stays."`
+	Status   syncStatus   `cmd:"" help:"Show the latest runs and what failed."`
+	Log      syncLog      `cmd:"" help:"Show what a run did, line by line."`
+	Pause    syncPause    `cmd:"" help:"Let a run stop after its page and keep its place."`
+	Resume   syncResume   `cmd:"" help:"Let a run go on that was paused, or a backfill or replay that failed."`
+	Cancel   syncCancel   `cmd:"" help:"End a run after its page."`
+	Accept   syncAccept   `cmd:"" help:"Say that what a suspect run found is right: a run that believes it is queued."`
+	Discard  syncDiscard  `cmd:"" help:"Say that what a suspect run found is not right."`
+	Causes   syncCauses   `cmd:"" help:"Show dead letters by cause."`
+	Replay   syncReplay   `cmd:"" help:"Take dead letters up again, with the mappings as they are now."`
+	Dismiss  syncDismiss  `cmd:"" help:"Close dead letters that do not matter, for a reason."`
 }
 
 type syncRun struct {
 	Connection string `arg:"" help:"The connection."`
-	Entity     string `arg:"" help:"What to sync, such as order."`
+	Entity     string `arg:"" optional:"" help:"What to sync, such as order; with --all nothing."`
 	Push       bool   `help:"Push instead of pull."`
 	DryRun     bool   `help:"Only show, field by field, what would be written. Nothing is sent or stored; no hub need be running."`
 	Beginning  bool   `help:"With --dry-run of a pull: look from the beginning instead of from where the job stands."`
+	All        bool   `help:"Run all jobs of the connection, each after those it runs after."`
 }
 
 // Validate is called by kong.
 func (c *syncRun) Validate() error {
 	if c.Beginning && (!c.DryRun || c.Push) {
 		return errors.New("--beginning belongs to a --dry-run of a pull")
+	}
+	if c.DryRun && c.All {
+		return errors.New("a dry run is of one entity")
+	}
+	if c.All == (c.Entity != "") {
+		return errors.New("name what to sync, or --all")
 	}
 	return nil
 }
@@ -61,24 +77,84 @@ func (c *syncRun) Run(ctx context.Context, cfg *Config, out output) (err error) 
 	if c.DryRun {
 		return c.dry(ctx, cfg, out, s, job.Job{ConnectionID: conn.ID, Kind: kind, Entity: c.Entity})
 	}
-	var r job.Run
+	var runs []job.Run
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		jobs, err := s.jobs.List(ctx, tx, conn.ID)
+		if c.All {
+			runs, err = s.jobs.EnqueueAll(ctx, tx, conn.ID, kind)
+			return err
+		}
+		j, err := s.job(ctx, tx, conn, kind, c.Entity)
 		if err != nil {
 			return err
 		}
-		for _, j := range jobs {
-			if j.Kind == kind && j.Entity == c.Entity {
-				r, err = job.Enqueue(ctx, tx, j.ID, job.ByHand)
-				return err
-			}
-		}
-		return fmt.Errorf("connection %s has no job that can %s %q", c.Connection, kind, c.Entity)
+		r, err := job.Enqueue(ctx, tx, j.ID, job.ByHand)
+		runs = []job.Run{r}
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	return s.follow(ctx, r, out)
+	_, err = s.followAll(ctx, runs, out)
+	return err
+}
+
+// job is the one of a connection that pulls or pushes an entity.
+func (s *session) job(ctx context.Context, tx pgx.Tx, conn connection.Connection, kind job.Kind, entity string) (job.Job, error) {
+	jobs, err := s.jobs.List(ctx, tx, conn.ID)
+	if err != nil {
+		return job.Job{}, err
+	}
+	for _, j := range jobs {
+		if j.Kind == kind && j.Entity == entity {
+			return j, nil
+		}
+	}
+	return job.Job{}, fmt.Errorf("connection %s has no job that can %s %q", conn.Code, kind, entity)
+}
+
+type syncBackfill struct {
+	Connection string    `arg:"" help:"The connection."`
+	Entity     string    `arg:"" help:"What to pull again, such as order."`
+	From       time.Time `format:"2006-01-02" help:"What changed last on this day or later (UTC)." placeholder:"YYYY-MM-DD"`
+	To         time.Time `format:"2006-01-02" help:"What changed last before this day (UTC)." placeholder:"YYYY-MM-DD"`
+}
+
+// Run enqueues the backfill and prints its progress until it ends. An interrupt leaves it running.
+func (c *syncBackfill) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	if err := hubRuns(cfg); err != nil {
+		return err
+	}
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	conn, err := s.connection(ctx, c.Connection)
+	if err != nil {
+		return err
+	}
+	var r job.Run
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+		j, err := s.job(ctx, tx, conn, job.Pull, c.Entity)
+		if err != nil {
+			return err
+		}
+		r, err = s.jobs.Backfill(ctx, tx, j.ID, job.Range{From: given(c.From), To: given(c.To)})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.follow(ctx, r, out)
+	return err
+}
+
+// given is nil for a time that was not given.
+func given(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // dry shows part after part of what the job would do.
@@ -123,8 +199,21 @@ func hubRuns(c *Config) error {
 	return errors.Join(errNoHub, unlock())
 }
 
-// follow prints a run's progress until it has ended.
-func (s *session) follow(ctx context.Context, r job.Run, out output) error {
+// followAll follows runs one after the other and returns what they did together.
+func (s *session) followAll(ctx context.Context, runs []job.Run, out output) (sum job.Counts, err error) {
+	var faults []error
+	for _, r := range runs {
+		r, err := s.follow(ctx, r, out)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		sum.Read, sum.Failed = sum.Read+r.Read, sum.Failed+r.Failed
+	}
+	return sum, errors.Join(faults...)
+}
+
+// follow prints a run's counts once it has ended or is paused.
+func (s *session) follow(ctx context.Context, r job.Run, out output) (job.Run, error) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for n := 0; ; n++ {
@@ -133,26 +222,26 @@ func (s *session) follow(ctx context.Context, r job.Run, out output) error {
 			return err
 		})
 		if err != nil {
-			return err
+			return r, err
 		}
 		if n == 20 && r.Status == job.Queued {
-			fmt.Fprintln(out.stderr, "Still queued: is a hub running (crmhub serve)?")
+			fmt.Fprintln(out.stderr, "Still queued: is a hub running (crmhub serve), is the connection held back (crmhub connection list)?")
 		}
 		switch r.Status {
 		case job.Queued, job.Running:
 		case job.Succeeded:
 			fmt.Fprintln(out.stdout, counts(r))
-			return nil
+			return r, nil
 		default:
 			fmt.Fprintln(out.stdout, counts(r))
 			if r.Error == nil {
-				return fmt.Errorf("the run ended %s", r.Status)
+				return r, fmt.Errorf("the run ended %s", r.Status)
 			}
-			return fmt.Errorf("the run ended %s: %s\n%s", r.Status, r.Error.Message, r.Error.Remedy)
+			return r, fmt.Errorf("the run ended %s: %s\n%s", r.Status, r.Error.Message, r.Error.Remedy)
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("interrupted; the run goes on, and crmhub sync status shows it")
+			return r, errors.New("interrupted; the run goes on, and crmhub sync status shows it")
 		case <-tick.C:
 		}
 	}
@@ -200,10 +289,10 @@ func (c *syncStatus) Run(ctx context.Context, cfg *Config, out output) (err erro
 		return err
 	}
 	w := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CONNECTION\tJOB\tSTATUS\tQUEUED\tRESULT")
+	fmt.Fprintln(w, "CONNECTION\tJOB\tSTATUS\tQUEUED\tRESULT\tRUN")
 	for _, r := range runs.Items {
 		j := jobs[r.JobID]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", codes[j.ConnectionID], j.Name, r.Status, r.QueuedAt.Format(time.DateTime), counts(r))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", codes[j.ConnectionID], work(j, r), standing(r), r.QueuedAt.Format(time.DateTime), counts(r), r.ID)
 	}
 	if len(letters.Items) > 0 {
 		fmt.Fprintln(w, "\nDEAD LETTER\tCONNECTION\tWHAT\tATTEMPTS\tCAUSE")
@@ -232,119 +321,25 @@ func cause(d job.DeadLetter) string {
 	return d.Message + ": " + d.Violations.Error()
 }
 
-type syncReplay struct {
-	ID         []string `arg:"" optional:"" help:"Dead letters to replay."`
-	Connection string   `help:"Replay every open dead letter of this connection." placeholder:"CODE"`
+// work is what a run does: its job's work, or something beside it.
+func work(j job.Job, r job.Run) string {
+	if r.Purpose == job.Regular {
+		return j.Name
+	}
+	return j.Name + " (" + string(r.Purpose) + ")"
 }
 
-// Validate is called by kong.
-func (c *syncReplay) Validate() error {
-	if (len(c.ID) == 0) == (c.Connection == "") {
-		return errors.New("name dead letters, or a connection with --connection")
+// standing is where a run stands, with how far it is while it executes.
+func standing(r job.Run) string {
+	text := string(r.Status)
+	if total := r.Total(); r.Status == job.Running && total > 0 {
+		text += fmt.Sprintf(" %d %%", min(100, 100*r.Read/total))
 	}
-	var faults []error
-	for _, text := range c.ID {
-		if uuid.Validate(text) != nil {
-			faults = append(faults, fmt.Errorf("%q is no dead letter's id", text))
-		}
+	if r.EndsAt != nil {
+		text += " until " + r.EndsAt.Format(time.TimeOnly)
 	}
-	return errors.Join(faults...)
-}
-
-// Run takes the dead letters up again, and says which failed again.
-func (c *syncReplay) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
+	if r.Stuck {
+		text += ", stuck"
 	}
-	defer s.closeInto(ctx, &err)
-	ids := make([]uuid.UUID, len(c.ID))
-	for i, text := range c.ID {
-		ids[i] = uuid.MustParse(text) // Validate has seen it
-	}
-	if c.Connection != "" {
-		conn, err := s.connection(ctx, c.Connection)
-		if err != nil {
-			return err
-		}
-		if ids, err = s.openDeadLetters(ctx, conn.ID); err != nil {
-			return err
-		}
-	}
-	by, err := s.replays(cfg, out)
-	if err != nil {
-		return err
-	}
-	var taken []uuid.UUID
-	var faults []error
-	for _, id := range ids {
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-			n, err := job.ReplayDeadLetters(ctx, tx, by, []uuid.UUID{id})
-			if err == nil && n == 0 {
-				err = errors.New("there is no such open dead letter")
-			}
-			return err
-		})
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", id, err))
-			continue
-		}
-		taken = append(taken, id)
-	}
-	left, err := s.stillOpen(ctx, taken)
-	if err != nil {
-		faults = append(faults, err)
-	}
-	fmt.Fprintf(out.stdout, "%d taken up again, %d failed again\n", len(taken), left)
-	return errors.Join(faults...)
-}
-
-// replays are how dead letters are tried again.
-func (s *session) replays(cfg *Config, out output) (map[job.Kind]job.Replay, error) {
-	revisions, err := s.revisions(cfg)
-	if err != nil {
-		return nil, err
-	}
-	puller := pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Mappings: revisions.Shipped, Revisions: revisions, Entities: revisions.CRM,
-		Logger: cfg.logger(out.stderr), Registerer: prometheus.NewRegistry(),
-	})
-	return map[job.Kind]job.Replay{job.Pull: puller.Replay, job.Push: push.Replay}, nil
-}
-
-// stillOpen counts the dead letters that failed again at once; a push is tried by the running hub.
-func (s *session) stillOpen(ctx context.Context, ids []uuid.UUID) (n int, err error) {
-	for _, id := range ids {
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-			d, err := job.GetDeadLetter(ctx, tx, id)
-			if err == nil && d.Status == job.Open && d.Direction == job.Pull {
-				n++
-			}
-			return err
-		})
-		if err != nil {
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-func (s *session) openDeadLetters(ctx context.Context, conn uuid.UUID) (ids []uuid.UUID, err error) {
-	f := job.LetterFilter{Connection: conn, Status: job.Open, Limit: 500}
-	for {
-		var page job.LetterPage
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			page, err = job.ListDeadLetters(ctx, tx, f)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range page.Items {
-			ids = append(ids, d.ID)
-		}
-		if f.After = page.Next; f.After == "" {
-			return ids, nil
-		}
-	}
+	return text
 }

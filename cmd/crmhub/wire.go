@@ -61,6 +61,9 @@ type hub struct {
 	mappings    *mapping.Set
 	connections *connection.Store
 	revisions   *revision.Store
+	breakers    *connection.Breakers
+	prober      *connection.Prober
+	watchdog    *job.Watchdog
 	jobs        *job.Store
 	relay       *outbox.Relay
 	key         secret.Key
@@ -166,6 +169,11 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	}
 	h.connections = &connection.Store{Connectors: h.connectors, Key: h.key, Logger: h.logger, DB: h.db, Folders: c.FilesDir}
 	h.revisions = &revision.Store{Shipped: h.mappings, Schemas: h.schemas, Connections: h.connections, CRM: h.crm}
+	h.breakers = &connection.Breakers{DB: h.db}
+	h.prober = connection.NewProber(connection.ProberConfig{
+		Breakers: h.breakers, Store: h.connections, Logger: h.logger, Registerer: h.registry,
+	})
+	h.watchdog = job.NewWatchdog(h.db, h.logger, h.registry)
 	h.jobs = &job.Store{Connectors: h.connectors}
 	h.relay = outbox.NewRelay(outbox.RelayConfig{DB: h.db, Bus: h.bus, Logger: h.logger, Registerer: h.registry})
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: h.db, Key: h.key, Logger: h.logger, Registerer: h.registry})
@@ -180,7 +188,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
-		DB: h.db, Connections: h.connections, Mappings: h.mappings, Revisions: h.revisions, Entities: h.crm,
+		DB: h.db, Connections: h.connections, Mappings: h.mappings, Revisions: h.revisions, Entities: h.crm, Breakers: h.breakers,
 		Logger: h.logger, Registerer: h.registry,
 	})
 	h.reconciler = reconcile.New(reconcile.Config{
@@ -198,7 +206,7 @@ func (h *hub) openDoors() error {
 	}
 	webhooks := &webhook.Store{Key: h.key, Entities: crm.KindNames()}
 	rest, err := api.New(api.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Jobs: h.jobs, Transfers: &transfer.Store{},
+		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs, Transfers: &transfer.Store{},
 		Notify: h.notify, Webhooks: webhooks, Reconciler: h.reconciler, Replay: h.replay,
 		DryRuns: dryRuns(h.db, h.connections, h.revisions, h.puller, h.logger), Revisions: h.revisions,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(), Topics: topics,
@@ -207,8 +215,8 @@ func (h *hub) openDoors() error {
 		return err
 	}
 	pages, err := console.New(console.Config{
-		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Jobs: h.jobs, Schemas: h.schemas, Key: h.key, Replay: h.replay,
-		Reconciler: h.reconciler, Revisions: h.revisions, Logger: h.logger,
+		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs,
+		Schemas: h.schemas, Key: h.key, Replay: h.replay, Reconciler: h.reconciler, Revisions: h.revisions, Logger: h.logger,
 	})
 	if err != nil {
 		return err
@@ -244,6 +252,7 @@ func (h *hub) run(ctx context.Context) error {
 
 			job.Reconcile: h.reconciler.Run,
 		},
+		Replay: h.replay,
 	})
 	g.Go(func() error { return h.db.KeepStatistics(ctx) })
 	g.Go(func() error { return h.relay.Run(ctx) })
@@ -254,6 +263,8 @@ func (h *hub) run(ctx context.Context) error {
 	g.Go(func() error { return (&job.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return (&journey.Pruner{DB: h.db, Logger: h.logger}).Run(ctx) })
 	g.Go(func() error { return runner.Run(ctx) })
+	g.Go(func() error { return h.watchdog.Run(ctx) })
+	g.Go(func() error { return h.prober.Run(ctx) })
 	g.Go(func() error {
 		return (&transfer.Runner{DB: h.db, Access: h.access, Entities: h.crm, Logger: h.logger}).Run(ctx)
 	})

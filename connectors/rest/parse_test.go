@@ -26,7 +26,7 @@ func TestManifestBecomesAConnector(t *testing.T) {
 	c.Config, c.Open = nil, nil
 	want := connector.Connector{Name: "shop", Title: "Shop", Secrets: []string{"token"}, Streams: []connector.Stream{{
 		Entity: "order", Record: "order", Capabilities: connector.Capabilities{
-			Pull: true, Incremental: true, Push: true, Find: true, Get: true, Delete: true,
+			Pull: true, Incremental: true, Range: true, Push: true, Find: true, Get: true, Delete: true,
 			FindFirst: true, Batch: 1, Concurrency: 8, Settle: 30 * time.Second,
 		},
 	}}}
@@ -67,7 +67,7 @@ func TestFaultsOfAManifestAreToldAtOnceByLine(t *testing.T) {
 		"shape and templates": {
 			strings.NewReplacer("{{limit?}}", "{{limits}}", "{{since?}}", "{{since | nope}}", "key: /id", "key: id").Replace(shop),
 			[]string{
-				`27: {{limits}}: "limits" is not known here; known are config, secret, session, fields, limit, since, page, offset, after, cursor`,
+				`27: {{limits}}: "limits" is not known here; known are config, secret, session, fields, limit, since, until, page, offset, after, cursor`,
 				`27: {{since | nope}}: there is no filter "nope"`,
 				"30: /streams/0/pull/page/key: does not match pattern '^(/.*)?$'",
 			},

@@ -346,7 +346,7 @@ func (s *stream) readsBack() bool {
 
 func (s *stream) describe(m *streamManifest, l limits) connector.Capabilities {
 	d := connector.Capabilities{
-		Pull: s.pull != nil, Incremental: s.pull != nil && s.pull.overlap != nil,
+		Pull: s.pull != nil, Incremental: s.pull != nil && s.pull.overlap != nil, Range: s.pull != nil && s.pull.overlap != nil,
 		Push: s.create != nil || s.update != nil, Find: s.find != nil, Get: s.get != nil, Delete: s.remove != nil,
 		Idempotent: s.create != nil && m.Create.Value.Idempotency != "",
 		Steps:      s.create != nil && len(s.then) > 0,
@@ -371,7 +371,7 @@ func (c *compiler) maybe(l located) *pointer {
 }
 
 func (c *compiler) pull(m *pullManifest, hasRPC bool) *pullPlan {
-	c = c.with("limit", "since", "page", "offset", "after", "cursor")
+	c = c.with("limit", "since", "until", "page", "offset", "after", "cursor")
 	p := &pullPlan{
 		call: c.call(m.callManifest, hasRPC, true), records: c.pointer(m.Records), missing: m.Missing, columns: columns{names: m.Columns},
 		total: c.maybe(m.Total), overlap: m.Overlap, whole: m.Whole, page: c.page(m.Page),

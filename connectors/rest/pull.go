@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -44,7 +45,7 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (connector.
 	if at.Place == nil {
 		at.Place = &place{Limit: st.pull.size(r.Limit)}
 	}
-	return s.pullPage(ctx, st, at)
+	return s.pullPage(ctx, st, at, r)
 }
 
 func (p *pullPlan) size(wished int) int {
@@ -54,7 +55,7 @@ func (p *pullPlan) size(wished int) int {
 	return wished
 }
 
-func (s *session) pullPage(ctx context.Context, st *stream, at cursor) (connector.Page, error) {
+func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connector.PullRequest) (connector.Page, error) {
 	p := st.pull
 	byChanges := at.byChanges(p.changes)
 	if byChanges {
@@ -65,6 +66,15 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor) (connecto
 	if p.overlap != nil && at.Since != nil {
 		since := at.Since.Add(-*p.overlap)
 		sc.since = &since
+	}
+	if ranged := !r.Since.IsZero() || !r.Until.IsZero(); ranged && p.overlap == nil {
+		return connector.Page{}, unable(st, "pull a range of")
+	}
+	if !r.Since.IsZero() {
+		sc.since = &r.Since
+	}
+	if !r.Until.IsZero() {
+		sc.until = &r.Until
 	}
 	a, f := s.doTo(ctx, p.call, sc, at.Place.Next, "")
 	if f != nil && (!p.missing || !gone(a, f)) {
@@ -79,12 +89,17 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor) (connecto
 	}
 	if byChanges && st.pull.changes.most > 0 && len(list) >= st.pull.changes.most {
 		at.TooMany = true
-		return s.pullPage(ctx, st, at)
+		return s.pullPage(ctx, st, at, r)
 	}
 	page := connector.Page{}
 	if page.Records, err = s.records(ctx, st, p, list); err != nil {
 		return connector.Page{}, err
 	}
+	// Most remotes know since only, and some to the second or the day.
+	page.Records = slices.DeleteFunc(page.Records, func(record connector.Record) bool {
+		changed := record.UpdatedAt
+		return !changed.IsZero() && (changed.Before(r.Since) || !r.Until.IsZero() && !changed.Before(r.Until))
+	})
 	if p.total != nil {
 		v, _ := p.total.in(a.body)
 		str, _ := text(v) // a value of another kind is no count

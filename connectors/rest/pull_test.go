@@ -194,3 +194,36 @@ func TestRowsWithoutKeysGetTheirColumnsNames(t *testing.T) {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
 }
+
+// A backfill's range is exact, whatever the remote makes of since; it leaves nothing behind in the cursor.
+func TestRangeIsReadOnceMore(t *testing.T) {
+	t.Parallel()
+	s := newStub(t)
+	for range 6 {
+		s.add(map[string]any{"title": "x"})
+	}
+	c := s.open(t, parse(t, shop), "good")
+	all, err := c.Pull(t.Context(), connector.PullRequest{Stream: "order", Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := all.Records[2].UpdatedAt, all.Records[4].UpdatedAt
+	var want, got []string
+	for _, r := range all.Records {
+		if !r.UpdatedAt.Before(from) && r.UpdatedAt.Before(to) {
+			want = append(want, r.ID)
+		}
+	}
+	var cursor json.RawMessage
+	for more := true; more; {
+		page, err := c.Pull(t.Context(), connector.PullRequest{Stream: "order", Limit: 1, Cursor: cursor, Since: from, Until: to})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, ids(page.Records)...)
+		cursor, more = page.Cursor, page.More
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}

@@ -30,7 +30,7 @@ type scope struct {
 	page, offset *int64
 	after        any
 	cursor       any
-	since        *time.Time
+	since, until *time.Time
 
 	each *element
 }
@@ -64,12 +64,8 @@ var roots = map[string]func(*scope) (any, bool){ //nolint:gochecknoglobals // a 
 	"offset": func(s *scope) (any, bool) { return counted(s.offset) },
 	"after":  func(s *scope) (any, bool) { return s.after, s.after != nil },
 	"cursor": func(s *scope) (any, bool) { return s.cursor, s.cursor != nil },
-	"since": func(s *scope) (any, bool) {
-		if s.since == nil {
-			return nil, false
-		}
-		return s.since.UTC().Format(time.RFC3339Nano), true
-	},
+	"since":  func(s *scope) (any, bool) { return instant(s.since) },
+	"until":  func(s *scope) (any, bool) { return instant(s.until) },
 	"item": func(s *scope) (any, bool) {
 		if s.each == nil {
 			return nil, false
@@ -97,4 +93,11 @@ func number(src string) (any, error) {
 		return nil, fmt.Errorf("%s is no number that JSON knows", src)
 	}
 	return json.Number(src), nil
+}
+
+func instant(t *time.Time) (any, bool) {
+	if t == nil {
+		return nil, false
+	}
+	return t.UTC().Format(time.RFC3339Nano), true
 }

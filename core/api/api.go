@@ -30,6 +30,7 @@ type Config struct {
 	DB          *postgres.DB
 	CRM         *crm.Store
 	Access      *access.Store
+	Breakers    *connection.Breakers // nil: with their usual pauses
 	Connections *connection.Store
 	Jobs        *job.Store
 	Transfers   *transfer.Store
@@ -63,6 +64,9 @@ type server struct {
 
 // New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.
 func New(c Config) (http.Handler, error) {
+	if c.Breakers == nil {
+		c.Breakers = &connection.Breakers{DB: c.DB}
+	}
 	s := &server{
 		Config: c, mux: http.NewServeMux(), document: newDocument(c.Version), metrics: newMetrics(c.Registerer),
 		now: time.Now, origins: http.NewCrossOriginProtection(), upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},

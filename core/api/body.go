@@ -160,3 +160,17 @@ func as[T any](object map[string]any) (T, error) {
 	}
 	return out, nil
 }
+
+// object is v as a JSON object.
+func object(v any) (map[string]any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", v, err)
+	}
+	doc, err := schema.DecodeJSON(b)
+	if err != nil {
+		return nil, fmt.Errorf("decode %T: %w", v, err)
+	}
+	o, _ := doc.(map[string]any)
+	return o, nil
+}

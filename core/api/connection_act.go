@@ -24,13 +24,10 @@ type checkResult struct {
 	Remedy     string `json:"remedy,omitempty" doc:"What can be done about it."`
 }
 
-// checkTimeout is the longest a caller waits for a system to answer a check.
-const checkTimeout = 20 * time.Second
-
 func (s *server) checkConnection() operation {
 	return operation{
 		id: "check-connection", needs: may(access.Connections, access.Update), tag: "connections", summary: "Check a connection",
-		description: "Calls the system, harmlessly, and says what came of it.",
+		description: "Calls the system, harmlessly, and says what came of it. A connection that is held back goes on if the system answers.",
 		status:      http.StatusOK, result: jsonBody(s.document, checkResult{
 			DurationMS: 131, Class: "auth", Code: "401", Message: "The credentials were refused.", Remedy: "Enter the password again.",
 		}),
@@ -40,7 +37,7 @@ func (s *server) checkConnection() operation {
 				return answer{}, err
 			}
 			started := s.now()
-			err = s.check(ctx, found)
+			err = s.Connections.CheckNow(ctx, s.Breakers, found)
 			if errors.Is(err, context.Canceled) {
 				return answer{}, err
 			}
@@ -52,18 +49,6 @@ func (s *server) checkConnection() operation {
 			return respond(http.StatusOK, result)
 		},
 	}
-}
-
-// check opens a session for this one call: no transaction is held while the other system thinks.
-func (s *server) check(ctx context.Context, c connection.Connection) (err error) {
-	session, err := s.Connections.Open(c)
-	if err != nil {
-		return &connector.Error{Class: connector.ClassConfig, Message: "The connection cannot be opened.", Remedy: "Enter its configuration and secrets again.", Err: err}
-	}
-	defer func() { err = errors.Join(err, session.Close()) }()
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	return session.Check(ctx)
 }
 
 func (s *server) pauseConnection() operation {
@@ -133,6 +118,7 @@ func connectionExample() connection.Connection {
 	at := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
 	return connection.Connection{
 		ID: uuid.MustParse(exampleID), Version: 1, Code: "erp", Name: "Tryton", Connector: "tryton", Status: connection.Active,
+		Breaker:   connection.Breaker{State: connection.Closed},
 		Config:    map[string]any{"url": "https://erp.example.com", "database": "main", "user": "crmhub"},
 		CreatedAt: at, CreatedBy: exampleActor, UpdatedAt: at, UpdatedBy: exampleActor,
 	}

@@ -15,7 +15,7 @@ func TestConnections(t *testing.T) {
 	h.makeAll()
 	h.play([]scenario{
 		{name: "list", method: "GET", path: "/connections", status: 200, has: []string{`"code":"erp"`}, hasNot: []string{"hunter2", "password"}},
-		{name: "get", method: "GET", path: "/connections/{connection}", status: 200, has: []string{`"config":{"url":"https://erp"}`, "Etag: \"1\""}, hasNot: []string{"hunter2"}},
+		{name: "get", method: "GET", path: "/connections/{connection}", status: 200, has: []string{`"config":{"url":"https://erp"}`, `"breaker":{"state":"closed"}`, "Etag: \"1\""}, hasNot: []string{"hunter2"}},
 		{name: "check fails", method: "POST", path: "/connections/{connection}/check", status: 200, has: []string{`"ok":false`, `"class":"auth"`, `"remedy":"enter it again"`}},
 		{name: "a secret alone", method: "PATCH", path: "/connections/{connection}", body: `{"config":{"password":"right"}}`, headers: []string{`If-Match: "1"`}, status: 200, has: []string{`"config":{"url":"https://erp"}`, "Etag: \"2\""}, hasNot: []string{"right"}},
 		{name: "check", method: "POST", path: "/connections/{connection}/check", status: 200, has: []string{`"ok":true`}},
@@ -98,6 +98,24 @@ func TestJobsAndRuns(t *testing.T) {
 		{name: "runs from nowhere", method: "GET", path: "/runs?after=x", status: 400, has: []string{`"parameter":"after"`}},
 		{name: "cancel", method: "POST", path: "/runs/{run}/cancel", status: 200, has: []string{`"status":"cancelled"`}},
 		{name: "cancel again", method: "POST", path: "/runs/{run}/cancel", status: 200, has: []string{`"status":"cancelled"`}},
+		{name: "patch the timing", method: "PATCH", path: "/jobs/{job}", body: `{"schedule":"0 2 * * *","time_zone":"Asia/Shanghai","overlap":"queue","misfire":"all","jitter_seconds":60}`, status: 200, has: []string{`"overlap":"queue"`, `"misfire":"all"`, `"jitter_seconds":60`, `"time_zone":"Asia/Shanghai"`}},
+		{name: "patch one leaves the others", method: "PATCH", path: "/jobs/{job}", body: `{"jitter_seconds":0}`, status: 200, has: []string{`"overlap":"queue"`, `"schedule":"0 2 * * *"`}},
+		{name: "patch to no overlap there is", method: "PATCH", path: "/jobs/{job}", body: `{"overlap":"maybe"}`, status: 422, has: []string{`"pointer":"/overlap"`}},
+		{name: "patch to after itself", method: "PATCH", path: "/jobs/{job}", body: `{"after":["{job}"]}`, status: 422, has: []string{`"pointer":"/after/0"`, `"rule":"cycle"`, "pull order (erp) after pull order (erp)"}},
+		{name: "patch to after no id", method: "PATCH", path: "/jobs/{job}", body: `{"after":["x"]}`, status: 422, has: []string{`"pointer":"/after/0"`}},
+		{name: "patch to after nothing", method: "PATCH", path: "/jobs/{job}", body: `{"after":null}`, status: 200, hasNot: []string{`"after"`}},
+		{name: "pause a run that has ended", method: "POST", path: "/runs/{run}/pause", status: 409, has: []string{"cancelled"}},
+		{name: "resume it", method: "POST", path: "/runs/{run}/resume", status: 409},
+		{name: "accept it", method: "POST", path: "/runs/{run}/accept", status: 409},
+		{name: "discard it", method: "POST", path: "/runs/{run}/discard", status: 409},
+		{name: "its log", method: "GET", path: "/runs/{run}/log", status: 200, has: []string{`{"items":[]}`}},
+		{name: "its log from nowhere", method: "GET", path: "/runs/{run}/log?after=x&level=loud", status: 400, has: []string{`"parameter":"after"`, `"parameter":"level"`}},
+		{name: "stuck runs", method: "GET", path: "/runs?stuck=true", status: 200, has: []string{`{"items":[]}`}},
+		{name: "backfill everything", method: "POST", path: "/jobs/{job}/backfill", body: `{}`, status: 202, has: []string{`"purpose":"backfill"`, "Location: /api/v1/runs/"}},
+		{name: "backfill a range of what has none", method: "POST", path: "/jobs/{job}/backfill", body: `{"from":"2026-01-01T00:00:00Z"}`, status: 422, has: []string{`"rule":"range"`}},
+		{name: "backfill no time", method: "POST", path: "/jobs/{job}/backfill", body: `{"from":"then"}`, status: 422, has: []string{`"pointer":"/from"`}},
+		{name: "all of a connection", method: "POST", path: "/connections/{connection}/run", status: 202, has: []string{`"job_id":"` + h.ids["job"] + `"`}},
+		{name: "all of none", method: "POST", path: "/connections/{customer}/run", status: 404},
 		{name: "get a run", method: "GET", path: "/runs/{run}", status: 200, has: []string{`"cause":"manual"`}},
 	})
 }
@@ -114,6 +132,18 @@ func TestDeadLettersAndLinks(t *testing.T) {
 		{name: "replay", method: "POST", path: "/dead-letters/{letter}/replay", status: 200, has: []string{`"status":"resolved"`}},
 		{name: "replay again", method: "POST", path: "/dead-letters/{letter}/replay", status: 409, has: []string{`resolved`}},
 		{name: "dismiss a closed one", method: "POST", path: "/dead-letters/{letter}/dismiss", body: `{"reason":"old"}`, status: 409},
+	})
+	h.bury()
+	cause := field(t, h.request("GET", "/dead-letters/causes?connection_id={connection}&direction=pull&entity=order", ""), "items", "fingerprint")
+	h.play([]scenario{
+		{name: "causes", method: "GET", path: "/dead-letters/causes", status: 200, has: []string{`"count":1`, `"message":"bad"`}},
+		{name: "causes of others", method: "GET", path: "/dead-letters/causes?class=auth", status: 200, has: []string{`{"items":[]}`}},
+		{name: "causes from nowhere", method: "GET", path: "/dead-letters/causes?after=x", status: 400, has: []string{`"parameter":"after"`}},
+		{name: "replay a cause", method: "POST", path: "/dead-letters/replay", body: `{"fingerprint":"` + cause + `"}`, status: 202, has: []string{`"purpose":"replay"`, `"expected":1`}},
+		{name: "replay since", method: "POST", path: "/dead-letters/replay", body: `{"since":"2999-01-01T00:00:00Z"}`, status: 202, has: []string{`{"items":[]}`}},
+		{name: "replay everything", method: "POST", path: "/dead-letters/replay", body: `{}`, status: 422, has: []string{`"rule":"required"`}},
+		{name: "dismiss a cause without a reason", method: "POST", path: "/dead-letters/dismiss", body: `{"fingerprint":"` + cause + `"}`, status: 422, has: []string{`"pointer":"/reason"`}},
+		{name: "dismiss a cause", method: "POST", path: "/dead-letters/dismiss", body: `{"fingerprint":"` + cause + `","reason":"old"}`, status: 200, has: []string{`{"dismissed":1}`}},
 	})
 	h.bury()
 	h.play([]scenario{

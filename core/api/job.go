@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,18 +16,32 @@ import (
 )
 
 type jobInput struct {
-	ConnectionID string `json:"connection_id" format:"uuid" doc:"Where it reads or writes."`
-	Kind         string `json:"kind" enum:"pull,push,reconcile" doc:"pull reads what changed there; push sends what is behind; reconcile reads all there and says what differs."`
-	Entity       string `json:"entity" doc:"What it carries." example:"order"`
-	Name         string `json:"name,omitempty" doc:"For people; given when left out."`
-	Schedule     string `json:"schedule,omitempty" doc:"Five cron fields, or @hourly, @every 10m and alike; without one it runs when asked."`
-	TimeZone     string `json:"time_zone,omitempty" doc:"IANA name the schedule is meant in; UTC when left out."`
+	ConnectionID string   `json:"connection_id" format:"uuid" doc:"Where it reads or writes."`
+	Kind         string   `json:"kind" enum:"pull,push,reconcile" doc:"pull reads what changed there; push sends what is behind; reconcile reads all there and says what differs."`
+	Entity       string   `json:"entity" doc:"What it carries." example:"order"`
+	Name         string   `json:"name,omitempty" doc:"For people; given when left out."`
+	Schedule     string   `json:"schedule,omitempty" doc:"Five cron fields, or @hourly, @every 10m and alike; without one it runs when asked."`
+	TimeZone     string   `json:"time_zone,omitempty" doc:"IANA name the schedule is meant in; UTC when left out."`
+	Overlap      string   `json:"overlap,omitempty" enum:"skip,queue,cancel_old" doc:"What a due time does while the last run has not ended; skip when left out."`
+	Misfire      string   `json:"misfire,omitempty" enum:"none,once,all" doc:"What becomes of times that passed while the hub was down: forgotten, one run, or a run each, at most 100; once when left out."`
+	Jitter       int      `json:"jitter_seconds,omitempty" minimum:"0" maximum:"3600" doc:"The job has a delay of its own below it, always the same, so that not all begin in one second."`
+	After        []string `json:"after,omitempty" maxItems:"100" doc:"The ids of jobs that come first: a run waits while one of theirs is queued or executes."`
 }
 
 type jobPatch struct {
-	Name     *string `json:"name,omitempty" minLength:"1" doc:"For people."`
-	Schedule *string `json:"schedule,omitempty" nullable:"true" doc:"As when created; null takes it away."`
-	TimeZone *string `json:"time_zone,omitempty" doc:"IANA name the schedule is meant in."`
+	Name     *string   `json:"name,omitempty" minLength:"1" doc:"For people."`
+	Schedule *string   `json:"schedule,omitempty" nullable:"true" doc:"As when created; null takes it away."`
+	TimeZone *string   `json:"time_zone,omitempty" doc:"IANA name the schedule is meant in."`
+	Overlap  *string   `json:"overlap,omitempty" enum:"skip,queue,cancel_old" doc:"As when created."`
+	Misfire  *string   `json:"misfire,omitempty" enum:"none,once,all" doc:"As when created."`
+	Jitter   *int      `json:"jitter_seconds,omitempty" minimum:"0" maximum:"3600" doc:"As when created."`
+	After    *[]string `json:"after,omitempty" nullable:"true" maxItems:"100" doc:"As when created; null takes them away."`
+}
+
+// backfill is a range to be pulled once more.
+type backfill struct {
+	From string `json:"from,omitempty" format:"date-time" doc:"What changed last then or later; from the beginning when left out."`
+	To   string `json:"to,omitempty" format:"date-time" doc:"What changed last before; to the end when left out."`
 }
 
 func (s *server) listJobs() operation {
@@ -67,9 +82,16 @@ func (s *server) addJob() operation {
 			if err != nil {
 				return answer{}, schema.Violations{{Pointer: "/connection_id", Rule: "format", Message: "must be a UUID"}}
 			}
+			after, err := idsOf("/after", in.After)
+			if err != nil {
+				return answer{}, err
+			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
 				added, err := s.Jobs.Create(ctx, tx, job.New{
-					ConnectionID: of, Name: in.Name, Kind: job.Kind(in.Kind), Entity: in.Entity, Schedule: in.Schedule, TimeZone: in.TimeZone,
+					ConnectionID: of, Name: in.Name, Kind: job.Kind(in.Kind), Entity: in.Entity, Timing: job.Timing{
+						Schedule: in.Schedule, TimeZone: in.TimeZone, Overlap: job.Overlap(in.Overlap), Misfire: job.Misfire(in.Misfire),
+						JitterSeconds: in.Jitter, After: after,
+					},
 				})
 				if err != nil {
 					return answer{}, err
@@ -93,7 +115,7 @@ func (s *server) getJob() operation {
 func (s *server) patchJob() operation {
 	hourly := "@hourly"
 	return operation{
-		id: "update-job", needs: may(access.Jobs, access.Update), tag: "jobs", summary: "Change a job's name or schedule",
+		id: "update-job", needs: may(access.Jobs, access.Update), tag: "jobs", summary: "Change a job's name or timing",
 		description: "A JSON merge patch (RFC 7396). Jobs have no versions: the last change wins.",
 		body:        mergePatchBody(s.document, jobPatch{Schedule: &hourly}),
 		status:      http.StatusOK, result: jsonBody(s.document, jobExample()), keyed: true,
@@ -102,12 +124,19 @@ func (s *server) patchJob() operation {
 			if err != nil {
 				return answer{}, err
 			}
+			if err := idsIn(patch, "after"); err != nil {
+				return answer{}, err
+			}
 			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
 				old, err := s.Jobs.Get(ctx, tx, id)
 				if err != nil {
 					return nil, err
 				}
-				merged, _ := schema.MergePatch(map[string]any{"name": old.Name, "schedule": old.Schedule, "time_zone": old.TimeZone}, patch).(map[string]any)
+				was, err := object(job.Change{Name: old.Name, Timing: old.Timing})
+				if err != nil {
+					return nil, err
+				}
+				merged, _ := schema.MergePatch(was, patch).(map[string]any)
 				change, err := as[job.Change](merged)
 				if err != nil {
 					return nil, err
@@ -157,12 +186,114 @@ func (s *server) runJob() operation {
 	}
 }
 
+func (s *server) backfillJob() operation {
+	return operation{
+		id: "backfill-job", needs: may(access.Jobs, access.Run), tag: "jobs", summary: "Pull a range once more",
+		description: "Queues a run that reads what changed last in a range, or everything, beside the job's own cursor, which stays. " +
+			"The same range asked for twice is one run. Not every stream can be read so: then only everything can.",
+		body:   jsonBody(s.document, backfill{From: "2026-01-01T00:00:00Z", To: "2026-02-01T00:00:00Z"}),
+		status: http.StatusAccepted, result: jsonBody(s.document, runExample()), located: true, keyed: true,
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			in, err := decode[backfill](c)
+			if err != nil {
+				return answer{}, err
+			}
+			var wanted job.Range
+			var faults schema.Violations
+			wanted.From, faults = instantOf("/from", in.From, faults)
+			if wanted.To, faults = instantOf("/to", in.To, faults); len(faults) > 0 {
+				return answer{}, faults
+			}
+			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				queued, err := s.Jobs.Backfill(ctx, tx, id, wanted)
+				if err != nil {
+					return answer{}, err
+				}
+				a, err := respond(http.StatusAccepted, queued)
+				a.Location = prefix + "/runs/" + queued.ID.String()
+				return a, err
+			})
+		},
+	}
+}
+
+func (s *server) runConnection() operation {
+	return operation{
+		id: "run-connection", needs: may(access.Jobs, access.Run), tag: "jobs", summary: "Pull everything of a connection, in order",
+		description: "Queues a run of each active pull of the connection. They execute in the order that the jobs name.",
+		status:      http.StatusAccepted, result: jsonBody(s.document, list[job.Run]{Items: []job.Run{runExample()}}), keyed: true,
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				if _, err := s.Connections.Get(ctx, tx, id); err != nil {
+					return answer{}, err
+				}
+				queued, err := s.Jobs.EnqueueAll(ctx, tx, id, job.Pull)
+				if err != nil {
+					return answer{}, err
+				}
+				return respond(http.StatusAccepted, page(c, queued, ""))
+			})
+		},
+	}
+}
+
+// idsOf reads ids of a list in a body.
+func idsOf(pointer string, texts []string) (ids []uuid.UUID, err error) {
+	var faults schema.Violations
+	for i, text := range texts {
+		id, err := uuid.Parse(text)
+		if err != nil {
+			faults = append(faults, schema.Violation{Pointer: pointer + "/" + strconv.Itoa(i), Rule: "format", Message: "must be a UUID"})
+		}
+		ids = append(ids, id)
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return ids, nil
+}
+
+// idsIn reports the ids that are none of a list in a patch.
+func idsIn(patch map[string]any, name string) error {
+	some, _ := patch[name].([]any)
+	texts := make([]string, len(some))
+	for i, v := range some {
+		texts[i], _ = v.(string)
+	}
+	_, err := idsOf("/"+name, texts)
+	return err
+}
+
+// instantOf reads an instant in a body; nil if it is left out.
+func instantOf(pointer, text string, faults schema.Violations) (*time.Time, schema.Violations) {
+	if text == "" {
+		return nil, faults
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return nil, append(faults, schema.Violation{Pointer: pointer, Rule: "format", Message: "must be a time like 2006-01-02T15:04:05Z"})
+	}
+	return &at, faults
+}
+
 func jobExample() job.Job {
 	at := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
 	next := at.Add(15 * time.Minute)
 	return job.Job{
 		ID: uuid.MustParse(exampleID), ConnectionID: uuid.MustParse(exampleID), Name: "pull order", Kind: job.Pull, Entity: "order",
-		Schedule: "*/15 * * * *", TimeZone: "Europe/Berlin", Status: job.Active, NextRunAt: &next,
+		Timing: job.Timing{
+			Schedule: "*/15 * * * *", TimeZone: "Europe/Berlin", Overlap: job.Skip, Misfire: job.MisfireOnce, JitterSeconds: 30,
+			After: []uuid.UUID{uuid.MustParse(exampleID)},
+		},
+		Status: job.Active, NextRunAt: &next,
 		CreatedAt: at, CreatedBy: exampleActor, UpdatedAt: at,
 	}
 }

@@ -139,6 +139,10 @@ func problemOf(err error) *Problem {
 		return &Problem{Type: problemType("forbidden"), Title: "You may not do that", Status: http.StatusForbidden, Detail: "What you write would be out of your reach."}
 	case errors.As(err, &big):
 		return &Problem{Type: problemType("too-large"), Title: "The body is too large", Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("a body has at most %d MiB here", big.Limit>>20)}
+	case errors.Is(err, job.ErrRunState):
+		return &Problem{
+			Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "The run does not stand where this makes sense: " + err.Error() + ".",
+		}
 	case errors.As(err, &standing):
 		return &Problem{
 			Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "It is " + string(standing.Status) + ".",

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,13 +15,14 @@ import (
 )
 
 func (s *server) listRuns() operation {
-	statuses := []string{"queued", "running", "succeeded", "suspect", "failed", "cancelled"}
+	statuses := []string{"queued", "running", "paused", "succeeded", "suspect", "failed", "cancelled"}
 	return operation{
 		id: "list-runs", needs: may(access.DeadLetters, access.Read), tag: "jobs", summary: "List runs", description: "Newest first.",
 		parameters: append([]*huma.Param{
 			idParameter("job_id", "Those of this job."),
 			idParameter("connection_id", "Those of this connection."),
 			choiceParameter("status", "Those that stand there.", statuses),
+			queryParameter("stuck", "Only those that execute and have not moved for ten minutes.", &huma.Schema{Type: huma.TypeBoolean, Default: false}, true),
 		}, pageParameters()...),
 		status: http.StatusOK, result: jsonBody(s.document, list[job.Run]{Items: []job.Run{runExample()}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
@@ -28,6 +30,7 @@ func (s *server) listRuns() operation {
 			f := job.RunFilter{
 				Job: c.idIn("job_id", &faults), Connection: c.idIn("connection_id", &faults),
 				Status: job.RunStatus(c.choiceIn("status", statuses, &faults)),
+				Stuck:  c.choiceIn("stuck", []string{"true", "false"}, &faults) == "true",
 				After:  c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
 			if err := faults.err(); err != nil {
@@ -57,7 +60,7 @@ func (s *server) getRun() operation {
 func (s *server) cancelRun() operation {
 	return operation{
 		id: "cancel-run", needs: may(access.Jobs, access.Run), tag: "jobs", summary: "Cancel a run",
-		description: "A queued run ends; one that executes ends after its page. One that has ended stays as it is.",
+		description: "A queued or paused run ends; one that executes ends after its page. One that has ended stays as it is.",
 		status:      http.StatusOK, result: jsonBody(s.document, runExample()), keyed: true,
 		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
 			return job.RequestCancel(ctx, tx, id)
@@ -65,11 +68,88 @@ func (s *server) cancelRun() operation {
 	}
 }
 
+func (s *server) pauseRun() operation {
+	return s.actOnRun("pause", "Pause a run", job.RequestPause,
+		"One that executes stops after its page and keeps its place, whatever is restarted meanwhile. No other regular run of its job begins until it is resumed or cancelled.")
+}
+
+func (s *server) resumeRun() operation {
+	return s.actOnRun("resume", "Resume a run", job.ResumeRun,
+		"A paused run goes on from where it stopped; so does a backfill or a replay that failed.")
+}
+
+func (s *server) acceptRun() operation {
+	return s.actOnRun("accept", "Accept a suspect run", job.Accept,
+		"Says that what it found is right, though it is far less than usual. Queues a run that believes it, and returns that one.")
+}
+
+func (s *server) discardRun() operation {
+	return s.actOnRun("discard", "Discard a suspect run", job.Discard,
+		"Says that what it found is not right. The next run begins anew and doubts as before.")
+}
+
+// actOnRun does what makes sense only while a run stands in certain places.
+func (s *server) actOnRun(verb, summary string, act func(context.Context, pgx.Tx, uuid.UUID) (job.Run, error), description string) operation {
+	return operation{
+		id: verb + "-run", needs: may(access.Jobs, access.Run), tag: "jobs", summary: summary, description: description,
+		status: http.StatusOK, result: jsonBody(s.document, runExample()), keyed: true,
+		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return act(ctx, tx, id)
+		}),
+	}
+}
+
+func (s *server) listRunLines() operation {
+	levels := []string{string(job.Info), string(job.Warn), string(job.Error)}
+	at := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	return operation{
+		id: "list-run-lines", needs: may(access.DeadLetters, access.Read), tag: "jobs", summary: "Read a run's log",
+		description: "In order: its life, what was tried again, and the cause of each record that failed, up to a thousand lines.",
+		parameters:  append([]*huma.Param{choiceParameter("level", "Lines of this level.", levels)}, pageParameters()...),
+		status:      http.StatusOK,
+		result:      jsonBody(s.document, list[job.Line]{Items: []job.Line{{Seq: 2, At: at, Level: job.Warn, Message: "schema: /invoice_date: must be a string", RemoteID: "2231"}}}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			var faults parameterFaults
+			level, limit := job.Level(c.choiceIn("level", levels, &faults)), parseLimit(c.query, &faults)
+			var after int64
+			if text := c.query.Get(afterParameter); text != "" {
+				if after, err = strconv.ParseInt(text, 10, 64); err != nil {
+					faults.add(afterParameter, "cursor", "is not what a list gave as next")
+				}
+			}
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			var lines []job.Line
+			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) error {
+				if _, err := job.GetRun(ctx, tx, id); err != nil {
+					return err
+				}
+				lines, err = job.Lines(ctx, tx, id, after, level, limit+1)
+				return err
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			next := ""
+			if len(lines) > limit {
+				lines = lines[:limit]
+				next = strconv.FormatInt(lines[limit-1].Seq, 10)
+			}
+			return respond(http.StatusOK, page(c, lines, next))
+		},
+	}
+}
+
 func runExample() job.Run {
 	at := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
 	ended := at.Add(3 * time.Second)
 	return job.Run{
-		ID: uuid.MustParse(exampleID), JobID: uuid.MustParse(exampleID), Trigger: job.BySchedule, Status: job.Succeeded,
+		ID: uuid.MustParse(exampleID), JobID: uuid.MustParse(exampleID), Purpose: job.Regular, Trigger: job.BySchedule, Status: job.Succeeded,
 		Counts:   job.Counts{Read: 120, Created: 3, Updated: 17, Unchanged: 99, Failed: 1, Expected: 120},
 		QueuedAt: at, QueuedBy: exampleActor, StartedAt: &at, ProgressAt: &ended, FinishedAt: &ended,
 	}

@@ -33,6 +33,7 @@ type Connection struct {
 	Connector    string         `json:"connector"` // never changes: links belong to it
 	Config       map[string]any `json:"config"`    // without the secrets; numbers are json.Number
 	Status       Status         `json:"status"`
+	Breaker      Breaker        `json:"breaker"` // whether calls go through while it is active
 	CreatedAt    time.Time      `json:"created_at"`
 	CreatedBy    string         `json:"created_by"`
 	UpdatedAt    time.Time      `json:"updated_at"`

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,8 +13,12 @@ import (
 )
 
 const (
-	columns = `organization_id, id, version, code, name, connector, config::text, status,
-    created_at, created_by, updated_at, updated_by, secrets, (select o.code from organizations o where o.id = organization_id)`
+	columns = `c.organization_id, c.id, c.version, c.code, c.name, c.connector, c.config::text, c.status,
+	c.created_at, c.created_by, c.updated_at, c.updated_by, c.secrets, (select o.code from organizations o where o.id = c.organization_id), (
+		select json_strip_nulls(json_build_object('state', b.state, 'since', b.since, 'next_probe_at', b.next_probe_at, 'attempts', b.attempt,
+			'failed_at', b.failed_at, 'class', b.class, 'code', b.code, 'message', b.message, 'remedy', b.remedy))::text
+		from breakers b
+		where b.organization_id = c.organization_id and b.connection_id = c.id)`
 	selectConnection = `select ` + columns + ` from connections c`
 )
 
@@ -64,9 +69,9 @@ func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Connection, e
 }
 
 func scan(row pgx.CollectableRow) (c Connection, err error) {
-	var config []byte
+	var config, breaker []byte
 	err = row.Scan(&c.Organization, &c.ID, &c.Version, &c.Code, &c.Name, &c.Connector, &config, &c.Status,
-		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed, &c.OrganizationCode)
+		&c.CreatedAt, &c.CreatedBy, &c.UpdatedAt, &c.UpdatedBy, &c.sealed, &c.OrganizationCode, &breaker)
 	if err != nil {
 		return c, err
 	}
@@ -75,5 +80,12 @@ func scan(row pgx.CollectableRow) (c Connection, err error) {
 		return c, fmt.Errorf("configuration of connection %s: %w", c.Code, err)
 	}
 	c.Config, _ = doc.(map[string]any)
+	c.Breaker = Breaker{State: Closed}
+	if breaker == nil {
+		return c, nil
+	}
+	if err := json.Unmarshal(breaker, &c.Breaker); err != nil {
+		return c, fmt.Errorf("breaker of connection %s: %w", c.Code, err)
+	}
 	return c, nil
 }

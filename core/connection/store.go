@@ -28,7 +28,7 @@ type Store struct {
 }
 
 const insertConnection = `
-insert into connections (id, code, name, connector, config, secrets)
+insert into connections as c (id, code, name, connector, config, secrets)
 values ($1, $2, $3, $4, $5, $6)
 on conflict (organization_id, code) do nothing
 returning ` + columns
@@ -60,7 +60,7 @@ func (s *Store) Add(ctx context.Context, tx pgx.Tx, in New) (Connection, error) 
 }
 
 const updateConnection = `
-update connections set name = $2, config = $3, secrets = $4, version = version + 1, updated_at = now(), updated_by = crmhub_actor()
+update connections c set name = $2, config = $3, secrets = $4, version = version + 1, updated_at = now(), updated_by = crmhub_actor()
 where id = $1
 returning ` + columns
 
@@ -84,6 +84,9 @@ func (s *Store) Update(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int
 	if err != nil {
 		return Connection{}, err
 	}
+	if err := forget(ctx, tx, id); err != nil {
+		return Connection{}, err
+	}
 	got, err := one(ctx, tx, updateConnection, id, in.Name, plain, sealed)
 	if err != nil {
 		return Connection{}, err
@@ -92,7 +95,7 @@ func (s *Store) Update(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int
 }
 
 const setStatus = `
-update connections set status = $2, version = version + 1, updated_at = now(), updated_by = crmhub_actor()
+update connections c set status = $2, version = version + 1, updated_at = now(), updated_by = crmhub_actor()
 where id = $1
 returning ` + columns
 
@@ -105,11 +108,22 @@ func (s *Store) SetStatus(ctx context.Context, tx pgx.Tx, id uuid.UUID, version 
 	if err != nil {
 		return Connection{}, err
 	}
+	if err := forget(ctx, tx, id); err != nil {
+		return Connection{}, err
+	}
 	got, err := one(ctx, tx, setStatus, id, status)
 	if err != nil {
 		return Connection{}, err
 	}
 	return got, record(ctx, tx, "updated", old, got, nil)
+}
+
+// forget lets a connection go on that was held back: a person has changed it.
+func forget(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	if _, err := tx.Exec(ctx, `delete from breakers where connection_id = $1`, id); err != nil {
+		return fmt.Errorf("forget the breaker of connection %s: %w", id, err)
+	}
+	return nil
 }
 
 const deleteConnection = `delete from connections where id = $1`

@@ -71,6 +71,7 @@ type Stream struct {
 type Capabilities struct {
 	Pull        bool // implements Puller for this stream
 	Incremental bool // Pull with a cursor reads only what changed since
+	Range       bool // Pull heeds Since and Until: a range can be read once more
 	Push        bool // implements Pusher for this stream
 	Find        bool // a record can be looked up by the reference it was created with
 	Get         bool // a record can be read by id
@@ -111,6 +112,11 @@ type PullRequest struct {
 	Cursor json.RawMessage // as returned by the page before, nil at first; only the connector reads it
 	Limit  int             // wished page size; the remote may give less
 	Accept bool            // a person has seen the connector's [Doubt]: it goes on with what there is
+
+	// Since and Until ask for what changed last in a range, where the stream has the capability Range. They come with
+	// every page of such a pass, and its cursors are its own. What changed at Since belongs to it, what changed at Until not;
+	// zero is without bound.
+	Since, Until time.Time
 }
 
 // Page is a part of a stream, in an order that the cursor can go on from.

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -123,25 +122,10 @@ func (c *Console) checkConnection(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := c.check(ctx, conn); err != nil {
+	if err := c.Connections.CheckNow(ctx, c.Breakers, conn); err != nil {
 		return c.writeConnection(ctx, v, connector.AsError(err))
 	}
 	return v.done("/sync/connections/"+id.String(), "checked")
-}
-
-// checkTime is how long a person waits for another system's answer.
-const checkTime = 30 * time.Second
-
-// check asks the other system whether it answers and takes the credentials. No transaction is open meanwhile.
-func (c *Console) check(ctx context.Context, conn connection.Connection) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	session, err := c.Connections.Open(conn)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = session.Close() }()
-	return session.Check(ctx)
 }
 
 func (c *Console) setConnectionStatus(ctx context.Context, v *visit) error {

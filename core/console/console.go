@@ -32,6 +32,7 @@ type Config struct {
 	Access      *access.Store
 	OpenID      *openid.Provider // nil: nobody signs in elsewhere
 	Connections *connection.Store
+	Breakers    *connection.Breakers // nil: with their usual pauses
 	Jobs        *job.Store
 	Revisions   *revision.Store
 	Schemas     *schema.Set // of entities: order.v1.json
@@ -61,6 +62,9 @@ func New(c Config) (*Console, error) {
 	e, err := edit.New(c.CRM, c.Schemas)
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
+	}
+	if c.Breakers == nil {
+		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
 	return &Console{Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now}}, nil
 }
@@ -147,19 +151,26 @@ func (c *Console) pages() map[string]page {
 		"GET /sync/runs/{id}":                  {needs(access.DeadLetters, access.Read), c.showRun},
 		"GET /sync/runs/{id}/live":             {needs(access.DeadLetters, access.Read), c.followRun},
 		"POST /sync/runs/{id}/cancel":          {needs(access.Jobs, access.Run), c.cancelRun},
+		"POST /sync/runs/{id}/pause":           {needs(access.Jobs, access.Run), c.actOnRun(job.RequestPause, "pausing")},
+		"POST /sync/runs/{id}/resume":          {needs(access.Jobs, access.Run), c.actOnRun(job.ResumeRun, "run_resumed")},
+		"POST /sync/runs/{id}/accept":          {needs(access.Jobs, access.Run), c.actOnRun(job.Accept, "accepted")},
+		"POST /sync/runs/{id}/discard":         {needs(access.Jobs, access.Run), c.actOnRun(job.Discard, "discarded")},
 		"GET /sync/dead-letters":               {needs(access.DeadLetters, access.Read), c.listDeadLetters},
+		"GET /sync/dead-letters/causes":        {needs(access.DeadLetters, access.Read), c.listCauses},
+		"POST /sync/dead-letters/dismiss":      {needs(access.DeadLetters, access.Update), c.dismissCause},
 		"GET /sync/dead-letters/{id}":          {needs(access.DeadLetters, access.Read), c.showDeadLetter},
-		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayCause},
+		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayLetters},
 		"POST /sync/dead-letters/{id}/replay":  {needs(access.DeadLetters, access.Run), c.replayDeadLetter},
 		"GET /sync/conflicts":                  {needs(access.DeadLetters, access.Read), c.listConflicts},
 		"POST /sync/conflicts/settle":          {needs(access.DeadLetters, access.Run), c.settleConflicts},
 		"POST /sync/conflicts/{id}/settle":     {needs(access.DeadLetters, access.Run), c.settleConflict},
+		"POST /sync/dead-letters/{id}/dismiss": {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
 		"GET /sync/reconciliations":            {needs(access.DeadLetters, access.Read), c.listReconciliations},
 		"POST /sync/reconciliations":           {needs(access.Jobs, access.Run), c.startReconciliation},
 		"GET /sync/reconciliations/{id}":       {needs(access.DeadLetters, access.Read), c.showReconciliation},
 		"POST /sync/reconciliations/{id}/mend": {needs(access.DeadLetters, access.Run, access.Update), c.mendDifferences},
-		"POST /sync/dead-letters/{id}/dismiss": {needs(access.DeadLetters, access.Update), c.dismissDeadLetter},
 	}
+	maps.Copy(all, c.jobRoutes())
 	maps.Copy(all, c.transferPages())
 	maps.Copy(all, c.accountPages())
 	maps.Copy(all, c.adminPages())

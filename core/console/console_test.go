@@ -206,7 +206,7 @@ func (s *site) fill() {
 		if err != nil {
 			return err
 		}
-		if s.job, err = s.jobs.Create(s.Context(), tx, job.New{ConnectionID: s.erp.ID, Kind: job.Pull, Entity: "order", Schedule: "@every 1m"}); err != nil {
+		if s.job, err = s.jobs.Create(s.Context(), tx, job.New{ConnectionID: s.erp.ID, Kind: job.Pull, Entity: "order", Timing: job.Timing{Schedule: "@every 1m"}}); err != nil {
 			return err
 		}
 		s.run, err = job.Enqueue(s.Context(), tx, s.job.ID, job.ByHand)
@@ -260,7 +260,7 @@ func (s *site) paths() []string {
 		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",
-		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/" + s.letter.String(),
+		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
 		"/account", "/account/tokens", "/admin/users", "/admin/users/" + s.ann.ID.String(), "/admin/roles", "/admin/roles/" + s.role("sales").ID.String(),
 		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization", "/targets",
 	}

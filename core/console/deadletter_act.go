@@ -55,33 +55,6 @@ func replayed(d job.DeadLetter) string {
 	}
 }
 
-// replaySize is how many letters of one cause a person tries again at once, in one transaction.
-const replaySize = 200
-
-// replayCause tries the open letters of one cause again, the newest first.
-func (c *Console) replayCause(ctx context.Context, v *visit) error {
-	cause := v.r.PostFormValue("cause")
-	if cause == "" {
-		return errAddress
-	}
-	err := v.as(ctx, func(tx pgx.Tx) error {
-		page, err := job.ListDeadLetters(ctx, tx, job.LetterFilter{Status: job.Open, Fingerprint: cause, Limit: replaySize})
-		if err != nil {
-			return err
-		}
-		ids := make([]uuid.UUID, len(page.Items))
-		for i, d := range page.Items {
-			ids[i] = d.ID
-		}
-		_, err = job.ReplayDeadLetters(ctx, tx, c.Replay, ids)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return v.done(deadLettersPage{Status: string(job.Open), Cause: cause}.url(""), "replayed_all")
-}
-
 // dismissDeadLetter closes a dead letter for the reason in the form, which is required.
 func (c *Console) dismissDeadLetter(ctx context.Context, v *visit) error {
 	id, err := v.id(job.ErrNotFound)

@@ -53,10 +53,94 @@ func TestLettersOfOneCauseAreReplayedTogether(t *testing.T) {
 	if strings.Contains(same.body, "the period is closed") {
 		t.Error("a letter of another cause is listed")
 	}
-	s.get(s.post("/sync/dead-letters/replay", "cause", m[2])).wants(t, 200, "All of them were tried again", "Nothing matches")
-	s.get("/sync/dead-letters").wants(t, 200, "the period is closed")
-	s.get("/sync/dead-letters?status=resolved").wants(t, 200, "Order 77", "Order 78")
+	s.get(s.post("/sync/dead-letters/replay", "cause", m[2])).wants(t, 200, "The run is queued", "Replay", "/ 2")
+	causes := s.get("/sync/dead-letters/causes")
+	causes.wants(t, 200, "the record is not what its schema says", "/total", "the period is closed", "Replay all with this cause")
+	s.get(s.post("/sync/dead-letters/replay", "since", "2020-01-01T00:00")).wants(t, 200, "tried again in the background", "Replay")
+	s.get(s.post("/sync/dead-letters/replay", "since", "2999-01-01T00:00")).wants(t, 200, "No dead letter is open there")
 	s.do(http.MethodPost, "/sync/dead-letters/replay", url.Values{}).wants(t, http.StatusBadRequest)
+	s.do(http.MethodPost, "/sync/dead-letters/replay", url.Values{"since": {"then"}}).wants(t, http.StatusBadRequest)
+}
+
+func TestLettersOfOneCauseAreDismissedTogether(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.buryOrder("78")
+	m := regexp.MustCompile(`name="cause" value="([0-9a-f]+)"`).FindStringSubmatch(s.get("/sync/dead-letters/causes").body)
+	if m == nil {
+		t.Fatal("no cause is offered")
+	}
+	s.do(http.MethodPost, "/sync/dead-letters/dismiss", url.Values{"cause": {m[1]}, "reason": {" "}}).wants(t, http.StatusUnprocessableEntity, "A reason is required")
+	s.do(http.MethodPost, "/sync/dead-letters/dismiss", url.Values{"reason": {"x"}}).wants(t, http.StatusBadRequest)
+	s.get(s.post("/sync/dead-letters/dismiss", "cause", m[1], "reason", "test data")).wants(t, 200, "are dismissed", "No dead letters")
+	s.get("/sync/dead-letters?status=dismissed").wants(t, 200, "Order 77", "Order 78")
+}
+
+func TestRunIsPausedJudgedAndLogged(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	path := "/sync/runs/" + s.run.ID.String()
+	set := func(sql string) {
+		s.tx(func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "update runs set "+sql+" where id = $1", s.run.ID)
+			return err
+		})
+	}
+	s.get(s.post(path+"/pause")).wants(t, 200, "does not stand there")
+	set("status = 'running', started_at = now(), claimed_at = now() - interval '1 minute', progress_at = now(), read = 10, estimate = 40")
+	s.get(path).wants(t, 200, "about 40", "Ends about", `max="40"`, path+"/pause")
+	s.get(s.post(path+"/pause")).wants(t, 200, "keeps its place", "pauses after this page", path+"/resume")
+	set("progress_at = now() - interval '11 minutes'")
+	s.get("/sync/runs").wants(t, 200, "Stuck")
+	set("status = 'paused', pause_requested = false")
+	s.get(s.post(path+"/resume")).wants(t, 200, "The run goes on", "Queued")
+	set("status = 'suspect', finished_at = now()")
+	s.tx(func(tx pgx.Tx) error {
+		return job.Log(t.Context(), tx, s.run.ID, job.Line{Level: job.Warn, Message: "it was read again", RemoteID: "4711"})
+	})
+	s.get(path).wants(t, 200, "This is right", "This is wrong", "it was read again", "4711", "Warning")
+	s.get(s.post(path+"/accept")).wants(t, 200, "This run believes", "Queued")
+	if page := s.get(path); strings.Contains(page.body, "This is right") {
+		t.Error("a verdict is asked for twice")
+	}
+}
+
+func TestJobIsSetAndBackfilled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	path := "/sync/jobs/" + s.job.ID.String()
+	s.get("/sync/jobs").wants(t, 200, path)
+	s.get(path).wants(t, 200, `value="@every 1m"`, "Pull again")
+	wrong := s.do(http.MethodPost, path, url.Values{
+		"name": {" "}, "schedule": {"often"}, "time_zone": {"Mars"}, "jitter_seconds": {"x"}, "overlap": {"queue"}, "misfire": {"no"},
+	})
+	wrong.wants(t, http.StatusUnprocessableEntity, "a name is required", "this is no schedule", "no IANA time zone", "between 0 and 3600", "none, once or all", `value="often"`)
+	s.get(s.post(path, "name", "nightly", "schedule", "0 2 * * *", "time_zone", "Asia/Shanghai", "jitter_seconds", "60", "overlap", "queue", "misfire", "all")).
+		wants(t, 200, "It is saved", "nightly", `value="0 2 * * *"`, `value="queue" selected`, `value="all" selected`, `value="60"`)
+	s.get(s.post(path+"/backfill")).wants(t, 200, "The run is queued", "Backfill")
+	s.do(http.MethodPost, path+"/backfill", url.Values{"from": {"2026-01-01"}}).wants(t, http.StatusUnprocessableEntity, "as a whole only", `value="2026-01-01"`)
+	s.do(http.MethodPost, path+"/backfill", url.Values{"from": {"then"}}).wants(t, http.StatusBadRequest)
+	s.get(s.post("/sync/connections/"+s.erp.ID.String()+"/run")).wants(t, 200, "one after the other")
+}
+
+func TestConnectionThatIsHeldBackSaysWhy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	path := "/sync/connections/" + s.erp.ID.String()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into breakers (connection_id, state, class, message, remedy) values ($1, 'stopped', 'auth', 'the token has expired', 'Renew it.')`, s.erp.ID)
+		return err
+	})
+	s.get(path).wants(t, 200, "Stopped until somebody acts", "the token has expired", "Renew it.", "Held back since")
+	s.get("/sync/connections").wants(t, 200, "Stopped")
 }
 
 func TestPushIsReplayedByItsPusher(t *testing.T) {

@@ -44,11 +44,11 @@ func functions(lang string, words catalogue, assetNames map[string]string) templ
 func tone(state any) string {
 	value := fmt.Sprint(state)
 	switch {
-	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "resolved", "responded", "converted", "confirmed", "done", "create", "equal"}, value):
+	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "responded", "converted", "confirmed", "done", "create", "equal", "accepted"}, value):
 		return "ok"
-	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant", "high", "in_review", "deferred", "inactive", "duplicate"}, value):
+	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant", "high", "in_review", "deferred", "inactive", "duplicate", "warn"}, value):
 		return "warn"
-	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled", "lost", "urgent", "terminated", "bounced", "opted_out", "error", "differs"}, value):
+	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled", "lost", "urgent", "terminated", "bounced", "opted_out", "error", "differs", "stuck", "probing", "stopped"}, value):
 		return "bad"
 	case slices.Contains([]string{"running", "queued", "sending", "pending", "in_progress", "submitted", "issued", "new", "assigned", "started", "planning", "potential", "sent", "opened", "clicked", "previewing", "uploaded", "previewed", "undoing", "update"}, value):
 		return "info"

@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/audit"
+	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/journey"
@@ -127,6 +128,15 @@ func states() map[string]bool {
 		}
 	}
 	add("active", "active", "paused")
+	for _, state := range []connection.BreakerState{connection.Open, connection.Probing, connection.Stopped} {
+		add("breaker", string(state))
+		all["breaker."+string(state)] = true
+	}
+	add("overlap", string(job.Skip), string(job.Queue), string(job.CancelOld))
+	add("misfire", string(job.MisfireNone), string(job.MisfireOnce), string(job.MisfireAll))
+	add("purpose", string(job.Backfill), string(job.Replaying))
+	add("verdict", string(job.Accepted), string(job.Discarded))
+	add("level", string(job.Info), string(job.Warn), string(job.Error))
 
 	for _, e := range sheet.Encodings() {
 		all["import.encoding."+e] = true
@@ -179,7 +189,7 @@ func states() map[string]bool {
 	}
 	all["field.attachments"] = true
 
-	add("cause", string(job.BySchedule), string(job.ByHand))
+	add("cause", string(job.BySchedule), string(job.ByHand), string(job.ByMessage))
 
 	add("direction", string(job.Pull), string(job.Push))
 	for _, k := range []journey.Kind{
@@ -232,13 +242,14 @@ func states() map[string]bool {
 		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict",
 		"password", "common", "login", "minLength", "administrator", "scope",
 		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
+		"cron", "time_zone", "range", "cycle", "kind",
 	} {
 		all["rule."+rule] = true
 	}
 	for _, s := range []link.State{link.Pending, link.Sending, link.Unknown, link.Linked, link.Parked, link.Waiting, link.Failed, link.Unlinked} {
 		add("link", string(s))
 	}
-	for _, s := range []job.RunStatus{job.Queued, job.Running, job.Succeeded, job.Suspect, job.Failed, job.Cancelled} {
+	for _, s := range []job.RunStatus{"stuck", job.Queued, job.Running, job.Held, job.Succeeded, job.Suspect, job.Failed, job.Cancelled} {
 		add("run", string(s))
 	}
 	for _, s := range []job.Stage{job.StageSchema, job.StageMapping, job.StageMerge, job.StageStore, job.StageRemote} {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -138,6 +139,9 @@ func (c *Console) samples(ctx context.Context, tx pgx.Tx, p *mappingPage) error 
 	return err
 }
 
+// recordTime is how long a person waits for another system's record.
+const recordTime = 30 * time.Second
+
 // mappingPages are the editor of a connection's mappings.
 func (c *Console) mappingPages() map[string]page {
 	const at = "/sync/connections/{id}/mappings/{entity}"
@@ -217,7 +221,7 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 	}
 	var record map[string]any
 	if p.RemoteID != "" {
-		ctx, cancel := context.WithTimeout(ctx, checkTime)
+		ctx, cancel := context.WithTimeout(ctx, recordTime)
 		defer cancel()
 		found, err := c.Revisions.Remote(ctx, p.Connection, m.Record(), p.RemoteID)
 		switch {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"time"
@@ -30,7 +31,21 @@ func (r runRow) Took() time.Duration {
 }
 
 // Open reports whether the run has not ended.
-func (r runRow) Open() bool { return r.Status == job.Queued || r.Status == job.Running }
+func (r runRow) Open() bool { return r.Moves() || r.Status == job.Held }
+
+// Moves reports whether the run goes on by itself.
+func (r runRow) Moves() bool { return r.Status == job.Queued || r.Status == job.Running }
+
+// Resumes reports whether somebody can let the run go on.
+func (r runRow) Resumes() bool {
+	return r.Status == job.Held || r.PauseRequested || r.Status == job.Failed && r.Purpose != job.Regular
+}
+
+// Doubted reports whether the run waits for somebody's word.
+func (r runRow) Doubted() bool { return r.Status == job.Suspect && r.Verdict == "" }
+
+// Special reports whether the run is not the job's regular one.
+func (r runRow) Special() bool { return r.Purpose != job.Regular }
 
 type runsPage struct {
 	Status   string
@@ -87,7 +102,7 @@ func (c *Console) runRows(ctx context.Context, tx pgx.Tx, f job.RunFilter) (runs
 func (c *Console) listRuns(ctx context.Context, v *visit) error {
 	q := v.r.URL.Query()
 	f := job.RunFilter{Status: job.RunStatus(q.Get("status")), After: q.Get("after"), Limit: pageSize}
-	statuses := []job.RunStatus{job.Queued, job.Running, job.Succeeded, job.Suspect, job.Failed, job.Cancelled}
+	statuses := []job.RunStatus{job.Queued, job.Running, job.Held, job.Succeeded, job.Suspect, job.Failed, job.Cancelled}
 	if f.Status != "" && !slices.Contains(statuses, f.Status) {
 		return errAddress
 	}
@@ -118,6 +133,7 @@ func (c *Console) listRuns(ctx context.Context, v *visit) error {
 type runPage struct {
 	Run         runRow
 	DeadLetters []deadLetterRow
+	Log         []job.Line // the first pages of it
 }
 
 func (c *Console) showRun(ctx context.Context, v *visit) error {
@@ -139,13 +155,38 @@ func (c *Console) showRun(ctx context.Context, v *visit) error {
 		}
 		p.Run.Job.ConnectionName = names[p.Run.Job.ConnectionID]
 		page, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Run: id, Limit: pageSize})
-		p.DeadLetters = page.DeadLetters
+		if p.DeadLetters = page.DeadLetters; err != nil {
+			return err
+		}
+		p.Log, err = job.Lines(ctx, tx, id, 0, "", 2*job.MostLines)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return v.show("run", p)
+}
+
+// actOnRun does what a person may do with a run that stands where it makes sense, and leads to the run that came of it.
+func (c *Console) actOnRun(act func(context.Context, pgx.Tx, uuid.UUID) (job.Run, error), notice string) func(context.Context, *visit) error {
+	return func(ctx context.Context, v *visit) error {
+		id, err := v.id(job.ErrNotFound)
+		if err != nil {
+			return err
+		}
+		var r job.Run
+		err = v.as(ctx, func(tx pgx.Tx) (err error) {
+			r, err = act(ctx, tx, id)
+			return err
+		})
+		if errors.Is(err, job.ErrRunState) {
+			return v.done("/sync/runs/"+id.String(), "run_state")
+		}
+		if err != nil {
+			return err
+		}
+		return v.done("/sync/runs/"+r.ID.String(), notice)
+	}
 }
 
 // cancelRun asks a run to end, and says whether it did.

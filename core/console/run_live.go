@@ -23,7 +23,7 @@ func (c *Console) followRun(ctx context.Context, v *visit) error {
 		if err != nil {
 			return g, err
 		}
-		g.open = r.Open()
+		g.open = r.Moves()
 		g.fragment, err = c.render.render(v.lang, "run", "run-progress", r)
 		return g, err
 	})

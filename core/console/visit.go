@@ -128,6 +128,7 @@ func (c *Console) write(w http.ResponseWriter, lang string, status int, name str
 var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"queued": "ok", "cancelled": "ok", "cancelling": "ok", "run_ended": "info",
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
+	"dismissed_all": "ok", "nothing_to_replay": "info", "queued_all": "ok", "pausing": "ok", "run_resumed": "ok", "accepted": "ok", "discarded": "ok", "run_state": "info",
 	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "claim_nothing": "info",
 	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok", "mended": "ok", "settled": "ok",
 	"uploaded": "ok", "import_changed": "ok", "import_previewing": "info", "import_running": "info", "import_cancelling": "info", "import_undoing": "info",

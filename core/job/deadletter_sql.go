@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
-	"crmhub/core/schema"
 )
 
 const letterColumns = `d.id, d.connection_id, d.run_id, d.direction, d.entity, d.entity_id, coalesce(d.remote_id, ''), d.stage, d.class,
@@ -179,7 +178,7 @@ returning ` + letterColumns
 // Dismiss closes an open dead letter for a reason, which is required. Errors: [schema.Violations], [ErrNotFound].
 func Dismiss(ctx context.Context, tx pgx.Tx, id uuid.UUID, reason string) (DeadLetter, error) {
 	if strings.TrimSpace(reason) == "" {
-		return DeadLetter{}, schema.Violations{{Pointer: "/reason", Rule: "required", Message: "say why it does not matter"}}
+		return DeadLetter{}, noReason()
 	}
 	d, err := oneLetter(someLetters(ctx, tx, dismiss, id, reason))
 	if err != nil {

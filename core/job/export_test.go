@@ -2,8 +2,12 @@ package job
 
 import (
 	"context"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // EnqueueDue is one look of the scheduler.
@@ -19,3 +23,17 @@ func (p *Pruner) Prune(ctx context.Context) error { return p.prune(ctx) }
 func ClaimRun(ctx context.Context, tx pgx.Tx, worker int32) (*Task, error) {
 	return claimRun(ctx, tx, worker)
 }
+
+// FinishRun ends a run as a Runner does whose work gave err.
+func FinishRun(ctx context.Context, db *postgres.DB, t Task, err error) error {
+	status, failure := outcome(err)
+	return db.AsSystem(ctx, func(tx pgx.Tx) error { return finishRun(ctx, tx, t, status, failure) })
+}
+
+// Due is when a job with a jitter is due after a time.
+func Due(s Schedule, at time.Time, id uuid.UUID, jitterSeconds int) time.Time {
+	return s.due(at, delay(id, jitterSeconds))
+}
+
+// Look is one look of the watchdog.
+func (w *Watchdog) Look(ctx context.Context) error { return w.look(ctx) }

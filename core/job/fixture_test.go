@@ -34,7 +34,7 @@ func newFixture(t *testing.T) *fixture {
 	db := postgrestest.New(t)
 	f := &fixture{T: t, db: db, who: postgrestest.Organization(t, db), now: time.Date(2026, 5, 4, 10, 7, 0, 0, time.UTC)}
 	f.store = &job.Store{Now: f.clock, Connectors: map[string]connector.Connector{"test": {Name: "test", Streams: []connector.Stream{
-		{Entity: "order", Capabilities: connector.Capabilities{Pull: true, Push: true}},
+		{Entity: "order", Capabilities: connector.Capabilities{Pull: true, Push: true, Range: true}},
 		{Entity: "invoice", Capabilities: connector.Capabilities{Pull: true}},
 	}}}}
 	f.connection = uuid.New()
@@ -67,7 +67,7 @@ func (f *fixture) tx(fn func(tx pgx.Tx) error) {
 func (f *fixture) create(entity, schedule string) (j job.Job) {
 	f.Helper()
 	f.tx(func(tx pgx.Tx) (err error) {
-		j, err = f.store.Create(f.Context(), tx, job.New{ConnectionID: f.connection, Kind: job.Pull, Entity: entity, Schedule: schedule})
+		j, err = f.store.Create(f.Context(), tx, job.New{ConnectionID: f.connection, Kind: job.Pull, Entity: entity, Timing: job.Timing{Schedule: schedule}})
 		return err
 	})
 	return j

@@ -21,48 +21,51 @@ type Store struct {
 }
 
 const (
-	jobColumns = `organization_id, id, connection_id, name, kind, entity, coalesce(schedule, ''), time_zone, status,
-	next_run_at, created_at, created_by, updated_at`
+	jobColumns = `organization_id, id, connection_id, name, kind, entity, coalesce(schedule, ''), time_zone, overlap, misfire, jitter_seconds,
+	array(select o.after_id from job_order o where o.organization_id = jobs.organization_id and o.job_id = jobs.id order by o.after_id),
+	status, next_run_at, created_at, created_by, updated_at`
 	selectJob = `select ` + jobColumns + ` from jobs`
 )
 
 func scanJob(row pgx.CollectableRow) (j Job, err error) {
-	err = row.Scan(&j.Organization, &j.ID, &j.ConnectionID, &j.Name, &j.Kind, &j.Entity, &j.Schedule, &j.TimeZone, &j.Status,
-		&j.NextRunAt, &j.CreatedAt, &j.CreatedBy, &j.UpdatedAt)
+	err = row.Scan(&j.Organization, &j.ID, &j.ConnectionID, &j.Name, &j.Kind, &j.Entity, &j.Schedule, &j.TimeZone, &j.Overlap, &j.Misfire,
+		&j.JitterSeconds, &j.After, &j.Status, &j.NextRunAt, &j.CreatedAt, &j.CreatedBy, &j.UpdatedAt)
 	return j, err
 }
 
 const insertJob = `
-insert into jobs (id, connection_id, name, kind, entity, schedule, time_zone, next_run_at)
-values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8)
+insert into jobs (id, connection_id, name, kind, entity, schedule, time_zone, overlap, misfire, jitter_seconds, next_run_at)
+values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11)
 on conflict (organization_id, connection_id, kind, entity) do nothing
 returning ` + jobColumns
 
 // Create stores a new, active job. Everything wrong with it is reported at once as [schema.Violations].
 func (s *Store) Create(ctx context.Context, tx pgx.Tx, in New) (Job, error) {
-	var connectorName string
-	err := tx.QueryRow(ctx, `select connector from connections where id = $1`, in.ConnectionID).Scan(&connectorName)
-	var vs schema.Violations
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		vs = schema.Violations{{Pointer: "/connection_id", Rule: "exists", Message: "there is no such connection"}}
-	case err != nil:
+	in.Timing = in.withDefaults()
+	c, vs, err := s.connectorOf(ctx, tx, in.ConnectionID)
+	if err != nil {
 		return Job{}, fmt.Errorf("create job: %w", err)
-	default:
-		vs = checkStream(s.Connectors[connectorName], in.Kind, in.Entity)
 	}
-	next, faults := s.next(in.Schedule, in.TimeZone)
-	if vs = append(vs, faults...); len(vs) > 0 {
-		return Job{}, vs
+	if len(vs) == 0 {
+		vs = checkStream(c, in.Kind, in.Entity)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Job{}, fmt.Errorf("create job: %w", err)
 	}
+	next, faults := s.begin(id, in.Timing)
+	order, err := checkOrder(ctx, tx, Job{ID: id, Name: in.Name}, in.After)
+	if err != nil {
+		return Job{}, err
+	}
+	if vs = append(append(append(vs, faults...), in.check()...), order...); len(vs) > 0 {
+		return Job{}, vs
+	}
 	if in.Name == "" {
 		in.Name = string(in.Kind) + " " + in.Entity
 	}
-	j, err := oneJob(ctx, tx, insertJob, id, in.ConnectionID, in.Name, in.Kind, in.Entity, in.Schedule, zone(in.TimeZone), next)
+	j, err := oneJob(ctx, tx, insertJob, id, in.ConnectionID, in.Name, in.Kind, in.Entity, in.Schedule, in.TimeZone, in.Overlap, in.Misfire,
+		in.JitterSeconds, next)
 	if errors.Is(err, ErrNotFound) {
 		return Job{}, schema.Violations{{
 			Pointer: "/entity", Rule: "unique",
@@ -72,7 +75,20 @@ func (s *Store) Create(ctx context.Context, tx pgx.Tx, in New) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
+	if j.After, err = setOrder(ctx, tx, id, in.After); err != nil {
+		return Job{}, err
+	}
 	return j, audit.Record(ctx, tx, audit.Act{Action: "created", Entity: "job", EntityID: j.ID, Detail: j})
+}
+
+// connectorOf returns the connector of a connection, or what is wrong with naming it.
+func (s *Store) connectorOf(ctx context.Context, tx pgx.Tx, connection uuid.UUID) (connector.Connector, schema.Violations, error) {
+	var name string
+	err := tx.QueryRow(ctx, `select connector from connections where id = $1`, connection).Scan(&name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return connector.Connector{}, schema.Violations{{Pointer: "/connection_id", Rule: "exists", Message: "there is no such connection"}}, nil
+	}
+	return s.Connectors[name], nil, err
 }
 
 const selectActivePull = `
@@ -93,46 +109,59 @@ func ActivePull(ctx context.Context, tx pgx.Tx, connectionID uuid.UUID, entity s
 }
 
 const updateJob = `
-update jobs set name = $2, schedule = nullif($3, ''), time_zone = $4, next_run_at = case when status = 'active' then $5::timestamptz end,
-	updated_at = now()
+update jobs set name = $2, schedule = nullif($3, ''), time_zone = $4, overlap = $5, misfire = $6, jitter_seconds = $7,
+	next_run_at = case when status = 'active' then $8::timestamptz end, updated_at = now()
 where id = $1
 returning ` + jobColumns
 
-// Update replaces a job's name and schedule. Errors: [schema.Violations], [ErrNotFound].
+// Update replaces a job's name and timing. Errors: [schema.Violations], [ErrNotFound].
 func (s *Store) Update(ctx context.Context, tx pgx.Tx, id uuid.UUID, in Change) (Job, error) {
-	next, vs := s.next(in.Schedule, in.TimeZone)
-	if vs = append(checkName(in.Name), vs...); len(vs) > 0 {
+	in.Timing = in.withDefaults()
+	old, err := oneJob(ctx, tx, selectJob+` where id = $1 for no key update`, id)
+	if err != nil {
+		return Job{}, err
+	}
+	next, vs := s.begin(id, in.Timing)
+	order, err := checkOrder(ctx, tx, old, in.After)
+	if err != nil {
+		return Job{}, err
+	}
+	if vs = append(append(append(checkName(in.Name), vs...), in.check()...), order...); len(vs) > 0 {
 		return Job{}, vs
 	}
-	return change(ctx, tx, id, updateJob, in.Name, in.Schedule, zone(in.TimeZone), next)
+	if _, err := setOrder(ctx, tx, id, in.After); err != nil {
+		return Job{}, err
+	}
+	return change(ctx, tx, old, updateJob, in.Name, in.Schedule, in.TimeZone, in.Overlap, in.Misfire, in.JitterSeconds, next)
 }
 
 // Pause stops a job's schedule; a run of it that executes goes on.
 func (s *Store) Pause(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error) {
-	return change(ctx, tx, id, `update jobs set status = 'paused', next_run_at = null, updated_at = now() where id = $1
+	old, err := oneJob(ctx, tx, selectJob+` where id = $1 for no key update`, id)
+	if err != nil {
+		return Job{}, err
+	}
+	return change(ctx, tx, old, `update jobs set status = 'paused', next_run_at = null, updated_at = now() where id = $1
 		returning `+jobColumns)
 }
 
 // Resume lets a paused job's schedule count again, from now on.
 func (s *Store) Resume(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error) {
-	j, err := s.Get(ctx, tx, id)
-	if err != nil {
-		return Job{}, err
-	}
-	next, vs := s.next(j.Schedule, j.TimeZone)
-	if len(vs) > 0 {
-		return Job{}, vs
-	}
-	return change(ctx, tx, id, `update jobs set status = 'active', next_run_at = $2, updated_at = now() where id = $1
-		returning `+jobColumns, next)
-}
-
-// change runs an update of a job, and writes down for the audit trail what it changed.
-func change(ctx context.Context, tx pgx.Tx, id uuid.UUID, sql string, args ...any) (Job, error) {
 	old, err := oneJob(ctx, tx, selectJob+` where id = $1 for no key update`, id)
 	if err != nil {
 		return Job{}, err
 	}
+	next, vs := s.begin(id, old.Timing)
+	if len(vs) > 0 {
+		return Job{}, vs
+	}
+	return change(ctx, tx, old, `update jobs set status = 'active', next_run_at = $2, updated_at = now() where id = $1
+		returning `+jobColumns, next)
+}
+
+// change runs an update of a job, and writes down for the audit trail what it changed.
+func change(ctx context.Context, tx pgx.Tx, old Job, sql string, args ...any) (Job, error) {
+	id := old.ID
 	j, err := oneJob(ctx, tx, sql, append([]any{id}, args...)...)
 	if err != nil {
 		return Job{}, err
@@ -146,7 +175,10 @@ func change(ctx context.Context, tx pgx.Tx, id uuid.UUID, sql string, args ...an
 
 // settings are what people decide of a job.
 func settings(j Job) map[string]any {
-	return map[string]any{"name": j.Name, "schedule": j.Schedule, "time_zone": j.TimeZone, "status": j.Status}
+	return map[string]any{
+		"name": j.Name, "schedule": j.Schedule, "time_zone": j.TimeZone, "status": j.Status, "overlap": j.Overlap, "misfire": j.Misfire,
+		"jitter_seconds": j.JitterSeconds, "after": j.After,
+	}
 }
 
 // Get returns a job, or [ErrNotFound].
@@ -165,18 +197,18 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, connection uuid.UUID) ([]Jo
 	return list, nil
 }
 
-// next returns when a schedule is due first, nil without one.
-func (s *Store) next(schedule, timeZone string) (*time.Time, schema.Violations) {
-	if schedule == "" {
-		_, vs := parseZone(timeZone)
+// begin returns when a job is due that is scheduled from now on, nil without a schedule.
+func (s *Store) begin(id uuid.UUID, t Timing) (*time.Time, schema.Violations) {
+	if t.Schedule == "" {
+		_, vs := parseZone(t.TimeZone)
 		return nil, vs
 	}
-	parsed, vs := ParseSchedule(schedule, timeZone)
+	parsed, vs := ParseSchedule(t.Schedule, t.TimeZone)
 	if len(vs) > 0 {
 		return nil, vs
 	}
-	t := parsed.Next(now(s.Now))
-	return &t, nil
+	at := parsed.begin(now(s.Now), delay(id, t.JitterSeconds))
+	return &at, nil
 }
 
 func oneJob(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Job, error) {
@@ -196,13 +228,6 @@ func now(clock func() time.Time) time.Time {
 		return time.Now()
 	}
 	return clock()
-}
-
-func zone(name string) string {
-	if name == "" {
-		return "UTC"
-	}
-	return name
 }
 
 func optional(id uuid.UUID) *uuid.UUID {

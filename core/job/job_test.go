@@ -36,7 +36,7 @@ func TestJobIsDueWhenItsScheduleSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		check("paused", nil)
-		if _, err := f.store.Update(t.Context(), tx, j.ID, job.Change{Name: "orders", Schedule: "*/10 * * * *"}); err != nil {
+		if _, err := f.store.Update(t.Context(), tx, j.ID, job.Change{Name: "orders", Timing: job.Timing{Schedule: "*/10 * * * *"}}); err != nil {
 			t.Fatal(err)
 		}
 		check("changed while paused", nil)
@@ -60,13 +60,18 @@ func TestEveryFaultOfAJobIsNamed(t *testing.T) {
 		want map[string]string
 	}{
 		"all at once": {
-			job.New{ConnectionID: uuid.New(), Kind: job.Pull, Entity: "order", Schedule: "often", TimeZone: "Mars"},
-			map[string]string{"/connection_id": "exists", "/schedule": "cron", "/time_zone": "time_zone"},
+			job.New{ConnectionID: uuid.New(), Kind: job.Pull, Entity: "order", Timing: job.Timing{
+				Schedule: "often", TimeZone: "Mars", Overlap: "maybe", Misfire: "some", JitterSeconds: 3601, After: []uuid.UUID{uuid.New()},
+			}},
+			map[string]string{
+				"/connection_id": "exists", "/schedule": "cron", "/time_zone": "time_zone", "/overlap": "enum", "/misfire": "enum",
+				"/jitter_seconds": "range", "/after/0": "exists",
+			},
 		},
 		"cannot push":       {job.New{ConnectionID: f.connection, Kind: job.Push, Entity: "invoice"}, map[string]string{"/entity": "stream"}},
 		"no such kind":      {job.New{ConnectionID: f.connection, Kind: "copy", Entity: "order"}, map[string]string{"/kind": "enum"}},
 		"there is one":      {job.New{ConnectionID: f.connection, Kind: job.Pull, Entity: "order"}, map[string]string{"/entity": "unique"}},
-		"zone, no schedule": {job.New{ConnectionID: f.connection, Kind: job.Push, Entity: "order", TimeZone: "Mars"}, map[string]string{"/time_zone": "time_zone"}},
+		"zone, no schedule": {job.New{ConnectionID: f.connection, Kind: job.Push, Entity: "order", Timing: job.Timing{TimeZone: "Mars"}}, map[string]string{"/time_zone": "time_zone"}},
 	} {
 		err := f.db.As(t.Context(), f.who, func(tx pgx.Tx) error {
 			_, err := f.store.Create(t.Context(), tx, tc.in)

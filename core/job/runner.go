@@ -22,8 +22,9 @@ type Work func(ctx context.Context, t Task) error
 type RunnerConfig struct {
 	DB         *postgres.DB
 	Work       map[Kind]Work
-	Parallel   int           // most runs at a time; 0: 4
-	Every      time.Duration // how often it looks for runs of dead workers; 0: 2 s. New runs wake it at once.
+	Replay     map[Kind]Replay // how dead letters of a direction are tried again
+	Parallel   int             // most runs at a time; 0: 4
+	Every      time.Duration   // how often it looks for runs of dead workers; 0: 2 s. New runs wake it at once.
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -116,7 +117,7 @@ func (r *Runner) claimAll(ctx context.Context, worker int32, wg *sync.WaitGroup,
 		})
 		if err != nil || t == nil {
 			<-slots
-			if err != nil && ctx.Err() == nil {
+			if err != nil && !errors.Is(err, errTaken) && ctx.Err() == nil {
 				r.Logger.ErrorContext(ctx, "no run was claimed", "error", err)
 			}
 			return
@@ -130,7 +131,7 @@ func (r *Runner) claimAll(ctx context.Context, worker int32, wg *sync.WaitGroup,
 
 func (r *Runner) execute(ctx context.Context, t Task) {
 	log := r.Logger.With("run", t.ID, "job", t.Job.ID, "organization", t.Job.Organization, "entity", t.Job.Entity)
-	log.InfoContext(ctx, "run started", "kind", t.Job.Kind, "resumed", t.Resumed)
+	log.InfoContext(ctx, "run started", "kind", t.Job.Kind, "purpose", t.Purpose, "resumed", t.Resumed)
 	start := time.Now()
 	err := r.work(ctx, t)
 	if errors.Is(err, ErrLost) {
@@ -160,6 +161,9 @@ func (r *Runner) work(ctx context.Context, t Task) (err error) {
 			err = fmt.Errorf("the run panicked: %v", p)
 		}
 	}()
+	if t.Purpose == Replaying {
+		return (&replayer{RunnerConfig: r.RunnerConfig, task: t}).run(ctx)
+	}
 	do, ok := r.Work[t.Job.Kind]
 	if !ok {
 		return fmt.Errorf("this process has no work of kind %q", t.Job.Kind)

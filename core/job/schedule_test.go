@@ -1,10 +1,14 @@
 package job_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/robfig/cron/v3"
+	"pgregory.net/rapid"
 
 	"crmhub/core/job"
 )
@@ -20,7 +24,12 @@ func TestScheduleFollowsItsTimeZoneThroughClockChanges(t *testing.T) {
 		"an hourly job runs once at the jump":           {"0 * * * *", forward, []string{"29 01:00+01", "29 03:00+02", "29 04:00+02"}},
 		"a time beside the gap is untouched":            {"30 3 * * *", forward, []string{"29 03:30+02", "30 03:30+02"}},
 		"a weekly job is not lost for a week":           {"15 2 * * 0", forward, []string{"29 03:00+02", "05 02:15+02"}},
-		"a time that comes twice fits twice":            {"30 2 * * *", back, []string{"25 02:30+02", "25 02:30+01", "26 02:30+01"}},
+		"a time that comes twice runs once":             {"30 2 * * *", back, []string{"25 02:30+02", "26 02:30+01"}},
+		"two lost times run once":                       {"0,30 2 * * *", forward, []string{"29 03:00+02", "30 02:00+02"}},
+		"every other hour, too":                         {"0 */2 * * *", back, []string{"25 02:00+02", "25 04:00+01"}},
+		"between the two passes there is nothing":       {"*/20 2 * * *", "2026-10-25T02:30:00+02:00", []string{"25 02:40+02", "26 02:00+01"}},
+		"each quarter of both hours":                    {"30 * * * *", back, []string{"25 00:30+02", "25 01:30+02", "25 02:30+02", "25 02:30+01", "25 03:30+01"}},
+		"an hourly job has no extra run at the jump":    {"30 * * * *", forward, []string{"29 00:30+01", "29 01:30+01", "29 03:30+02"}},
 		"an hourly job runs in both hours":              {"0 * * * *", back, []string{"25 01:00+02", "25 02:00+02", "25 02:00+01", "25 03:00+01"}},
 		"a period knows no clock":                       {"@every 1h", forward, []string{"29 01:10+01", "29 03:10+02"}},
 	} {
@@ -48,6 +57,81 @@ func TestScheduleFollowsItsTimeZoneThroughClockChanges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What Next says is what somebody would see who looked at the zone's clocks each minute.
+func TestScheduleAgreesWithTheClocksOfAnyZone(t *testing.T) {
+	t.Parallel()
+	zones := []string{
+		"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Sao_Paulo", "Asia/Shanghai", "Asia/Tehran", "Australia/Lord_Howe",
+		"Pacific/Apia", "Africa/Casablanca", "Antarctica/Troll", "America/Havana", "Asia/Kathmandu",
+	}
+	field := func(t *rapid.T, name string, low, high int, star bool) string {
+		switch rapid.IntRange(0, 3).Draw(t, name+" form") {
+		case 0:
+			if star {
+				return "*"
+			}
+		case 1:
+			return fmt.Sprintf("%d-%d/%d", low, high, rapid.IntRange(2, 5).Draw(t, name+" step"))
+		}
+		return fmt.Sprint(rapid.IntRange(low, high).Draw(t, name))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.SampledFrom(zones).Draw(t, "zone")
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := field(t, "minute", 0, 59, true) + " " + field(t, "hour", 0, 23, true) + " * * *"
+		s, vs := job.ParseSchedule(text, name)
+		if len(vs) > 0 {
+			t.Fatal(vs)
+		}
+		begin := time.Date(2005, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(rapid.IntRange(0, 30*365*24).Draw(t, "hours")) * time.Hour)
+		if _, change := begin.In(zone).ZoneBounds(); !change.IsZero() && rapid.Bool().Draw(t, "at a change") {
+			begin = change.Truncate(time.Minute).Add(-time.Duration(rapid.IntRange(0, 30*60).Draw(t, "minutes before")) * time.Minute)
+		}
+		end := begin.Add(50 * time.Hour)
+		var got []string
+		for at := s.Next(begin); at.Before(end); at = s.Next(at) {
+			got = append(got, at.Format(time.RFC3339))
+		}
+		if diff := cmp.Diff(watched(text, zone, begin, end), got); diff != "" {
+			t.Fatalf("%q in %s from %s: %s", text, name, begin.In(zone), diff)
+		}
+	})
+}
+
+// watched are the instants after begin and before end at which a schedule of minutes and hours runs.
+func watched(text string, zone *time.Location, begin, end time.Time) (runs []string) {
+	plain, err := cron.ParseStandard("TZ=UTC " + text)
+	if err != nil {
+		panic(err)
+	}
+	clock := func(at time.Time) time.Time {
+		shown, err := time.Parse("2006-01-02 15:04:05", at.In(zone).Format("2006-01-02 15:04:05"))
+		if err != nil {
+			panic(err)
+		}
+		return shown
+	}
+	fits := func(shown time.Time) bool { return plain.Next(shown.Add(-time.Second)).Equal(shown) }
+	hourly := strings.Fields(text)[1] == "*"
+	seen := map[time.Time]bool{}
+	warm := begin.Add(-30 * time.Hour) // what was shown before begin counts as shown
+	for at, last := warm, clock(warm).Add(-time.Minute); at.Before(end); at = at.Add(time.Minute) {
+		shown := clock(at)
+		run := fits(shown) && (hourly || !seen[shown])
+		for lost := last.Add(time.Minute); lost.Before(shown) && !hourly; lost = lost.Add(time.Minute) {
+			run = run || fits(lost)
+		}
+		seen[shown], last = true, shown
+		if run && at.After(begin) {
+			runs = append(runs, at.UTC().Format(time.RFC3339))
+		}
+	}
+	return runs
 }
 
 func TestEveryFaultOfAScheduleIsNamed(t *testing.T) {

@@ -47,24 +47,36 @@ order by next_run_at
 limit 500`
 
 // Of several processes that saw the same due time, the one that replaces it enqueues the run.
-// A job whose last run has not ended yet skips this time.
+// A run that makes up for a missed time waits for the one before; the time stays until then.
 const enqueueDue = `
 with due as (
 	update jobs j set next_run_at = i.next
-	from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::uuid[]) as i (organization_id, id, seen, next, run_id)
+	from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::boolean[], $7::boolean[])
+		as i (organization_id, id, seen, next, run_id, runs, waits)
 	where j.organization_id = i.organization_id and j.id = i.id and j.next_run_at = i.seen and j.status = 'active'
-	returning j.organization_id, j.id, i.run_id
+		and not (i.waits and exists (
+			select from runs r
+			where r.organization_id = j.organization_id and r.job_id = j.id and r.purpose = 'regular' and r.status in ('queued', 'running', 'paused')))
+	returning j.organization_id, j.id, j.overlap, i.run_id, i.seen, i.runs
+), cancelled as (
+	update runs r set cancel_requested = true
+	from due
+	where due.runs and due.overlap = 'cancel_old'
+		and r.organization_id = due.organization_id and r.job_id = due.id and r.purpose = 'regular' and r.status = 'running'
+	returning 1
 ), added as (
-	insert into runs (organization_id, id, job_id, cause, queued_by)
-	select organization_id, run_id, id, 'schedule', 'system' from due
-	where not exists (select from runs r where r.organization_id = due.organization_id and r.job_id = due.id and r.status in ('queued', 'running'))
-	on conflict (organization_id, job_id) where status = 'queued' do nothing
+	insert into runs (organization_id, id, job_id, cause, queued_by, due_at)
+	select organization_id, run_id, id, 'schedule', 'system', seen from due
+	where due.runs and not exists (
+		select from runs r
+		where r.organization_id = due.organization_id and r.job_id = due.id and r.purpose = 'regular'
+			and (r.status in ('queued', 'paused') or r.status = 'running' and due.overlap = 'skip'))
+	on conflict (organization_id, job_id) where status = 'queued' and purpose = 'regular' and started_at is null do nothing
 	returning 1
 )
 select count(*), max(pg_notify('crmhub_run', '')::text) from added`
 
-// enqueueDue enqueues a run for each job that is due and sets the time it is due next. Times that passed since the
-// last look, were they seconds or days, make one run.
+// enqueueDue enqueues a run for each job that is due and sets the time it is due next.
 func (s *Scheduler) enqueueDue(ctx context.Context) error {
 	return s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
 		at := now(s.Now)
@@ -76,6 +88,7 @@ func (s *Scheduler) enqueueDue(ctx context.Context) error {
 		n := len(jobs)
 		organizations, ids, runs := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
 		seen, next := make([]time.Time, n), make([]*time.Time, n)
+		begins, waits := make([]bool, n), make([]bool, n)
 		for i, j := range jobs {
 			organizations[i], ids[i], seen[i] = j.Organization, j.ID, *j.NextRunAt
 			if runs[i], err = uuid.NewV7(); err != nil {
@@ -86,13 +99,50 @@ func (s *Scheduler) enqueueDue(ctx context.Context) error {
 				s.Logger.ErrorContext(ctx, "job has no valid schedule any more", "job", j.ID, "error", vs)
 				continue
 			}
-			t := schedule.Next(at)
-			next[i] = &t
+			o := schedule.occur(j, at)
+			next[i], begins[i], waits[i] = &o.next, o.runs, o.waits
 		}
 		var added int
-		if err := tx.QueryRow(ctx, enqueueDue, organizations, ids, seen, next, runs).Scan(&added, nil); err != nil {
+		if err := tx.QueryRow(ctx, enqueueDue, organizations, ids, seen, next, runs, begins, waits).Scan(&added, nil); err != nil {
 			return fmt.Errorf("enqueue due jobs: %w", err)
 		}
 		return nil
 	})
+}
+
+// looksAway is how late a due time may be noticed before it counts as missed.
+const looksAway = time.Minute
+
+// occurrence is what follows from a due time.
+type occurrence struct {
+	next  time.Time // when the job is due again; not after now if missed times are left
+	runs  bool
+	waits bool // for the end of the run before
+}
+
+// occur decides what a job that is due does at a time.
+func (s Schedule) occur(j Job, at time.Time) occurrence {
+	own := delay(j.ID, j.JitterSeconds)
+	o := occurrence{next: s.due(at, own), runs: true}
+	if !j.NextRunAt.Before(at.Add(-looksAway)) {
+		return o
+	}
+	switch j.Misfire {
+	case MisfireNone:
+		// A time that nobody missed may have come since.
+		o.runs = !s.due(at.Add(-looksAway), own).After(at)
+	case MisfireAll:
+		o.waits = true
+		var last []time.Time // those after the one that is due, up to now
+		for t := s.due(*j.NextRunAt, own); !t.After(at) && !t.IsZero(); t = s.due(t, own) {
+			if last = append(last, t); len(last) == 2*MostMissed {
+				last = append(last[:0], last[MostMissed:]...)
+			}
+		}
+		if len(last) > 0 {
+			o.next = last[max(0, len(last)-MostMissed+1)]
+		}
+	case MisfireOnce:
+	}
+	return o
 }

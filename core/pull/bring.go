@@ -24,7 +24,7 @@ func (p *Puller) Read(ctx context.Context, c connection.Connection, entity strin
 	if !ok {
 		return connector.Page{}, misconfigured("the connector " + c.Connector + " cannot pull")
 	}
-	page, _, err := s.fetch(ctx, puller, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: s.PageSize})
+	page, _, err := s.fetch(ctx, puller, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: s.PageSize}, nil)
 	return page, err
 }
 

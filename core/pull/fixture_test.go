@@ -3,6 +3,7 @@ package pull_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -58,7 +59,7 @@ func newFixture(t testing.TB) *fixture {
 		Name: "test", Config: json.RawMessage(`{}`),
 		Streams: []connector.Stream{
 			{Entity: "customer", Record: "party", Capabilities: connector.Capabilities{Pull: true, Push: true}},
-			{Entity: "payment", Record: "receipt", Capabilities: connector.Capabilities{Pull: true, Incremental: true}},
+			{Entity: "payment", Record: "receipt", Capabilities: connector.Capabilities{Pull: true, Incremental: true, Range: true}},
 		},
 		Open: func(connector.Options) (connector.Session, error) { return f.remote, nil },
 	}
@@ -116,7 +117,12 @@ func (f *fixture) puller(db *postgres.DB) *pull.Puller {
 	return pull.New(pull.Config{
 		DB: db, Connections: f.connections, Mappings: mappings, Entities: f.entities, Logger: quiet,
 		Registerer: prometheus.NewRegistry(), PageSize: f.pageSize, Backoff: time.Millisecond,
+		Breakers: f.breakers(db),
 	})
+}
+
+func (f *fixture) breakers(db *postgres.DB) *connection.Breakers {
+	return &connection.Breakers{DB: db, First: 10 * time.Millisecond, Longest: 100 * time.Millisecond}
 }
 
 // process is a hub's process that pulls: kill ends it as SIGKILL would, its sessions closing.
@@ -134,15 +140,19 @@ func (f *fixture) process() *process {
 	}
 	p := &process{puller: f.puller(db)}
 	p.runner = job.NewRunner(job.RunnerConfig{
-		DB: db, Work: map[job.Kind]job.Work{job.Pull: p.puller.Run}, Every: 50 * time.Millisecond,
-		Logger: quiet, Registerer: prometheus.NewRegistry(),
+		DB: db, Work: map[job.Kind]job.Work{job.Pull: p.puller.Run}, Replay: map[job.Kind]job.Replay{job.Pull: p.puller.Replay},
+		Every: 50 * time.Millisecond, Logger: quiet, Registerer: prometheus.NewRegistry(),
+	})
+	prober := connection.NewProber(connection.ProberConfig{
+		Breakers: f.breakers(db), Store: f.connections, Logger: quiet, Registerer: prometheus.NewRegistry(), Every: 20 * time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.Context()))
-	done := make(chan error, 1)
+	done := make(chan error, 2)
 	go func() { done <- p.runner.Run(ctx) }()
+	go func() { done <- prober.Run(ctx) }()
 	p.kill = sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := errors.Join(<-done, <-done); err != nil {
 			f.Error(err)
 		}
 		db.Close()
@@ -262,6 +272,8 @@ type remote struct {
 	records  map[string][]connector.Record // by stream
 	expected int64
 	stuck    bool // the cursor never moves
+	checks   int
+	down     error // what a check finds
 	// before, if set, is called before each page, unlocked; its error is the page's.
 	before func(ctx context.Context, r connector.PullRequest) error
 }
@@ -281,8 +293,14 @@ func (r *remote) script(before func(ctx context.Context, r connector.PullRequest
 	r.before = before
 }
 
-func (r *remote) Check(context.Context) error { return nil }
-func (r *remote) Close() error                { return nil }
+func (r *remote) Check(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.checks++
+	return r.down
+}
+
+func (r *remote) Close() error { return nil }
 
 func (r *remote) Pull(ctx context.Context, in connector.PullRequest) (connector.Page, error) {
 	r.mu.Lock()
@@ -301,7 +319,9 @@ func (r *remote) Pull(ctx context.Context, in connector.PullRequest) (connector.
 			return connector.Page{}, err
 		}
 	}
-	all := r.records[in.Stream]
+	all := slices.DeleteFunc(slices.Clone(r.records[in.Stream]), func(rec connector.Record) bool {
+		return rec.UpdatedAt.Before(in.Since) || !in.Until.IsZero() && !rec.UpdatedAt.Before(in.Until)
+	})
 	end := min(start+in.Limit, len(all))
 	if r.stuck {
 		return connector.Page{Records: all[:1], Cursor: json.RawMessage("0"), More: true}, nil

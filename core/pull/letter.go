@@ -95,6 +95,15 @@ func (s *stream) letter(it *item, run *uuid.UUID) (job.DeadLetter, error) {
 	return d, nil
 }
 
+// lines are what a run's log says of records that failed.
+func lines(letters []job.DeadLetter) []job.Line {
+	all := make([]job.Line, len(letters))
+	for i, d := range letters {
+		all[i] = job.Line{Level: job.Warn, Message: string(d.Stage) + ": " + d.Message, RemoteID: d.RemoteID}
+	}
+	return all
+}
+
 func summary(vs schema.Violations) string {
 	first := vs[0].Pointer + ": " + vs[0].Message
 	if len(vs) == 1 {

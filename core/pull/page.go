@@ -31,16 +31,13 @@ func (p *passing) storePage(ctx context.Context, page *page, next position) erro
 				return err
 			}
 			counts.Read, counts.Expected = int64(page.read), page.expected
-			if err := p.writePosition(ctx, tx, next); err != nil {
-				return err
-			}
-			return job.Advance(ctx, tx, p.task, counts)
+			return p.advance(ctx, tx, counts, next)
 		})
 		if err == nil {
 			p.count(counts)
 			return nil
 		}
-		if errors.Is(err, job.ErrCancelled) || errors.Is(err, job.ErrLost) || ctx.Err() != nil || attempt == storeAttempts {
+		if errors.Is(err, job.ErrCancelled) || errors.Is(err, job.ErrPaused) || errors.Is(err, job.ErrLost) || ctx.Err() != nil || attempt == storeAttempts {
 			return fmt.Errorf("store a page of %s: %w", p.kind, err)
 		}
 		p.log.WarnContext(ctx, "a page was not stored and is stored again", "attempt", attempt, "wait", wait, "error", err)
@@ -284,5 +281,8 @@ func (s *stream) report(ctx context.Context, tx pgx.Tx, items []*item, run *uuid
 			c.Unchanged++
 		}
 	}
-	return c, errors.Join(job.Bury(ctx, tx, letters), job.Resolve(ctx, tx, done))
+	if err := errors.Join(job.Bury(ctx, tx, letters), job.Resolve(ctx, tx, done)); err != nil || run == nil {
+		return c, err
+	}
+	return c, job.Log(ctx, tx, *run, lines(letters)...)
 }

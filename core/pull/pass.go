@@ -52,9 +52,12 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 			err = fmt.Errorf("the connector %s panicked: %v", p.connection.Connector, cause)
 		}
 	}()
-	next := connector.PullRequest{Stream: p.mapping.Record(), Cursor: p.from, Limit: p.PageSize, Accept: p.believe}
+	next := connector.PullRequest{Stream: p.mapping.Record(), Cursor: p.from, Limit: p.PageSize, Accept: p.task.Believe}
+	if given := p.task.Range; given != nil {
+		next.Since, next.Until = value(given.From), value(given.To)
+	}
 	for {
-		got, request, err := p.fetch(ctx, puller, next)
+		got, request, err := p.fetch(ctx, puller, next, &p.task.ID)
 		if err != nil {
 			return err
 		}
@@ -83,22 +86,22 @@ type passing struct {
 	task     job.Task
 	from     json.RawMessage // where it began
 	position position        // how far it is stored
-	believe  bool            // a person started this run after a suspect one
+	aside    bool            // it has a place of its own, beside the job's cursor
 	first    bool
 }
 
 func (s *stream) begin(ctx context.Context, t job.Task) (*passing, error) {
-	p := &passing{stream: s, task: t, first: true}
+	p := &passing{stream: s, task: t, first: true, aside: t.Purpose == job.Backfill}
+	if p.aside {
+		p.from, p.position.cursor = t.Position, t.Position
+		if t.Range != nil && (t.Range.From != nil || t.Range.To != nil) && !s.ranged {
+			return nil, misconfigured("the connector " + s.connection.Connector + " cannot read a range of " + s.mapping.Record())
+		}
+		return p, nil
+	}
 	err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		if p.position, err = s.readPosition(ctx, tx); err != nil {
-			return err
-		}
+		p.position, err = s.readPosition(ctx, tx)
 		p.from = p.position.cursor
-		if t.Trigger != job.ByHand {
-			return nil
-		}
-		last, err := job.LastStatus(ctx, tx, t.Job.ID)
-		p.believe = last == job.Suspect
 		return err
 	})
 	return p, err
@@ -114,6 +117,7 @@ func (p *passing) store(ctx context.Context, page *page) error {
 	var doubt error
 	if page.last {
 		switch {
+		case p.aside:
 		case p.incremental:
 			next.volume = 0
 			if len(next.cursor) == 0 {
@@ -133,9 +137,10 @@ func (p *passing) store(ctx context.Context, page *page) error {
 	return doubt
 }
 
-// suspect is the rule: a whole pass that finds less than half of the last one's records.
+// suspect is the rule: a whole pass that finds less than half of the last one's records, unless a person said that it
+// is right.
 func (p *passing) suspect(volume int64) bool {
-	return !p.incremental && !p.believe && volume*2 < p.position.usual
+	return !p.incremental && !p.aside && !p.task.Believe && volume*2 < p.position.usual
 }
 
 func (p *passing) tooLittle(volume int64) error {
@@ -164,6 +169,17 @@ func (s *stream) readPosition(ctx context.Context, tx pgx.Tx) (p position, err e
 		return p, fmt.Errorf("read the cursor of %s: %w", s.kind, err)
 	}
 	return p, nil
+}
+
+// advance counts a page and moves on, in the page's transaction.
+func (p *passing) advance(ctx context.Context, tx pgx.Tx, counts job.Counts, to position) error {
+	if p.aside {
+		return job.AdvanceTo(ctx, tx, p.task, counts, to.cursor)
+	}
+	if err := p.writePosition(ctx, tx, to); err != nil {
+		return err
+	}
+	return job.Advance(ctx, tx, p.task, counts)
 }
 
 const upsertPosition = `

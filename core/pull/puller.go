@@ -27,8 +27,9 @@ type Config struct {
 	Entities    *crm.Store
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
-	PageSize    int           // records asked for at a time; 0: 1000
-	Backoff     time.Duration // wait before the first retry of a failed call, doubled with each; 0: 1 s
+	Breakers    *connection.Breakers // nil: with their usual pauses
+	PageSize    int                  // records asked for at a time; 0: 1000
+	Backoff     time.Duration        // wait before the first retry of a failed call, doubled with each; 0: 1 s
 }
 
 // Revisions knows which mapping holds for an entity on a connection; a *revision.Store does. No mapping is nil.
@@ -46,6 +47,9 @@ type Puller struct {
 func New(c Config) *Puller {
 	if c.PageSize == 0 {
 		c.PageSize = 1000
+	}
+	if c.Breakers == nil {
+		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
 	if c.Backoff == 0 {
 		c.Backoff = time.Second
@@ -100,6 +104,7 @@ type stream struct {
 	mapping     *mapping.Mapping
 	fields      []mapping.Field
 	incremental bool
+	ranged      bool // a range of it can be read
 	remoteOwns  bool // nothing is ever pushed: the remote's deletions count
 	log         *slog.Logger
 }
@@ -138,7 +143,7 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 	}
 	for _, declared := range p.Connections.Connectors[c.Connector].Streams {
 		if declared.Entity == entity && declared.Record == m.Record() && declared.Pull {
-			s.incremental = declared.Incremental
+			s.incremental, s.ranged = declared.Incremental, declared.Range
 			return s, nil
 		}
 	}

@@ -8,33 +8,32 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"crmhub/core/connection"
 	"crmhub/core/connector"
 )
 
-const (
-	failuresInARow = 5 // calls without a success after which the connection counts as failing
-	longestPause   = time.Minute
-)
+const failuresInARow = 5 // calls without a success after which the connection counts as failing
 
-// breaker holds a connection's calls back while the connection as a whole fails: while the remote is away, refuses the
-// credentials, or asks for patience. It probes with a harmless call, less and less often.
+// breaker holds this pusher's calls back while the connection as a whole fails: while the remote is away, refuses the
+// credentials, or asks for patience. What it notices it tells all others that call over the connection, and it looks
+// for what they noticed, both beside the batches: those ask a gate in memory. Probing is the [connection.Prober]'s.
 type breaker struct {
-	check  func(context.Context) error
+	shared *connection.Breakers
+	of     connection.Ref
 	logger *slog.Logger
 	paused prometheus.Gauge
-	first  time.Duration
+	every  time.Duration // how often it looks
 
 	mu       sync.Mutex
-	gate     chan struct{} // closed while calls may pass
-	trouble  chan *connector.Error
+	gate     chan struct{}    // closed while calls may pass
+	trouble  *connector.Error // not told yet
 	failures int
-	pause    time.Duration // the next one
+	wake     chan struct{} // has a value when there is trouble to tell
 }
 
-func newBreaker(check func(context.Context) error, logger *slog.Logger, paused prometheus.Gauge, first time.Duration) *breaker {
+func newBreaker(shared *connection.Breakers, of connection.Ref, logger *slog.Logger, paused prometheus.Gauge, every time.Duration) *breaker {
 	b := &breaker{
-		check: check, logger: logger, paused: paused, first: first,
-		gate: make(chan struct{}), trouble: make(chan *connector.Error, 1), pause: first,
+		shared: shared, of: of, logger: logger, paused: paused, every: every, gate: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	close(b.gate)
 	paused.Set(0)
@@ -57,6 +56,11 @@ func (b *breaker) pass(ctx context.Context) error {
 func (b *breaker) isOpen() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.shut()
+}
+
+// shut reports whether the gate is shut. The caller holds the lock.
+func (b *breaker) shut() bool {
 	select {
 	case <-b.gate:
 		return false
@@ -69,7 +73,7 @@ func (b *breaker) isOpen() bool {
 func (b *breaker) success() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.failures, b.pause = 0, b.first
+	b.failures = 0
 }
 
 // failure says that a call did nothing because of the connection, probably. Several in a row pause it.
@@ -87,54 +91,66 @@ func (b *breaker) failure(err *connector.Error) {
 func (b *breaker) trip(err *connector.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.shut() {
+		return
+	}
+	b.gate = make(chan struct{})
+	b.trouble = err
 	select {
-	case <-b.gate:
-		b.gate = make(chan struct{})
-		b.trouble <- err // it has room: the gate was open, so run has taken what was before
-	default:
+	case b.wake <- struct{}{}:
+	default: // it will look anyway
 	}
 }
 
-// run probes while the connection is paused, until ctx ends.
+// run keeps gate and database in step until ctx ends.
 func (b *breaker) run(ctx context.Context) error {
+	tick := time.NewTicker(b.every)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-b.trouble:
-			b.paused.Set(1)
-			b.logger.WarnContext(ctx, "connection paused", "class", err.Class, "error", err)
-			if !b.probe(ctx, err) {
-				return nil
-			}
-			b.mu.Lock()
-			b.failures = 0
-			close(b.gate)
-			b.mu.Unlock()
-			b.paused.Set(0)
-			b.logger.InfoContext(ctx, "connection resumed")
+		case <-b.wake:
+		case <-tick.C:
 		}
+		b.look(ctx)
 	}
 }
 
-// probe returns true when calls may pass again, false when ctx ended.
-func (b *breaker) probe(ctx context.Context, err *connector.Error) bool {
-	for {
-		b.mu.Lock()
-		pause := b.pause
-		b.pause = min(2*b.pause, longestPause)
-		b.mu.Unlock()
-		if !sleep(ctx, max(pause, err.RetryAfter)) {
-			return false
+// look tells trouble that nobody knows of, and sets the gate as the database says. While that is away the gate stays as
+// it is.
+func (b *breaker) look(ctx context.Context) {
+	b.mu.Lock()
+	trouble := b.trouble
+	b.mu.Unlock()
+	if trouble != nil {
+		b.paused.Set(1)
+		b.logger.WarnContext(ctx, "connection paused", "class", trouble.Class, "error", trouble)
+		if err := b.shared.Trip(ctx, b.of, trouble); err != nil {
+			b.logger.WarnContext(ctx, "others were not told that the connection is paused", "error", err)
+			return
 		}
-		if err.Class == connector.ClassQuota { // asking would count, too
-			return true
-		}
-		failed := b.check(ctx)
-		if failed == nil {
-			return true
-		}
-		err = connector.AsError(failed)
+	}
+	state, err := b.shared.Read(ctx, b.of)
+	if err != nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.trouble != trouble {
+		return // there is more to tell first
+	}
+	b.trouble = nil
+	switch {
+	case state.Held() && !b.shut():
+		b.gate = make(chan struct{})
+		b.paused.Set(1)
+		b.logger.WarnContext(ctx, "connection paused", "class", state.Class, "error", state.Message)
+	case !state.Held() && b.shut():
+		b.failures = 0
+		close(b.gate)
+		b.paused.Set(0)
+		b.logger.InfoContext(ctx, "connection resumed")
 	}
 }
 

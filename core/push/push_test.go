@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/bus"
+	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
@@ -127,6 +128,7 @@ type bench struct {
 	topic      *topic
 	stream     connector.Stream
 	timeout    time.Duration
+	breakers   *connection.Breakers
 }
 
 func newBench(t testing.TB) *bench {
@@ -143,7 +145,38 @@ func newBench(t testing.TB) *bench {
 		_, err := tx.Exec(t.Context(), `insert into connections (id, code, name, connector) values ($1, 'erp', 'ERP', 'stub')`, b.connection)
 		return err
 	})
+	b.breakers = &connection.Breakers{DB: b.db, First: 10 * time.Millisecond, Longest: 100 * time.Millisecond}
+	b.probe()
 	return b
+}
+
+// probe lets a prober run beside the pushers, as in every process.
+func (b *bench) probe() {
+	ctx, cancel := context.WithCancel(b.Context())
+	prober := connection.NewProber(connection.ProberConfig{
+		Breakers: b.breakers, Store: &connection.Store{}, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Every: 10 * time.Millisecond, Check: func(ctx context.Context, _ connection.Connection) error { return b.remote.Check(ctx) },
+	})
+	done := make(chan error, 1)
+	go func() { done <- prober.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+	})
+}
+
+func (b *bench) ref() connection.Ref { return connection.Ref{Principal: b.who, ID: b.connection} }
+
+// state is how the connection stands.
+func (b *bench) state() connection.Breaker {
+	b.Helper()
+	got, err := b.breakers.Read(b.Context(), b.ref())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return got
 }
 
 func (b *bench) tx(fn func(tx pgx.Tx) error) {
@@ -202,7 +235,7 @@ func (b *bench) pusher(changes push.Changes) *push.Pusher {
 		DB: b.db, Principal: postgres.Principal{Organization: b.who.Organization, Actor: postgres.Connection(b.connection)},
 		Connection: b.connection, Code: "erp", Organization: "main", Streams: []push.Stream{{Stream: b.stream, Mapping: names{}}},
 		Session: b.remote, CRM: &b.store, Changes: changes, Logger: slog.New(slog.DiscardHandler),
-		Metrics: push.NewMetrics(prometheus.NewRegistry()), Timeout: b.timeout,
+		Metrics: push.NewMetrics(prometheus.NewRegistry()), Timeout: b.timeout, Breakers: b.breakers,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -636,7 +669,7 @@ func TestQuotaPausesTheConnectionAndCostsNoAttempt(t *testing.T) {
 	}
 }
 
-func TestOutageCostsNoAttemptAndEndsByItself(t *testing.T) {
+func TestOutageCostsNoAttemptAndEndsWhenTheRemoteAnswers(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	for _, class := range []connector.Class{connector.ClassTransient, connector.ClassAuth} {
@@ -653,14 +686,33 @@ func TestOutageCostsNoAttemptAndEndsByItself(t *testing.T) {
 			}
 			b.save(cs...)
 			<-checks
-			<-checks
+			if class == connector.ClassTransient {
+				<-checks
+			} else {
+				b.until("a person is waited for", func() bool { return b.state().State == connection.Stopped })
+			}
+			b.remote.lock(func() {
+				// 15 calls would carry all of it, again and again. Those under way when the fifth failed are not called back.
+				if most := 5 + b.stream.Concurrency; b.remote.refused > most {
+					t.Errorf("%d calls to a remote that is away, want %d at most", b.remote.refused, most)
+				}
+				b.remote.refused = 0
+			})
 			for _, l := range b.links(link.Filter{}) {
 				if l.Attempts > 0 {
 					t.Errorf("an outage counts as an attempt: %+v", l)
 				}
 			}
 			b.remote.lock(func() { b.remote.down = nil })
+			if class == connector.ClassAuth {
+				if err := b.breakers.Probed(t.Context(), b.ref(), b.remote.Check(t.Context())); err != nil {
+					t.Fatal(err)
+				}
+			}
 			b.synced(cs...)
+			if got := b.state(); got.State != connection.Closed || got.Message != "away" || got.FailedAt == nil {
+				t.Errorf("afterwards it is %+v", got)
+			}
 			if err := b.remote.wrong(); err != nil {
 				t.Error(err)
 			}

@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/mapping"
@@ -49,7 +50,9 @@ type Config struct {
 	DB           *postgres.DB
 	Principal    postgres.Principal // the connection, acting in its organization
 	Connection   uuid.UUID
-	Code         string // the connection's, for logs and metrics
+	Version      int64                // of the connection; 0: whatever it is
+	Breakers     *connection.Breakers // nil: with their usual pauses
+	Code         string               // the connection's, for logs and metrics
 	Streams      []Stream
 	Session      connector.Session // implements connector.Pusher, and connector.Finder where a stream can find
 	CRM          *crm.Store
@@ -109,6 +112,9 @@ func New(c Config) (*Pusher, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
+	if c.Breakers == nil {
+		c.Breakers = &connection.Breakers{DB: c.DB}
+	}
 	p := &Pusher{
 		Config: c,
 		times: times{
@@ -161,7 +167,9 @@ func (p *Pusher) work(ctx context.Context, worker int32) error {
 	for _, s := range p.streams {
 		s.grace = p.times.fresh + p.Timeout + s.Settle
 	}
-	p.breaker = newBreaker(p.Session.Check, p.Logger, p.Metrics.paused.WithLabelValues(p.Code), p.times.first)
+	of := connection.Ref{Principal: p.Principal, ID: p.Connection, Version: p.Version}
+	p.breaker = newBreaker(p.Breakers, of, p.Logger, p.Metrics.paused.WithLabelValues(p.Code), p.times.poll)
+	p.breaker.look(ctx)
 	defer p.Metrics.paused.DeleteLabelValues(p.Code) // whoever pauses the connection wants to hear no more of it
 
 	g, ctx := errgroup.WithContext(ctx)

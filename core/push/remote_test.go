@@ -21,6 +21,7 @@ type remote struct {
 	flying  map[string]bool // entities whose call is under way
 	overlap bool            // two calls for one entity were under way at a time
 	down    *connector.Error
+	refused int // calls while it was down
 	script  func(call int, w connector.Write) fault
 	lookup  func() *connector.Error // what becomes of a look-up; nil is fine
 	checked func()
@@ -66,6 +67,7 @@ func (r *remote) Push(_ context.Context, _ string, writes []connector.Write) ([]
 	r.mu.Lock()
 	if r.down != nil {
 		defer r.mu.Unlock()
+		r.refused++
 		return nil, r.down
 	}
 	for _, w := range writes {

@@ -155,7 +155,7 @@ func (c *comparison) comparePage(ctx context.Context, p *page) (counts Counts, s
 			}
 			return job.Advance(ctx, tx, c.task, job.Counts{Read: int64(p.read), Unchanged: counts.Equal, Expected: p.expected})
 		})
-		if err == nil || errors.Is(err, job.ErrCancelled) || errors.Is(err, job.ErrLost) || ctx.Err() != nil || attempt == storeAttempts {
+		if err == nil || errors.Is(err, job.ErrCancelled) || errors.Is(err, job.ErrPaused) || errors.Is(err, job.ErrLost) || ctx.Err() != nil || attempt == storeAttempts {
 			return counts, s, err
 		}
 		c.log.WarnContext(ctx, "a page was not compared and is compared again", "attempt", attempt, "error", err)

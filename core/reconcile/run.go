@@ -55,7 +55,6 @@ type comparison struct {
 	task       job.Task
 	id         uuid.UUID
 	started    time.Time
-	believe    bool // a person started this run after a suspect one
 	connection connection.Connection
 	session    connector.Session
 	getter     connector.Getter // nil if the stream's records cannot be read one by one
@@ -139,13 +138,6 @@ func (c *comparison) begin(ctx context.Context) error {
 		if err := forget(ctx, tx, c.task.ID); err != nil {
 			return err
 		}
-		if c.task.Trigger == job.ByHand {
-			last, err := job.LastStatus(ctx, tx, c.task.Job.ID)
-			if err != nil {
-				return err
-			}
-			c.believe = last == job.Suspect
-		}
 		err := tx.QueryRow(ctx, insertReconciliation, id, c.connection.ID, c.task.ID, c.kind, c.mapping.Version()).Scan(&c.started)
 		if err != nil {
 			return err
@@ -194,7 +186,7 @@ func (c *comparison) doubt(ctx context.Context, theirs int64) error {
 	err := c.as(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, countLinks, c.connection.ID, c.kind).Scan(&linked)
 	})
-	if err != nil || c.believe || theirs*2 >= linked {
+	if err != nil || c.task.Believe || theirs*2 >= linked {
 		return err
 	}
 	return &job.SuspectError{Message: fmt.Sprintf("%d records of %s were found, where %d are linked", theirs, c.kind, linked)}
@@ -216,7 +208,7 @@ func (c *comparison) give(ctx context.Context, err error) error {
 	switch suspect := (*job.SuspectError)(nil); {
 	case errors.As(err, &suspect):
 		verdict = Suspect
-	case errors.Is(err, job.ErrCancelled):
+	case errors.Is(err, job.ErrCancelled), errors.Is(err, job.ErrPaused): // a paused one begins anew, too
 		verdict = Cancelled
 	}
 	message := "an internal error; the hub's log has it"

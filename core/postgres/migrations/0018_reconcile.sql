@@ -6,7 +6,7 @@ alter table links add constraint links_state_check
     check (state in ('pending', 'sending', 'unknown', 'linked', 'parked', 'waiting', 'failed', 'unlinked')) not valid; -- the old ones are among them
 
 alter table jobs drop constraint jobs_kind_check;
-alter table jobs add constraint jobs_kind_check check (kind in ('pull', 'push', 'reconcile', 'match')) not valid;
+alter table jobs add constraint jobs_kind_check check (kind in ('pull', 'push', 'reconcile')) not valid;
 
 -- One comparison of one kind of entity on one connection. counts and sums are those of its end.
 create table reconciliations (
