@@ -133,7 +133,7 @@ type Puller interface {
 }
 
 // Doubt is the error of a Pull whose stream does not go on where the cursor ended, so that something may be missing. The
-// run ends suspect, and the cursor stays. What a person starts after that is pulled with PullRequest.Accept.
+// run ends suspect, and the cursor stays. When a person accepts it, the next run pulls with PullRequest.Accept.
 type Doubt struct {
 	Message string // what is missing, for people
 }

@@ -223,6 +223,12 @@ func (w *world) run(kind job.Kind, entity string) (r job.Run) {
 		r, err = job.Enqueue(w.Context(), tx, w.jobs[string(kind)+" "+entity].ID, job.ByHand)
 		return err
 	})
+	return w.ended(r)
+}
+
+// ended waits until a run has ended.
+func (w *world) ended(r job.Run) job.Run {
+	w.t.Helper()
 	w.eventually("the run ends", func() bool {
 		w.tx(func(tx pgx.Tx) (err error) {
 			r, err = job.GetRun(w.Context(), tx, r.ID)
@@ -244,7 +250,12 @@ func (w *world) pull(entity string) {
 // reconcile compares an entity, and returns what came of it with all differences.
 func (w *world) reconcile(entity string) (reconcile.Reconciliation, []reconcile.Difference) {
 	w.t.Helper()
-	run := w.run(job.Reconcile, entity)
+	return w.result(w.run(job.Reconcile, entity))
+}
+
+// result is what a run came to, with all differences.
+func (w *world) result(run job.Run) (reconcile.Reconciliation, []reconcile.Difference) {
+	w.t.Helper()
 	var r reconcile.Reconciliation
 	var all []reconcile.Difference
 	w.tx(func(tx pgx.Tx) (err error) {
