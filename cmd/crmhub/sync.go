@@ -165,7 +165,7 @@ func (c *syncRun) dry(ctx context.Context, cfg *Config, out output, s *session, 
 	}
 	logger := cfg.logger(out.stderr)
 	run := dryRuns(s.db, s.connections, revisions, pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Mappings: revisions.Shipped, Revisions: revisions, Entities: revisions.CRM,
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: revisions.CRM,
 		Logger: logger, Registerer: prometheus.NewRegistry(),
 	}), logger)[j.Kind]
 	for o := (job.DryOptions{Beginning: c.Beginning}); ; {

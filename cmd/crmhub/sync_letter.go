@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/pull"
 	"crmhub/core/push"
@@ -126,12 +125,12 @@ func (c *syncReplay) enqueue(ctx context.Context, cfg *Config, s *session, out o
 
 // replays are how dead letters are tried again.
 func (s *session) replays(cfg *Config, out output) (map[job.Kind]job.Replay, error) {
-	set, err := loadMappings(cfg)
+	revisions, err := s.revisions(cfg)
 	if err != nil {
 		return nil, err
 	}
 	puller := pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Mappings: set, Entities: &crm.Store{},
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: revisions.CRM,
 		Logger: cfg.logger(out.stderr), Registerer: prometheus.NewRegistry(),
 	})
 	return map[job.Kind]job.Replay{job.Pull: puller.Replay, job.Push: push.Replay}, nil

@@ -188,7 +188,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	h.scheduler = &job.Scheduler{DB: h.db, Logger: h.logger}
 	h.pushMetrics = push.NewMetrics(h.registry)
 	h.puller = pull.New(pull.Config{
-		DB: h.db, Connections: h.connections, Mappings: h.mappings, Revisions: h.revisions, Entities: h.crm, Breakers: h.breakers,
+		DB: h.db, Connections: h.connections, Revisions: h.revisions, Entities: h.crm, Breakers: h.breakers,
 		Logger: h.logger, Registerer: h.registry,
 	})
 	h.reconciler = reconcile.New(reconcile.Config{

@@ -24,6 +24,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/pull"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/schemas"
@@ -115,7 +116,7 @@ func (f *fixture) puller(db *postgres.DB) *pull.Puller {
 		f.Fatal(err)
 	}
 	return pull.New(pull.Config{
-		DB: db, Connections: f.connections, Mappings: mappings, Entities: f.entities, Logger: quiet,
+		DB: db, Connections: f.connections, Revisions: &revision.Store{Shipped: mappings}, Entities: f.entities, Logger: quiet,
 		Registerer: prometheus.NewRegistry(), PageSize: f.pageSize, Backoff: time.Millisecond,
 		Breakers: f.breakers(db),
 	})

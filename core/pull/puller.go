@@ -22,8 +22,7 @@ import (
 type Config struct {
 	DB          *postgres.DB
 	Connections *connection.Store
-	Mappings    *mapping.Set // as shipped
-	Revisions   Revisions    // nil: what is shipped holds everywhere
+	Revisions   Revisions
 	Entities    *crm.Store
 	Logger      *slog.Logger
 	Registerer  prometheus.Registerer
@@ -119,12 +118,9 @@ func (p *Puller) streamOf(ctx context.Context, c connection.Connection, entity s
 }
 
 func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string) (*stream, error) {
-	m, _ := p.Mappings.For(c.Connector, entity)
-	if p.Revisions != nil {
-		var err error
-		if m, _, err = p.Revisions.Live(ctx, tx, c, entity); err != nil {
-			return nil, err
-		}
+	m, _, err := p.Revisions.Live(ctx, tx, c, entity)
+	if err != nil {
+		return nil, err
 	}
 	if m == nil {
 		return nil, misconfigured(fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.Connector))

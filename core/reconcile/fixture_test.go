@@ -120,7 +120,7 @@ func newHouse(t testing.TB, streams ...connector.Stream) *house {
 	h.mappings = loadMappings(t)
 	registry := prometheus.NewRegistry()
 	h.puller = pull.New(pull.Config{
-		DB: h.db, Connections: h.connections, Mappings: h.mappings, Entities: h.entities, Logger: quiet, Registerer: registry,
+		DB: h.db, Connections: h.connections, Revisions: &revision.Store{Shipped: h.mappings}, Entities: h.entities, Logger: quiet, Registerer: registry,
 		PageSize: 7, Backoff: time.Millisecond,
 	})
 	h.reconciler = reconcile.New(reconcile.Config{
