@@ -21,6 +21,7 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/pull"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/mappings"
@@ -95,7 +96,7 @@ func (h *hub) process(pageSize int) (kill func()) {
 		h.Fatal(err)
 	}
 	puller := pull.New(pull.Config{
-		DB: db, Connections: h.connections, Mappings: h.mappings, Entities: &crm.Store{}, Logger: slog.New(slog.DiscardHandler),
+		DB: db, Connections: h.connections, Revisions: &revision.Store{Shipped: h.mappings}, Entities: &crm.Store{}, Logger: slog.New(slog.DiscardHandler),
 		Registerer: prometheus.NewRegistry(), PageSize: pageSize,
 	})
 	runner := job.NewRunner(job.RunnerConfig{

@@ -86,7 +86,7 @@ func (s *server) post(path string, doc any) any {
 	} {
 		r.Header.Set(name, value)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := (&http.Client{Timeout: time.Minute}).Do(r)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func (s *server) hub() *hub {
 	s.Helper()
 	h := &hub{server: s, Session: s.session("password"), links: links{"customer": {}, "invoice": {}}}
 	s.Cleanup(func() {
-		if err := h.Session.Close(); err != nil {
+		if err := h.Close(); err != nil {
 			s.Error(err)
 		}
 	})
