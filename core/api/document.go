@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/audit"
+	"crmhub/core/mapping"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
 )
@@ -95,6 +96,9 @@ func nameSchema(t reflect.Type, hint string) string {
 	}
 	if t == reflect.TypeFor[transfer.Column]() {
 		return "ImportColumn" // Column is a report's
+	}
+	if t == reflect.TypeFor[mapping.Difference]() {
+		return "FieldDifference" // Difference is one that a reconciliation found
 	}
 	return huma.DefaultSchemaNamer(t, hint)
 }
