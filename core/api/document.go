@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/audit"
+	"crmhub/core/mapping"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
 )
@@ -60,6 +61,8 @@ func newDocument(version string) *document {
 			{Name: "conflicts", Description: "Fields that both sides changed, for a person to decide."},
 			{Name: "reconciliations", Description: "Both sides compared: the proof that the sync worked, and what to mend."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
+			{Name: "alerts", Description: "What an administrator should look at, opened and resolved by itself, and from when on."},
+			{Name: "subscriptions", Description: "Who outside is told of what happens here, by webhook or mail, and what was delivered."},
 			{Name: "imports", Description: "Files that come in: sensed, previewed, run, undone."},
 			{Name: "exports", Description: "Lists that go out as files."},
 			{Name: "reports", Description: "What it all comes to: numbers with their definitions, the records behind them, and targets."},
@@ -95,6 +98,9 @@ func nameSchema(t reflect.Type, hint string) string {
 	}
 	if t == reflect.TypeFor[transfer.Column]() {
 		return "ImportColumn" // Column is a report's
+	}
+	if t == reflect.TypeFor[mapping.Difference]() {
+		return "FieldDifference" // Difference is one that a reconciliation found
 	}
 	return huma.DefaultSchemaNamer(t, hint)
 }
@@ -167,6 +173,7 @@ func problemResponses(schemas huma.Registry) map[string]*huma.Response {
 		{Type: problemType("invalid"), Title: "The body breaks a rule", Status: 422, Violations: []Violation{{Pointer: &pointer, Rule: "exclusiveMinimum", Message: "must be greater than 0"}}},
 		{Type: problemType("precondition-required"), Title: "Say which version you saw", Status: 428},
 		{Type: problemType("too-many-attempts"), Title: "Too many attempts", Status: 429, Detail: "Too much was tried in vain. Try again in 30 seconds."},
+		{Type: problemType("remote"), Title: "The other system cannot be read", Status: 502, Detail: "connection refused"},
 		{Type: problemType("unavailable"), Title: "The database cannot be reached", Status: 503},
 		{Type: problemType("internal"), Title: "The hub failed", Status: 500, Instance: "urn:crmhub:request:0199a1b2-0000-7000-8000-000000000001"},
 	}
