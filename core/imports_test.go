@@ -112,6 +112,7 @@ var mayImport = map[string][]string{
 	"core/console": {
 		"core/access",
 		"core/access/openid",
+		"core/alert",
 		"core/attachment",
 		"core/audit",
 		"core/bus",
@@ -125,6 +126,7 @@ var mayImport = map[string][]string{
 		"core/link",
 		"core/mapping",
 		"core/money",
+		"core/notify",
 		"core/postgres",
 		"core/reconcile",
 		"core/report",

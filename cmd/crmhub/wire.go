@@ -216,7 +216,7 @@ func (h *hub) openDoors() error {
 	}
 	pages, err := console.New(console.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs,
-		Schemas: h.schemas, Key: h.key, Replay: h.replay, Reconciler: h.reconciler, Revisions: h.revisions, Logger: h.logger,
+		Notify: h.notify, Schemas: h.schemas, Key: h.key, Replay: h.replay, Reconciler: h.reconciler, Revisions: h.revisions, Logger: h.logger,
 	})
 	if err != nil {
 		return err

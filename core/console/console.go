@@ -15,6 +15,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
@@ -34,6 +35,7 @@ type Config struct {
 	Connections *connection.Store
 	Breakers    *connection.Breakers // nil: with their usual pauses
 	Jobs        *job.Store
+	Notify      *notify.Store
 	Revisions   *revision.Store
 	Schemas     *schema.Set // of entities: order.v1.json
 	Key         secret.Key  // signs the audit trail
@@ -175,6 +177,7 @@ func (c *Console) pages() map[string]page {
 	maps.Copy(all, c.accountPages())
 	maps.Copy(all, c.adminPages())
 	maps.Copy(all, c.mappingPages())
+	maps.Copy(all, c.notifyPages())
 	for _, k := range crm.Kinds() {
 		w := viewOf(k)
 		at, r := w.path(), w.resource()

@@ -31,6 +31,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/mapping"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/reconcile"
@@ -103,7 +104,7 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 		t.Fatal(err)
 	}
 	c, err := console.New(console.Config{
-		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Key: key, Logger: quiet,
+		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Key: key, Logger: quiet,
 		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Revisions: s.revisions(), Entities: s.crm, Logger: quiet}),
 		Revisions:  s.revisions(),
 		Replay:     map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
@@ -261,7 +262,7 @@ func (s *site) paths() []string {
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",
 		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
-		"/account", "/account/tokens", "/admin/users", "/admin/users/" + s.ann.ID.String(), "/admin/roles", "/admin/roles/" + s.role("sales").ID.String(),
+		"/sync/alerts", "/sync/alerts?status=resolved", "/sync/subscriptions", "/account", "/account/tokens", "/admin/users", "/admin/users/" + s.ann.ID.String(), "/admin/roles", "/admin/roles/" + s.role("sales").ID.String(),
 		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization", "/targets",
 	}
 }

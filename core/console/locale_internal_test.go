@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"crmhub/core/access"
+	"crmhub/core/alert"
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
@@ -18,6 +19,7 @@ import (
 	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/match"
+	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
@@ -191,6 +193,12 @@ func states() map[string]bool {
 
 	add("cause", string(job.BySchedule), string(job.ByHand), string(job.ByMessage))
 
+	for _, k := range alert.Kinds {
+		all["alert.kind."+string(k)] = true
+	}
+	add("alert", "open", "resolved")
+	add("subscription", string(notify.Active), string(notify.Paused), string(notify.Disabled))
+	add("delivery", textsOf(notify.DeliveryStatuses)...)
 	add("direction", string(job.Pull), string(job.Push))
 	for _, k := range []journey.Kind{
 		journey.Change, journey.Published, journey.Linked, journey.Pushed, journey.Pulled, journey.Conflict, journey.DeadLetter, journey.Act,

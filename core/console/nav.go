@@ -54,12 +54,14 @@ func navigation() []section {
 		}},
 		{Key: "nav.sync", Open: true, Items: []entry{
 			{Key: "nav.sync_overview", To: "/sync", Icon: "flow", resource: access.Connections, action: access.Read},
+			{Key: "nav.alerts", To: alertsPath, Icon: "bell", resource: access.Alerts, action: access.Read},
 			{Key: "nav.connections", To: "/sync/connections", Icon: "plug", resource: access.Connections, action: access.Read},
 			{Key: "nav.jobs", To: "/sync/jobs", Icon: "clock", resource: access.Jobs, action: access.Read},
 			{Key: "nav.runs", To: "/sync/runs", Icon: "play", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.conflicts", To: "/sync/conflicts", Icon: "sliders", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.reconciliations", To: "/sync/reconciliations", Icon: "check", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.dead_letters", To: "/sync/dead-letters", Icon: "letter", resource: access.DeadLetters, action: access.Read},
+			{Key: "nav.subscriptions", To: subscriptionsPath, Icon: "bell", resource: access.Subscriptions, action: access.Read},
 		}},
 		{Key: "nav.admin", Items: append([]entry{
 			{Key: "nav.users", To: usersPath, Icon: "person", resource: access.Users, action: access.Read},

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
+	"crmhub/core/alert"
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
@@ -20,6 +21,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/link"
+	"crmhub/core/notify"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
@@ -137,6 +139,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"factor_off": "ok", "token_revoked": "ok", "handing_over": "info", "cancelled_hand_over": "info", "department_added": "ok", "department_deleted": "ok",
 	"team_added": "ok", "team_deleted": "ok", "role_added": "ok", "role_deleted": "ok",
 	"mapping_saved": "ok", "mapping_published": "ok", "mapping_rolled_back": "ok",
+	"alert_taken": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok",
 	"bulk_done": "ok", "bulk_nothing": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
 }
 
@@ -176,19 +179,19 @@ func (v *visit) fail(err error) {
 	var invalid schema.Violations
 	var not *edit.ForbiddenError
 	switch {
-	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, reconcile.ErrNotFound),
+	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, reconcile.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, notify.ErrNotFound),
 		errors.Is(err, link.ErrNoConflict):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, errForbidden), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
-	case errors.Is(err, errClosed), errors.Is(err, access.ErrInUse), errors.Is(err, transfer.ErrStatus), errors.Is(err, connection.ErrStale), errors.Is(err, reconcile.ErrRunning):
+	case errors.Is(err, errClosed), errors.Is(err, access.ErrInUse), errors.Is(err, transfer.ErrStatus), errors.Is(err, connection.ErrStale), errors.Is(err, reconcile.ErrRunning), errors.Is(err, notify.ErrStale), errors.Is(err, notify.ErrMail):
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
 	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, transfer.ErrCursor), errors.Is(err, audit.ErrCursor),
-		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, errAddress):
+		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)

@@ -1,0 +1,100 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/alert"
+)
+
+const alertsPath = "/sync/alerts"
+
+// alertsPage is the data of the page about what somebody should look at.
+type alertsPage struct {
+	Status    string
+	Statuses  []string
+	Items     []alertRow
+	CanAnswer bool
+	First     string // URL of the first page, "" on it
+	Next      string // URL of the next page, "" on the last
+}
+
+// alertRow is an alert, and where to mend it.
+type alertRow struct {
+	alert.Alert
+	To   string
+	More string // what it says in numbers
+}
+
+func (c *Console) listAlerts(ctx context.Context, v *visit) error {
+	q := v.r.URL.Query()
+	p := alertsPage{Status: cmp.Or(q.Get("status"), "open"), Statuses: []string{"open", "resolved"}, CanAnswer: v.who.May(access.Alerts, access.Update) != ""}
+	if p.Status != "open" && p.Status != "resolved" {
+		return errAddress
+	}
+	after := q.Get("after")
+	err := v.as(ctx, func(tx pgx.Tx) error {
+		found, next, err := alert.List(ctx, tx, alert.Filter{Status: p.Status, After: after, Limit: pageSize})
+		for _, a := range found {
+			p.Items = append(p.Items, v.alertRow(a))
+		}
+		p.Next = next
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if p.Next != "" {
+		p.Next = alertsPath + "?" + url.Values{"status": {p.Status}, "after": {p.Next}}.Encode()
+	}
+	if after != "" {
+		p.First = alertsPath + "?status=" + p.Status
+	}
+	return v.show("alerts", p)
+}
+
+func (v *visit) alertRow(a alert.Alert) alertRow {
+	r := alertRow{Alert: a}
+	var d struct {
+		RunID   string `json:"run_id"`
+		Open    int64
+		Waiting int64
+		Since   *time.Time
+	}
+	_ = json.Unmarshal(a.Detail, &d) // what it lacks is not said
+	switch a.Kind {
+	case alert.RunFailed:
+		r.To = "/sync/runs/" + d.RunID
+	case alert.DeadLetters:
+		r.To, r.More = "/sync/dead-letters?connection="+a.Subject, fmt.Sprint(d.Open)
+	case alert.Conflicts:
+		r.To, r.More = "/sync/conflicts", fmt.Sprint(d.Open)
+	case alert.PushLag:
+		r.To, r.More = "/sync/connections/"+a.Subject, fmt.Sprint(d.Waiting)
+	case alert.SubscriptionFailing:
+		r.To = subscriptionsPath
+	}
+	return r
+}
+
+func (c *Console) acknowledgeAlert(ctx context.Context, v *visit) error {
+	id, err := v.id(alert.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	err = v.as(ctx, func(tx pgx.Tx) error {
+		_, err := alert.Acknowledge(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return v.done(alertsPath, "alert_taken")
+}

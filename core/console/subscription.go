@@ -1,0 +1,197 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/notify"
+	"crmhub/core/schema"
+	"crmhub/core/secret"
+)
+
+const subscriptionsPath = "/sync/subscriptions"
+
+// subscriptionsPage is the data of the page about who outside is told of what.
+type subscriptionsPage struct {
+	Items      []notify.Subscription
+	Deliveries []deliveryRow
+	CanEdit    bool
+	CanAdd     bool
+	CanDelete  bool
+	Inputs     []input
+	Faults     []string
+}
+
+// deliveryRow is a delivery with its subscription's name and what came of the last attempt.
+type deliveryRow struct {
+	notify.Delivery
+	Name string
+	Last notify.Attempt
+}
+
+// notifyPages are what somebody should look at, and who outside is told.
+func (c *Console) notifyPages() map[string]page {
+	change := needs(access.Subscriptions, access.Update)
+	return map[string]page{
+		"GET " + alertsPath:                       {needs(access.Alerts, access.Read), c.listAlerts},
+		"POST " + alertsPath + "/{id}/take":       {needs(access.Alerts, access.Update), c.acknowledgeAlert},
+		"GET " + subscriptionsPath:                {needs(access.Subscriptions, access.Read), c.listSubscriptions},
+		"POST " + subscriptionsPath:               {needs(access.Subscriptions, access.Create), c.addSubscription},
+		"POST " + subscriptionsPath + "/{id}":     {change, c.setSubscriptionStatus},
+		"POST " + subscriptionsPath + "/{id}/key": {change, c.rotateSubscription},
+		"POST " + subscriptionsPath + "/{id}/test": {change, c.onSubscription("test_sent", func(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+			_, err := c.Notify.Test(ctx, tx, id)
+			return err
+		})},
+		"POST " + subscriptionsPath + "/{id}/delete": {needs(access.Subscriptions, access.Delete), c.onSubscription("deleted_for_good", func(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+			return c.Notify.Delete(ctx, tx, id, 0)
+		})},
+		"POST /sync/deliveries/{id}/resend": {change, c.onSubscription("sent_again", func(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+			_, err := c.Notify.Resend(ctx, tx, id)
+			return err
+		})},
+	}
+}
+
+func (c *Console) listSubscriptions(ctx context.Context, v *visit) error {
+	return v.writeSubscriptions(ctx, http.StatusOK, nil)
+}
+
+// writeSubscriptions shows them, and what is wrong with one to be added.
+func (v *visit) writeSubscriptions(ctx context.Context, status int, wrong error) error {
+	q, err := v.questions(wrong)
+	if err != nil {
+		return err
+	}
+	p := subscriptionsPage{
+		CanEdit: v.who.May(access.Subscriptions, access.Update) != "", CanAdd: v.who.May(access.Subscriptions, access.Create) != "",
+		CanDelete: v.who.May(access.Subscriptions, access.Delete) != "",
+	}
+	err = v.as(ctx, func(tx pgx.Tx) (err error) {
+		if p.Items, err = v.console.Notify.List(ctx, tx); err != nil {
+			return err
+		}
+		names := map[uuid.UUID]string{}
+		for _, s := range p.Items {
+			names[s.ID] = s.Name
+		}
+		latest, _, err := v.console.Notify.Deliveries(ctx, tx, notify.Filter{Limit: pageSize})
+		for _, d := range latest {
+			r := deliveryRow{Delivery: d, Name: names[d.SubscriptionID]}
+			if n := len(d.Attempts); n > 0 {
+				r.Last = d.Attempts[n-1]
+			}
+			p.Deliveries = append(p.Deliveries, r)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	events := q.must("events", v.say("subscription.events"), "text", "order.*, invoice.*, alert.*")
+	events.Hint = v.say("subscription.events_hint")
+	target := q.must("target", v.say("subscription.target"), "text", "")
+	target.Hint = v.say("subscription.target_hint")
+	p.Inputs = []input{q.must("name", v.say("subscription.name"), "text", ""), target, events}
+	p.Faults = q.rest()
+	v.here = subscriptionsPath
+	return v.write(status, "subscriptions", p)
+}
+
+func (c *Console) addSubscription(ctx context.Context, v *visit) error {
+	if err := v.r.ParseForm(); err != nil {
+		return errAddress
+	}
+	var (
+		added notify.Subscription
+		key   secret.Text
+	)
+	err := v.as(ctx, func(tx pgx.Tx) (err error) {
+		added, key, err = c.Notify.Add(ctx, tx, notify.New{
+			Name: strings.TrimSpace(v.r.PostFormValue("name")), Target: strings.TrimSpace(v.r.PostFormValue("target")), Events: listed(v.r.PostFormValue("events")),
+		})
+		return err
+	})
+	if vs := schema.Violations(nil); errors.As(err, &vs) {
+		for i := range vs {
+			if strings.HasPrefix(vs[i].Pointer, "/events/") {
+				vs[i].Pointer = "/events" // one input asks for them all
+			}
+		}
+		return v.writeSubscriptions(ctx, http.StatusUnprocessableEntity, vs)
+	}
+	if err != nil {
+		return err
+	}
+	if key.IsZero() {
+		return v.done(subscriptionsPath, "created")
+	}
+	return v.showKey(added, key)
+}
+
+// showKey shows what webhooks are signed with, this once.
+func (v *visit) showKey(s notify.Subscription, key secret.Text) error {
+	return v.showSecret(secretPage{
+		Title: s.Name, Hint: v.say("subscription.secret_hint"), Label: v.say("subscription.secret"), Secret: key.Reveal(),
+		Back: subscriptionsPath, BackLabel: v.say("account.kept"),
+	})
+}
+
+// listed are the texts of an input that are parted by commas or spaces.
+func listed(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
+}
+
+func (c *Console) setSubscriptionStatus(ctx context.Context, v *visit) error {
+	status, err := v.choice("status", string(notify.Active), string(notify.Paused))
+	if err != nil {
+		return err
+	}
+	return c.onSubscription("saved", func(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+		s, err := c.Notify.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		_, err = c.Notify.Update(ctx, tx, id, s.Version, notify.Change{Name: s.Name, Target: s.Target, Events: s.Events, Status: notify.Status(status)})
+		return err
+	})(ctx, v)
+}
+
+func (c *Console) rotateSubscription(ctx context.Context, v *visit) error {
+	id, err := v.id(notify.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	var (
+		s   notify.Subscription
+		key secret.Text
+	)
+	err = v.as(ctx, func(tx pgx.Tx) (err error) {
+		s, key, err = c.Notify.RotateSecret(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return v.showKey(s, key)
+}
+
+// onSubscription serves what is done to one thing and then said on the page.
+func (c *Console) onSubscription(notice string, do func(ctx context.Context, tx pgx.Tx, id uuid.UUID) error) func(context.Context, *visit) error {
+	return func(ctx context.Context, v *visit) error {
+		id, err := v.id(notify.ErrNotFound)
+		if err != nil {
+			return err
+		}
+		if err := v.as(ctx, func(tx pgx.Tx) error { return do(ctx, tx, id) }); err != nil {
+			return err
+		}
+		return v.done(subscriptionsPath, notice)
+	}
+}
