@@ -48,7 +48,7 @@ if [ "${1:-}" != quick ]; then
   kafka=$!
   deploy/tryton.sh up "$WORK/tryton" >"$WORK/tryton.log" 2>&1 &
   tryton=$!
-  deploy/killbill.sh up "$WORK/killbill" >"$WORK/killbill.log" 2>&1 &
+  deploy/killbill.sh up "$WORK/killbill" >"$WORK/killbill.url" 2>"$WORK/killbill.log" &
   killbill=$!
   trap 'deploy/killbill.sh down "$WORK/killbill" || true; deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
   [ -x "$WORK/beancount/bin/bean-query" ] || {
@@ -94,10 +94,10 @@ step "wait for Kafka, Tryton and Kill Bill"
 wait "$kafka" || { cat "$WORK/kafka.log" >&2; exit 1; }
 wait "$tryton" || { cat "$WORK/tryton.log" >&2; exit 1; }
 CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
-wait "$killbill" || { cat "$WORK/killbill.log" >&2; exit 1; }
+wait "$killbill" || { cat "$WORK/killbill.url" "$WORK/killbill.log" >&2; exit 1; }
 CRMHUB_TEST_KAFKA_SECURED=$WORK/kafka
 CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
-CRMHUB_TEST_KILLBILL=$(tail -1 "$WORK/killbill.log")
+CRMHUB_TEST_KILLBILL=$(tail -1 "$WORK/killbill.url")
 [ -x "$WORK/python/bin/python" ] || /usr/bin/python3 -m venv "$WORK/python"
 "$WORK/python/bin/pip" install -q confluent-kafka
 CRMHUB_TEST_PYTHON=$WORK/python/bin/python

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"crypto/rand"
 	"encoding/json"
 	"log/slog"
@@ -9,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -146,8 +147,14 @@ func (w *world) deleteRecords(topic string, partition int32, before int64) {
 // publish writes messages as the other side would.
 func (w *world) publish(messages ...*kgo.Record) {
 	w.Helper()
-	if err := w.other().ProduceSync(w.Context(), messages...).FirstErr(); err != nil {
-		w.Fatal(err)
+	for deadline := time.Now().Add(2 * time.Minute); len(messages) > 0; {
+		err := w.other().ProduceSync(w.Context(), messages[0]).FirstErr()
+		switch {
+		case err == nil:
+			messages = messages[1:]
+		case !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Now().After(deadline): // a topic just made is not known to all at once
+			w.Fatal(err)
+		}
 	}
 }
 
