@@ -23,21 +23,23 @@ type Kind string
 
 // The kinds.
 const (
-	RunFailed           Kind = "run_failed"           // the last run of a job failed, or found suspiciously little
-	PushLag             Kind = "push_lag"             // something waits to be pushed for longer than it should
-	DeadLetters         Kind = "dead_letters"         // records were refused
-	Conflicts           Kind = "conflicts"            // fields were changed on both sides
-	SubscriptionFailing Kind = "subscription_failing" // a receiver does not answer, or was given up
+	RunFailed             Kind = "run_failed"             // the last run of a job failed, or found suspiciously little
+	PushLag               Kind = "push_lag"               // something waits to be pushed for longer than it should
+	ConnectionHeld        Kind = "connection_held"        // a system is away, or refuses the credentials
+	DeadLetters           Kind = "dead_letters"           // records were refused
+	Conflicts             Kind = "conflicts"              // fields were changed on both sides
+	ReconciliationDiffers Kind = "reconciliation_differs" // the last comparison found what is still to be mended
+	SubscriptionFailing   Kind = "subscription_failing"   // a receiver does not answer, or was given up
 )
 
 // Kinds are all there are.
-var Kinds = []Kind{RunFailed, PushLag, DeadLetters, Conflicts, SubscriptionFailing} //nolint:gochecknoglobals // a list
+var Kinds = []Kind{RunFailed, PushLag, ConnectionHeld, DeadLetters, Conflicts, ReconciliationDiffers, SubscriptionFailing} //nolint:gochecknoglobals // a list
 
 // Alert is a condition that holds, or held.
 type Alert struct {
 	ID             uuid.UUID       `json:"id"`
 	Kind           Kind            `json:"kind"`
-	Subject        string          `json:"subject"` // the id of the job, connection or subscription
+	Subject        string          `json:"subject"` // the id of the job, connection or subscription; of a comparison the connection's and the entity
 	Name           string          `json:"name"`    // of the subject, for people
 	Detail         json.RawMessage `json:"detail"`  // of the condition as last seen
 	OpenedAt       time.Time       `json:"opened_at"`

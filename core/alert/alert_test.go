@@ -149,10 +149,16 @@ func TestEachConditionIsSeen(t *testing.T) {
 	o.exec(letter, o.connection)
 	o.exec(`insert into conflicts (id, connection_id, entity, entity_id, field) values (gen_random_uuid(), $1, 'order', gen_random_uuid(), 'total')`, o.connection)
 	o.exec(`update subscriptions set failing_since = now() - interval '2 hours'`)
+	o.exec(`insert into breakers (connection_id, state, since) values ($1, 'open', now() - interval '2 minutes')`, o.connection)
+	o.exec(`insert into reconciliations (id, connection_id, run_id, entity, verdict, mapping_version)
+		values ('00000000-0000-7000-8000-000000000001', $1, gen_random_uuid(), 'order', 'differs', '1'), ('00000000-0000-7000-8000-000000000002', $1, gen_random_uuid(), 'order', 'failed', '1')`, o.connection)
+	o.exec(`insert into differences (id, reconciliation_id, kind) values (gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'missing_there')`)
 	open, _ := o.look()
-	if diff := cmp.Diff([]Kind{Conflicts, DeadLetters, PushLag, SubscriptionFailing}, open); diff != "" {
+	if diff := cmp.Diff([]Kind{Conflicts, ConnectionHeld, DeadLetters, PushLag, ReconciliationDiffers, SubscriptionFailing}, open); diff != "" {
 		t.Errorf("open (-want +got):\n%s", diff)
 	}
+	o.exec(`update breakers set state = 'closed'`)
+	o.exec(`update differences set state = 'mended'`)
 	o.as(func(tx pgx.Tx) error {
 		_, err := UpdateSettings(t.Context(), tx, Settings{LagMinutes: 60, DeadLetters: 2, Conflicts: 1, Muted: []Kind{SubscriptionFailing}})
 		return err

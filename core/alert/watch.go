@@ -89,6 +89,21 @@ from (select connection_id, count(*) as open from conflicts where status = 'open
 join connections c on c.id = f.connection_id
 where f.open >= $3
 union all
+select 'connection_held', c.id::text, c.code, jsonb_build_object('state', b.state, 'since', b.since, 'class', b.class, 'message', b.message)
+from breakers b join connections c on c.id = b.connection_id and c.status = 'active'
+where b.state = 'stopped' or b.state <> 'closed' and b.since < now() - interval '1 minute'
+union all
+select 'reconciliation_differs', r.connection_id::text || ' ' || r.entity, r.entity || ' (' || c.code || ')',
+	jsonb_build_object('reconciliation_id', r.id, 'open', d.open)
+from (
+	select distinct on (connection_id, entity) * from reconciliations
+	where verdict in ('equal', 'differs')
+	order by connection_id, entity, id desc) r
+join connections c on c.id = r.connection_id
+cross join lateral (
+	select count(*) as open from differences d where d.reconciliation_id = r.id and d.state = 'open') d
+where r.verdict = 'differs' and d.open > 0
+union all
 select 'subscription_failing', s.id::text, s.name, jsonb_build_object('since', s.failing_since, 'cause', s.disabled_cause)
 from subscriptions s
 where s.status = 'disabled' or s.status = 'active' and s.failing_since < now() - interval '1 hour'`

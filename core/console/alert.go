@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -63,10 +62,10 @@ func (c *Console) listAlerts(ctx context.Context, v *visit) error {
 func (v *visit) alertRow(a alert.Alert) alertRow {
 	r := alertRow{Alert: a}
 	var d struct {
-		RunID   string `json:"run_id"`
-		Open    int64
-		Waiting int64
-		Since   *time.Time
+		RunID            string `json:"run_id"`
+		ReconciliationID string `json:"reconciliation_id"`
+		Open             int64
+		Waiting          int64
 	}
 	_ = json.Unmarshal(a.Detail, &d) // what it lacks is not said
 	switch a.Kind {
@@ -78,6 +77,10 @@ func (v *visit) alertRow(a alert.Alert) alertRow {
 		r.To, r.More = "/sync/conflicts", fmt.Sprint(d.Open)
 	case alert.PushLag:
 		r.To, r.More = "/sync/connections/"+a.Subject, fmt.Sprint(d.Waiting)
+	case alert.ConnectionHeld:
+		r.To = "/sync/connections/" + a.Subject
+	case alert.ReconciliationDiffers:
+		r.To, r.More = "/sync/reconciliations/"+d.ReconciliationID, fmt.Sprint(d.Open)
 	case alert.SubscriptionFailing:
 		r.To = subscriptionsPath
 	}
