@@ -173,7 +173,7 @@ func problemResponses(schemas huma.Registry) map[string]*huma.Response {
 		{Type: problemType("invalid"), Title: "The body breaks a rule", Status: 422, Violations: []Violation{{Pointer: &pointer, Rule: "exclusiveMinimum", Message: "must be greater than 0"}}},
 		{Type: problemType("precondition-required"), Title: "Say which version you saw", Status: 428},
 		{Type: problemType("too-many-attempts"), Title: "Too many attempts", Status: 429, Detail: "Too much was tried in vain. Try again in 30 seconds."},
-		{Type: problemType("remote"), Title: "The other system cannot be read", Status: 502, Detail: "connection refused"},
+		{Type: problemType("remote"), Title: "The other system cannot be read", Status: 424, Detail: "connection refused"},
 		{Type: problemType("unavailable"), Title: "The database cannot be reached", Status: 503},
 		{Type: problemType("internal"), Title: "The hub failed", Status: 500, Instance: "urn:crmhub:request:0199a1b2-0000-7000-8000-000000000001"},
 	}

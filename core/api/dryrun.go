@@ -34,7 +34,7 @@ func (s *server) dryRunJob() operation {
 			Read: 100, Updated: 1, Unchanged: 99, Items: []job.DryItem{{
 				Action: "update", RemoteID: "1001", Differences: []mapping.Difference{{Pointer: "/comment", Before: "Ring once.", After: "Ring twice."}},
 			}},
-		}), problems: []int{http.StatusBadGateway},
+		}), problems: []int{http.StatusFailedDependency},
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			in, err := decode[dryInput](c)
 			if err != nil {
@@ -64,7 +64,7 @@ func (s *server) dryRunJob() operation {
 			report, err := dry(ctx, c.who.Principal, j, job.DryOptions{Beginning: in.Beginning, After: in.After, Limit: in.Limit})
 			if remote := (*connector.Error)(nil); errors.As(err, &remote) {
 				return answer{}, &Problem{
-					Type: problemType("remote"), Title: "The other system cannot be read", Status: http.StatusBadGateway, Detail: remote.Error(),
+					Type: problemType("remote"), Title: "The other system cannot be read", Status: http.StatusFailedDependency, Detail: remote.Error(),
 				}
 			}
 			if err != nil {

@@ -91,7 +91,7 @@ func TestJobsAndRuns(t *testing.T) {
 		{name: "dry run of all", method: "POST", path: "/jobs/{job}/dry-run", body: `{}`, status: 200, has: []string{`"read":500`}},
 		{name: "dry run of too much", method: "POST", path: "/jobs/{job}/dry-run", body: `{"limit":501}`, status: 422, has: []string{`"pointer":"/limit"`}},
 		{name: "dry run from nowhere", method: "POST", path: "/jobs/{job}/dry-run", body: `{"after":"x"}`, status: 422, has: []string{`"pointer":"/after"`}},
-		{name: "dry run with nobody", method: "POST", path: "/jobs/{job}/dry-run", body: `{"after":"down"}`, status: 502},
+		{name: "dry run with nobody", method: "POST", path: "/jobs/{job}/dry-run", body: `{"after":"down"}`, status: 424},
 		{name: "run again gives the queued one", method: "POST", path: "/jobs/{job}/run", status: 202, has: []string{`"id":"` + h.ids["run"] + `"`, "Location: /api/v1/runs/" + h.ids["run"]}},
 		{name: "runs", method: "GET", path: "/runs?job_id={job}&status=queued", status: 200, has: []string{`"id":"` + h.ids["run"] + `"`}},
 		{name: "runs of a status there is not", method: "GET", path: "/runs?status=lost", status: 400, has: []string{`"parameter":"status"`, `"rule":"enum"`}},

@@ -330,7 +330,7 @@ func (s *server) previewVersion() operation {
 			"Needs the permission to read all fields of the entity, too.",
 		body:   jsonBody(s.document, previewInput{EntityID: exampleID}),
 		status: http.StatusOK, result: jsonBody(s.document, revision.Preview{Direction: "push", Source: map[string]any{"number": "SO-1"}, Result: map[string]any{"reference": "SO-1"}}),
-		problems: []int{http.StatusBadGateway},
+		problems: []int{http.StatusFailedDependency},
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			in, err := decode[previewInput](c)
 			if err != nil {
@@ -380,7 +380,7 @@ func (s *server) preview(ctx context.Context, c *call, conn connection.Connectio
 		found, err := s.Revisions.Remote(ctx, conn, m.Record(), in.RemoteID)
 		if err != nil {
 			e := connector.AsError(err)
-			return p, &Problem{Type: problemType("remote"), Title: "The other system gave no record", Status: http.StatusBadGateway, Detail: e.Error()}
+			return p, &Problem{Type: problemType("remote"), Title: "The other system gave no record", Status: http.StatusFailedDependency, Detail: e.Error()}
 		}
 		if found == nil {
 			return p, notFound()

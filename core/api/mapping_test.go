@@ -45,7 +45,7 @@ func TestMappingGoesFromDraftToLiveAndBack(t *testing.T) {
 		{name: "preview", method: "POST", path: "/mapping-versions/{version}/preview", body: `{"entity_id":"{order}"}`, status: 200, has: []string{`"result":{"ref":`}},
 		{name: "preview of nothing", method: "POST", path: "/mapping-versions/{version}/preview", body: `{}`, status: 422},
 		{name: "preview of none", method: "POST", path: "/mapping-versions/{version}/preview", body: `{"entity_id":"{customer}"}`, status: 404},
-		{name: "preview of a record", method: "POST", path: "/mapping-versions/{version}/preview", body: `{"remote_id":"7"}`, status: 502, has: []string{"urn:crmhub:problem:remote"}},
+		{name: "preview of a record", method: "POST", path: "/mapping-versions/{version}/preview", body: `{"remote_id":"7"}`, status: 424, has: []string{"urn:crmhub:problem:remote"}},
 		{name: "nothing to take back", method: "POST", path: "/mappings/roll-back", body: `{"connection_id":"{connection}","entity":"order","reason":"x"}`, status: 409},
 		{name: "publish", method: "POST", path: "/mapping-versions/{version}/publish", status: 200, has: []string{`"status":"live"`, `"published_by":"token:`}},
 		{name: "publish again", method: "POST", path: "/mapping-versions/{version}/publish", status: 409},
