@@ -18,7 +18,7 @@ import (
 
 func (s *server) showJourney() operation {
 	return operation{
-		id: "show-journey", needs: may(access.DeadLetters, access.Read), tag: "links", summary: "Tell what happened to an entity across systems",
+		id: "get-journey", needs: may(access.DeadLetters, access.Read), tag: "links", summary: "Tell what happened to an entity across systems",
 		description: "Its changes, where they were published, what was said to other systems about it and what they answered, links, conflicts, dead letters, and " +
 			"what was done about them, the oldest first; of a deleted one too. A change appears here within a second. Bodies carry no secrets; who does not see all " +
 			"fields of the entity sees the names in them and no values. Needs the permission to read the entity, too.",

@@ -13,7 +13,8 @@ import (
 func (h *hub) linked() {
 	h.t.Helper()
 	err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error {
-		_, err := tx.Exec(h.t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'order', $3, '77', 'linked')`,
+		_, err := tx.Exec(h.t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'order', $3, '77', 'linked')
+			on conflict (organization_id, entity_id, entity, connection_id) do update set remote_id = '77', state = 'linked'`,
 			uuid.New(), h.ids["connection"], h.ids["order"])
 		return err
 	})
