@@ -22,7 +22,8 @@ type Task struct {
 
 // A queued run waits
 //   - while another of its job executes or is paused, or a replay while another replay does,
-//   - while a run of a job that comes first is queued or executes,
+//   - while a run of a job that comes first, asked for no more than five seconds later, is queued or executes: what comes first
+//     and runs without a pause does not hold back the others for ever,
 //   - while its connection is paused, and a pull or reconciliation while its connection's breaker is not closed.
 //
 // What a dead worker executed comes first: it was claimed before. A run's pace and its estimate are noted here.
@@ -48,6 +49,7 @@ with recursive first (organization_id, job_id, after_id) as (
 		and (r.purpose <> 'regular' or not exists (
 			select from first f
 			join runs o on o.organization_id = f.organization_id and o.job_id = f.after_id and o.status in ('queued', 'running')
+				and o.queued_at < r.queued_at + interval '5 seconds'
 			join jobs oj on oj.organization_id = o.organization_id and oj.id = o.job_id
 			join connections oc on oc.organization_id = oj.organization_id and oc.id = oj.connection_id and oc.status = 'active'
 			where f.organization_id = r.organization_id and f.job_id = r.job_id and o.purpose = 'regular'))
