@@ -30,7 +30,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 	default:
 		method = "other" // a client may invent methods, but not labels
 	}

@@ -128,7 +128,7 @@ func (s *server) recovered(w *recorder, r *http.Request, v any) {
 }
 
 // methods are those that routes have.
-var methods = []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} //nolint:gochecknoglobals // a constant
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} //nolint:gochecknoglobals // a constant
 
 // noRoute answers what the mux would, but as a problem.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
