@@ -2,7 +2,7 @@
 # Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka, a real Tryton and a real Kill Bill.
 # On a Debian-like machine it installs what is missing; elsewhere it says what to install.
 #
-#   deploy/test.sh            everything (about 40 minutes on two cores)
+#   deploy/test.sh            everything (about an hour on two cores)
 #   deploy/test.sh quick      what needs nothing but Go
 #
 # WORK is where servers keep their files while the tests run (default: a folder under the temporary directory).
