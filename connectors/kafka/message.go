@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"mime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -90,7 +89,7 @@ func (s *session) read(m *kgo.Record, r *connector.Record) error {
 	}
 	r.Data = data
 	if s.ID != "" {
-		if r.ID = idAt(data, s.ID); r.ID == "" {
+		if r.ID = schema.TextAt(data, s.ID); r.ID == "" {
 			return violation(s.ID, "required", "there is no id")
 		}
 	}
@@ -126,33 +125,6 @@ func structured(value []byte) (event, error) {
 		data = nil
 	}
 	return event{kind: e.Type, time: e.Time, data: data}, nil
-}
-
-// idAt is the text or number at a JSON pointer, "" if there is none.
-func idAt(doc any, pointer string) string {
-	unescape := strings.NewReplacer("~1", "/", "~0", "~")
-	for _, token := range strings.Split(pointer, "/")[1:] {
-		token = unescape.Replace(token)
-		switch v := doc.(type) {
-		case map[string]any:
-			doc = v[token]
-		case []any:
-			i, err := strconv.Atoi(token)
-			if err != nil || i < 0 || i >= len(v) {
-				return ""
-			}
-			doc = v[i]
-		default:
-			return ""
-		}
-	}
-	switch v := doc.(type) {
-	case string:
-		return v
-	case json.Number:
-		return v.String()
-	}
-	return ""
 }
 
 // usableID is whether a link can keep it.

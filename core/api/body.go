@@ -125,7 +125,7 @@ func unstorable(pointer string, v any, faults schema.Violations) schema.Violatio
 		}
 	case map[string]any:
 		for name, member := range v {
-			at := pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+			at := pointer + "/" + schema.EscapePointer(name)
 			if strings.ContainsRune(name, 0) {
 				faults = append(faults, schema.Violation{Pointer: pointer, Rule: "format", Message: "must have no name with a NUL character"})
 				continue

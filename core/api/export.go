@@ -128,7 +128,7 @@ func (q entityQuery) inBody(vs schema.Violations) schema.Violations {
 func bodyFaults(faults parameterFaults) schema.Violations {
 	vs := make(schema.Violations, len(faults))
 	for i, f := range faults {
-		at := "/filter/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(f.Parameter)
+		at := "/filter/" + schema.EscapePointer(f.Parameter)
 		if f.Parameter == sortParameter {
 			at = "/sort"
 		}

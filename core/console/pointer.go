@@ -2,7 +2,6 @@ package console
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 
 	"crmhub/core/schema"
@@ -10,25 +9,13 @@ import (
 
 // valueAt is what stands at a JSON pointer in a document, as JSON and not at full length; "" if there is nothing.
 func valueAt(doc json.RawMessage, pointer string) string {
-	at, err := schema.DecodeJSON(doc)
+	whole, err := schema.DecodeJSON(doc)
 	if err != nil {
 		return ""
 	}
-	unescape := strings.NewReplacer("~1", "/", "~0", "~")
-	for _, step := range strings.Split(pointer, "/")[1:] {
-		ok := false
-		switch in := at.(type) {
-		case map[string]any:
-			at, ok = in[unescape.Replace(step)]
-		case []any:
-			var i int
-			if i, err = strconv.Atoi(step); err == nil && i >= 0 && i < len(in) {
-				at, ok = in[i], true
-			}
-		}
-		if !ok {
-			return ""
-		}
+	at, found := schema.At(whole, pointer)
+	if !found {
+		return ""
 	}
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -37,9 +24,9 @@ func valueAt(doc json.RawMessage, pointer string) string {
 		return ""
 	}
 	const most = 120 // the whole stands in the payload below
-	found := []rune(strings.TrimSpace(b.String()))
-	if len(found) > most {
-		return string(found[:most]) + "…"
+	shown := []rune(strings.TrimSpace(b.String()))
+	if len(shown) > most {
+		return string(shown[:most]) + "…"
 	}
-	return string(found)
+	return string(shown)
 }

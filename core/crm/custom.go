@@ -47,7 +47,7 @@ func (w *writing) customFaults(stored, e Entity) schema.Violations {
 		if bytes.Equal(given[name], before[name]) {
 			continue
 		}
-		at := "/ext/" + escape(name)
+		at := "/ext/" + schema.EscapePointer(name)
 		if d := fieldNamed(w.facts.declared, name); d == nil {
 			f.add(at, "additionalProperties", "is no custom field of %s", w.kind)
 		} else {

@@ -90,7 +90,7 @@ func (r *reading) object(pointer string, s shape, doc map[string]any, v reflect.
 	}
 	for name := range doc {
 		if !names[name] {
-			r.fault(pointer+"/"+escape(name), "additionalProperties", "is no field known here")
+			r.fault(pointer+"/"+schema.EscapePointer(name), "additionalProperties", "is no field known here")
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -98,6 +97,3 @@ func textOf(v any) string {
 		return reflect.ValueOf(v).String()
 	}
 }
-
-// escape writes a name as a step of a JSON pointer.
-func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }

@@ -29,7 +29,7 @@ func (vs *Violations) collect(ve *jsonschema.ValidationError) {
 		*vs = append(*vs, Violation{pointer, rule, "is not allowed here"})
 	case rule == "dependentRequired" && len(names) == 2:
 		// The first name is missing; the second is the one that asks for it.
-		*vs = append(*vs, Violation{pointer + "/" + escape(names[0]), rule, "is required with " + names[1]})
+		*vs = append(*vs, Violation{pointer + "/" + EscapePointer(names[0]), rule, "is required with " + names[1]})
 	case rule == "required" && len(names) > 0:
 		vs.name(pointer, rule, names, "is required")
 	case rule == "additionalProperties" && len(names) > 0:
@@ -42,7 +42,7 @@ func (vs *Violations) collect(ve *jsonschema.ValidationError) {
 // name adds a violation for each named property of the object at pointer.
 func (vs *Violations) name(pointer, rule string, names []string, message string) {
 	for _, name := range names {
-		*vs = append(*vs, Violation{pointer + "/" + escape(name), rule, message})
+		*vs = append(*vs, Violation{pointer + "/" + EscapePointer(name), rule, message})
 	}
 }
 
@@ -99,9 +99,4 @@ func quoted(message string) []string {
 		names = append(names, strings.NewReplacer(`\'`, `'`, `\\`, `\`).Replace(m[1]))
 	}
 	return names
-}
-
-// escape makes a name a token of a JSON pointer (RFC 6901).
-func escape(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }

@@ -21,7 +21,7 @@ func unreadable(vs Violations, at string, v any) Violations {
 		for name, member := range v {
 			// The pointer is made only where there is a fault.
 			if found := unreadable(nil, "", member); len(found) > 0 {
-				vs = append(vs, found.below(at+"/"+escape(name))...)
+				vs = append(vs, found.below(at+"/"+EscapePointer(name))...)
 			}
 		}
 	case []any:

@@ -169,7 +169,7 @@ func (i *Import) check() schema.Violations {
 	}
 	for field := range i.Defaults {
 		if _, ok := findTarget(targets, field); !ok {
-			fault("/defaults/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(field), "field", "is no field that a cell of this entity can be")
+			fault("/defaults/"+schema.EscapePointer(field), "field", "is no field that a cell of this entity can be")
 		}
 		given[field] = true
 	}

@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -80,33 +78,7 @@ func (w Webhook) said(body []byte) string {
 	if err != nil {
 		return ""
 	}
-	return at(doc, w.Pointer)
-}
-
-// at is the text or number at a JSON pointer; "" if there is none.
-func at(doc any, pointer string) string {
-	for part := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		part = strings.ReplaceAll(strings.ReplaceAll(part, "~1", "/"), "~0", "~")
-		switch v := doc.(type) {
-		case map[string]any:
-			doc = v[part]
-		case []any:
-			i, err := strconv.Atoi(part)
-			if err != nil || i < 0 || i >= len(v) {
-				return ""
-			}
-			doc = v[i]
-		default:
-			return ""
-		}
-	}
-	switch v := doc.(type) {
-	case string:
-		return v
-	case json.Number:
-		return v.String()
-	}
-	return ""
+	return schema.TextAt(doc, w.Pointer)
 }
 
 // A message that is there already changes nothing: with the body's digest for an id, that holds until its runs have begun, since an

@@ -100,7 +100,7 @@ func (s *Store) check(in Settings, hasSecret bool) (vs schema.Violations) {
 	}
 	for value, entity := range in.Entities {
 		if !slices.Contains(s.Entities, entity) {
-			fault("/entities/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(value), "enum", "is no kind of entity")
+			fault("/entities/"+schema.EscapePointer(value), "enum", "is no kind of entity")
 		}
 	}
 	return vs
