@@ -22,7 +22,7 @@ type alertSettingsPatch struct {
 }
 
 func (s *server) listAlerts() operation {
-	statuses, kinds := []string{"open", "resolved"}, alertKinds()
+	statuses, kinds := []string{"open", "resolved"}, textsOf(alert.Kinds)
 	return operation{
 		id: "list-alerts", needs: may(access.Alerts, access.Read), tag: "alerts", summary: "List alerts",
 		description: "The one opened last first. An alert is open as long as its condition holds.",
@@ -127,14 +127,6 @@ func (p alertSettingsPatch) applied(s alert.Settings) alert.Settings {
 		s.Muted = p.Muted
 	}
 	return s
-}
-
-func alertKinds() []string {
-	kinds := make([]string, len(alert.Kinds))
-	for i, kind := range alert.Kinds {
-		kinds[i] = string(kind)
-	}
-	return kinds
 }
 
 func alertExample() alert.Alert {

@@ -148,7 +148,7 @@ func (e entities) permitMerge(ctx context.Context, tx pgx.Tx, c *call, survivor,
 	return vs.Err()
 }
 
-func comparedNames() []string { return namesOf(crm.Matched()) }
+func comparedNames() []string { return textsOf(crm.Matched()) }
 
 type findInput struct {
 	Entity string `json:"entity" enum:"customer,contact" doc:"The kind to look through."`

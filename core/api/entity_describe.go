@@ -98,11 +98,3 @@ func article(kind crm.Kind) string {
 }
 
 func kindNames() []string { return crm.KindNames() }
-
-func namesOf(kinds []crm.Kind) []string {
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = string(k)
-	}
-	return names
-}

@@ -68,7 +68,7 @@ func (s *server) addSubscription() operation {
 				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				added, key, err := s.Notify.Add(ctx, tx, notify.New{Name: in.Name, Target: in.Target, Events: in.Events, Secret: optionalSecret(in.Secret)})
+				added, key, err := s.Notify.Add(ctx, tx, notify.New{Name: in.Name, Target: in.Target, Events: in.Events, Secret: secret.New(in.Secret)})
 				if err != nil {
 					return answer{}, err
 				}
@@ -78,13 +78,6 @@ func (s *server) addSubscription() operation {
 			})
 		},
 	}
-}
-
-func optionalSecret(s string) secret.Text {
-	if s == "" {
-		return secret.Text{}
-	}
-	return secret.New(s)
 }
 
 func (s *server) getSubscription() operation {
@@ -226,10 +219,7 @@ func (s *server) testSubscription() operation {
 }
 
 func (s *server) listDeliveries() operation {
-	statuses := make([]string, len(notify.DeliveryStatuses))
-	for i, status := range notify.DeliveryStatuses {
-		statuses[i] = string(status)
-	}
+	statuses := textsOf(notify.DeliveryStatuses)
 	return operation{
 		id: "list-deliveries", needs: may(access.Subscriptions, access.Read), tag: "subscriptions", summary: "List deliveries",
 		description: "The newest first, without what was sent. They are kept for 30 days.",

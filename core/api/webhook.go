@@ -13,6 +13,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/postgres"
+	"crmhub/core/secret"
 	"crmhub/core/webhook"
 )
 
@@ -64,7 +65,7 @@ func (s *server) setWebhook() operation {
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
 				w, made, err := s.Webhooks.Set(ctx, tx, id, webhook.Settings{
-					Scheme: webhook.Scheme(in.Scheme), Header: in.Header, Secret: optionalSecret(in.Secret), Pointer: in.Pointer, Entities: in.Entities,
+					Scheme: webhook.Scheme(in.Scheme), Header: in.Header, Secret: secret.New(in.Secret), Pointer: in.Pointer, Entities: in.Entities,
 				})
 				if err != nil {
 					return answer{}, err
