@@ -2,7 +2,6 @@ package alert
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -100,16 +100,17 @@ type Filter struct {
 }
 
 const selectList = selectAlert + `
-where ($1 = '' or ($1 = 'open') = (resolved_at is null)) and ($2 = '' or kind = $2) and (opened_at, id) < ($3, $4)
+where ($1 = '' or ($1 = 'open') = (resolved_at is null)) and ($2 = '' or kind = $2) and ($3::timestamptz is null or (opened_at, id) < ($3, $4::uuid))
 order by opened_at desc, id desc
 limit $5`
 
 // List returns alerts, the one opened last first, and where to go on; "" at the end. Errors: [ErrCursor].
 func List(ctx context.Context, tx pgx.Tx, f Filter) (list []Alert, next string, err error) {
-	before, id, err := parseCursor(f.After)
+	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return nil, "", err
+		return nil, "", ErrCursor
 	}
+	before, _, id := after.Args()
 	rows, _ := tx.Query(ctx, selectList, f.Status, f.Kind, before, id, f.Limit+1)
 	if list, err = pgx.CollectRows(rows, scan); err != nil {
 		return nil, "", fmt.Errorf("list alerts: %w", err)
@@ -117,23 +118,9 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (list []Alert, next string, 
 	if len(list) > f.Limit {
 		list = list[:f.Limit]
 		last := list[len(list)-1]
-		next = base64.RawURLEncoding.EncodeToString([]byte(last.OpenedAt.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+		next = postgres.Place{At: last.OpenedAt, ID: last.ID}.String()
 	}
 	return list, next, nil
-}
-
-func parseCursor(s string) (time.Time, uuid.UUID, error) {
-	if s == "" {
-		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max, nil
-	}
-	b, _ := base64.RawURLEncoding.DecodeString(s)
-	at, id, _ := strings.Cut(string(b), " ")
-	t, err := time.Parse(time.RFC3339Nano, at)
-	u, err2 := uuid.Parse(id)
-	if err != nil || err2 != nil || t.Year() < 1 || t.Year() > 9999 {
-		return time.Time{}, uuid.Nil, ErrCursor
-	}
-	return t, u, nil
 }
 
 // CountOpen is how many alerts are open that nobody acknowledged.

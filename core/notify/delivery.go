@@ -2,15 +2,15 @@ package notify
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // DeliveryStatus says where a delivery stands.
@@ -93,16 +93,17 @@ const listDeliveries = `
 select id, subscription_id, event_id, event, summary, status, attempts, case when status = 'pending' then next_attempt_at end,
 	created_at, delivered_at, ''
 from deliveries
-where ($1::uuid is null or subscription_id = $1) and ($2 = '' or status = $2) and (created_at, id) < ($3, $4)
+where ($1::uuid is null or subscription_id = $1) and ($2 = '' or status = $2) and ($3::timestamptz is null or (created_at, id) < ($3, $4::uuid))
 order by created_at desc, id desc
 limit $5`
 
 // Deliveries lists the newest first, without bodies, and says where to go on; "" at the end. Errors: [ErrCursor].
 func (s *Store) Deliveries(ctx context.Context, tx pgx.Tx, f Filter) (list []Delivery, next string, err error) {
-	before, id, err := parseCursor(f.After)
+	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return nil, "", err
+		return nil, "", ErrCursor
 	}
+	before, _, id := after.Args()
 	var of *uuid.UUID
 	if f.Subscription != uuid.Nil {
 		of = &f.Subscription
@@ -114,29 +115,9 @@ func (s *Store) Deliveries(ctx context.Context, tx pgx.Tx, f Filter) (list []Del
 	if len(list) > f.Limit {
 		list = list[:f.Limit]
 		last := list[len(list)-1]
-		next = base64.RawURLEncoding.EncodeToString([]byte(last.CreatedAt.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+		next = postgres.Place{At: last.CreatedAt, ID: last.ID}.String()
 	}
 	return list, next, nil
-}
-
-func parseCursor(s string) (time.Time, uuid.UUID, error) {
-	if s == "" {
-		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max, nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return time.Time{}, uuid.Nil, ErrCursor
-	}
-	at, id, _ := strings.Cut(string(b), " ")
-	t, err := time.Parse(time.RFC3339Nano, at)
-	if err != nil || t.Year() < 1 || t.Year() > 9999 {
-		return time.Time{}, uuid.Nil, ErrCursor
-	}
-	u, err := uuid.Parse(id)
-	if err != nil {
-		return time.Time{}, uuid.Nil, ErrCursor
-	}
-	return t, u, nil
 }
 
 const resend = `

@@ -102,13 +102,13 @@ type dueQuery struct {
 	warn      bool // as far ahead as each rule warns, instead
 	owners    []uuid.UUID
 	customers []uuid.UUID
-	after     *place
+	after     *postgres.Place
 	limit     *int
 }
 
 // due runs the statement as the hub.
 func (s *Store) due(ctx context.Context, tx pgx.Tx, now time.Time, q dueQuery) (found []DueCustomer, err error) {
-	at, word, id := q.after.args()
+	at, word, id := q.after.Args()
 	err = postgres.AsHub(ctx, tx, func() error {
 		found, err = collect(ctx, tx, "find what is due for the pool", pgx.RowToStructByPos[DueCustomer], due,
 			now, q.ahead, q.warn, q.owners, q.customers, at, word, id, q.limit)
@@ -138,5 +138,7 @@ func (s *Store) Due(ctx context.Context, tx pgx.Tx, d DryRun) (Page[DueCustomer]
 	if err != nil {
 		return Page[DueCustomer]{}, err
 	}
-	return cut(found, limit, func(d DueCustomer) place { return place{d.FallsAt, string(WhyRecycle), d.CustomerID} }), nil
+	return cut(found, limit, func(d DueCustomer) postgres.Place {
+		return postgres.Place{At: d.FallsAt, Word: string(WhyRecycle), ID: d.CustomerID}
+	}), nil
 }

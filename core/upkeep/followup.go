@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // FollowUp is something that somebody has to see to.
@@ -185,11 +186,11 @@ func (s *Store) FollowUps(ctx context.Context, tx pgx.Tx, a Ask) (Page[FollowUp]
 			f.Day = &day
 		}
 	}
-	return cut(found, limit, func(f FollowUp) place { return place{f.At, string(f.Why), f.ID} }), nil
+	return cut(found, limit, func(f FollowUp) postgres.Place { return postgres.Place{At: f.At, Word: string(f.Why), ID: f.ID} }), nil
 }
 
 // followUps finds those of the sources that have a statement, in their order.
-func (s *Store) followUps(ctx context.Context, tx pgx.Tx, a Ask, end time.Time, zone string, after *place, limit int) ([]FollowUp, error) {
+func (s *Store) followUps(ctx context.Context, tx pgx.Tx, a Ask, end time.Time, zone string, after *postgres.Place, limit int) ([]FollowUp, error) {
 	var selects []string
 	for _, source := range a.Sources {
 		if source.from != "" {
@@ -199,7 +200,7 @@ func (s *Store) followUps(ctx context.Context, tx pgx.Tx, a Ask, end time.Time, 
 	if len(selects) == 0 {
 		return nil, nil
 	}
-	at, word, id := after.args()
+	at, word, id := after.Args()
 	sql := "select f.why, f.kind, f.id, f.title, f.at, false, f.customer, coalesce(c.name, ''), f.owner, '' from (" + strings.Join(selects, " union all ") + ") f" +
 		` left join customers c on c.id = f.customer order by f.at, f.why collate "C", f.id limit @limit`
 	return collect(ctx, tx, "list follow-ups", pgx.RowToStructByPos[FollowUp], sql, pgx.NamedArgs{

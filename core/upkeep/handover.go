@@ -233,13 +233,13 @@ func (s *Store) HandOvers(ctx context.Context, tx pgx.Tx, actor postgres.Actor, 
 	if err != nil {
 		return Page[HandOver]{}, fmt.Errorf("list hand-overs: %w", err)
 	}
-	at, _, id := from.args()
+	at, _, id := from.Args()
 	limit = pageSize(limit)
 	found, err := collect(ctx, tx, "list hand-overs", scanHandOver, listHandOvers, actor, at, id, limit+1)
 	if err != nil {
 		return Page[HandOver]{}, err
 	}
-	return cut(found, limit, func(h HandOver) place { return place{at: h.CreatedAt, id: h.ID} }), nil
+	return cut(found, limit, func(h HandOver) postgres.Place { return postgres.Place{At: h.CreatedAt, ID: h.ID} }), nil
 }
 
 // CancelHandOver ends a hand-over; what was handed over by then stays so. One that has ended stays as it is.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // PooledCustomer is a customer in the pool, as those see it who may: enough to choose it, nothing by which to reach it.
@@ -66,13 +67,13 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, f Filter) (Page[PooledCusto
 	if err != nil {
 		return Page[PooledCustomer]{}, fmt.Errorf("list the pool: %w", err)
 	}
-	at, _, id := after.args()
+	at, _, id := after.Args()
 	limit := pageSize(f.Limit)
 	found, err := collect(ctx, tx, "list the pool", scanEntry, listPool, f.Text, f.Lifecycle, f.Level, f.Industry, f.Source, at, id, limit+1)
 	if err != nil {
 		return Page[PooledCustomer]{}, err
 	}
-	return cut(found, limit, func(e PooledCustomer) place { return place{at: e.PooledAt, id: e.ID} }), nil
+	return cut(found, limit, func(e PooledCustomer) postgres.Place { return postgres.Place{At: e.PooledAt, ID: e.ID} }), nil
 }
 
 func scanEntry(row pgx.CollectableRow) (PooledCustomer, error) {
@@ -123,7 +124,7 @@ func (s *Store) Log(ctx context.Context, tx pgx.Tx, f LogFilter) (Page[PoolEvent
 	if err != nil {
 		return Page[PoolEvent]{}, fmt.Errorf("read the log of the pool: %w", err)
 	}
-	_, _, before := after.args()
+	_, _, before := after.Args()
 	var of *uuid.UUID
 	if f.Customer != uuid.Nil {
 		of = &f.Customer
@@ -137,5 +138,5 @@ func (s *Store) Log(ctx context.Context, tx pgx.Tx, f LogFilter) (Page[PoolEvent
 	if err != nil {
 		return Page[PoolEvent]{}, err
 	}
-	return cut(found, limit, func(e PoolEvent) place { return place{at: e.At, id: e.ID} }), nil
+	return cut(found, limit, func(e PoolEvent) postgres.Place { return postgres.Place{At: e.At, ID: e.ID} }), nil
 }

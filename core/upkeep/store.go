@@ -2,16 +2,14 @@ package upkeep
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // Store reads and writes inside the caller's transaction.
@@ -40,45 +38,17 @@ type Page[T any] struct {
 	Next  string // where the next page begins; "" on the last one
 }
 
-// place is where a page ended: lists are in the order of a time, a word and an id.
-type place struct {
-	at   time.Time
-	word string
-	id   uuid.UUID
-}
-
-func (p place) String() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(p.at.UTC().Format(time.RFC3339Nano) + " " + p.id.String() + " " + p.word))
-}
-
 // parsePlace reads where to go on; nil is the beginning.
-func parsePlace(s string) (*place, error) {
-	if s == "" {
-		return nil, nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	part := strings.SplitN(string(b), " ", 3)
-	if err != nil || len(part) != 3 {
+func parsePlace(s string) (*postgres.Place, error) {
+	p, err := postgres.ParsePlace(s)
+	if err != nil {
 		return nil, ErrCursor
 	}
-	at, errAt := time.Parse(time.RFC3339Nano, part[0])
-	id, errID := uuid.Parse(part[1])
-	if errAt != nil || errID != nil || strings.ContainsRune(part[2], 0) {
-		return nil, ErrCursor
-	}
-	return &place{at, part[2], id}, nil
-}
-
-// args are the place as three parameters of a statement, all null at the beginning.
-func (p *place) args() (at *time.Time, word *string, id *uuid.UUID) {
-	if p == nil {
-		return nil, nil, nil
-	}
-	return &p.at, &p.word, &p.id
+	return p, nil
 }
 
 // cut makes a page of one item more than it has, if there is one.
-func cut[T any](items []T, limit int, end func(T) place) Page[T] {
+func cut[T any](items []T, limit int, end func(T) postgres.Place) Page[T] {
 	if len(items) <= limit {
 		return Page[T]{Items: items}
 	}

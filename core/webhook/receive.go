@@ -3,12 +3,10 @@ package webhook
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -151,7 +149,7 @@ func digest(body []byte) string {
 const selectMessages = `
 select id, connection_id, message_id, size, said, runs, received_at
 from webhook_messages
-where connection_id = $1 and (received_at, id) < ($2, $3)
+where connection_id = $1 and ($2::timestamptz is null or (received_at, id) < ($2, $3::uuid))
 order by received_at desc, id desc
 limit $4`
 
@@ -160,17 +158,11 @@ var ErrCursor = errors.New("this is no place in the list to go on from")
 
 // Messages lists those of a connection, the newest first, and says where to go on; "" at the end. They are kept for 30 days.
 func (s *Store) Messages(ctx context.Context, tx pgx.Tx, connection uuid.UUID, after string, limit int) (list []Message, next string, err error) {
-	before, id := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max
-	if after != "" {
-		b, _ := base64.RawURLEncoding.DecodeString(after)
-		t, u, _ := strings.Cut(string(b), " ")
-		if before, err = time.Parse(time.RFC3339Nano, t); err != nil || before.Year() < 1 || before.Year() > 9999 {
-			return nil, "", ErrCursor
-		}
-		if id, err = uuid.Parse(u); err != nil {
-			return nil, "", ErrCursor
-		}
+	from, err := postgres.ParsePlace(after)
+	if err != nil {
+		return nil, "", ErrCursor
 	}
+	before, _, id := from.Args()
 	rows, _ := tx.Query(ctx, selectMessages, connection, before, id, limit+1)
 	list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Message, err error) {
 		err = row.Scan(&m.ID, &m.ConnectionID, &m.MessageID, &m.Size, &m.Said, &m.Runs, &m.ReceivedAt)
@@ -182,7 +174,7 @@ func (s *Store) Messages(ctx context.Context, tx pgx.Tx, connection uuid.UUID, a
 	if len(list) > limit {
 		list = list[:limit]
 		last := list[limit-1]
-		next = base64.RawURLEncoding.EncodeToString([]byte(last.ReceivedAt.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+		next = postgres.Place{At: last.ReceivedAt, ID: last.ID}.String()
 	}
 	return list, next, nil
 }
