@@ -29,7 +29,7 @@ func (c *mappingOf) within(ctx context.Context, cfg *Config, out output, fn func
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	r, err := s.revisions(cfg)
+	r, err := s.revisions()
 	if err != nil {
 		return err
 	}

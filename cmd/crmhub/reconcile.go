@@ -301,7 +301,7 @@ func (c *reconcileMend) Run(ctx context.Context, cfg *Config, out output) (err e
 
 // reconciler mends as the running hub does.
 func (s *session) reconciler(cfg *Config, out output) (*reconcile.Reconciler, error) {
-	revisions, err := s.revisions(cfg)
+	revisions, err := s.revisions()
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ import (
 type session struct {
 	db          *postgres.DB
 	who         postgres.Principal
+	files       *connectors.Set
 	connectors  map[string]connector.Connector
 	connections *connection.Store
 	jobs        *job.Store
@@ -60,11 +61,10 @@ func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, o
 	if s.key, err = c.key(); err != nil {
 		return err
 	}
-	set, err := connectors.Load(c.connectorsDir())
-	if err != nil {
+	if s.files, err = connectors.Load(c.connectorsDir()); err != nil {
 		return err
 	}
-	s.connectors = set.ByName()
+	s.connectors = s.files.ByName()
 	s.connections = &connection.Store{Connectors: s.connectors, Key: s.key, Logger: logger, DB: s.db, Folders: c.FilesDir}
 	s.jobs = &job.Store{Connectors: s.connectors}
 	s.access = &access.Store{DB: s.db, Key: s.key, Entities: api.Entities()}
@@ -125,16 +125,12 @@ func (s *session) standings(ctx context.Context) (connections []connection.Conne
 func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // revisions are the mappings that are shipped and the organization's own versions of them.
-func (s *session) revisions(c *Config) (*revision.Store, error) {
-	files, err := connectors.Load(c.connectorsDir())
+func (s *session) revisions() (*revision.Store, error) {
+	compiled, err := schema.Load(s.files.Schemas)
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := schema.Load(files.Schemas)
-	if err != nil {
-		return nil, err
-	}
-	set, err := mapping.Load(files.Mappings, compiled)
+	set, err := mapping.Load(s.files.Mappings, compiled)
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,7 @@ func given(t time.Time) *time.Time {
 
 // dry shows part after part of what the job would do.
 func (c *syncRun) dry(ctx context.Context, cfg *Config, out output, s *session, j job.Job) error {
-	revisions, err := s.revisions(cfg)
+	revisions, err := s.revisions()
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (c *syncReplay) enqueue(ctx context.Context, cfg *Config, s *session, out o
 
 // replays are how dead letters are tried again.
 func (s *session) replays(cfg *Config, out output) (map[job.Kind]job.Replay, error) {
-	revisions, err := s.revisions(cfg)
+	revisions, err := s.revisions()
 	if err != nil {
 		return nil, err
 	}
