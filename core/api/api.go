@@ -93,9 +93,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	s.closeShadows()
 	s.document.openAnswers()
-	if err := s.describe(); err != nil {
-		return nil, err
-	}
+	s.describe()
 	return s, nil
 }
 

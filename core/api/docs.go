@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -23,30 +24,33 @@ var docsPage string
 //go:embed docs.css
 var docsStyle []byte
 
-// describe serves the document as JSON, as YAML and as a page for people, and the one of the topics beside it.
-func (s *server) describe() error {
-	asJSON, err := json.MarshalIndent(s.document.openapi, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write the OpenAPI document: %w", err)
-	}
-	asYAML, err := s.document.openapi.YAML()
-	if err != nil {
-		return fmt.Errorf("write the OpenAPI document: %w", err)
-	}
-	asPage, err := s.docs()
-	if err != nil {
-		return fmt.Errorf("write the documentation page: %w", err)
-	}
-	s.mux.Handle("GET "+prefix+"/openapi.json", static("application/openapi+json", asJSON))
-	s.mux.Handle("GET "+prefix+"/openapi.yaml", static("application/openapi+yaml", asYAML))
+// describe serves the document as JSON, as YAML and as a page for people, and the one of the topics beside it. They are
+// written when first asked for, as most programs that start are never asked.
+func (s *server) describe() {
+	s.mux.Handle("GET "+prefix+"/openapi.json", s.written("application/openapi+json", func() ([]byte, error) {
+		return json.MarshalIndent(s.document.openapi, "", "  ")
+	}))
+	s.mux.Handle("GET "+prefix+"/openapi.yaml", s.written("application/openapi+yaml", s.document.openapi.YAML))
 	s.mux.Handle("GET "+prefix+"/asyncapi.json", static("application/vnd.aai.asyncapi+json", s.Topics))
 	s.mux.Handle("GET "+prefix+"/docs.css", static("text/css; charset=utf-8", docsStyle))
-	page := static("text/html; charset=utf-8", asPage)
+	page := s.written("text/html; charset=utf-8", s.docs)
 	s.mux.HandleFunc("GET "+prefix+"/{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'")
 		page(w, r)
 	})
-	return nil
+}
+
+// written serves what is written once.
+func (s *server) written(mediaType string, write func() ([]byte, error)) http.HandlerFunc {
+	once := sync.OnceValues(write)
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := once()
+		if err != nil {
+			s.fail(w, r, fmt.Errorf("write %s: %w", r.URL.Path, err))
+			return
+		}
+		static(mediaType, body)(w, r)
+	}
 }
 
 func static(mediaType string, body []byte) http.HandlerFunc {

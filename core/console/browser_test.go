@@ -100,13 +100,14 @@ func quoted(s string) string {
 	return string(b)
 }
 
-// fills enters something into inputs by their names.
+// fills enters something into inputs by their names, once they are there: the page may be on its way.
 func (b *tab) fills(pairs ...string) {
 	b.Helper()
 	for i := 0; i < len(pairs); i += 2 {
+		input := `document.querySelector('main [name="'+` + quoted(pairs[i]) + `+'"]:not([type=hidden])')`
+		b.waits(input)
 		run(b, chromedp.Evaluate[bool](`(() => {
-			const input = document.querySelector('main [name="'+`+quoted(pairs[i])+`+'"]:not([type=hidden])');
-			if (!input) throw new Error("no input: " + `+quoted(pairs[i])+`);
+			const input = `+input+`;
 			input.focus(); input.value = `+quoted(pairs[i+1])+`; input.dispatchEvent(new Event("change", {bubbles: true})); return true
 		})()`))
 	}

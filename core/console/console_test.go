@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -44,6 +45,9 @@ import (
 func TestMain(m *testing.M) { postgrestest.Main(m) }
 
 const password = "correct horse"
+
+// loadSchemas reads the schemas of entities once for all sites.
+var loadSchemas = sync.OnceValues(func() (*schema.Set, error) { return schema.Load(schemas.FS) })
 
 // site is a console with somebody's browser before it.
 type site struct {
@@ -99,7 +103,7 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	}}
 	s.connections = &connection.Store{Connectors: connectors, Key: key, Logger: quiet}
 	s.jobs = &job.Store{Connectors: connectors}
-	entities, err := schema.Load(schemas.FS)
+	entities, err := loadSchemas()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,17 +70,23 @@ func newRenderer() (*renderer, error) {
 		}
 		r.words[lang] = words
 		r.pages[lang] = map[string]*template.Template{}
+		frame, err := template.New("layout.html").Option("missingkey=error").Funcs(functions(lang, words, names)).
+			ParseFS(templates, "template/layout.html", "template/parts.html")
+		if err != nil {
+			return nil, fmt.Errorf("frame of all pages: %w", err)
+		}
 		for _, file := range files {
 			name := strings.TrimSuffix(path.Base(file), ".html")
 			if name == "layout" || name == "parts" {
 				continue
 			}
-			t, err := template.New("layout.html").Option("missingkey=error").Funcs(functions(lang, words, names)).
-				ParseFS(templates, "template/layout.html", "template/parts.html", file)
+			page, err := frame.Clone()
 			if err != nil {
 				return nil, fmt.Errorf("page %s: %w", name, err)
 			}
-			r.pages[lang][name] = t
+			if r.pages[lang][name], err = page.ParseFS(templates, file); err != nil {
+				return nil, fmt.Errorf("page %s: %w", name, err)
+			}
 		}
 	}
 	return r, nil
