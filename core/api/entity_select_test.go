@@ -150,17 +150,16 @@ func TestAnswersKeepTheSchemaOfSelections(t *testing.T) {
 		t.Fatal(err)
 	}
 	paths := readDocument(t, h).Paths
+	shapes := map[string]any{}
+	for _, kind := range crm.Kinds() {
+		for _, at := range []string{pathOf(kind), pathOf(kind) + "/{id}"} {
+			shapes[at] = paths[at]["get"].Responses["200"].Content["application/json"].Schema
+		}
+	}
+	compiled := compileShapes(t, shapes, doc.Components)
 	for _, kind := range crm.Kinds() {
 		path := pathOf(kind)
 		for _, at := range []string{path, path + "/{id}"} {
-			source, err := json.Marshal(map[string]any{"allOf": []any{paths[at]["get"].Responses["200"].Content["application/json"].Schema}, "components": doc.Components})
-			if err != nil {
-				t.Fatal(err)
-			}
-			compiled, err := schema.Compile("answer.json", source)
-			if err != nil {
-				t.Fatal(err)
-			}
 			url := strings.ReplaceAll(at, "{id}", field(t, h.request(http.MethodGet, path, ""), "items", "id"))
 			if names := expandable(paths[at]["get"]); len(names) > 0 {
 				url += "?expand=" + strings.Join(names, ",")
@@ -170,7 +169,7 @@ func TestAnswersKeepTheSchemaOfSelections(t *testing.T) {
 			if err != nil || w.Code != http.StatusOK {
 				t.Fatal(url, w.Code, w.Body, err)
 			}
-			if vs := compiled.Validate(v); vs != nil {
+			if vs := compiled.Validate(map[string]any{at: v}); vs != nil {
 				t.Errorf("%s: %v\n%s", url, vs, w.Body)
 			}
 		}
