@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,17 +168,21 @@ func TestReadmeExampleIsFaultless(t *testing.T) {
 // Whatever stands at a place where something else was meant is a fault with a line, or harmless, but never a panic.
 func TestAnyValueMayBeWrong(t *testing.T) {
 	t.Parallel()
-	for _, manifest := range []string{withSteps(), withAuth(loginAuth), withAuth(tokenAuth)} {
+	for _, c := range []struct{ manifest, below string }{{withSteps(), ""}, {withAuth(loginAuth), "auth"}, {withAuth(tokenAuth), "auth"}} {
 		var root yaml.Node
-		if err := yaml.Unmarshal([]byte(manifest), &root); err != nil {
+		if err := yaml.Unmarshal([]byte(c.manifest), &root); err != nil {
 			t.Fatal(err)
+		}
+		top := root.Content[0]
+		if i := slices.IndexFunc(top.Content, func(n *yaml.Node) bool { return n.Value == c.below }); c.below != "" {
+			top = top.Content[i+1]
 		}
 		for _, wrong := range []string{"[]", "[{}]", "7", "''", "~", "{$each: 1, $when: {equal: []}, $concat: 1}"} {
 			var other yaml.Node
 			if err := yaml.Unmarshal([]byte(wrong), &other); err != nil {
 				t.Fatal(err)
 			}
-			everywhere(root.Content[0], other.Content[0], func() {
+			everywhere(top, other.Content[0], func() {
 				source, err := yaml.Marshal(&root)
 				if err != nil {
 					return // a key that cannot be one
