@@ -1,7 +1,10 @@
 package pull_test
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -50,4 +53,41 @@ func TestErasedDoesNotComeBack(t *testing.T) {
 	if open := f.letters(job.Open); len(open) > 0 {
 		t.Errorf("there are letters: %+v", open)
 	}
+}
+
+// What records say is in no line of the log, whatever becomes of them.
+func TestLogsSayNothingOfRecords(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var lines written
+	f.logger = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	f.process()
+	good, broken, refused := party(1, "Zanna One"), party(2, "Zanna Two"), party(3, "Zanna Three")
+	broken.Data["phone"] = []any{"Zanna"}
+	refused.Data["phone"] = strings.Repeat("Zanna ", 100)
+	f.remote.set("party", good, broken, refused)
+	if r := f.run("customer"); r.Created != 1 || r.Failed != 2 {
+		t.Errorf("the run is %+v", r)
+	}
+	if text := lines.String(); strings.Contains(text, "Zanna") || !strings.Contains(text, "customer") {
+		t.Errorf("the log is %s", text)
+	}
+}
+
+// written is a buffer that several write to.
+type written struct {
+	sync.Mutex
+	bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.Lock()
+	defer w.Unlock()
+	return w.Buffer.Write(p)
+}
+
+func (w *written) String() string {
+	w.Lock()
+	defer w.Unlock()
+	return w.Buffer.String()
 }

@@ -74,7 +74,7 @@ func (s *stream) oursAlone(decided map[string]link.Side) map[string]link.Side {
 		all = map[string]link.Side{}
 	}
 	for _, f := range s.fields {
-		if s.personal(f.Path) {
+		if f.Pull && s.personal(f.Path) {
 			all[f.Path] = link.Ours
 		}
 	}
