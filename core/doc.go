@@ -20,6 +20,7 @@
 //	6  api   console                            the doors
 //	5  push  pull   reconcile                   the two walks, and the proof that they led somewhere;
 //	   report   paper   edit                    what it all comes to, what is printed, what a person may write
+//	   privacy                                  a person's data, erased everywhere
 //	   webhook                                  what other systems say: something changed there
 //	   asyncapi                                 what topics there are
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;

@@ -72,6 +72,8 @@ var mayImport = map[string][]string{
 
 	"core/reconcile": {"core/revision", "core/postgres", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
+	"core/privacy": {"core/postgres", "core/audit", "core/crm", "core/schema"},
+
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
 	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
@@ -97,6 +99,7 @@ var mayImport = map[string][]string{
 		"core/notify",
 		"core/paper",
 		"core/postgres",
+		"core/privacy",
 		"core/reconcile",
 		"core/report",
 		"core/revision",
@@ -128,6 +131,7 @@ var mayImport = map[string][]string{
 		"core/money",
 		"core/notify",
 		"core/postgres",
+		"core/privacy",
 		"core/reconcile",
 		"core/report",
 		"core/revision",

@@ -50,6 +50,9 @@ func (c *auditVerify) Run(ctx context.Context, cfg *Config, out output) (err err
 		err = json.NewEncoder(out.stdout).Encode(r)
 	} else {
 		_, err = fmt.Fprintf(out.stdout, "%d entries hold; the last is number %d, hash %s\n", r.Entries, r.Last, r.Hash)
+		if err == nil && r.Erased > 0 {
+			_, err = fmt.Fprintf(out.stdout, "%d of them are erased: their detail was taken out at somebody's request, and an entry says so\n", r.Erased)
+		}
 	}
 	if err == nil && r.Fault != nil {
 		err = fmt.Errorf("the audit trail was tampered with: entry %d: %s", r.Fault.Number, r.Fault.Kind.Explain())

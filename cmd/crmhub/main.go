@@ -38,6 +38,7 @@ type commands struct {
 	AsyncAPI   asyncAPICommand   `cmd:"" name:"asyncapi" help:"Print the description of all topics: AsyncAPI 3.0, JSON."`
 	Import     importCommand     `cmd:"" help:"Import entities from a CSV, XLSX or JSON lines file."`
 	Invoice    invoiceCommand    `cmd:"" help:"Check electronic invoices."`
+	Erase      eraseCommand      `cmd:"" help:"Erase a person's data everywhere, at his request."`
 	Audit      auditCommand      `cmd:"" help:"Verify and export the audit trail."`
 	Doctor     doctorCommand     `cmd:"" help:"Check configuration, database, broker, mappings and connections."`
 }

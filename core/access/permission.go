@@ -44,6 +44,7 @@ const (
 	Approve Action = "approve" // let an order be confirmed
 	Reveal  Action = "reveal"  // see masked fields plainly
 	Run     Action = "run"     // start and cancel jobs, replay dead letters, apply the rules of the pool now
+	Erase   Action = "erase"   // take a person's data out of all there is, at his request
 	Claim   Action = "claim"   // take customers out of the pool for oneself, and give up own ones
 )
 
@@ -84,6 +85,7 @@ var entityActions = []Action{Read, Create, Update, Delete, Export, Import, Revea
 var special = map[Action][]Resource{ //nolint:gochecknoglobals // a table
 	Merge:   {"customer", "contact", "product"},
 	Approve: {"order", "contract", "invoice", "payment"},
+	Erase:   {"customer", "contact"},
 }
 
 // hubActions are what may be done with the resources that are no entities.
@@ -123,7 +125,7 @@ func (s *Store) Actions(r Resource) []Action {
 	if e.Owned {
 		actions = append(actions, Assign)
 	}
-	for _, a := range []Action{Merge, Approve} {
+	for _, a := range []Action{Merge, Approve, Erase} {
 		if slices.Contains(special[a], r) {
 			actions = append(actions, a)
 		}

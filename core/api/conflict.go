@@ -70,7 +70,7 @@ func (s *server) listConflicts() operation {
 
 // veilConflict takes away values that the caller must not see.
 func (c *call) veilConflict(k *link.Kept) {
-	if c.who.Hides(access.Resource(k.Entity), k.Field) {
+	if !c.who.Sees(access.Resource(k.Entity), k.Field) {
 		k.Base, k.Ours, k.Theirs = nil, nil, nil
 	}
 }

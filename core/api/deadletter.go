@@ -23,7 +23,8 @@ func (s *server) listDeadLetters() operation {
 	statuses, directions := []string{"open", "resolved", "dismissed"}, []string{"push", "pull"}
 	text := &huma.Schema{Type: huma.TypeString}
 	return operation{
-		id: "list-dead-letters", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "List dead letters", description: "The one that changed last first.",
+		id: "list-dead-letters", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "List dead letters",
+		description: "The one that changed last first. Who does not see all fields of the entity sees the names in the payload and no values.",
 		parameters: append([]*huma.Param{
 			choiceParameter("status", "Those that stand there.", statuses),
 			idParameter("connection_id", "Those of this connection."),
@@ -54,6 +55,9 @@ func (s *server) listDeadLetters() operation {
 			if err != nil {
 				return answer{}, err
 			}
+			for i := range found.Items {
+				c.veilLetter(&found.Items[i])
+			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
@@ -63,9 +67,11 @@ func (s *server) getDeadLetter() operation {
 	return operation{
 		id: "get-dead-letter", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "Get a dead letter",
 		status: http.StatusOK, result: jsonBody(s.document, deadLetterExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
-			return job.GetDeadLetter(ctx, tx, id)
-		}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			return s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+				return c.letter(job.GetDeadLetter(ctx, tx, id))
+			})(ctx, c)
+		},
 	}
 }
 
@@ -74,15 +80,17 @@ func (s *server) replayDeadLetter() operation {
 		id: "replay-dead-letter", needs: may(access.DeadLetters, access.Run), tag: "dead-letters", summary: "Replay a dead letter",
 		description: "A pulled record is tried again at once; a push is due again and goes out soon. The status tells what came of it.",
 		status:      http.StatusOK, result: jsonBody(s.document, deadLetterExample()), keyed: true,
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
-			if err := openDeadLetter(ctx, tx, id); err != nil {
-				return nil, err
-			}
-			if _, err := job.ReplayDeadLetters(ctx, tx, s.Replay, []uuid.UUID{id}); err != nil {
-				return nil, err
-			}
-			return job.GetDeadLetter(ctx, tx, id)
-		}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+				if err := openDeadLetter(ctx, tx, id); err != nil {
+					return nil, err
+				}
+				if _, err := job.ReplayDeadLetters(ctx, tx, s.Replay, []uuid.UUID{id}); err != nil {
+					return nil, err
+				}
+				return c.letter(job.GetDeadLetter(ctx, tx, id))
+			})(ctx, c)
+		},
 	}
 }
 
@@ -101,10 +109,23 @@ func (s *server) dismissDeadLetter() operation {
 				if err := openDeadLetter(ctx, tx, id); err != nil {
 					return nil, err
 				}
-				return job.Dismiss(ctx, tx, id, in.Reason)
+				return c.letter(job.Dismiss(ctx, tx, id, in.Reason))
 			})(ctx, c)
 		},
 	}
+}
+
+// veilLetter takes the values out of what the caller must not see whole.
+func (c *call) veilLetter(d *job.DeadLetter) {
+	if !c.who.Whole(access.Resource(d.Entity)) {
+		d.Payload = access.Veil(d.Payload)
+	}
+}
+
+// letter answers with a letter as the caller sees it.
+func (c *call) letter(d job.DeadLetter, err error) (any, error) {
+	c.veilLetter(&d)
+	return d, err
 }
 
 // openDeadLetter fails if the letter is closed.

@@ -53,6 +53,7 @@ func newDocument(version string) *document {
 			{Name: "attachments", Description: "The files that belong to entities."},
 			{Name: "search", Description: "What is found by a text, whatever it is."},
 			{Name: "duplicates", Description: "What may be there twice, and making one of two."},
+			{Name: "privacy", Description: "A person's data, erased at his request."},
 			{Name: "upkeep", Description: "What is to be seen to, the pool of customers that nobody looks after with its rules, and handing over what a user owns."},
 			{Name: "connections", Description: "Other systems, as configured."},
 			{Name: "mappings", Description: "How entities and records correspond on a connection; an organization's own versions of that."},

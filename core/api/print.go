@@ -16,6 +16,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/paper"
+	"crmhub/core/privacy"
 )
 
 // printed are the kinds that can be had as documents, and what these show of an entity: nothing for whom a field of it is
@@ -100,7 +101,7 @@ func (e entities) printEntity(ctx context.Context, tx pgx.Tx, c *call, w io.Writ
 		}
 		return entity.Number, paper.Order(w, entity, p, lang)
 	case *crm.Invoice:
-		if p.Customer, err = e.customerSeen(ctx, tx, c, entity.CustomerID); err != nil {
+		if p.Customer, err = e.billedSeen(ctx, tx, c, entity); err != nil {
 			return "", err
 		}
 		order, err := e.orderNumberSeen(ctx, tx, c, entity.OrderID)
@@ -121,6 +122,15 @@ func (c *call) permitPrint(k crm.Kind) error {
 		}
 	}
 	return nil
+}
+
+// billedSeen is customerSeen of an invoice. Once issued it shows who was billed, even if he is erased since.
+func (e entities) billedSeen(ctx context.Context, tx pgx.Tx, c *call, v *crm.Invoice) (*crm.Customer, error) {
+	customer, err := e.customerSeen(ctx, tx, c, v.CustomerID)
+	if err != nil || customer == nil || v.Status == "draft" || len(c.who.Blind(access.Resource(crm.KindCustomer))) > 0 {
+		return customer, err
+	}
+	return customer, privacy.Party(ctx, tx, customer)
 }
 
 // customerSeen returns the customer with what the caller sees of him; nil if that is nothing.

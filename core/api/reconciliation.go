@@ -150,7 +150,7 @@ func (s *server) listDifferences() operation {
 				return answer{}, err
 			}
 			for i := range found.Items {
-				found.Items[i].Veil(func(field string) bool { return c.who.Hides(access.Resource(of.Entity), field) })
+				found.Items[i].Veil(func(field string) bool { return !c.who.Sees(access.Resource(of.Entity), field) })
 			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},

@@ -7,6 +7,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
+	"crmhub/core/privacy"
 )
 
 // table is every route there is.
@@ -35,6 +36,9 @@ func (s *server) table() ([]route, error) {
 		}
 		if slices.Contains(duplicate.Mergeable(), e.kind) {
 			routes = append(routes, route{"POST " + e.path + "/{id}/merge", e.mergeInto()})
+		}
+		if slices.Contains(privacy.Erasable(), e.kind) {
+			routes = append(routes, route{"POST " + e.path + "/{id}/erase", e.erase()})
 		}
 		if _, ok := printed[e.kind]; ok {
 			routes = append(routes, route{"GET " + e.path + "/{id}/pdf", e.print()})
@@ -65,6 +69,9 @@ func (s *server) table() ([]route, error) {
 		route{"GET /targets/{id}", s.getTarget()},
 		route{"PATCH /targets/{id}", s.patchTarget()},
 		route{"DELETE /targets/{id}", s.deleteTarget()},
+
+		route{"GET /erasures", s.listErasures()},
+		route{"GET /erasures/{id}", s.getErasure()},
 
 		route{"GET /connections", s.listConnections()},
 		route{"POST /connections", s.addConnection()},

@@ -13,6 +13,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 	h := newHub(t)
 	h.makeAll()
 	h.mergeSome()
+	h.eraseSome()
 	names := map[string]string{
 		"customers": "customer", "contacts": "contact", "products": "product", "orders": "order", "invoices": "invoice", "payments": "payment",
 		"segments": "segment", "campaigns": "campaign", "pipelines": "pipeline", "opportunities": "opportunity", "contracts": "contract",
@@ -25,7 +26,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"attachments": "attachment",
 		"imports":     "import", "exports": "export",
 		"reconciliations": "reconciliation", "links": "link", "conflicts": "conflict",
-		"duplicates": "duplicate", "merges": "merge",
+		"duplicates": "duplicate", "erasures": "erasure", "merges": "merge",
 		"recycle-rules": "rule", "pool-limits": "limit", "hand-overs": "hand-over",
 	}
 	for path, methods := range readDocument(t, h).Paths {

@@ -111,7 +111,7 @@ func (e entities) billing(ctx context.Context, tx pgx.Tx, c *call, v *crm.Invoic
 		seller.Name = o.Name
 	}
 	b = paper.Billing{Seller: paper.Seller(seller), BaseCurrency: o.BaseCurrency}
-	if b.Customer, err = e.customerSeen(ctx, tx, c, v.CustomerID); err != nil {
+	if b.Customer, err = e.billedSeen(ctx, tx, c, v); err != nil {
 		return b, err
 	}
 	if order := access.Resource(crm.KindOrder); v.OrderID != nil && c.who.May(order, access.Read) != "" && len(c.who.Blind(order)) == 0 {

@@ -8,6 +8,7 @@ package audit
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -29,6 +30,9 @@ type Entry struct {
 	EntityID     *uuid.UUID      `json:"entity_id,omitempty"`
 	Version      int64           `json:"version,omitempty"` // that it has since; 0 where there are none
 	Detail       json.RawMessage `json:"detail,omitempty"`  // of a creation the entity, of an update {"field": [before, after]}
+	Salt         Salt            `json:"salt,omitempty"`
+	Digest       *Hash           `json:"digest,omitempty"`    // SHA-256 of salt and detail: what is hashed instead of the detail
+	ErasedAt     *time.Time      `json:"erased_at,omitempty"` // when the detail was taken out, at somebody's request
 	PreviousHash Hash            `json:"previous_hash"`
 	Hash         Hash            `json:"hash"`
 }
@@ -54,6 +58,39 @@ func (h *Hash) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// Salt keeps a digest from being found again by trying details. It is in hexadecimal wherever it is written as text.
+type Salt []byte
+
+// MarshalText writes the salt in lower-case hexadecimal.
+func (s Salt) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Salt) UnmarshalText(b []byte) (err error) {
+	*s, err = hex.AppendDecode(nil, b)
+	return err
+}
+
+// digest is the SHA-256 of a salt and a detail.
+func digest(salt Salt, detail []byte) Hash {
+	h := sha256.New()
+	_, _ = h.Write(salt)
+	_, _ = h.Write(detail)
+	return Hash(h.Sum(nil))
+}
+
+// conceal gives the entry's detail a salt and a digest.
+func (e *Entry) conceal() {
+	if len(e.Detail) == 0 {
+		return
+	}
+	e.Salt = make(Salt, saltSize)
+	_, _ = rand.Read(e.Salt) // it never fails (crypto/rand)
+	d := digest(e.Salt, e.Detail)
+	e.Digest = &d
+}
+
+const saltSize = 16
+
 // chain computes hashes; it is there to keep a buffer.
 type chain struct{ buffer bytes.Buffer }
 
@@ -76,8 +113,15 @@ func (c *chain) hash(organization uuid.UUID, e *Entry) Hash {
 		writeLength(b, len(field))
 		b.WriteString(field)
 	}
-	writeLength(b, len(e.Detail))
-	b.Write(e.Detail)
+	if e.Digest != nil {
+		const form = "sha256:"
+		writeLength(b, len(form)+2*len(e.Digest))
+		b.WriteString(form)
+		b.Write(hex.AppendEncode(b.AvailableBuffer(), e.Digest[:]))
+	} else { // no detail, or sealed before there were digests
+		writeLength(b, len(e.Detail))
+		b.Write(e.Detail)
+	}
 	return sha256.Sum256(b.Bytes())
 }
 

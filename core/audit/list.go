@@ -37,7 +37,7 @@ type Page struct {
 }
 
 const selectEntry = `
-select number, at, actor, action, entity, entity_id, coalesce(version, 0), coalesce(detail::text, ''), previous_hash, hash
+select number, at, actor, action, entity, entity_id, coalesce(version, 0), coalesce(detail::text, ''), previous_hash, hash, salt, digest, erased_at
 from audit_log
 where `
 

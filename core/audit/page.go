@@ -188,10 +188,10 @@ set page = page + 1, xid = $2::text::xid8, until = $3::text::xid8, seq = $4, hig
 where page = $1`
 	deleteActs = `delete from audit_acts where seq = any($1)`
 	insertPage = `
-insert into audit_log (organization_id, number, at, actor, action, entity, entity_id, version, detail, previous_hash, hash)
-select o, n, t, a, c, e, nullif(i, '00000000-0000-0000-0000-000000000000'::uuid), nullif(v, 0), nullif(d, '')::json, p, h
-from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::bigint[], $9::text[], $10::bytea[], $11::bytea[])
-	as u(o, n, t, a, c, e, i, v, d, p, h)`
+insert into audit_log (organization_id, number, at, actor, action, entity, entity_id, version, detail, previous_hash, hash, salt, digest)
+select o, n, t, a, c, e, nullif(i, '00000000-0000-0000-0000-000000000000'::uuid), nullif(v, 0), nullif(d, '')::json, p, h, s, g
+from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::bigint[], $9::text[], $10::bytea[], $11::bytea[],
+	$12::bytea[], $13::bytea[]) as u(o, n, t, a, c, e, i, v, d, p, h, s, g)`
 	upsertHeads = `
 insert into audit_heads (organization_id, number, hash, signature)
 select * from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[])
@@ -227,6 +227,7 @@ func (p page) columns() []any {
 		ids                       = make([]uuid.UUID, n)
 		details                   = make([][]byte, n)
 		previousHashes, ownHashes = make([][]byte, n), make([][]byte, n)
+		salts, digests            = make([][]byte, n), make([][]byte, n)
 	)
 	for i := range p.entries {
 		e := &p.entries[i]
@@ -236,8 +237,11 @@ func (p page) columns() []any {
 			ids[i] = *e.EntityID
 		}
 		details[i], previousHashes[i], ownHashes[i] = e.Detail, e.PreviousHash[:], e.Hash[:]
+		if e.Digest != nil {
+			salts[i], digests[i] = e.Salt, e.Digest[:]
+		}
 	}
-	return []any{p.organizations, numbers, times, actors, actions, kinds, ids, versions, details, previousHashes, ownHashes}
+	return []any{p.organizations, numbers, times, actors, actions, kinds, ids, versions, details, previousHashes, ownHashes, salts, digests}
 }
 
 // signedHeads are the parameters of upsertHeads.

@@ -156,6 +156,7 @@ func (s *Sealer) compact(e *Entry) error {
 
 func (p *page) add(c *chain, id uuid.UUID, h *head, e Entry) {
 	e.Number, e.PreviousHash = h.number+1, h.hash
+	e.conceal()
 	e.Hash = c.hash(id, &e)
 	h.number, h.hash = e.Number, e.Hash
 	p.organizations, p.entries = append(p.organizations, id), append(p.entries, e)

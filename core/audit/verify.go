@@ -65,18 +65,20 @@ type Report struct {
 	Last    int64  `json:"last"`    // the number of the last of them; 0 if there is none
 	Hash    Hash   `json:"hash"`    // of that one: to be noted down elsewhere
 	Fault   *Fault `json:"fault,omitempty"`
-	More    bool   `json:"more"` // the limit ended it before the trail did
+	More    bool   `json:"more"`   // the limit ended it before the trail did
+	Erased  int64  `json:"erased"` // of those that hold: their detail was taken out at somebody's request
 }
 
 const (
 	selectChain = `
-select number, at, actor, action, entity, entity_id, coalesce(version, 0), coalesce(detail::text, ''), previous_hash, hash
+select number, at, actor, action, entity, entity_id, coalesce(version, 0), coalesce(detail::text, ''), previous_hash, hash, salt, digest, erased_at
 from audit_log
 where number >= $1
 order by number
 limit nullif($2::bigint, 0)`
-	selectBefore = `select hash from audit_log where number = $1`
-	selectHead   = `select number, hash, signature from audit_heads`
+	selectPending = `select detail::text from audit_acts where action = $1 and entity = $2`
+	selectBefore  = `select hash from audit_log where number = $1`
+	selectHead    = `select number, hash, signature from audit_heads`
 )
 
 // Verify recomputes a trail of the transaction's organization, reading it once, entry by entry, and compares its end with the
@@ -116,10 +118,15 @@ func recompute(ctx context.Context, tx pgx.Tx, key secret.Key, organization uuid
 	if v.fault == nil && !more {
 		v.fault = v.end(signed)
 	}
+	if v.fault == nil && !more && len(v.unsaid) > 0 {
+		if err := v.allSaid(ctx, tx); err != nil {
+			return Report{}, err
+		}
+	}
 	if v.fault == nil && !more && v.noted != nil {
 		v.fault = &Fault{v.last, Rewritten}
 	}
-	return Report{Intact: v.fault == nil, Entries: v.entries, Last: v.last, Hash: v.hash, Fault: v.fault, More: more && v.fault == nil}, nil
+	return Report{Intact: v.fault == nil, Entries: v.entries, Last: v.last, Hash: v.hash, Fault: v.fault, More: more && v.fault == nil, Erased: v.erased}, nil
 }
 
 // verifier walks along a trail.
@@ -133,6 +140,8 @@ type verifier struct {
 	hash         Hash  // its hash
 	before       Hash  // the hash of the one before it
 	fault        *Fault
+	erased       int64   // of those that hold
+	unsaid       []int64 // those of them of which nothing in the trail has said yet that they are
 }
 
 // walk reads entries until one does not hold, and reports whether there are more than limit.
@@ -172,7 +181,7 @@ func (v *verifier) check(e *Entry) *Fault {
 		return &Fault{v.next, Missing}
 	case e.Number < v.next:
 		return &Fault{e.Number, Inserted}
-	case v.chain.hash(v.organization, e) != e.Hash:
+	case !e.lacks() && v.chain.hash(v.organization, e) != e.Hash, !e.holds():
 		return &Fault{e.Number, Changed}
 	case e.PreviousHash != v.hash && v.entries > 0 && e.PreviousHash == v.before:
 		// It follows the one before the last: the last came in between, with a hash of its own.
@@ -182,6 +191,13 @@ func (v *verifier) check(e *Entry) *Fault {
 		return &Fault{max(v.last, 1), Changed}
 	case e.Action == unsigned && e.Entity == "audit":
 		return &Fault{e.Number, Unsigned}
+	}
+	if e.ErasedAt != nil {
+		v.erased++
+		v.unsaid = append(v.unsaid, e.Number)
+	}
+	if e.Action == erasing && e.Entity == "audit" {
+		v.said(e.Detail)
 	}
 	v.before, v.hash = v.hash, e.Hash
 	v.entries, v.last, v.next = v.entries+1, e.Number, e.Number+1
@@ -235,11 +251,13 @@ type scanned struct {
 	at                         pgtype.Timestamptz
 	id                         pgtype.UUID
 	detail, previousHash, hash []byte
+	salt, digest               []byte
+	erasedAt                   pgtype.Timestamptz
 	entity                     uuid.UUID
 }
 
 func (s *scanned) targets() []any {
-	return []any{&s.e.Number, &s.at, &s.e.Actor, &s.e.Action, &s.e.Entity, &s.id, &s.e.Version, &s.detail, &s.previousHash, &s.hash}
+	return []any{&s.e.Number, &s.at, &s.e.Actor, &s.e.Action, &s.e.Entity, &s.id, &s.e.Version, &s.detail, &s.previousHash, &s.hash, &s.salt, &s.digest, &s.erasedAt}
 }
 
 func (s *scanned) entry() *Entry {
@@ -249,5 +267,14 @@ func (s *scanned) entry() *Entry {
 		s.e.EntityID = &s.entity
 	}
 	s.e.PreviousHash, s.e.Hash = toHash(s.previousHash), toHash(s.hash)
+	s.e.Salt, s.e.Digest, s.e.ErasedAt = s.salt, nil, nil
+	if s.digest != nil {
+		d := toHash(s.digest)
+		s.e.Digest = &d
+	}
+	if s.erasedAt.Valid {
+		at := s.erasedAt.Time.UTC()
+		s.e.ErasedAt = &at
+	}
 	return &s.e
 }

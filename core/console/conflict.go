@@ -105,7 +105,7 @@ func (c *Console) conflicts(ctx context.Context, v *visit, q url.Values) (confli
 
 func (v *visit) conflictRow(k link.Kept, connection string) conflictRow {
 	row := conflictRow{Kept: k, ConnectionName: connection}
-	if v.who.Hides(access.Resource(k.Entity), k.Field) {
+	if !v.who.Sees(access.Resource(k.Entity), k.Field) {
 		return row
 	}
 	row.BaseText, row.OursText, row.TheyText = plainText(k.Base), plainText(k.Ours), plainText(k.Theirs)

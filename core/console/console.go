@@ -17,6 +17,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
+	"crmhub/core/privacy"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/revision"
@@ -163,6 +164,8 @@ func (c *Console) pages() map[string]page {
 		"GET /sync/dead-letters/{id}":          {needs(access.DeadLetters, access.Read), c.showDeadLetter},
 		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayLetters},
 		"POST /sync/dead-letters/{id}/replay":  {needs(access.DeadLetters, access.Run), c.replayDeadLetter},
+		"GET /erasures":                        {needs(access.Resource(crm.KindCustomer), access.Erase), c.listErasures},
+		"GET /erasures/{id}":                   {needs(access.Resource(crm.KindCustomer), access.Erase), c.showErasure},
 		"GET /sync/conflicts":                  {needs(access.DeadLetters, access.Read), c.listConflicts},
 		"POST /sync/conflicts/settle":          {needs(access.DeadLetters, access.Run), c.settleConflicts},
 		"POST /sync/conflicts/{id}/settle":     {needs(access.DeadLetters, access.Run), c.settleConflict},
@@ -195,6 +198,10 @@ func (c *Console) pages() map[string]page {
 		all["GET "+at+"/{id}/edit"] = page{needs(r, access.Update, access.Assign), c.formEdit(w)}
 		all["POST "+at+"/{id}/delete"] = page{needs(r, access.Delete), c.delete(w)}
 		all["POST "+at+"/{id}/restore"] = page{needs(r, access.Delete), c.restore(w)}
+		if slices.Contains(privacy.Erasable(), k) {
+			all["GET "+at+"/{id}/erase"] = page{needs(r, access.Erase), c.askErase(w)}
+			all["POST "+at+"/{id}/erase"] = page{needs(r, access.Erase), c.erase(w)}
+		}
 		if crm.Transitions(k) != nil {
 			all["POST "+at+"/{id}/move"] = page{needs(r, edit.MoveActions(k)...), c.move(w)}
 		}

@@ -273,7 +273,7 @@ func (s *site) paths() []string {
 
 // writing are the pages for whoever may do more than read.
 func (s *site) writing() []string {
-	return []string{"/imports", "/exports", "/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit"}
+	return []string{"/imports", "/exports", "/erasures", "/customers/" + s.customer.ID.String() + "/erase", "/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit"}
 }
 
 // role is one of the roles that an organization begins with.

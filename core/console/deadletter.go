@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/schema"
@@ -84,7 +85,7 @@ func (p deadLettersPage) url(after string) string {
 	return "/sync/dead-letters?" + q.Encode()
 }
 
-func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFilter) (deadLettersPage, error) {
+func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, who *access.Permissions, f job.LetterFilter) (deadLettersPage, error) {
 	page, err := job.ListDeadLetters(ctx, tx, f)
 	if err != nil {
 		return deadLettersPage{}, err
@@ -95,6 +96,9 @@ func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFil
 	}
 	p := deadLettersPage{DeadLetters: make([]deadLetterRow, len(page.Items)), Next: page.Next}
 	for i, d := range page.Items {
+		if !who.Whole(access.Resource(d.Entity)) {
+			d.Payload = access.Veil(d.Payload)
+		}
 		p.DeadLetters[i] = deadLetterRow{d, names[d.ConnectionID]}
 	}
 	return p, nil
@@ -117,7 +121,7 @@ func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
 	}
 	after := q.Get("after")
 	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		found, err := c.deadLetterRows(ctx, tx, job.LetterFilter{
+		found, err := c.deadLetterRows(ctx, tx, v.who.Permissions, job.LetterFilter{
 			Status: job.LetterStatus(p.Status), Connection: p.Connection, Entity: p.Entity, Fingerprint: p.Cause, After: after, Limit: pageSize,
 		})
 		if err != nil {
@@ -161,6 +165,9 @@ func (c *Console) deadLetter(ctx context.Context, v *visit, id uuid.UUID) (p dea
 		d, err := job.GetDeadLetter(ctx, tx, id)
 		if err != nil {
 			return err
+		}
+		if !v.who.Whole(access.Resource(d.Entity)) {
+			d.Payload = access.Veil(d.Payload)
 		}
 		names, err := c.connectionNames(ctx, tx)
 		p.Letter = deadLetterRow{d, names[d.ConnectionID]}

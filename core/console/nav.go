@@ -69,6 +69,7 @@ func navigation() []section {
 			{Key: "nav.departments", To: departmentsPath, Icon: "flow", resource: access.Organizations, action: access.Read},
 			{Key: "nav.teams", To: teamsPath, Icon: "people", resource: access.Organizations, action: access.Read},
 			{Key: "nav.audit", To: auditPath, Icon: "shield", resource: access.Audit, action: access.Read},
+			{Key: "nav.erasures", To: erasuresPath, Icon: "shield", resource: access.Resource(crm.KindCustomer), action: access.Erase},
 			{Key: "nav.organization", To: organizationPath, Icon: "gear", resource: access.Organizations, action: access.Read},
 		}, kinds(crm.KindPipeline, crm.KindProductCategory, crm.KindPrice, crm.KindCurrencyRate, crm.KindCustomField)...)},
 	}

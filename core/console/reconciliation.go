@@ -229,7 +229,7 @@ func (c *Console) reconciliation(ctx context.Context, v *visit, q url.Values) (p
 	}
 	resource := access.Resource(p.Entity)
 	for _, d := range found.Items {
-		d.Veil(func(field string) bool { return v.who.Hides(resource, field) })
+		d.Veil(func(field string) bool { return !v.who.Sees(resource, field) })
 		p.Differences = append(p.Differences, v.differenceRow(d, p.Entity))
 	}
 	if found.Next != "" {

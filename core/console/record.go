@@ -42,7 +42,7 @@ type recordPage struct {
 	PDF     bool     // it can be had as a document
 	Faults  []string // why what was asked for was refused
 
-	CanEdit, CanDelete, CanRestore, CanMove bool
+	CanEdit, CanDelete, CanRestore, CanMove, CanErase bool
 
 	Entity crm.Entity // as stored: for what is added by kind, never for showing
 	fields []field
@@ -265,6 +265,7 @@ func (v *visit) offer(p *recordPage) {
 	covers := func(actions ...access.Action) bool {
 		return slices.ContainsFunc(actions, func(a access.Action) bool { return v.who.Covers(r, a, owner) })
 	}
+	p.CanErase = v.mayErase(p.View.kind)
 	if p.Deleted {
 		p.CanRestore = covers(access.Delete)
 		return

@@ -44,7 +44,7 @@ func (c *Console) syncOverview(ctx context.Context, v *visit) error {
 			return err
 		}
 		if v.who.May(access.DeadLetters, access.Read) != "" {
-			if err := c.lately(ctx, tx, &p); err != nil {
+			if err := c.lately(ctx, tx, v.who.Permissions, &p); err != nil {
 				return err
 			}
 		}
@@ -95,12 +95,12 @@ func (v *visit) totals(ctx context.Context, tx pgx.Tx) ([]total, error) {
 }
 
 // lately fills in what waits for a person and what ran.
-func (c *Console) lately(ctx context.Context, tx pgx.Tx, p *syncPage) (err error) {
+func (c *Console) lately(ctx context.Context, tx pgx.Tx, who *access.Permissions, p *syncPage) (err error) {
 	if p.Waiting, err = job.CountOpen(ctx, tx); err != nil {
 		return err
 	}
 	if p.Waiting > 0 {
-		letters, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Status: job.Open, Limit: 5})
+		letters, err := c.deadLetterRows(ctx, tx, who, job.LetterFilter{Status: job.Open, Limit: 5})
 		if err != nil {
 			return err
 		}

@@ -139,7 +139,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"factor_off": "ok", "token_revoked": "ok", "handing_over": "info", "cancelled_hand_over": "info", "department_added": "ok", "department_deleted": "ok",
 	"team_added": "ok", "team_deleted": "ok", "role_added": "ok", "role_deleted": "ok",
 	"mapping_saved": "ok", "mapping_published": "ok", "mapping_rolled_back": "ok",
-	"alert_taken": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok",
+	"alert_taken": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok", "erased": "ok",
 	"bulk_done": "ok", "bulk_nothing": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
 }
 

@@ -13,8 +13,8 @@ import (
 type Activity struct {
 	Head
 	Type          string     `json:"kind" db:"kind" enum:"call visit meeting email note"` // call, visit, meeting, email; a note is no contact
-	Subject       string     `json:"subject" db:"subject" required:"true"`
-	Content       string     `json:"content,omitempty" db:"content" max:"10000"`
+	Subject       string     `json:"subject" db:"subject" required:"true" personal:"true"`
+	Content       string     `json:"content,omitempty" db:"content" max:"10000" personal:"true"`
 	CustomerID    uuid.UUID  `json:"customer_id" db:"customer_id" refers:"customer" required:"true"`
 	ContactID     *uuid.UUID `json:"contact_id,omitempty" db:"contact_id" refers:"contact"`
 	OpportunityID *uuid.UUID `json:"opportunity_id,omitempty" db:"opportunity_id" refers:"opportunity"`
@@ -23,7 +23,7 @@ type Activity struct {
 	Minutes       *int32     `json:"minutes,omitempty" db:"minutes"`                 // how long it took
 	NextContactAt *time.Time `json:"next_contact_at,omitempty" db:"next_contact_at"` // when to speak with the customer again
 	OwnerID       *uuid.UUID `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Tags          []string   `json:"tags" db:"tags" max:"64"`
+	Tags          []string   `json:"tags" db:"tags" max:"64" personal:"true"`
 	Ext           Ext        `json:"ext" db:"ext"`
 }
 

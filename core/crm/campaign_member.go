@@ -17,7 +17,7 @@ type CampaignMember struct {
 	CustomerID  *uuid.UUID `json:"customer_id,omitempty" db:"customer_id" refers:"customer"`                                     // or this
 	Status      string     `json:"status" db:"status" enum:"targeted sent opened clicked responded converted opted_out bounced"` // see lifecycles
 	RespondedAt *time.Time `json:"responded_at,omitempty" db:"responded_at"`                                                     // set by the store with the first answer unless given
-	Response    string     `json:"response,omitempty" db:"response" max:"10000"`
+	Response    string     `json:"response,omitempty" db:"response" max:"10000" personal:"true"`
 	Ext         Ext        `json:"ext" db:"ext"`
 }
 

@@ -11,16 +11,16 @@ import (
 // Contact is a person, known at one or several customers.
 type Contact struct {
 	Head
-	Name       string            `json:"name" db:"name" required:"true"`
-	Title      string            `json:"title,omitempty" db:"title"`
-	Department string            `json:"department,omitempty" db:"department"`
-	Mobile     string            `json:"mobile,omitempty" db:"mobile" format:"phone"`
-	Phone      string            `json:"phone,omitempty" db:"phone" format:"phone"`
-	Email      string            `json:"email,omitempty" db:"email" format:"email" max:"254"`
+	Name       string            `json:"name" db:"name" required:"true" personal:"true"`
+	Title      string            `json:"title,omitempty" db:"title" personal:"true"`
+	Department string            `json:"department,omitempty" db:"department" personal:"true"`
+	Mobile     string            `json:"mobile,omitempty" db:"mobile" format:"phone" personal:"true"`
+	Phone      string            `json:"phone,omitempty" db:"phone" format:"phone" personal:"true"`
+	Email      string            `json:"email,omitempty" db:"email" format:"email" max:"254" personal:"true"`
 	OptOut     bool              `json:"opt_out" db:"opt_out"` // wants no marketing
 	OwnerID    *uuid.UUID        `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Remark     string            `json:"remark,omitempty" db:"remark" max:"10000"`
-	Tags       []string          `json:"tags" db:"tags" max:"64"`
+	Remark     string            `json:"remark,omitempty" db:"remark" max:"10000" personal:"true"`
+	Tags       []string          `json:"tags" db:"tags" max:"64" personal:"true"`
 	Customers  []ContactCustomer `json:"customers" db:"-"`
 	Ext        Ext               `json:"ext" db:"ext"`
 }

@@ -14,7 +14,7 @@ import (
 type Contract struct {
 	Head
 	Number        string           `json:"number" db:"number" max:"64"` // unique in the organization; given by the store when empty
-	Name          string           `json:"name" db:"name" required:"true"`
+	Name          string           `json:"name" db:"name" required:"true" personal:"true"`
 	CustomerID    uuid.UUID        `json:"customer_id" db:"customer_id" refers:"customer" required:"true"`
 	OpportunityID *uuid.UUID       `json:"opportunity_id,omitempty" db:"opportunity_id" refers:"opportunity"`
 	OrderID       *uuid.UUID       `json:"order_id,omitempty" db:"order_id" refers:"order"`
@@ -24,9 +24,9 @@ type Contract struct {
 	Amount        decimal.Decimal  `json:"amount" db:"amount"`
 	Status        string           `json:"status" db:"status" enum:"draft in_review signed fulfilled terminated cancelled"` // see lifecycles
 	OwnerID       *uuid.UUID       `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Remark        string           `json:"remark,omitempty" db:"remark" max:"10000"`
-	Tags          []string         `json:"tags" db:"tags" max:"64"`
-	Signers       []ContractSigner `json:"signers" db:"-"`
+	Remark        string           `json:"remark,omitempty" db:"remark" max:"10000" personal:"true"`
+	Tags          []string         `json:"tags" db:"tags" max:"64" personal:"true"`
+	Signers       []ContractSigner `json:"signers" db:"-" personal:"true"`
 	Ext           Ext              `json:"ext" db:"ext"`
 }
 

@@ -17,6 +17,7 @@ type CustomField struct {
 	LabelEn    string   `json:"label_en,omitempty" db:"label_en"`
 	LabelZh    string   `json:"label_zh,omitempty" db:"label_zh"`
 	IsRequired bool     `json:"is_required" db:"is_required"` // of people; other systems may not know the field
+	IsPersonal bool     `json:"is_personal" db:"is_personal"` // it says something of a person: see Personal
 	Choices    []string `json:"choices" db:"choices" max:"300"`
 	Refers     string   `json:"refers,omitempty" db:"refers" max:"64"` // the kind whose id a reference holds, or user
 	Position   int32    `json:"position" db:"position"`                // where it is shown

@@ -17,7 +17,7 @@ import (
 type Customer struct {
 	Head
 	Code            string            `json:"code" db:"code" max:"64"` // unique in the organization; given by the store when empty
-	Name            string            `json:"name" db:"name" required:"true"`
+	Name            string            `json:"name" db:"name" required:"true" personal:"true"`
 	Type            string            `json:"kind" db:"kind" enum:"company person"`                                                      // company, person
 	Lifecycle       string            `json:"lifecycle" db:"lifecycle" enum:"lead potential customer dormant churned blacklisted other"` // lead, potential, customer, dormant, churned, blacklisted, other
 	Level           string            `json:"level,omitempty" db:"level" enum:"A B C"`
@@ -25,23 +25,23 @@ type Customer struct {
 	Source          string            `json:"source,omitempty" db:"source"`
 	ParentID        *uuid.UUID        `json:"parent_id,omitempty" db:"parent_id" refers:"customer"`
 	OwnerID         *uuid.UUID        `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	USCC            string            `json:"uscc,omitempty" db:"uscc" format:"uscc"` // 统一社会信用代码, GB 32100-2015
-	TaxID           string            `json:"tax_id,omitempty" db:"tax_id" max:"64"`
+	USCC            string            `json:"uscc,omitempty" db:"uscc" format:"uscc" personal:"true"` // 统一社会信用代码, GB 32100-2015
+	TaxID           string            `json:"tax_id,omitempty" db:"tax_id" max:"64" personal:"true"`
 	Currency        string            `json:"currency,omitempty" db:"currency" format:"currency"`
 	PaymentTerm     string            `json:"payment_term,omitempty" db:"payment_term"`
 	CreditLimit     *decimal.Decimal  `json:"credit_limit,omitempty" db:"credit_limit"`
 	IsFrozen        bool              `json:"is_frozen" db:"is_frozen"`
-	Phone           string            `json:"phone,omitempty" db:"phone" format:"phone"`
-	Email           string            `json:"email,omitempty" db:"email" format:"email" max:"254"`
-	Website         string            `json:"website,omitempty" db:"website" format:"website"`
+	Phone           string            `json:"phone,omitempty" db:"phone" format:"phone" personal:"true"`
+	Email           string            `json:"email,omitempty" db:"email" format:"email" max:"254" personal:"true"`
+	Website         string            `json:"website,omitempty" db:"website" format:"website" personal:"true"`
 	Employees       *int32            `json:"employees,omitempty" db:"employees"`
 	AnnualRevenue   *decimal.Decimal  `json:"annual_revenue,omitempty" db:"annual_revenue"`
-	Remark          string            `json:"remark,omitempty" db:"remark" max:"10000"`
+	Remark          string            `json:"remark,omitempty" db:"remark" max:"10000" personal:"true"`
 	LastContactAt   *time.Time        `json:"last_contact_at,omitempty" db:"last_contact_at"`
 	NextContactAt   *time.Time        `json:"next_contact_at,omitempty" db:"next_contact_at"`
-	Tags            []string          `json:"tags" db:"tags" max:"64"`
-	Addresses       []CustomerAddress `json:"addresses" db:"-"`
-	InvoiceProfiles []InvoiceProfile  `json:"invoice_profiles" db:"-"`
+	Tags            []string          `json:"tags" db:"tags" max:"64" personal:"true"`
+	Addresses       []CustomerAddress `json:"addresses" db:"-" personal:"true"`
+	InvoiceProfiles []InvoiceProfile  `json:"invoice_profiles" db:"-" personal:"true"`
 	Ext             Ext               `json:"ext" db:"ext"`
 }
 

@@ -107,6 +107,7 @@ type schemaNode struct {
 	Enum                 []string
 	Required             []string
 	Refers               string `json:"x-references"`
+	Personal             bool   `json:"x-personal"`
 	AdditionalProperties *bool
 	Properties           map[string]schemaNode
 	Items                *schemaNode
@@ -151,6 +152,9 @@ func sameField(t *testing.T, at string, f field, node schemaNode) {
 	}
 	if node.Refers != f.refers {
 		t.Errorf("%s refers to %q in Go, %q in the schema", at, f.refers, node.Refers)
+	}
+	if node.Personal != f.personal {
+		t.Errorf("%s is personal: %t in Go, %t in the schema", at, f.personal, node.Personal)
 	}
 	if !slices.Equal(f.enum, node.Enum) {
 		t.Errorf("%s: values are %v in Go, %v in the schema", at, f.enum, node.Enum)

@@ -17,9 +17,9 @@ type Feedback struct {
 	At         time.Time  `json:"at" db:"at" required:"true"`
 	Score      *int32     `json:"score,omitempty" db:"score"` // satisfaction, 1 to 5
 	NPS        *int32     `json:"nps,omitempty" db:"nps"`     // would recommend us, 0 to 10
-	Text       string     `json:"text,omitempty" db:"text" max:"10000"`
+	Text       string     `json:"text,omitempty" db:"text" max:"10000" personal:"true"`
 	OwnerID    *uuid.UUID `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Tags       []string   `json:"tags" db:"tags" max:"64"`
+	Tags       []string   `json:"tags" db:"tags" max:"64" personal:"true"`
 	Ext        Ext        `json:"ext" db:"ext"`
 }
 

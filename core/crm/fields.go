@@ -18,6 +18,7 @@ type Field struct {
 	Refers   Kind     // the kind whose id it holds, or "user"
 	Key      bool     // a natural key: see [Store.FindByKey]
 	Head     bool     // written by the store alone, but for id
+	Personal bool     // see [Personal]
 	English  string
 	Chinese  []string // the usual name first; nil where none is known
 	Fields   []Field  // of an object, or of each item of a list
@@ -50,7 +51,7 @@ func describe(s shape) []Field {
 	fields := make([]Field, len(s))
 	for i, f := range s {
 		fields[i] = Field{
-			Name: f.name, Type: typeNames[f.typ], Required: f.required, Enum: f.enum, Format: f.format, Refers: Kind(f.refers),
+			Name: f.name, Type: typeNames[f.typ], Required: f.required, Enum: f.enum, Format: f.format, Refers: Kind(f.refers), Personal: f.personal,
 			English: english(f.name), Chinese: chineseNames[f.name], Fields: describe(f.elem),
 		}
 		if f.typ == text || f.typ == texts {

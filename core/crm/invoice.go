@@ -32,7 +32,7 @@ type Invoice struct {
 	Status        string          `json:"status" db:"status" enum:"draft issued cancelled credited_partial credited_full"`   // draft, issued, cancelled, credited_partial, credited_full
 	PaymentStatus string          `json:"payment_status" db:"payment_status" enum:"unpaid in_payment partial paid reversed"` // unpaid, in_payment, partial, paid, reversed
 	OwnerID       *uuid.UUID      `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Remark        string          `json:"remark,omitempty" db:"remark" max:"10000"`
+	Remark        string          `json:"remark,omitempty" db:"remark" max:"10000" personal:"true"`
 	Lines         []InvoiceLine   `json:"lines" db:"-"`
 	Findings      []Finding       `json:"findings" db:"-"` // what is wrong with the file it came from
 	Ext           Ext             `json:"ext" db:"ext"`

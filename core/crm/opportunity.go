@@ -17,7 +17,7 @@ import (
 type Opportunity struct {
 	Head
 	Number           string            `json:"number" db:"number" max:"64"` // unique in the organization; given by the store when empty
-	Name             string            `json:"name" db:"name" required:"true"`
+	Name             string            `json:"name" db:"name" required:"true" personal:"true"`
 	CustomerID       uuid.UUID         `json:"customer_id" db:"customer_id" refers:"customer" required:"true"`
 	PrimaryContactID *uuid.UUID        `json:"primary_contact_id,omitempty" db:"primary_contact_id" refers:"contact"`
 	PipelineID       *uuid.UUID        `json:"pipeline_id,omitempty" db:"pipeline_id" refers:"pipeline"` // the default one when empty; never null in the store
@@ -32,13 +32,13 @@ type Opportunity struct {
 	ExpectedClose    *Date             `json:"expected_close,omitempty" db:"expected_close"`
 	ClosedAt         *time.Time        `json:"closed_at,omitempty" db:"closed_at"` // when it was won or lost
 	LostReason       string            `json:"lost_reason,omitempty" db:"lost_reason"`
-	LostNotes        string            `json:"lost_notes,omitempty" db:"lost_notes" max:"10000"`
-	NextStep         string            `json:"next_step,omitempty" db:"next_step"`
+	LostNotes        string            `json:"lost_notes,omitempty" db:"lost_notes" max:"10000" personal:"true"`
+	NextStep         string            `json:"next_step,omitempty" db:"next_step" personal:"true"`
 	CampaignID       *uuid.UUID        `json:"campaign_id,omitempty" db:"campaign_id" refers:"campaign"`
 	Source           string            `json:"source,omitempty" db:"source"`
 	OwnerID          *uuid.UUID        `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Remark           string            `json:"remark,omitempty" db:"remark" max:"10000"`
-	Tags             []string          `json:"tags" db:"tags" max:"64"`
+	Remark           string            `json:"remark,omitempty" db:"remark" max:"10000" personal:"true"`
+	Tags             []string          `json:"tags" db:"tags" max:"64" personal:"true"`
 	Lines            []OpportunityLine `json:"lines" db:"-"`
 	Ext              Ext               `json:"ext" db:"ext"`
 }

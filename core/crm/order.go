@@ -34,11 +34,11 @@ type Order struct {
 	Untaxed        decimal.Decimal   `json:"untaxed" db:"untaxed"`                                                                                     // computed from the lines
 	Tax            decimal.Decimal   `json:"tax" db:"tax"`
 	Total          decimal.Decimal   `json:"total" db:"total"`
-	BillAddress    *Address          `json:"bill_address,omitempty" db:"bill_address"`
-	ShipAddress    *Address          `json:"ship_address,omitempty" db:"ship_address"`
+	BillAddress    *Address          `json:"bill_address,omitempty" db:"bill_address" personal:"true"`
+	ShipAddress    *Address          `json:"ship_address,omitempty" db:"ship_address" personal:"true"`
 	OwnerID        *uuid.UUID        `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Remark         string            `json:"remark,omitempty" db:"remark" max:"10000"`
-	Tags           []string          `json:"tags" db:"tags" max:"64"`
+	Remark         string            `json:"remark,omitempty" db:"remark" max:"10000" personal:"true"`
+	Tags           []string          `json:"tags" db:"tags" max:"64" personal:"true"`
 	Lines          []OrderLine       `json:"lines" db:"-"`
 	Instalments    []OrderInstalment `json:"instalments" db:"-"` // when what is to be paid (回款计划)
 	Ext            Ext               `json:"ext" db:"ext"`

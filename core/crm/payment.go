@@ -22,7 +22,7 @@ type Payment struct {
 	Amount      decimal.Decimal     `json:"amount" db:"amount" required:"true"`
 	Status      string              `json:"status" db:"status" enum:"draft posted cancelled"` // draft, posted, cancelled
 	OwnerID     *uuid.UUID          `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Remark      string              `json:"remark,omitempty" db:"remark" max:"10000"`
+	Remark      string              `json:"remark,omitempty" db:"remark" max:"10000" personal:"true"`
 	Allocations []PaymentAllocation `json:"allocations" db:"-"`
 	Ext         Ext                 `json:"ext" db:"ext"`
 }

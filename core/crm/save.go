@@ -244,6 +244,9 @@ func (w *writing) write(ctx context.Context, tx pgx.Tx) error {
 			continue
 		}
 		changes[i].Type = "updated"
+		if h.DeletedAt != nil { // what is forgotten stays deleted
+			changes[i].Type = "deleted"
+		}
 		if changes[i].Diff, err = diff(stored, e); err != nil {
 			return err
 		}

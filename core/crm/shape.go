@@ -24,6 +24,7 @@ import (
 //	refers    the kind whose id the field holds, or "user"
 //	numeric   precision and scale of a decimal's column; "20,4" if unsaid
 //	default   "true": what a boolean is that a document leaves out
+//	personal  "true": it says, or as free text may say, something of a person; see Personal
 type shape []field
 
 type field struct {
@@ -41,7 +42,8 @@ type field struct {
 	refers    string
 	precision int
 	scale     int
-	fallback  bool  // what a boolean is when it is left out
+	fallback  bool // what a boolean is when it is left out
+	personal  bool
 	elem      shape // of an object, or of each element of a list
 }
 
@@ -99,6 +101,7 @@ func fieldOf(sf reflect.StructField, i int) field {
 	}
 	f.enum = strings.Fields(sf.Tag.Get("enum"))
 	f.fallback = sf.Tag.Get("default") == "true"
+	f.personal = sf.Tag.Get("personal") == "true"
 	t := sf.Type
 	if t.Kind() == reflect.Pointer {
 		f.pointer, t = true, t.Elem()

@@ -12,8 +12,8 @@ import (
 // Task is something its owner is to do, perhaps by a time.
 type Task struct {
 	Head
-	Subject       string     `json:"subject" db:"subject" required:"true"`
-	Description   string     `json:"description,omitempty" db:"description" max:"10000"`
+	Subject       string     `json:"subject" db:"subject" required:"true" personal:"true"`
+	Description   string     `json:"description,omitempty" db:"description" max:"10000" personal:"true"`
 	Status        string     `json:"status" db:"status" enum:"not_started started deferred completed cancelled"` // see lifecycles
 	Priority      string     `json:"priority" db:"priority" enum:"low normal high urgent"`
 	DueAt         *time.Time `json:"due_at,omitempty" db:"due_at"`
@@ -25,7 +25,7 @@ type Task struct {
 	OrderID       *uuid.UUID `json:"order_id,omitempty" db:"order_id" refers:"order"`
 	TicketID      *uuid.UUID `json:"ticket_id,omitempty" db:"ticket_id" refers:"ticket"`
 	OwnerID       *uuid.UUID `json:"owner_id,omitempty" db:"owner_id" refers:"user"` // who is to do it
-	Tags          []string   `json:"tags" db:"tags" max:"64"`
+	Tags          []string   `json:"tags" db:"tags" max:"64" personal:"true"`
 	Ext           Ext        `json:"ext" db:"ext"`
 }
 

@@ -13,8 +13,8 @@ import (
 type Ticket struct {
 	Head
 	Number           string     `json:"number" db:"number" max:"64"` // unique in the organization; given by the store when empty
-	Subject          string     `json:"subject" db:"subject" required:"true"`
-	Description      string     `json:"description,omitempty" db:"description" max:"10000"`
+	Subject          string     `json:"subject" db:"subject" required:"true" personal:"true"`
+	Description      string     `json:"description,omitempty" db:"description" max:"10000" personal:"true"`
 	CustomerID       uuid.UUID  `json:"customer_id" db:"customer_id" refers:"customer" required:"true"`
 	ContactID        *uuid.UUID `json:"contact_id,omitempty" db:"contact_id" refers:"contact"`
 	OrderID          *uuid.UUID `json:"order_id,omitempty" db:"order_id" refers:"order"`
@@ -29,7 +29,7 @@ type Ticket struct {
 	ClosedAt         *time.Time `json:"closed_at,omitempty" db:"closed_at"`     // set and cleared with the status
 	Reopened         int32      `json:"reopened" db:"reopened"`                 // how often it was taken up again after it had been settled, counted by the store
 	OwnerID          *uuid.UUID `json:"owner_id,omitempty" db:"owner_id" refers:"user"`
-	Tags             []string   `json:"tags" db:"tags" max:"64"`
+	Tags             []string   `json:"tags" db:"tags" max:"64" personal:"true"`
 	Ext              Ext        `json:"ext" db:"ext"`
 }
 

@@ -13,6 +13,7 @@ import (
 	"crmhub/core/attachment"
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/schema"
 )
 
 // Unmerged is what became of a merge that was undone.
@@ -46,6 +47,9 @@ func Undo(ctx context.Context, tx pgx.Tx, store *crm.Store, by crm.By, id uuid.U
 	m, was, err := readMerge(ctx, tx, id)
 	if err != nil {
 		return Unmerged{}, fmt.Errorf("undo merge %s: %w", id, err)
+	}
+	if was.Loser == nil { // package privacy took it out
+		return Unmerged{}, fmt.Errorf("undo merge %s: %w", id, schema.Violations{{Rule: "erased", Message: "cannot be undone: what it would bring back was erased"}})
 	}
 	u := Unmerged{Fields: []string{}, Links: []LinkMoved{}}
 	if u.Fields, err = restoreSurvivor(ctx, tx, store, by, m, was); err != nil {

@@ -84,12 +84,14 @@ func Excerpt(body []byte) (text string, cut bool) {
 	return string(body[:end]), true
 }
 
+// What was erased at somebody's request has no bodies any more: the other side may answer with what it still holds.
 const insertEvents = `
 insert into exchanges (entity, entity_id, connection_id, run_id, direction, version, op, outcome, remote_id, mapping_version, cause, exchanges)
 select i.entity, i.entity_id, $1, nullif($2, '00000000-0000-0000-0000-000000000000'::uuid), $3, i.version, nullif(i.op, ''), i.outcome,
-	nullif(i.remote_id, ''), nullif(i.mapping_version, ''), nullif(i.cause, '')::json, i.exchanges
+	nullif(i.remote_id, ''), nullif(i.mapping_version, ''), nullif(i.cause, '')::json, case when x.entity_id is null then i.exchanges end
 from unnest($4::text[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[])
-	as i (entity, entity_id, version, op, outcome, remote_id, mapping_version, cause, exchanges)`
+	as i (entity, entity_id, version, op, outcome, remote_id, mapping_version, cause, exchanges)
+left join erased x on x.entity_id = i.entity_id and x.entity = i.entity`
 
 // Queue adds events of one connection, direction and run to a batch, as one statement.
 func Queue(b *pgx.Batch, events []Event) error {

@@ -1,15 +1,6 @@
 package journey
 
-import (
-	"encoding/json"
-	"strings"
-
-	"crmhub/core/access"
-	"crmhub/core/schema"
-)
-
-// masked stands where somebody may not see a value.
-const masked = "•••"
+import "crmhub/core/access"
 
 // Mask takes out of steps what somebody may not see of the entity. Which part of a body comes from which field nobody can
 // tell for sure, so who does not see all fields plainly sees the names in it and no values.
@@ -48,40 +39,10 @@ func Mask(steps []Step, entity string, who *access.Permissions) error {
 	return nil
 }
 
-// veil replaces the values of a body. What is no whole JSON is replaced altogether.
+// veil replaces the values of a body. What is no whole JSON, such as one that was cut, is replaced altogether.
 func veil(body string) string {
-	if body == "" {
-		return ""
+	if text := string(access.Veil([]byte(body))); text != `"`+access.Veiled+`"` {
+		return text
 	}
-	v, err := schema.DecodeJSON([]byte(body))
-	if err != nil {
-		return masked
-	}
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if e.Encode(veiled(v)) != nil {
-		return masked
-	}
-	return strings.TrimSpace(b.String())
-}
-
-func veiled(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		m := make(map[string]any, len(v))
-		for name, member := range v {
-			m[name] = veiled(member)
-		}
-		return m
-	case []any:
-		list := make([]any, len(v))
-		for i := range v {
-			list[i] = veiled(v[i])
-		}
-		return list
-	case nil:
-		return nil
-	}
-	return masked
+	return access.Veiled
 }

@@ -45,11 +45,12 @@ type fixture struct {
 	entities    *crm.Store
 	jobs        map[string]job.Job
 	pageSize    int
+	logger      *slog.Logger
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{TB: t, url: postgrestest.URL(t), remote: &remote{}, entities: &crm.Store{}, jobs: map[string]job.Job{}, pageSize: 3}
+	f := &fixture{TB: t, url: postgrestest.URL(t), remote: &remote{}, entities: &crm.Store{}, jobs: map[string]job.Job{}, pageSize: 3, logger: quiet}
 	f.db = postgrestest.Open(t, f.url)
 	f.who = postgrestest.Organization(t, f.db)
 	key, err := secret.NewKey(make([]byte, 32))
@@ -116,7 +117,7 @@ func (f *fixture) puller(db *postgres.DB) *pull.Puller {
 		f.Fatal(err)
 	}
 	return pull.New(pull.Config{
-		DB: db, Connections: f.connections, Revisions: &revision.Store{Shipped: mappings}, Entities: f.entities, Logger: quiet,
+		DB: db, Connections: f.connections, Revisions: &revision.Store{Shipped: mappings}, Entities: f.entities, Logger: f.logger,
 		Registerer: prometheus.NewRegistry(), PageSize: f.pageSize, Backoff: time.Millisecond,
 		Breakers: f.breakers(db),
 	})
@@ -142,7 +143,7 @@ func (f *fixture) process() *process {
 	p := &process{puller: f.puller(db)}
 	p.runner = job.NewRunner(job.RunnerConfig{
 		DB: db, Work: map[job.Kind]job.Work{job.Pull: p.puller.Run}, Replay: map[job.Kind]job.Replay{job.Pull: p.puller.Replay},
-		Every: 50 * time.Millisecond, Logger: quiet, Registerer: prometheus.NewRegistry(),
+		Every: 50 * time.Millisecond, Logger: f.logger, Registerer: prometheus.NewRegistry(),
 	})
 	prober := connection.NewProber(connection.ProberConfig{
 		Breakers: f.breakers(db), Store: f.connections, Logger: quiet, Registerer: prometheus.NewRegistry(), Every: 20 * time.Millisecond,

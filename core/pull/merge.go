@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	"crmhub/core/crm"
 	"crmhub/core/link"
@@ -39,8 +40,14 @@ func (s *stream) mergeFields(it *item, stored crm.Entity) {
 		Base: base, Ours: ours, Theirs: s.theirs(it, base, ours),
 		OursAt: crm.HeadOf(stored).UpdatedAt, TheirsAt: it.record.UpdatedAt,
 	}
+	if it.erased {
+		it.decide = s.oursAlone(it.decide)
+	}
 	sides.Base = link.Decide(sides, it.decide)
 	m := link.Merge(sides, s.fields)
+	if it.erased {
+		s.forget(&m, ours)
+	}
 	it.merged, it.saved = &m, stored
 	if !m.Write {
 		return
@@ -58,6 +65,34 @@ func (s *stream) mergeFields(it *item, stored crm.Entity) {
 		return
 	}
 	it.result = updated
+}
+
+// oursAlone decides the personal fields of what was erased: the other side still says what nobody here may keep.
+func (s *stream) oursAlone(decided map[string]link.Side) map[string]link.Side {
+	all := maps.Clone(decided)
+	if all == nil {
+		all = map[string]link.Side{}
+	}
+	for _, f := range s.fields {
+		if f.Pull && s.personal(f.Path) {
+			all[f.Path] = link.Ours
+		}
+	}
+	return all
+}
+
+// forget keeps out of the snapshot what the other side says of a person who was erased.
+func (s *stream) forget(m *link.Merged, ours map[string]any) {
+	for field := range m.Snapshot {
+		if s.personal(field) {
+			m.Snapshot[field] = ours[field]
+		}
+	}
+}
+
+// personal reports whether a field may say something of a person. Custom fields count as such.
+func (s *stream) personal(field string) bool {
+	return field == "ext" || slices.Contains(crm.Personal(s.kind), field)
 }
 
 // mergeDeleted takes over a deletion where the remote owns the entity. Elsewhere a person has to say which side is right.

@@ -75,6 +75,9 @@ func (s *stream) apply(ctx context.Context, tx pgx.Tx, items []*item, run *uuid.
 	if err != nil {
 		return job.Counts{}, err
 	}
+	if err := s.markErased(ctx, tx, sound(items)); err != nil {
+		return job.Counts{}, err
+	}
 	var writes []*item
 	for _, it := range sound(items) {
 		var old crm.Entity
@@ -95,6 +98,24 @@ func (s *stream) apply(ctx context.Context, tx pgx.Tx, items []*item, run *uuid.
 		return job.Counts{}, err
 	}
 	return s.report(ctx, tx, items, run)
+}
+
+// markErased finds out which of the items are of entities that were erased at somebody's request.
+func (s *stream) markErased(ctx context.Context, tx pgx.Tx, items []*item) error {
+	var ids []uuid.UUID
+	for _, it := range items {
+		if it.link != nil {
+			ids = append(ids, it.link.EntityID)
+		}
+	}
+	erased, err := s.Entities.Erased(ctx, tx, s.kind, ids)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		it.erased = it.link != nil && erased[it.link.EntityID]
+	}
+	return nil
 }
 
 // mapAgain maps what referred to something not linked then, with what is linked now.
@@ -118,7 +139,7 @@ func (s *stream) mapAgain(ctx context.Context, tx pgx.Tx, items []*item) error {
 
 // reset undoes what an earlier attempt to store the item did to it.
 func (it *item) reset() {
-	it.link, it.merged, it.was, it.saved, it.result, it.fault = nil, nil, nil, nil, unchanged, nil
+	it.link, it.merged, it.was, it.saved, it.result, it.fault, it.erased = nil, nil, nil, nil, unchanged, nil, false
 	if it.err != nil {
 		it.fault = mappingFault(it.err)
 	}

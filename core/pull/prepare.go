@@ -40,6 +40,7 @@ type item struct {
 
 	// What storing it does:
 	link   *link.Link     // what it corresponds to; nil for a new record
+	erased bool           // what it corresponds to was erased at somebody's request: its data do not come back
 	merged *link.Merged   // what the two sides make together
 	was    map[string]any // the entity before, if it is changed
 	saved  crm.Entity     // the entity with it; nil if there is none

@@ -206,12 +206,15 @@ func (c *comparison) agreed(ctx context.Context, tx pgx.Tx, differences []*Diffe
 	return nil
 }
 
+// Of what was erased at somebody's request it is kept that it differs, and nothing of what the other side still says.
 const insertDifferences = `
 insert into differences (id, reconciliation_id, kind, entity_id, remote_id, title, message, fields, ours, theirs, record, digest, found_at)
-select d.id, $1, d.kind, d.entity_id, nullif(d.remote_id, ''), nullif(d.title, ''), nullif(d.message, ''), d.fields::jsonb, d.ours::jsonb, d.theirs::jsonb,
-	d.record::jsonb, d.digest, clock_timestamp()
+select d.id, $1, d.kind, d.entity_id, nullif(d.remote_id, ''), case when x.entity_id is null then nullif(d.title, '') end,
+	nullif(d.message, ''), case when x.entity_id is null then d.fields::jsonb else '[]' end, case when x.entity_id is null then d.ours::jsonb end,
+	case when x.entity_id is null then d.theirs::jsonb end, case when x.entity_id is null then d.record::jsonb end, d.digest, clock_timestamp()
 from unnest($2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[])
-	as d (id, kind, entity_id, remote_id, title, message, fields, ours, theirs, record, digest)`
+	as d (id, kind, entity_id, remote_id, title, message, fields, ours, theirs, record, digest)
+left join erased x on x.entity_id = d.entity_id`
 
 // keep stores differences. One that has an id already is replaced: it was looked at again.
 func (c *comparison) keep(ctx context.Context, tx pgx.Tx, differences []*Difference) error {

@@ -1,0 +1,119 @@
+package privacy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Telling says how far a connection has been told that something is erased.
+type Telling string
+
+// How far it can be.
+const (
+	Delivered Telling = "delivered" // the record has the version without the data
+	Pending   Telling = "pending"   // it will be sent
+	Failed    Telling = "failed"    // it was refused: there is a dead letter
+	ByHand    Telling = "by_hand"   // the hub does not write there: somebody has to, in the other system
+)
+
+// Tellings are all there are.
+func Tellings() []Telling { return []Telling{Delivered, Pending, Failed, ByHand} }
+
+// Told is a record of another system that holds what was erased here, or did.
+type Told struct {
+	Connection   string    `json:"connection" doc:"Its code."`
+	ConnectionID uuid.UUID `json:"connection_id" format:"uuid"`
+	LinkID       uuid.UUID `json:"link_id" format:"uuid"`
+	Kind         string    `json:"entity"`
+	EntityID     uuid.UUID `json:"entity_id" format:"uuid"`
+	RemoteID     string    `json:"remote_id,omitempty" doc:"The record."`
+	State        Telling   `json:"state" enum:"delivered,pending,failed,by_hand" doc:"by_hand: the hub does not write there, so somebody has to erase the record in the other system."`
+}
+
+const selectTold = `
+select c.code, c.id, l.id, l.entity, l.entity_id, coalesce(l.remote_id, ''),
+	case when l.state = 'unlinked' then 'by_hand'
+		when l.synced_version >= x.version then 'delivered'
+		when not exists (select from jobs j where j.connection_id = l.connection_id and j.entity = l.entity and j.kind = 'push') then 'by_hand'
+		when l.state = 'failed' then 'failed'
+		else 'pending' end
+from erased x
+join links l on l.entity_id = x.entity_id and l.entity = x.entity
+join connections c on c.id = l.connection_id
+where x.erasure_id = $1 and (l.remote_id is not null or l.state in ('sending', 'unknown'))
+order by c.code, l.entity, l.id`
+
+// ToldOf says how far the connections know of an erasure.
+func ToldOf(ctx context.Context, tx pgx.Tx, erasure uuid.UUID) ([]Told, error) {
+	rows, err := tx.Query(ctx, selectTold, erasure)
+	if err != nil {
+		return nil, fmt.Errorf("say who was told of erasure %s: %w", erasure, err)
+	}
+	told, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Told])
+	if err != nil {
+		return nil, fmt.Errorf("say who was told of erasure %s: %w", erasure, err)
+	}
+	return told, nil
+}
+
+// ErrNotFound says that there is no such erasure.
+var ErrNotFound = errors.New("there is no such erasure")
+
+// ErrCursor says that a cursor is not what a page gave as next.
+var ErrCursor = errors.New("not a cursor of erasures")
+
+// Page is a part of a list of erasures.
+type Page struct {
+	Items []Erasure
+	Next  string // "" on the last page
+}
+
+const selectErasures = `select id, entity, entity_id, reason, counts, kept, created_at, created_by from erasures `
+
+// List returns erasures, the newest first, after a cursor, "" to begin with; limit 0 is 50.
+func List(ctx context.Context, tx pgx.Tx, after string, limit int) (Page, error) {
+	if limit <= 0 || limit > 500 {
+		limit = 50
+	}
+	var before *uuid.UUID
+	if after != "" {
+		id, err := uuid.Parse(after)
+		if err != nil {
+			return Page{}, ErrCursor
+		}
+		before = &id
+	}
+	rows, err := tx.Query(ctx, selectErasures+`where $1::uuid is null or id < $1 order by id desc limit $2`, before, limit+1)
+	if err != nil {
+		return Page{}, fmt.Errorf("list erasures: %w", err)
+	}
+	var p Page
+	if p.Items, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Erasure]); err != nil {
+		return Page{}, fmt.Errorf("list erasures: %w", err)
+	}
+	if len(p.Items) > limit {
+		p.Items = p.Items[:limit]
+		p.Next = p.Items[limit-1].ID.String()
+	}
+	return p, nil
+}
+
+// Get returns an erasure, or [ErrNotFound].
+func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Erasure, error) {
+	rows, err := tx.Query(ctx, selectErasures+`where id = $1`, id)
+	if err != nil {
+		return Erasure{}, fmt.Errorf("read erasure %s: %w", id, err)
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Erasure])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Erasure{}, ErrNotFound
+	}
+	if err != nil {
+		return Erasure{}, fmt.Errorf("read erasure %s: %w", id, err)
+	}
+	return e, nil
+}
