@@ -19,6 +19,7 @@
 //	7  cmd                                      wires everything; nothing else does
 //	6  api   console                            the doors
 //	5  push  pull   reconcile                   the two walks, and the proof that they led somewhere;
+//	   matching                                 which record is which entity, where both sides hold data
 //	   report   paper   edit                    what it all comes to, what is printed, what a person may write
 //	   privacy                                  a person's data, erased everywhere
 //	   webhook                                  what other systems say: something changed there

@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"core/access":        {"core/postgres", "core/audit", "core/secret", "core/schema"},
 	"core/access/openid": {"core/secret"},
 	"core/crm":           {"core/postgres", "core/outbox", "core/schema", "core/money", "core/search", "core/match"},
-	"core/link":          {"core/postgres", "core/audit", "core/mapping", "core/schema"},
+	"core/link":          {"core/postgres", "core/audit", "core/mapping", "core/match", "core/schema"},
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
@@ -73,6 +73,7 @@ var mayImport = map[string][]string{
 	"core/reconcile": {"core/revision", "core/postgres", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
 	"core/privacy": {"core/postgres", "core/audit", "core/crm", "core/schema"},
+	"core/matching": {"core/mapping", "core/postgres", "core/audit", "core/crm", "core/duplicate", "core/link", "core/match", "core/connector", "core/connection", "core/schema", "core/job"},
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
@@ -96,6 +97,7 @@ var mayImport = map[string][]string{
 		"core/link",
 		"core/mapping",
 		"core/match",
+		"core/matching",
 		"core/notify",
 		"core/paper",
 		"core/postgres",
@@ -128,6 +130,8 @@ var mayImport = map[string][]string{
 		"core/journey",
 		"core/link",
 		"core/mapping",
+		"core/match",
+		"core/matching",
 		"core/money",
 		"core/notify",
 		"core/postgres",

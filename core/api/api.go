@@ -13,6 +13,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
@@ -37,6 +38,7 @@ type Config struct {
 	Notify      *notify.Store
 	Webhooks    *webhook.Store
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Matcher     *matching.Matcher       // does what is decided about proposals
 	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 	DryRuns     map[job.Kind]job.DryRun
 	Revisions   *revision.Store

@@ -28,6 +28,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/mapping"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
@@ -92,6 +93,7 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	h.handler, err = api.New(api.Config{
 		Topics: []byte(`{"asyncapi": "3.0.0"}`),
 		DB:     db, CRM: &crm.Store{}, Access: h.access,
+		Matcher:     matching.New(matching.Config{DB: db, Connections: connections, Entities: &crm.Store{}, Logger: logger}),
 		Reconciler:  reconcile.New(reconcile.Config{DB: db, Connections: connections, Revisions: live, Entities: &crm.Store{}, Logger: logger}),
 		Connections: connections, Transfers: &transfer.Store{}, Jobs: &job.Store{Connectors: connectors},
 		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: h.webhooks,
@@ -286,6 +288,7 @@ func (h *hub) makeAll() {
 	h.ids["alert"] = field(h.t, h.request(http.MethodGet, "/alerts?kind=dead_letters", ""), "items", "id")
 	h.disagree()
 	h.reconcile()
+	h.propose()
 }
 
 // disagree links the order with a record, and makes a conflict about it.
@@ -296,6 +299,31 @@ func (h *hub) disagree() {
 	err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error {
 		_, err := tx.Exec(h.t.Context(), `insert into conflicts (id, connection_id, entity, entity_id, field, ours, theirs)
 			values ($1, $2, 'order', $3, 'remark', '"a"', '"b"')`, h.ids["conflict"], h.ids["connection"], h.ids["order"])
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// propose makes a matching with a proposal.
+func (h *hub) propose() {
+	h.t.Helper()
+	h.ids["matching"], h.ids["proposal"] = uuid.NewString(), uuid.NewString()
+	h.exec(`insert into matchings (id, connection_id, run_id, entity, status, read) values ($1, $2, $3, 'customer', 'finished', 1)`,
+		h.ids["matching"], h.ids["connection"], h.ids["run"])
+	h.exec(`insert into proposals (id, matching_id, connection_id, entity, remote_id, title, theirs, record, class, score)
+		values ($1, $2, $3, 'customer', '77', 'Acme', '{"name": "Acme", "phone": "1"}', '{"id": "77", "data": {}}', 'review', 60)`,
+		h.ids["proposal"], h.ids["matching"], h.ids["connection"])
+	h.exec(`insert into proposal_candidates (proposal_id, connection_id, entity, entity_id, score, reasons)
+		values ($1, $2, 'customer', $3, 60, '[{"kind": "name", "score": 60}]')`, h.ids["proposal"], h.ids["connection"], h.ids["customer"])
+}
+
+// exec changes A's data behind the API.
+func (h *hub) exec(sql string, args ...any) {
+	h.t.Helper()
+	err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error {
+		_, err := tx.Exec(h.t.Context(), sql, args...)
 		return err
 	})
 	if err != nil {

@@ -59,6 +59,7 @@ func newDocument(version string) *document {
 			{Name: "mappings", Description: "How entities and records correspond on a connection; an organization's own versions of that."},
 			{Name: "jobs", Description: "Scheduled sync work and its runs."},
 			{Name: "links", Description: "Which entity is which record on which connection."},
+			{Name: "matchings", Description: "Two systems that both hold data: which record is which entity, proposed and reviewed."},
 			{Name: "conflicts", Description: "Fields that both sides changed, for a person to decide."},
 			{Name: "reconciliations", Description: "Both sides compared: the proof that the sync worked, and what to mend."},
 			{Name: "dead-letters", Description: "What could not be carried, with its cause."},
@@ -102,6 +103,9 @@ func nameSchema(t reflect.Type, hint string) string {
 	}
 	if t == reflect.TypeFor[mapping.Difference]() {
 		return "FieldDifference" // Difference is one that a reconciliation found
+	}
+	if t.PkgPath() == "crmhub/core/matching" && t.Name() != "Matching" {
+		return "Matching" + t.Name() // Counts and Done are a reconciliation's
 	}
 	return huma.DefaultSchemaNamer(t, hint)
 }

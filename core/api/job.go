@@ -17,7 +17,7 @@ import (
 
 type jobInput struct {
 	ConnectionID string   `json:"connection_id" format:"uuid" doc:"Where it reads or writes."`
-	Kind         string   `json:"kind" enum:"pull,push,reconcile" doc:"pull reads what changed there; push sends what is behind; reconcile reads all there and says what differs."`
+	Kind         string   `json:"kind" enum:"pull,push,reconcile,match" doc:"pull reads what changed there; push sends what is behind; reconcile reads all there and says what differs; match reads all there and proposes what is the same."`
 	Entity       string   `json:"entity" doc:"What it carries." example:"order"`
 	Name         string   `json:"name,omitempty" doc:"For people; given when left out."`
 	Schedule     string   `json:"schedule,omitempty" doc:"Five cron fields, or @hourly, @every 10m and alike; without one it runs when asked."`

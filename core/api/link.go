@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
+	"crmhub/core/edit"
 	"crmhub/core/link"
 	"crmhub/core/reconcile"
 )
@@ -24,13 +26,14 @@ func (s *server) listLinks() operation {
 			idParameter("entity_id", "Those of this entity."),
 			queryParameter("remote_id", "That of the record with this id.", &huma.Schema{Type: huma.TypeString}, "1001"),
 			choiceParameter("state", "Those that stand there.", states),
+			queryParameter(textParameter, "Those of entities whose number, code or name this finds, and that of the record with this id.", &huma.Schema{Type: huma.TypeString}, "SO-2026-0042"),
 		}, pageParameters()...),
 		status: http.StatusOK, result: jsonBody(s.document, list[link.Link]{Items: []link.Link{linkExample()}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
 			f := link.Filter{
 				Connection: c.idIn("connection_id", &faults), Entity: c.choiceIn("entity", kindNames(), &faults), EntityID: c.idIn("entity_id", &faults),
-				RemoteID: c.query.Get("remote_id"), State: link.State(c.choiceIn("state", states, &faults)),
+				RemoteID: c.query.Get("remote_id"), Words: strings.TrimSpace(c.query.Get(textParameter)), State: link.State(c.choiceIn("state", states, &faults)),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
 			if err := faults.err(); err != nil {
@@ -38,6 +41,11 @@ func (s *server) listLinks() operation {
 			}
 			var found link.Page
 			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				if f.Words != "" {
+					if f.Named, err = edit.Named(ctx, tx, s.CRM, c.who, f.Entity, f.Words); err != nil {
+						return err
+					}
+				}
 				found, err = link.List(ctx, tx, f)
 				return err
 			})

@@ -417,6 +417,7 @@ var doors = map[string][]string{
 
 	"/reconciliations": {"admin", "integrator", "auditor"},
 	"/conflicts":       {"admin", "integrator", "auditor"},
+	"/matchings":       {"admin", "integrator", "auditor"},
 
 	"/roles":       {"admin", "auditor"},
 	"/users":       slices.Collect(maps.Keys(presets)),

@@ -18,6 +18,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/link"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
@@ -100,7 +101,7 @@ func problemOf(err error) *Problem {
 		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
 		errors.Is(err, notify.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, webhook.ErrNotFound),
 		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound), errors.Is(err, revision.ErrNotFound),
-		errors.Is(err, link.ErrNoConflict):
+		errors.Is(err, link.ErrNoConflict), errors.Is(err, matching.ErrNotFound):
 		return notFound()
 	case errors.Is(err, link.ErrBusy):
 		return &Problem{
@@ -109,6 +110,8 @@ func problemOf(err error) *Problem {
 		}
 	case errors.Is(err, notify.ErrMail):
 		return &Problem{Type: problemType("no-secret"), Title: "A mail has no secret", Status: http.StatusConflict, Detail: "Only webhooks are signed."}
+	case errors.Is(err, matching.ErrRunning):
+		return &Problem{Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "The matching has not ended."}
 	case errors.Is(err, reconcile.ErrRunning):
 		return &Problem{Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "The reconciliation has not ended."}
 	case errors.As(err, &taken):
@@ -122,7 +125,7 @@ func problemOf(err error) *Problem {
 		return secondFactorProblem()
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, transfer.ErrCursor),
 		errors.Is(err, upkeep.ErrCursor), errors.Is(err, notify.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, webhook.ErrCursor),
-		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor):
+		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, matching.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, job.ErrDryCursor):
 		return invalid(schema.Violations{{Pointer: "/after", Rule: "cursor", Message: "is not what a dry run gave as next"}})

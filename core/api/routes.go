@@ -123,6 +123,12 @@ func (s *server) table() ([]route, error) {
 		route{"GET /links/{id}", s.getLink()},
 		route{"POST /links/{id}/unlink", s.unlink()},
 
+		route{"GET /matchings", s.listMatchings()},
+		route{"POST /matchings", s.startMatching()},
+		route{"GET /matchings/{id}", s.getMatching()},
+		route{"GET /matchings/{id}/proposals", s.listProposals()},
+		route{"POST /matchings/{id}/settle", s.settleProposals()},
+
 		route{"GET /conflicts", s.listConflicts()},
 		route{"POST /conflicts/settle", s.settleConflicts()},
 		route{"GET /conflicts/{id}", s.getConflict()},

@@ -25,7 +25,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert",
 		"attachments": "attachment",
 		"imports":     "import", "exports": "export",
-		"reconciliations": "reconciliation", "links": "link", "conflicts": "conflict",
+		"reconciliations": "reconciliation", "links": "link", "conflicts": "conflict", "matchings": "matching",
 		"duplicates": "duplicate", "erasures": "erasure", "merges": "merge",
 		"recycle-rules": "rule", "pool-limits": "limit", "hand-overs": "hand-over",
 	}

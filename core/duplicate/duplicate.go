@@ -1,6 +1,6 @@
 // Package duplicate finds entities that are one and the same, and makes them one.
 //
-// [Check] and [CheckSure] look for what entities that are not stored yet would repeat, [Repeats] for what they repeat of
+// [Check], [CheckAll] and [CheckSure] look for what entities that are not stored yet would repeat, [Repeats] for what they repeat of
 // each other, [Find] for pairs in the whole store, [Merge] makes two entities one, and [Unmerge] two again. Promises: a check looks beyond what the caller may see and tells no more of
 // it than that it exists, how sure that is, and whom to ask; nothing refers to an entity after it was merged into another;
 // no link is lost or doubled; a merge is one transaction and its log holds what it takes to undo it.
@@ -44,13 +44,18 @@ var ErrKind = errors.New("entities of this kind are not compared")
 // Check returns what a new entity would repeat, the surest first. It looks at all of the organization's entities of its
 // kind, whatever the caller may see of them; of what he may not see a match says its class and its owner's name only.
 func Check(ctx context.Context, tx pgx.Tx, store *crm.Store, e crm.Entity) ([]Match, error) {
-	found, err := check(ctx, tx, store, []crm.Entity{e}, match.Possible, func(keys match.Keys) []match.Keys {
-		return []match.Keys{keys.Sure(), keys.Named(), keys.Ends()}
-	})
+	found, err := CheckAll(ctx, tx, store, e)
 	if err != nil {
 		return nil, err
 	}
 	return found[0], nil
+}
+
+// CheckAll is [Check] of several new entities of one kind, each by itself.
+func CheckAll(ctx context.Context, tx pgx.Tx, store *crm.Store, entities ...crm.Entity) ([][]Match, error) {
+	return check(ctx, tx, store, entities, match.Possible, func(keys match.Keys) []match.Keys {
+		return []match.Keys{keys.Sure(), keys.Named(), keys.Ends()}
+	})
 }
 
 // CheckSure is [Check] of several new entities of one kind, each by itself, where only what is surely the same counts. It

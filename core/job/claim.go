@@ -24,6 +24,8 @@ type Task struct {
 //   - while another of its job executes or is paused, or a replay while another replay does,
 //   - while a run of a job that comes first, asked for no more than five seconds later, is queued or executes: what comes first
 //     and runs without a pause does not hold back the others for ever,
+//   - a pull while a matching of its stream is queued, executes or is paused, and a matching while a pull executes: the pull would
+//     take for new what the matching has not looked at,
 //   - while its connection is paused, and a pull or reconciliation while its connection's breaker is not closed.
 //
 // What a dead worker executed comes first: it was claimed before. A run's pace and its estimate are noted here.
@@ -46,6 +48,11 @@ with recursive first (organization_id, job_id, after_id) as (
 			select from runs o
 			where o.organization_id = r.organization_id and o.job_id = r.job_id and o.status in ('running', 'paused')
 				and (o.purpose = 'replay') = (r.purpose = 'replay'))
+		and (j.kind not in ('pull', 'match') or not exists (
+			select from jobs mj join runs o on o.organization_id = mj.organization_id and o.job_id = mj.id
+			where mj.organization_id = j.organization_id and mj.connection_id = j.connection_id and mj.entity = j.entity and (
+				j.kind = 'pull' and mj.kind = 'match' and o.status in ('queued', 'running', 'paused')
+				or j.kind = 'match' and mj.kind = 'pull' and o.status = 'running')))
 		and (r.purpose <> 'regular' or not exists (
 			select from first f
 			join runs o on o.organization_id = f.organization_id and o.job_id = f.after_id and o.status in ('queued', 'running')

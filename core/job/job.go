@@ -22,6 +22,7 @@ const (
 	Push Kind = "push" // compare every entity's version with its link and send what is behind
 
 	Reconcile Kind = "reconcile" // read all of the other side, compare it with ours, and keep what differs
+	Match     Kind = "match"     // read all of the other side, and propose which record that nobody linked is which entity
 )
 
 // Status says whether a job's schedule counts.
@@ -148,8 +149,8 @@ func checkName(name string) schema.Violations {
 
 // checkStream reports whether the connector can do what the job asks for.
 func checkStream(c connector.Connector, kind Kind, entity string) schema.Violations {
-	if kind != Pull && kind != Push && kind != Reconcile {
-		return schema.Violations{{Pointer: "/kind", Rule: "enum", Message: "a job pulls, pushes or reconciles"}}
+	if kind != Pull && kind != Push && kind != Reconcile && kind != Match {
+		return schema.Violations{{Pointer: "/kind", Rule: "enum", Message: "a job pulls, pushes, reconciles or matches"}}
 	}
 	if _, ok := stream(c, kind, entity); ok {
 		return nil

@@ -44,13 +44,14 @@ func one(rows pgx.Rows, err error) (Link, error) {
 const taken = `
 select ` + columns + `
 from links l
-where l.connection_id = $1 and l.entity = $2 and (l.entity_id = $3 or l.remote_id = $4)
-order by l.remote_id = $4 desc nulls last
+where l.connection_id = $1 and l.entity = $2 and (l.entity_id = any($3) or l.remote_id = any($4))
+order by l.id
 for update`
 
 // A link made by hand agrees on nothing yet: the next time the record comes it is merged with no base.
 const connect = `
-insert into links as l (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, $3, $4, $5, 'linked')
+insert into links as l (id, connection_id, entity, entity_id, remote_id, state)
+select i.id, $1, $2, i.entity_id, i.remote_id, 'linked' from unnest($3::uuid[], $4::uuid[], $5::text[]) as i (id, entity_id, remote_id)
 on conflict (organization_id, connection_id, entity, entity_id) do update set
 	remote_id = excluded.remote_id, remote_version = null, state = 'linked', synced_version = 0, snapshot = null, record_digest = null,
 	waits_on_entity = null, waits_on_id = null, attempts = 0, cause = null, next_attempt_at = null, updated_at = now()
@@ -59,31 +60,87 @@ returning ` + columns
 // Connect links an entity with a record, as somebody says. Nothing is agreed on: the record has to be brought in
 // afterwards, and what differs is decided as on a first match. Errors: [TakenError], [ErrBusy].
 func Connect(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, id uuid.UUID, remoteID string) (Link, error) {
-	rows, _ := tx.Query(ctx, taken, connection, entity, id, remoteID)
-	others, err := pgx.CollectRows(rows, scanLink)
+	p := Pair{EntityID: id, RemoteID: remoteID}
+	made, refused, err := ConnectAll(ctx, tx, connection, entity, []Pair{p})
+	if err == nil {
+		err = refused[p]
+	}
 	if err != nil {
 		return Link{}, fmt.Errorf("link %s %s: %w", entity, id, err)
 	}
-	for _, o := range others {
-		switch {
-		case o.RemoteID != "":
-			return Link{}, &TakenError{By: o}
-		case o.State == Sending || o.State == Unknown:
-			return Link{}, fmt.Errorf("link %s %s: %w", entity, id, ErrBusy)
+	return made[p], nil
+}
+
+// ConnectAll is [Connect] of many pairs. What is refused leaves the others as they are.
+func ConnectAll(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, pairs []Pair) (made map[Pair]Link, refused map[Pair]error, err error) {
+	free, refused, err := freeOnes(ctx, tx, connection, entity, pairs)
+	if err != nil || len(free) == 0 {
+		return nil, refused, err
+	}
+	ids := make([]uuid.UUID, len(free))
+	for i := range ids {
+		if ids[i], err = uuid.NewV7(); err != nil {
+			return nil, nil, err
 		}
 	}
-	newID, err := uuid.NewV7()
+	entityIDs, remoteIDs := split(free)
+	rows, _ := tx.Query(ctx, connect, connection, entity, ids, entityIDs, remoteIDs)
+	links, err := pgx.CollectRows(rows, scanLink)
 	if err != nil {
-		return Link{}, fmt.Errorf("link %s %s: %w", entity, id, err)
+		return nil, nil, fmt.Errorf("link %d of %s: %w", len(free), entity, err)
 	}
-	l, err := one(tx.Query(ctx, connect, newID, connection, entity, id, remoteID))
+	made = make(map[Pair]Link, len(links))
+	acts := make([]audit.Act, len(links))
+	connections, entities := make([]uuid.UUID, len(links)), make([]string, len(links))
+	for i, l := range links {
+		made[Pair{l.EntityID, l.RemoteID}], acts[i] = l, act("linked", l)
+		connections[i], entities[i] = connection, entity
+	}
+	if _, err := release(ctx, tx, connections, entities, entityIDs); err != nil {
+		return nil, nil, err
+	}
+	if _, err := tx.Exec(ctx, deleteRejected, connection, entity, entityIDs, remoteIDs); err != nil {
+		return nil, nil, fmt.Errorf("forget rejections of %d pairs: %w", len(free), err)
+	}
+	if err := CloseProposals(ctx, tx, connection, entity, ProposalLinked, free); err != nil {
+		return nil, nil, err
+	}
+	return made, refused, audit.Record(ctx, tx, acts...)
+}
+
+// freeOnes are the pairs neither of whose two is linked, nor in another of the pairs; and why the others are not.
+func freeOnes(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, pairs []Pair) (free []Pair, refused map[Pair]error, err error) {
+	entityIDs, remoteIDs := split(pairs)
+	rows, _ := tx.Query(ctx, taken, connection, entity, entityIDs, remoteIDs)
+	others, err := pgx.CollectRows(rows, scanLink)
 	if err != nil {
-		return Link{}, err
+		return nil, nil, fmt.Errorf("links of %d pairs of %s: %w", len(pairs), entity, err)
 	}
-	if _, err = release(ctx, tx, []uuid.UUID{connection}, []string{entity}, []uuid.UUID{id}); err != nil {
-		return Link{}, err
+	byEntity, byRemote := make(map[uuid.UUID]Link, len(others)), make(map[string]Link, len(others))
+	for _, o := range others {
+		byEntity[o.EntityID] = o
+		if o.RemoteID != "" {
+			byRemote[o.RemoteID] = o
+		}
 	}
-	return l, audit.Record(ctx, tx, act("linked", l))
+	refused = map[Pair]error{}
+	for _, p := range pairs {
+		record, there := byRemote[p.RemoteID]
+		known := byEntity[p.EntityID]
+		switch {
+		case there:
+			refused[p] = &TakenError{By: record}
+		case known.RemoteID != "":
+			refused[p] = &TakenError{By: known}
+		case known.State == Sending || known.State == Unknown:
+			refused[p] = ErrBusy
+		default:
+			free = append(free, p)
+			l := Link{ConnectionID: connection, Entity: entity, EntityID: p.EntityID, RemoteID: p.RemoteID}
+			byEntity[p.EntityID], byRemote[p.RemoteID] = l, l
+		}
+	}
+	return free, refused, nil
 }
 
 const disconnect = `

@@ -151,8 +151,10 @@ type Filter struct {
 	EntityID   uuid.UUID
 	RemoteID   string
 	State      State
-	After      string // Page.Next of the page before
-	Limit      int    // 0: 50; at most 500
+	Words      string      // what somebody calls it by: it finds records with this id,
+	Named      []uuid.UUID // and these entities
+	After      string      // Page.Next of the page before
+	Limit      int         // 0: 50; at most 500
 }
 
 // Page is a part of a list.
@@ -169,8 +171,9 @@ select ` + columns + `
 from links l
 where ($1::uuid is null or l.connection_id = $1) and ($2 = '' or l.entity = $2) and ($3::uuid is null or l.entity_id = $3)
 	and ($4 = '' or l.state = $4) and ($5::uuid is null or l.id < $5) and ($6 = '' or l.remote_id = $6)
+	and ($7 = '' or l.remote_id = $7 or l.entity_id = any($8))
 order by l.id desc
-limit $7`
+limit $9`
 
 // List returns links, newest first.
 func List(ctx context.Context, tx pgx.Tx, f Filter) (Page, error) {
@@ -186,7 +189,7 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (Page, error) {
 	if limit <= 0 {
 		limit = 50
 	}
-	rows, err := tx.Query(ctx, list, optional(f.Connection), f.Entity, optional(f.EntityID), string(f.State), after, f.RemoteID, limit+1)
+	rows, err := tx.Query(ctx, list, optional(f.Connection), f.Entity, optional(f.EntityID), string(f.State), after, f.RemoteID, f.Words, f.Named, limit+1)
 	if err != nil {
 		return Page{}, fmt.Errorf("list links: %w", err)
 	}

@@ -27,6 +27,7 @@ const (
 	Head     = "head"
 	Tail     = "tail"
 	City     = "city"
+	Mapped   = "key" // a mapping's own: what has it in common is taken for the same by every pull
 )
 
 // Kind is the part before the colon.

@@ -4,7 +4,7 @@ import "slices"
 
 // Reason is a fact that two records share, and what it counts.
 type Reason struct {
-	Kind  string `json:"kind" enum:"uscc,tax_id,phone,email,domain,name,similar_name,full_name,person,city" doc:"What is the same: similar_name is nearly the same name, person a name at the same customer."`
+	Kind  string `json:"kind" enum:"uscc,tax_id,phone,email,domain,name,similar_name,full_name,person,city,key" doc:"What is the same: similar_name is nearly the same name, person a name at the same customer, key a field by which a mapping recognizes records."`
 	Score int    `json:"score" doc:"What it counts."`
 }
 

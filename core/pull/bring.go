@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connection"
@@ -78,9 +79,22 @@ func (p *Puller) Bring(ctx context.Context, tx pgx.Tx, c connection.Connection, 
 	}
 	faults = make([]error, len(items))
 	for i, it := range items {
-		if it.fault != nil {
+		switch {
+		case it.fault != nil:
 			faults[i] = it.fault.err
+		case it.held:
+			faults[i] = errHeld
 		}
 	}
 	return faults, nil
+}
+
+// Recognize says which entities documents, as [Puller.Translate] gives them, are by the mapping's keys: those that a pull would
+// take their records for. It is nil where no key names one.
+func (p *Puller) Recognize(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, docs []map[string]any) ([]uuid.UUID, error) {
+	s, err := p.stream(ctx, tx, c, entity)
+	if err != nil {
+		return nil, err
+	}
+	return s.recognize(ctx, tx, docs)
 }

@@ -114,6 +114,10 @@ func (s *stream) would(it *item) (job.DryItem, error) {
 		}
 		return i, nil
 	}
+	if it.held {
+		i.Action, i.Message = "wait", errHeld.Error()
+		return i, nil
+	}
 	switch it.result {
 	case unchanged, failed:
 		return job.DryItem{}, nil

@@ -69,6 +69,9 @@ type payload struct {
 	Data      map[string]any `json:"data"`
 }
 
+// errHeld is said of a record that an open proposal keeps from being pulled.
+var errHeld = errors.New("a matching asks which entity the record is: answer that first")
+
 func payloadOf(r connector.Record) payload {
 	return payload{ID: r.ID, Version: r.Version, UpdatedAt: r.UpdatedAt, Deleted: r.Deleted, Data: r.Data}
 }

@@ -54,12 +54,9 @@ func (s *stream) count(c job.Counts) {
 	}
 }
 
-// One page of a stream at a time, in whichever process: two would find the same record new.
-const lockStream = `select pg_advisory_xact_lock(hashtextextended('crmhub pull ' || $1::text || ' ' || $2::text, 0))`
-
 // apply brings mapped items into the store, and says how many became what.
 func (s *stream) apply(ctx context.Context, tx pgx.Tx, items []*item, run *uuid.UUID) (job.Counts, error) {
-	if _, err := tx.Exec(ctx, lockStream, s.connection.ID, s.kind); err != nil {
+	if err := link.LockStream(ctx, tx, s.connection.ID, string(s.kind)); err != nil {
 		return job.Counts{}, err
 	}
 	if err := s.mapAgain(ctx, tx, items); err != nil {
@@ -80,6 +77,9 @@ func (s *stream) apply(ctx context.Context, tx pgx.Tx, items []*item, run *uuid.
 	}
 	var writes []*item
 	for _, it := range sound(items) {
+		if it.held {
+			continue
+		}
 		var old crm.Entity
 		if it.link != nil {
 			old = stored[it.link.EntityID]
@@ -139,7 +139,7 @@ func (s *stream) mapAgain(ctx context.Context, tx pgx.Tx, items []*item) error {
 
 // reset undoes what an earlier attempt to store the item did to it.
 func (it *item) reset() {
-	it.link, it.merged, it.was, it.saved, it.result, it.fault, it.erased = nil, nil, nil, nil, unchanged, nil, false
+	it.held, it.erased, it.link, it.merged, it.was, it.saved, it.result, it.fault = false, false, nil, nil, nil, nil, unchanged, nil
 	if it.err != nil {
 		it.fault = mappingFault(it.err)
 	}
@@ -281,6 +281,7 @@ func (s *stream) snapshot(it *item) ([]byte, error) {
 // report buries what failed, resolves what succeeded, and counts.
 func (s *stream) report(ctx context.Context, tx pgx.Tx, items []*item, run *uuid.UUID) (c job.Counts, err error) {
 	var letters []job.DeadLetter
+	held := 0
 	done := job.Things{ConnectionID: s.connection.ID, Direction: job.Pull, Entity: string(s.kind)}
 	for _, it := range items {
 		if it.fault != nil {
@@ -292,7 +293,10 @@ func (s *stream) report(ctx context.Context, tx pgx.Tx, items []*item, run *uuid
 			c.Failed++
 			continue
 		}
-		done.IDs = append(done.IDs, it.record.ID)
+		done.IDs = append(done.IDs, it.record.ID) // a held one's proposal has its newest state
+		if it.held {
+			held++
+		}
 		switch it.result {
 		case created:
 			c.Created++
@@ -305,5 +309,9 @@ func (s *stream) report(ctx context.Context, tx pgx.Tx, items []*item, run *uuid
 	if err := errors.Join(job.Bury(ctx, tx, letters), job.Resolve(ctx, tx, done)); err != nil || run == nil {
 		return c, err
 	}
-	return c, job.Log(ctx, tx, *run, lines(letters)...)
+	told := lines(letters)
+	if held > 0 {
+		told = append(told, job.Line{Level: job.Info, Message: fmt.Sprintf("%d records wait until somebody has reviewed the matching of %s.", held, s.kind)})
+	}
+	return c, job.Log(ctx, tx, *run, told...)
 }

@@ -39,6 +39,7 @@ type item struct {
 	err     error                // why there is no entity
 
 	// What storing it does:
+	held   bool           // it waits for a person to say which entity it is
 	link   *link.Link     // what it corresponds to; nil for a new record
 	erased bool           // what it corresponds to was erased at somebody's request: its data do not come back
 	merged *link.Merged   // what the two sides make together

@@ -11,6 +11,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/link"
 	"crmhub/core/mapping"
 )
 
@@ -74,7 +75,7 @@ func (s *stream) retryEach(ctx context.Context, t job.Task) (freed int64, err er
 		var counts job.Counts
 		err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 			// The lock comes first: another run may be bringing in a newer state of the same record.
-			if _, err := tx.Exec(ctx, lockStream, s.connection.ID, s.kind); err != nil {
+			if err := link.LockStream(ctx, tx, s.connection.ID, string(s.kind)); err != nil {
 				return err
 			}
 			if letters, err = job.Waiting(ctx, tx, s.connection.ID, string(s.kind), after, s.PageSize); err != nil || len(letters) == 0 {

@@ -39,6 +39,7 @@ type item struct {
 	snapshot  []byte         // the fields that it carries
 	reference string
 	fault     error // why there is no record
+	proposed  bool  // a matching asks whether a record that is there already is it
 
 	link          link.Announced
 	remoteID      string // as linked, or found by the reference
@@ -113,6 +114,7 @@ func (p *Pusher) read(ctx context.Context, s *stream, items []*item) (rest []*it
 		ids[i] = it.id
 	}
 	held := link.QueueHeld(&b, p.Connection, s.Entity, ids)
+	proposed := link.QueueProposed(&b, p.Connection, s.Entity, ids)
 	if err := p.DB.Ask(ctx, p.Principal, &b); err != nil {
 		return nil, nil, fmt.Errorf("links by entity: %w", err)
 	}
@@ -121,7 +123,7 @@ func (p *Pusher) read(ctx context.Context, s *stream, items []*item) (rest []*it
 		synced := ok && l.State == link.Linked && it.version <= l.SyncedVersion && l.NextAttemptAt == nil
 		overtaken := ok && !it.stored && it.version < l.WantedVersion
 		if !synced && !overtaken {
-			it.held = held[it.id]
+			it.held, it.proposed = held[it.id], proposed[it.id]
 			rest = append(rest, it)
 		}
 	}

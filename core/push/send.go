@@ -15,11 +15,18 @@ import (
 	"crmhub/core/mapping"
 )
 
+// proposalDelay is when an entity is looked at again about which a matching asks. Whoever answers makes it due at once.
+const proposalDelay = time.Hour
+
 // send gives every claimed item an outcome. Calls that have begun are finished when ctx ends; the others are not begun.
 func (p *Pusher) send(ctx context.Context, s *stream, items []*item, announced time.Time) error {
 	var calls []*item
 	for _, it := range items {
 		switch {
+		case it.proposed && it.remoteID == "" && !it.link.Outstanding():
+			p.settle(it, link.Park(it.link.ID, proposalDelay, link.Cause{
+				Class: link.ClassMatching, Message: "it may be a record that is there already", Remedy: "Review the proposals of the matching.",
+			}), "parked")
 		case it.fault != nil:
 			p.faulty(s, it)
 		case it.deleted && it.remoteID == "" && !it.link.Outstanding(), it.deleted && !s.Delete && it.remoteID != "":

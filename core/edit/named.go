@@ -1,0 +1,35 @@
+package edit
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+)
+
+// mostNamed is how many entities of a kind a text stands for at most.
+const mostNamed = 50
+
+// Named returns the ids of what somebody may mean by a text: those whose number, code or name it finds, among what he may see.
+// Without a kind it looks through all.
+func Named(ctx context.Context, tx pgx.Tx, store *crm.Store, who access.Identity, kind, text string) ([]uuid.UUID, error) {
+	ids := []uuid.UUID{}
+	for _, k := range crm.Kinds() {
+		of := access.Resource(k)
+		if kind != "" && kind != string(k) || who.May(of, access.Read) == "" {
+			continue
+		}
+		hits, err := store.Search(ctx, tx, k, strings.TrimSpace(text), mostNamed, who.Blind(of))
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hits {
+			ids = append(ids, h.ID)
+		}
+	}
+	return ids, nil
+}

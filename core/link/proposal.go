@@ -1,0 +1,188 @@
+package link
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/match"
+)
+
+// Class says what is known of a proposal's record.
+type Class string
+
+// The classes.
+const (
+	Certain    Class = "certain"    // it is surely its one candidate, which is nobody else's candidate
+	Review     Class = "review"     // it may be its candidate, or one of several, or others may be its candidate as well
+	None       Class = "none"       // it has no counterpart here
+	Unreadable Class = "unreadable" // the mapping cannot read it, so that it was compared with nothing
+)
+
+// Classes are all classes.
+func Classes() []Class { return []Class{Certain, Review, None, Unreadable} }
+
+// ProposalState says how a proposal stands.
+type ProposalState string
+
+// The states.
+const (
+	ProposalOpen    ProposalState = "open"
+	ProposalLinked  ProposalState = "linked"  // its record is linked with an entity that was there
+	ProposalCreated ProposalState = "created" // an entity was made of its record
+	ProposalGone    ProposalState = "gone"    // its record is there no more
+)
+
+// ProposalStates are all states.
+func ProposalStates() []ProposalState {
+	return []ProposalState{ProposalOpen, ProposalLinked, ProposalCreated, ProposalGone}
+}
+
+// Proposal is a record that is linked with nothing, and what may be its entity. As long as it is open the record is not
+// pulled and its candidates are not pushed as new ones: there would be two of the same.
+type Proposal struct {
+	ID           uuid.UUID      `json:"id"`
+	MatchingID   uuid.UUID      `json:"matching_id"`
+	ConnectionID uuid.UUID      `json:"connection_id"`
+	Entity       string         `json:"entity"`
+	RemoteID     string         `json:"remote_id"`
+	Title        string         `json:"title,omitempty"`  // name, number or code of the record
+	Theirs       map[string]any `json:"theirs,omitempty"` // the record as an entity; absent once it is settled
+	Message      string         `json:"message,omitempty"`
+	Class        Class          `json:"class" enum:"certain,review,none,unreadable"`
+	Score        int            `json:"score"` // of the best candidate; 0 without one
+	State        ProposalState  `json:"state" enum:"open,linked,created,gone"`
+	EntityID     *uuid.UUID     `json:"entity_id,omitempty"` // what it is linked with
+	Candidates   []Candidate    `json:"candidates" nullable:"false"`
+	FoundAt      time.Time      `json:"found_at"`
+	ChangedAt    *time.Time     `json:"changed_at,omitempty"`
+	ChangedBy    string         `json:"changed_by,omitempty"`
+
+	// Record is the record as it was read last. Only LockProposals reads it.
+	Record json.RawMessage `json:"-"`
+}
+
+// Candidate is an entity that an open proposal's record may be.
+type Candidate struct {
+	EntityID uuid.UUID      `json:"entity_id"`
+	Title    string         `json:"title,omitempty"` // whoever shows it sets it, where the reader may see the entity
+	Score    int            `json:"score" doc:"100 and more is surely the same, from 60 on it may be."`
+	Reasons  []match.Reason `json:"reasons" nullable:"false"`
+}
+
+// ErrNoProposal says that there is no such proposal.
+var ErrNoProposal = errors.New("there is no such proposal")
+
+const proposalColumns = `
+p.id, p.matching_id, p.connection_id, p.entity, p.remote_id, coalesce(p.title, ''), p.theirs::text, coalesce(p.message, ''), p.class, p.score, p.state,
+	p.entity_id, p.found_at, p.changed_at, coalesce(p.changed_by, ''), coalesce((
+		select json_agg(json_build_object('entity_id', c.entity_id, 'score', c.score, 'reasons', c.reasons) order by c.score desc, c.entity_id)
+		from proposal_candidates c where c.proposal_id = p.id), '[]')`
+
+func scanProposal(row pgx.CollectableRow, more ...any) (p Proposal, err error) {
+	var theirs *string
+	err = row.Scan(append([]any{
+		&p.ID, &p.MatchingID, &p.ConnectionID, &p.Entity, &p.RemoteID, &p.Title, &theirs, &p.Message, &p.Class, &p.Score, &p.State,
+		&p.EntityID, &p.FoundAt, &p.ChangedAt, &p.ChangedBy, &p.Candidates,
+	}, more...)...)
+	if err != nil {
+		return p, err
+	}
+	v, err := valueOf(theirs)
+	p.Theirs, _ = v.(map[string]any)
+	return p, err
+}
+
+// ProposalFilter narrows the proposals of a matching; zero fields do not.
+type ProposalFilter struct {
+	Matching uuid.UUID
+	Class    Class
+	State    ProposalState
+	MinScore int
+	After    string // ProposalPage.Next of the page before
+	Limit    int    // 0: 50; at most 500
+}
+
+// ProposalPage is a part of a list.
+type ProposalPage struct {
+	Items []Proposal
+	Next  string // "" on the last page
+}
+
+const listProposals = `
+select ` + proposalColumns + `
+from proposals p
+where p.matching_id = $1 and ($2 = '' or p.class = $2) and ($3 = '' or p.state = $3) and p.score >= $4
+	and ($5::uuid is null or (p.score, p.id) < (select a.score, a.id from proposals a where a.id = $5))
+order by p.score desc, p.id desc
+limit $6`
+
+// ListProposals returns proposals, those with the surest candidates first.
+func ListProposals(ctx context.Context, tx pgx.Tx, f ProposalFilter) (ProposalPage, error) {
+	var after *uuid.UUID
+	if f.After != "" {
+		id, err := uuid.Parse(f.After)
+		if err != nil {
+			return ProposalPage{}, ErrCursor
+		}
+		after = &id
+	}
+	limit := min(f.Limit, 500)
+	if limit <= 0 {
+		limit = 50
+	}
+	rows, _ := tx.Query(ctx, listProposals, f.Matching, f.Class, f.State, f.MinScore, after, limit+1)
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Proposal, error) { return scanProposal(row) })
+	if err != nil {
+		return ProposalPage{}, fmt.Errorf("list proposals: %w", err)
+	}
+	p := ProposalPage{Items: all}
+	if len(all) > limit {
+		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
+	}
+	return p, nil
+}
+
+// GetProposal returns a proposal, or [ErrNoProposal].
+func GetProposal(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Proposal, error) {
+	rows, _ := tx.Query(ctx, "select "+proposalColumns+" from proposals p where p.id = $1", id)
+	p, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Proposal, error) { return scanProposal(row) })
+	if errors.Is(err, pgx.ErrNoRows) {
+		return p, ErrNoProposal
+	}
+	if err != nil {
+		return p, fmt.Errorf("read a proposal: %w", err)
+	}
+	return p, nil
+}
+
+const lockProposals = `
+select ` + proposalColumns + `, p.record::text
+from proposals p
+where p.matching_id = $1 and p.state = 'open' and (p.id = any($2) or $3 <> '' and p.class = $3) and ($4::uuid is null or p.id > $4)
+order by p.id
+limit $5
+for update`
+
+// LockProposals returns open proposals of a matching with their records, in the order of their ids: those named, or those of a
+// class after one of them. Nobody else settles them until the transaction ends.
+func LockProposals(ctx context.Context, tx pgx.Tx, matching uuid.UUID, ids []uuid.UUID, class Class, after *uuid.UUID, limit int) ([]Proposal, error) {
+	rows, _ := tx.Query(ctx, lockProposals, matching, ids, class, after, limit)
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Proposal, error) {
+		var record *string
+		p, err := scanProposal(row, &record)
+		if record != nil {
+			p.Record = json.RawMessage(*record)
+		}
+		return p, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lock proposals: %w", err)
+	}
+	return all, nil
+}

@@ -1,0 +1,241 @@
+package matching
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/link"
+	"crmhub/core/postgres"
+)
+
+// Status says how far a matching is.
+type Status string
+
+// The statuses.
+const (
+	Queued    Status = "queued"
+	Running   Status = "running"
+	Finished  Status = "finished"  // all records were read: its proposals can be settled
+	Failed    Status = "failed"    // it read a part only; what it proposes of that part can be settled
+	Cancelled Status = "cancelled" // as failed
+)
+
+// Statuses are all statuses.
+func Statuses() []Status { return []Status{Queued, Running, Finished, Failed, Cancelled} }
+
+// Matching is one reading of the records of an entity on a connection.
+type Matching struct {
+	ID            uuid.UUID  `json:"id"`
+	ConnectionID  uuid.UUID  `json:"connection_id"`
+	RunID         uuid.UUID  `json:"run_id"`
+	Entity        string     `json:"entity"`
+	Status        Status     `json:"status" enum:"queued,running,finished,failed,cancelled"`
+	AcceptCertain bool       `json:"accept_certain"` // what is certain is linked at its end
+	Message       string     `json:"message,omitempty"`
+	Counts        Counts     `json:"counts"`
+	StartedAt     time.Time  `json:"started_at"`
+	StartedBy     string     `json:"started_by"`
+	FinishedAt    *time.Time `json:"finished_at,omitempty"`
+}
+
+// Counts is what a matching found, in records. Its proposals are counted as they stand now.
+type Counts struct {
+	Read       int64 `json:"read"`
+	Known      int64 `json:"known"`      // linked already
+	Certain    int64 `json:"certain"`    // open, with one candidate that is surely the same
+	Review     int64 `json:"review"`     // open, for somebody to look at
+	None       int64 `json:"none"`       // open, without a counterpart here
+	Unreadable int64 `json:"unreadable"` // open, and the mapping cannot read them
+	Linked     int64 `json:"linked"`
+	Created    int64 `json:"created"`
+}
+
+// Open is how many proposals wait for somebody.
+func (c Counts) Open() int64 { return c.Certain + c.Review + c.None + c.Unreadable }
+
+// The errors that callers branch on.
+var (
+	ErrNotFound = errors.New("there is no such matching")
+	ErrCursor   = errors.New("this is no place in the list to go on from")
+	ErrRunning  = errors.New("the matching has not ended")
+)
+
+// Records reads records as a pull does, and brings them in; a *pull.Puller does.
+type Records interface {
+	// Read reads the page of an entity's stream after a cursor, nil at first.
+	Read(ctx context.Context, c connection.Connection, entity string, session connector.Session, cursor json.RawMessage) (connector.Page, error)
+	// Translate gives each record's fields as its entity has them, or why there are none.
+	Translate(ctx context.Context, c connection.Connection, entity string, records []connector.Record) (docs []map[string]any, faults []error, err error)
+	// Recognize says which entities documents are by the mapping's keys.
+	Recognize(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, docs []map[string]any) ([]uuid.UUID, error)
+	// Bring merges records into their entities, or makes new ones.
+	Bring(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, records []connector.Record,
+		decided map[string]map[string]link.Side) (faults []error, err error)
+}
+
+// Config is what a Matcher works with.
+type Config struct {
+	DB          *postgres.DB
+	Connections *connection.Store
+	Entities    *crm.Store
+	Records     Records
+	Logger      *slog.Logger
+}
+
+// Matcher executes the runs of matching jobs, and does what people decide about proposals.
+type Matcher struct{ Config }
+
+// New returns a Matcher.
+func New(c Config) *Matcher { return &Matcher{c} }
+
+const columns = `
+select m.id, m.connection_id, m.run_id, m.entity, m.status, m.accept_certain, coalesce(m.message, ''), m.started_at, m.started_by, m.finished_at, m.read, m.known,
+	n.certain, n.review, n.none, n.unreadable, n.linked, n.created
+from matchings m
+cross join lateral (
+	select count(*) filter (where p.state = 'open' and p.class = 'certain') as certain, count(*) filter (where p.state = 'open' and p.class = 'review') as review,
+		count(*) filter (where p.state = 'open' and p.class = 'none') as none,
+		count(*) filter (where p.state = 'open' and p.class = 'unreadable') as unreadable,
+		count(*) filter (where p.state = 'linked') as linked, count(*) filter (where p.state = 'created') as created
+	from proposals p where p.matching_id = m.id
+) n`
+
+func scan(row pgx.CollectableRow) (m Matching, err error) {
+	n := &m.Counts
+	err = row.Scan(&m.ID, &m.ConnectionID, &m.RunID, &m.Entity, &m.Status, &m.AcceptCertain, &m.Message, &m.StartedAt, &m.StartedBy, &m.FinishedAt,
+		&n.Read, &n.Known, &n.Certain, &n.Review, &n.None, &n.Unreadable, &n.Linked, &n.Created)
+	return m, err
+}
+
+// Get returns a matching, or [ErrNotFound].
+func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Matching, error) {
+	return one(ctx, tx, columns+` where m.id = $1`, id)
+}
+
+func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Matching, error) {
+	rows, _ := tx.Query(ctx, sql, args...)
+	m, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return m, ErrNotFound
+	}
+	if err != nil {
+		return m, fmt.Errorf("read a matching: %w", err)
+	}
+	return m, nil
+}
+
+// Filter narrows a list of matchings; zero fields do not.
+type Filter struct {
+	Connection uuid.UUID
+	Entity     string
+	Status     Status
+	After      string // Page.Next of the page before
+	Limit      int    // 0: 50; at most 500
+}
+
+// Page is a part of a list.
+type Page struct {
+	Items []Matching
+	Next  string // "" on the last page
+}
+
+const list = columns + `
+where ($1::uuid is null or m.connection_id = $1) and ($2 = '' or m.entity = $2) and ($3 = '' or m.status = $3) and ($4::uuid is null or m.id < $4)
+order by m.id desc
+limit $5`
+
+// List returns matchings, the newest first.
+func List(ctx context.Context, tx pgx.Tx, f Filter) (Page, error) {
+	after, err := place(f.After)
+	if err != nil {
+		return Page{}, err
+	}
+	limit := min(f.Limit, 500)
+	if limit <= 0 {
+		limit = 50
+	}
+	var on *uuid.UUID
+	if f.Connection != uuid.Nil {
+		on = &f.Connection
+	}
+	rows, _ := tx.Query(ctx, list, on, f.Entity, f.Status, after, limit+1)
+	all, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return Page{}, fmt.Errorf("list matchings: %w", err)
+	}
+	p := Page{Items: all}
+	if len(all) > limit {
+		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
+	}
+	return p, nil
+}
+
+func place(after string) (*uuid.UUID, error) {
+	if after == "" {
+		return nil, nil
+	}
+	id, err := uuid.Parse(after)
+	if err != nil {
+		return nil, ErrCursor
+	}
+	return &id, nil
+}
+
+// One that is asked for while its run waits is that one; that it accepts what is certain holds if one of the two said so.
+const insertMatching = `
+insert into matchings as m (id, connection_id, run_id, entity, accept_certain)
+values ($1, $2, $3, $4, $5)
+on conflict (organization_id, run_id) do update set accept_certain = m.accept_certain or excluded.accept_certain
+returning m.id`
+
+// Start queues a matching of a kind of entity on a connection, as somebody asks. The job is made if there is none, without a
+// schedule. With accept what is certain is linked at the end. Errors: [schema.Violations].
+func Start(ctx context.Context, tx pgx.Tx, jobs *job.Store, connection uuid.UUID, entity string, accept bool) (Matching, error) {
+	all, err := jobs.List(ctx, tx, connection)
+	if err != nil {
+		return Matching{}, err
+	}
+	var of uuid.UUID
+	for _, j := range all {
+		if j.Kind == job.Match && j.Entity == entity {
+			of = j.ID
+		}
+	}
+	if of == uuid.Nil {
+		made, err := jobs.Create(ctx, tx, job.New{ConnectionID: connection, Kind: job.Match, Entity: entity})
+		if err != nil {
+			return Matching{}, err
+		}
+		of = made.ID
+	}
+	run, err := job.Enqueue(ctx, tx, of, job.ByHand)
+	if err != nil {
+		return Matching{}, err
+	}
+	id, err := keep(ctx, tx, connection, run.ID, entity, accept)
+	if err != nil {
+		return Matching{}, err
+	}
+	return Get(ctx, tx, id)
+}
+
+func keep(ctx context.Context, tx pgx.Tx, connection, run uuid.UUID, entity string, accept bool) (id uuid.UUID, err error) {
+	if id, err = uuid.NewV7(); err == nil {
+		err = tx.QueryRow(ctx, insertMatching, id, connection, run, entity, accept).Scan(&id)
+	}
+	if err != nil {
+		return id, fmt.Errorf("keep a matching of %s: %w", entity, err)
+	}
+	return id, nil
+}
