@@ -67,6 +67,9 @@ var mayImport = map[string][]string{
 
 	"core/edit": {"core/access", "core/crm", "core/duplicate", "core/schema"},
 
+	"core/allocation": {"core/access", "core/crm", "core/edit", "core/money", "core/schema"},
+	"core/inbox":      {"core/access", "core/attachment", "core/crm", "core/duplicate", "core/edit", "core/einvoice", "core/match", "core/schema"},
+
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 
@@ -81,6 +84,7 @@ var mayImport = map[string][]string{
 	"core/api": {
 		"core/access",
 		"core/alert",
+		"core/allocation",
 		"core/attachment",
 		"core/audit",
 		"core/bus",
@@ -89,6 +93,7 @@ var mayImport = map[string][]string{
 		"core/crm",
 		"core/duplicate",
 		"core/edit",
+		"core/inbox",
 		"core/job",
 		"core/journey",
 		"core/link",
@@ -113,6 +118,9 @@ var mayImport = map[string][]string{
 		"core/access",
 		"core/access/openid",
 		"core/alert",
+		"core/allocation",
+		"core/inbox",
+		"core/allocation",
 		"core/attachment",
 		"core/audit",
 		"core/bus",
@@ -121,6 +129,7 @@ var mayImport = map[string][]string{
 		"core/crm",
 		"core/duplicate",
 		"core/edit",
+		"core/inbox",
 		"core/job",
 		"core/journey",
 		"core/link",

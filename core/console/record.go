@@ -40,6 +40,7 @@ type recordPage struct {
 	Stages  bool     // they are stages
 	Files   *filesPart
 	PDF     bool     // it can be had as a document
+	Matched string   // where a payment is matched with invoices, "" where it is not
 	Faults  []string // why what was asked for was refused
 
 	CanEdit, CanDelete, CanRestore, CanMove bool
@@ -136,6 +137,9 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 		return err
 	}
 	p.PDF = v.printable(w.kind)
+	if w.kind == crm.KindPayment && seesFinance(v.who) && !p.Deleted {
+		p.Matched = matchingPath + "/" + p.ID.String()
+	}
 	for _, r := range w.related {
 		g, ok, err := v.relatedGrid(ctx, tx, r, p.ID)
 		if err != nil {
