@@ -16,8 +16,9 @@
 //
 // A package imports lower floors only; imports_test.go holds the table and fails with the rule it finds broken.
 //
-//	7  cmd                                      wires everything; nothing else does
-//	6  api   console                            the doors
+//	8  cmd                                      wires everything; nothing else does
+//	7  api   console                            the doors
+//	6  allocation   inbox                       which payments pay which invoices; invoices that come as files
 //	5  push  pull   reconcile                   the two walks, and the proof that they led somewhere;
 //	   matching                                 which record is which entity, where both sides hold data
 //	   report   paper   edit                    what it all comes to, what is printed, what a person may write

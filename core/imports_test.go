@@ -67,12 +67,15 @@ var mayImport = map[string][]string{
 
 	"core/edit": {"core/access", "core/crm", "core/duplicate", "core/schema"},
 
+	"core/allocation": {"core/access", "core/crm", "core/edit", "core/money", "core/schema"},
+	"core/inbox":      {"core/access", "core/attachment", "core/crm", "core/duplicate", "core/edit", "core/einvoice", "core/match", "core/schema"},
+
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 
 	"core/reconcile": {"core/revision", "core/postgres", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
-	"core/privacy": {"core/postgres", "core/audit", "core/crm", "core/schema"},
+	"core/privacy":  {"core/postgres", "core/audit", "core/crm", "core/schema"},
 	"core/matching": {"core/mapping", "core/postgres", "core/audit", "core/crm", "core/duplicate", "core/link", "core/match", "core/connector", "core/connection", "core/schema", "core/job"},
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
@@ -84,6 +87,7 @@ var mayImport = map[string][]string{
 	"core/api": {
 		"core/access",
 		"core/alert",
+		"core/allocation",
 		"core/attachment",
 		"core/audit",
 		"core/bus",
@@ -92,6 +96,7 @@ var mayImport = map[string][]string{
 		"core/crm",
 		"core/duplicate",
 		"core/edit",
+		"core/inbox",
 		"core/job",
 		"core/journey",
 		"core/link",
@@ -118,6 +123,9 @@ var mayImport = map[string][]string{
 		"core/access",
 		"core/access/openid",
 		"core/alert",
+		"core/allocation",
+		"core/inbox",
+		"core/allocation",
 		"core/attachment",
 		"core/audit",
 		"core/bus",
@@ -126,6 +134,7 @@ var mayImport = map[string][]string{
 		"core/crm",
 		"core/duplicate",
 		"core/edit",
+		"core/inbox",
 		"core/job",
 		"core/journey",
 		"core/link",

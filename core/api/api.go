@@ -9,9 +9,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/access"
+	"crmhub/core/allocation"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/matching"
 	"crmhub/core/notify"
@@ -62,6 +64,9 @@ type server struct {
 	closed   map[string]bool // patterns that answer 405: see closeShadows
 	upkeep   upkeep.Store
 	editor   *edit.Editor
+	inbox    inbox.Store
+
+	allocations allocation.Store
 }
 
 // New returns the handler of everything below /api/v1. It fails when a schema it describes its bodies with is missing.
@@ -78,6 +83,8 @@ func New(c Config) (http.Handler, error) {
 	if s.editor, err = edit.New(c.CRM, c.Schemas); err != nil {
 		return nil, err
 	}
+	s.inbox = inbox.Store{CRM: c.CRM, Editor: s.editor, Access: c.Access}
+	s.allocations = allocation.Store{CRM: c.CRM, Editor: s.editor}
 	if s.routes, err = s.table(); err != nil {
 		return nil, err
 	}

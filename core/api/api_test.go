@@ -281,6 +281,7 @@ func (h *hub) makeAll() {
 	h.make("rule", "/recycle-rules", `{"name":"Forgotten","is_active":true,"basis":"contact","days":60}`)
 	h.make("limit", "/pool-limits", `{"max_owned":200}`)
 	h.make("hand-over", "/users/{user}/hand-over", `{"to_user_id":"{boss}"}`)
+	h.receive("inbox", ubl(h.t))
 	h.bury()
 	if err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error { return alert.Look(h.t.Context(), tx) }); err != nil {
 		h.t.Fatal(err)

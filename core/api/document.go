@@ -51,6 +51,7 @@ func newDocument(version string) *document {
 		Tags: []*huma.Tag{
 			{Name: "entities", Description: "What the company knows. Each kind has the same operations."},
 			{Name: "attachments", Description: "The files that belong to entities."},
+			{Name: "finance", Description: "Invoices that come as files, and which payments pay which invoices."},
 			{Name: "search", Description: "What is found by a text, whatever it is."},
 			{Name: "duplicates", Description: "What may be there twice, and making one of two."},
 			{Name: "privacy", Description: "A person's data, erased at his request."},

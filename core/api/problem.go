@@ -15,6 +15,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
+	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/link"
@@ -76,6 +77,7 @@ func problemOf(err error) *Problem {
 		taken    *link.TakenError
 		locked   *access.LockedError
 		standing *transfer.StatusError
+		decided  *inbox.StatusError
 		worse    *revision.WorseError
 	)
 	switch {
@@ -101,7 +103,7 @@ func problemOf(err error) *Problem {
 		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
 		errors.Is(err, notify.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, webhook.ErrNotFound),
 		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound), errors.Is(err, revision.ErrNotFound),
-		errors.Is(err, link.ErrNoConflict), errors.Is(err, matching.ErrNotFound):
+		errors.Is(err, link.ErrNoConflict), errors.Is(err, matching.ErrNotFound), errors.Is(err, inbox.ErrNotFound):
 		return notFound()
 	case errors.Is(err, link.ErrBusy):
 		return &Problem{
@@ -145,6 +147,10 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, job.ErrRunState):
 		return &Problem{
 			Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "The run does not stand where this makes sense: " + err.Error() + ".",
+		}
+	case errors.As(err, &decided):
+		return &Problem{
+			Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "It is " + string(decided.Status) + ", or the same file came again.",
 		}
 	case errors.As(err, &standing):
 		return &Problem{

@@ -50,6 +50,8 @@ func (s *server) table() ([]route, error) {
 			routes = append(routes, route{"POST " + e.path + "/{id}/status", e.move()})
 		}
 		switch e.kind {
+		case crm.KindPayment:
+			routes = append(routes, route{"POST /payments/{id}/allocate", e.allocate()}, route{"POST /payments/{id}/reverse-allocation", e.reverseAllocation()})
 		case crm.KindProduct:
 			routes = append(routes, route{"GET /products/{id}/price", e.getPrice()})
 		case crm.KindCurrencyRate:
@@ -191,6 +193,16 @@ func (s *server) table() ([]route, error) {
 
 		route{"GET /seller", s.showSeller()},
 		route{"PATCH /seller", s.patchSeller()},
+
+		route{"GET /invoice-inbox", s.listInbox()},
+		route{"POST /invoice-inbox", s.receiveInvoice()},
+		route{"GET /invoice-inbox/{id}", s.getInboxItem()},
+		route{"GET /invoice-inbox/{id}/file", s.inboxFile()},
+		route{"POST /invoice-inbox/{id}/accept", s.acceptInvoice()},
+		route{"POST /invoice-inbox/{id}/refuse", s.refuseInvoice()},
+		route{"POST /invoice-inbox/{id}/reopen", s.reopenInvoice()},
+		route{"GET /open-payments", s.listOpenPayments()},
+		route{"POST /open-payments/accept-certain", s.acceptCertain()},
 
 		route{"GET /search", s.search()},
 		route{"GET /duplicates", s.listDuplicates()},

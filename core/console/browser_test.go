@@ -304,3 +304,63 @@ func TestImportIsFollowedAndUndoneInTheBrowser(t *testing.T) {
 	b.goes("/customers")
 	b.sees("No customers")
 }
+
+func TestFinanceGoesFromUBLFileToMatchedPayment(t *testing.T) {
+	s := newSite(t)
+	s.fill()
+	s.transfers()
+	s.employ("fin", "finance")
+	folder := t.TempDir()
+	invoice, list := filepath.Join(folder, "R-2.xml"), filepath.Join(folder, "bank.csv")
+	for path, content := range map[string]string{
+		invoice: ubl(t, "R-2"),
+		list:    "number,customer code,date,currency,amount,reference\nP-1,C1,2026-04-01,EUR,969.85,Invoice R-2 with thanks\n",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := s.newTab()
+	b.signsIn("fin", password)
+	b.goes("/finance/inbox")
+	b.waits(`document.querySelector("#file")`)
+	run(b, chromedp.SetUploadFiles("#file", []string{invoice}))
+	b.presses("Upload")
+	b.sees("BR-01", "969.85 EUR", "Example Holding Ltd", "Nobody looks like the buyer")
+	b.fills("customer", "müller")
+	b.presses("Find")
+	b.sees("found by its name")
+	b.pictured("walk-finance-inbox")
+	run(b, chromedp.Evaluate[bool](`document.querySelector('main input[name="customer_id"]').click() ?? true`))
+	b.presses("Accept the invoice")
+	b.sees("The invoice is accepted", "BR-01", "R-2.xml")
+	b.pictured("walk-finance-invoice")
+
+	b.goes("/finance/payments")
+	b.presses("Payment list")
+	b.waits(`document.querySelector("#file")`)
+	b.fills("entity", "payment")
+	run(b, chromedp.SetUploadFiles("#file", []string{list}))
+	b.presses("Upload")
+	b.sees("The file is here")
+	b.presses("Preview")
+	b.sees("Ready to import")
+	b.pictured("walk-finance-list")
+	b.presses("Import now")
+	b.sees("Show payments")
+	b.goes("/finance/payments")
+	b.sees("P-1", "number named", "R-2")
+	b.pictured("walk-finance-proposal")
+	b.presses("Accept P-1")
+	b.sees("It pays", "Take back", "0.00 EUR")
+	b.pictured("walk-finance-matched")
+	b.goes("/finance/receivables?as_of=2026-11-30")
+	b.sees("4,444.20") // of R-1 alone
+	if said := run(b, chromedp.Evaluate[string]("document.querySelector('main').innerText")); strings.Contains(said, "969.85") || strings.Contains(said, "5,414.05") {
+		t.Errorf("what is paid is owed:\n%s", said)
+	}
+	b.pictured("walk-finance-receivables")
+	b.goes("/")
+	b.sees("Every payment is matched")
+	b.pictured("walk-finance-home")
+}

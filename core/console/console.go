@@ -11,9 +11,11 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/access/openid"
+	"crmhub/core/allocation"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
@@ -52,8 +54,10 @@ type Console struct {
 	editor  *edit.Editor
 	reports report.Store
 	upkeep  upkeep.Store
+	inbox   inbox.Store
 
-	transfers transfer.Store
+	allocations allocation.Store
+	transfers   transfer.Store
 }
 
 // New parses all pages; an error is a fault of the program.
@@ -69,7 +73,10 @@ func New(c Config) (*Console, error) {
 	if c.Breakers == nil {
 		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
-	return &Console{Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now}}, nil
+	return &Console{
+		Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
+		inbox: inbox.Store{CRM: c.CRM, Editor: e, Access: c.Access}, allocations: allocation.Store{CRM: c.CRM, Editor: e},
+	}, nil
 }
 
 // Handler serves every page of the console.
@@ -181,6 +188,7 @@ func (c *Console) pages() map[string]page {
 	maps.Copy(all, c.adminPages())
 	maps.Copy(all, c.mappingPages())
 	maps.Copy(all, c.notifyPages())
+	maps.Copy(all, c.financePages())
 	for _, k := range crm.Kinds() {
 		w := viewOf(k)
 		at, r := w.path(), w.resource()
@@ -242,6 +250,8 @@ func bodyLimit(r *http.Request) int64 {
 	switch {
 	case r.URL.Path == importsPath:
 		return maxImport + maxForm
+	case r.URL.Path == inboxPath:
+		return maxInvoices + maxForm
 	case strings.HasSuffix(r.URL.Path, "/attachments"):
 		return maxAttachment + maxForm
 	}

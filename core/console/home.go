@@ -23,6 +23,7 @@ type homePage struct {
 	MayFunnel bool
 	Own       bool // the funnel is the visitor's own
 	Invoices  *grid
+	Finance   *homeFinance // nil for those who do not match payments
 	Sync      []connectionRow
 	MaySync   bool
 	Waiting   int64 // open dead letters
@@ -45,7 +46,7 @@ const todoSize = 20
 func (c *Console) home(ctx context.Context, v *visit) error {
 	var p homePage
 	err := v.as(ctx, func(tx pgx.Tx) error {
-		for _, fill := range []func(context.Context, pgx.Tx, *homePage) error{v.dueTasks, v.dueCustomers, v.funnel, v.dueInvoices, v.syncHealth} {
+		for _, fill := range []func(context.Context, pgx.Tx, *homePage) error{v.dueTasks, v.dueCustomers, v.funnel, v.dueInvoices, v.waitingForFinance, v.syncHealth} {
 			if err := fill(ctx, tx, &p); err != nil {
 				return err
 			}

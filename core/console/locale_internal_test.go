@@ -12,9 +12,11 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/alert"
+	"crmhub/core/allocation"
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/link"
@@ -137,6 +139,15 @@ func states() map[string]bool {
 	add("overlap", string(job.Skip), string(job.Queue), string(job.CancelOld))
 	add("misfire", string(job.MisfireNone), string(job.MisfireOnce), string(job.MisfireAll))
 	add("purpose", string(job.Backfill), string(job.Replaying))
+	for _, status := range inbox.Statuses() {
+		add("inbox", string(status))
+	}
+	add("seller", string(inbox.Ours), string(inbox.Other), string(inbox.Unknown))
+	add("same", "code", "uscc", "tax_id", "phone", "email", "domain", "name", "similar_name", "city")
+	for _, certainty := range allocation.Certainties() {
+		add("certainty", string(certainty))
+	}
+	add("why", string(allocation.Number), string(allocation.Reference), string(allocation.Amount), string(allocation.Sum), string(allocation.Near), string(allocation.Customers))
 	add("verdict", string(job.Accepted), string(job.Discarded))
 	add("level", string(job.Info), string(job.Warn), string(job.Error))
 

@@ -23,6 +23,7 @@ type entry struct {
 	resource access.Resource // "" for everybody signed in
 	action   access.Action
 	some     bool // the action with any kind of record
+	finance  bool // for those who see every invoice and payment
 }
 
 // navigation is every page that the navigation leads to; a new page adds a line here.
@@ -44,6 +45,12 @@ func navigation() []section {
 			crm.KindCustomer, crm.KindContact, crm.KindOpportunity, crm.KindOrder, crm.KindContract, crm.KindInvoice, crm.KindPayment,
 			crm.KindProduct, crm.KindCampaign, crm.KindSegment, crm.KindTicket, crm.KindFeedback, crm.KindActivity, crm.KindTask,
 		)...)},
+		{Key: "nav.finance", Open: true, Items: []entry{
+			{Key: "nav.inbox", To: inboxPath, Icon: "tray", finance: true},
+			{Key: "nav.allocation", To: allocationPath, Icon: "coins", finance: true},
+			{Key: "nav.receivables", To: receivablesPath, Icon: "clock", finance: true, resource: access.Reports, action: access.Read},
+			{Key: "nav.compared", To: comparedPath, Icon: "check", finance: true},
+		}},
 		{Key: "nav.data", Open: true, Items: []entry{
 			{Key: "nav.imports", To: importsPath, Icon: "upload", action: access.Import, some: true},
 			{Key: "nav.exports", To: "/exports", Icon: "download", action: access.Export, some: true},
@@ -81,7 +88,7 @@ func navigate(who access.Identity, path string) []section {
 	for _, s := range navigation() {
 		var items []entry
 		for _, e := range s.Items {
-			if e.some && !needsSome(e.action).met(who) || e.resource != "" && who.May(e.resource, e.action) == "" {
+			if e.some && !needsSome(e.action).met(who) || e.resource != "" && who.May(e.resource, e.action) == "" || e.finance && !seesFinance(who) {
 				continue
 			}
 			e.Current = under(path, e.To)

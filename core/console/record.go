@@ -21,26 +21,27 @@ import (
 
 // recordPage is the data of a page about one record.
 type recordPage struct {
-	View    view
-	ID      uuid.UUID
-	Version int64
-	Origin  string
-	Path    string // of the page
-	Title   string
-	About   []fact // beneath the title: what it belongs to
-	Badges  []cell
-	Deleted bool
-	Groups  []factGroup
-	Tables  []table
-	Sums    []fact // beneath the first table: what a document comes to
-	Related []grid
-	Links   []linkRow
-	History []change
-	Moves   []option // statuses that may follow, or the stages of its pipeline
-	Stages  bool     // they are stages
-	Files   *filesPart
-	PDF     bool     // it can be had as a document
-	Faults  []string // why what was asked for was refused
+	View       view
+	ID         uuid.UUID
+	Version    int64
+	Origin     string
+	Path       string // of the page
+	Title      string
+	About      []fact // beneath the title: what it belongs to
+	Badges     []cell
+	Deleted    bool
+	Groups     []factGroup
+	Tables     []table
+	Sums       []fact // beneath the first table: what a document comes to
+	Related    []grid
+	Links      []linkRow
+	History    []change
+	Moves      []option // statuses that may follow, or the stages of its pipeline
+	Stages     bool     // they are stages
+	Files      *filesPart
+	PDF        bool     // it can be had as a document
+	Allocation string   // where a payment is matched with invoices, "" where it is not
+	Faults     []string // why what was asked for was refused
 
 	CanEdit, CanDelete, CanRestore, CanMove, CanErase bool
 
@@ -136,6 +137,9 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 		return err
 	}
 	p.PDF = v.printable(w.kind)
+	if w.kind == crm.KindPayment && seesFinance(v.who) && !p.Deleted {
+		p.Allocation = allocationPath + "/" + p.ID.String()
+	}
 	for _, r := range w.related {
 		g, ok, err := v.relatedGrid(ctx, tx, r, p.ID)
 		if err != nil {

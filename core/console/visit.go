@@ -18,6 +18,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/link"
@@ -139,6 +140,8 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"factor_off": "ok", "token_revoked": "ok", "handing_over": "info", "cancelled_hand_over": "info", "department_added": "ok", "department_deleted": "ok",
 	"team_added": "ok", "team_deleted": "ok", "role_added": "ok", "role_deleted": "ok",
 	"mapping_saved": "ok", "mapping_published": "ok", "mapping_rolled_back": "ok",
+	"invoice_received": "ok", "invoices_received": "ok", "invoice_accepted": "ok", "invoice_refused": "ok", "invoice_reopened": "ok",
+	"allocated": "ok", "allocated_all": "ok", "nothing_certain": "info", "allocation_reversed": "ok",
 	"alert_taken": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok", "erased": "ok",
 	"bulk_done": "ok", "bulk_nothing": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
 }
@@ -180,7 +183,7 @@ func (v *visit) fail(err error) {
 	var not *edit.ForbiddenError
 	switch {
 	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, reconcile.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, notify.ErrNotFound),
-		errors.Is(err, link.ErrNoConflict):
+		errors.Is(err, link.ErrNoConflict), errors.Is(err, inbox.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"

@@ -1,0 +1,261 @@
+package console
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/allocation"
+	"crmhub/core/crm"
+	"crmhub/core/postgres"
+	"crmhub/core/reconcile"
+	"crmhub/core/report"
+	"crmhub/core/sheet"
+)
+
+// Where the pages of finance are.
+const (
+	inboxPath       = "/finance/inbox"
+	allocationPath  = "/finance/payments"
+	receivablesPath = "/finance/receivables"
+	comparedPath    = "/finance/reconciliation"
+)
+
+// financePages are those for who sees all invoices and payments; each asks that once more, see seesFinance.
+func (c *Console) financePages() map[string]page {
+	const invoices, payments = access.Resource(crm.KindInvoice), access.Resource(crm.KindPayment)
+	all := map[string]page{
+		"GET " + inboxPath:                      {needs(invoices, access.Read), c.listInbox},
+		"POST " + inboxPath:                     {needs(invoices, access.Create), c.receiveInvoices},
+		"GET " + inboxPath + "/{id}":            {needs(invoices, access.Read), c.showInboxItem},
+		"GET " + inboxPath + "/{id}/file":       {needs(invoices, access.Read), c.inboxFile},
+		"POST " + inboxPath + "/{id}/accept":    {needs(invoices, access.Create), c.acceptInvoice},
+		"POST " + inboxPath + "/{id}/refuse":    {needs(invoices, access.Update), c.refuseInvoice},
+		"POST " + inboxPath + "/{id}/reopen":    {needs(invoices, access.Update), c.reopenInvoice},
+		"GET " + allocationPath:                 {needs(payments, access.Read), c.listOpenPayments},
+		"POST " + allocationPath + "/certain":   {needs(payments, access.Update), c.acceptCertain},
+		"GET " + allocationPath + "/{id}":       {needs(payments, access.Read), c.showAllocation},
+		"POST " + allocationPath + "/{id}":      {needs(payments, access.Update), c.allocate},
+		"POST " + allocationPath + "/{id}/undo": {needs(payments, access.Update), c.reverseAllocation},
+		"GET " + receivablesPath:                {needs(access.Reports, access.Read), c.showReceivables},
+		"GET " + receivablesPath + "/file":      {needs(access.Reports, access.Export), c.receivablesFile},
+		"GET " + comparedPath:                   {needs(invoices, access.Read), c.showCompared},
+	}
+	guarded := map[string]page{}
+	for pattern, p := range all {
+		guarded[pattern] = page{p.needs, func(ctx context.Context, v *visit) error {
+			if !seesFinance(v.who) {
+				return errForbidden
+			}
+			return p.serve(ctx, v)
+		}}
+	}
+	return guarded
+}
+
+// seesFinance reports whether somebody sees every invoice and payment, with all that finance goes by.
+func seesFinance(who access.Identity) bool {
+	for k, fields := range allocation.Seen() {
+		r := access.Resource(k)
+		blind := who.Blind(r)
+		if who.May(r, access.Read) != postgres.ScopeOrganization || slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(blind, f) }) {
+			return false
+		}
+	}
+	return len(who.Blind(access.Resource(crm.KindInvoice))) == 0
+}
+
+// receivablesPage is what is owed, by customer and age.
+type receivablesPage struct {
+	AsOf    string
+	Fault   bool
+	Refused string // why the visitor may not see the report
+	Report  string // where it is with everything that it can be asked for
+	File    string // "" where the visitor may not have it
+	Table   *reportTable
+}
+
+const agingReport = "receivables-aging"
+
+// aged asks the report of aging by customer; ok is false where as_of is no day.
+func (c *Console) aged(ctx context.Context, tx pgx.Tx, v *visit) (r report.Report, result report.Result, ok bool, err error) {
+	if r, err = report.Find(agingReport); err != nil {
+		return r, result, false, err
+	}
+	given := report.Parameters{"by": "customer", "per_currency": "true", "limit": "500"}
+	if day := v.r.URL.Query().Get("as_of"); day != "" {
+		if _, err := crm.ParseDate(day); err != nil {
+			return r, result, false, nil
+		}
+		given["as_of"] = day
+	}
+	result, err = c.reports.Run(ctx, tx, r, given)
+	return r, result, true, err
+}
+
+func (c *Console) showReceivables(ctx context.Context, v *visit) error {
+	p := receivablesPage{AsOf: v.r.URL.Query().Get("as_of")}
+	status := http.StatusOK
+	err := v.as(ctx, func(tx pgx.Tx) error {
+		r, result, ok, err := c.aged(ctx, tx, v)
+		if err != nil {
+			return err
+		}
+		if p.Refused = v.reportRefused(r); p.Refused != "" {
+			status = http.StatusForbidden
+			return nil
+		}
+		if !ok {
+			p.Fault, status = true, http.StatusUnprocessableEntity
+			return nil
+		}
+		p.AsOf = result.Parameters["as_of"]
+		p.Report = addressOf(reportPath(r.Name), result.Parameters, nil)
+		if v.who.May(access.Reports, access.Export) != "" {
+			p.File = receivablesPath + "/file?as_of=" + p.AsOf
+		}
+		if p.Table, err = v.reportTable(ctx, tx, r, result); err != nil {
+			return err
+		}
+		p.Table.Columns = append(p.Table.Columns, reportColumn{Label: v.say("finance.documents")})
+		for i, row := range result.Rows {
+			customer, _ := row["key"].(string)
+			currency, _ := row["currency"].(string)
+			to := pathOf(crm.KindInvoice) + "?customer_id=" + customer + "&currency=" + currency + "&residual%5Bne%5D=0&sort=due_date"
+			p.Table.Rows[i] = append(p.Table.Rows[i], cell{Text: v.say("finance.open_invoices"), Link: to})
+		}
+		for i := range p.Table.Totals {
+			p.Table.Totals[i] = append(p.Table.Totals[i], cell{})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return v.write(status, "receivables", p)
+}
+
+// receivablesFile is the same as a file of numbers.
+func (c *Console) receivablesFile(ctx context.Context, v *visit) error {
+	var r report.Report
+	var result report.Result
+	var ok bool
+	err := v.as(ctx, func(tx pgx.Tx) (err error) {
+		r, result, ok, err = c.aged(ctx, tx, v)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return errAddress
+	case v.reportRefused(r) != "":
+		return errForbidden
+	}
+	var columns []sheet.Column
+	for _, one := range result.Columns {
+		if one.Name != "key" {
+			columns = append(columns, sheet.Column{Name: v.wordsOf(one.Title)})
+		}
+	}
+	return v.give(download{name: "receivables " + result.Parameters["as_of"] + ".csv", mediaType: "text/csv; charset=utf-8", send: func(w io.Writer) error {
+		out, err := sheet.NewWriter(w, sheet.CSV, columns)
+		if err != nil {
+			return err
+		}
+		for _, row := range result.Rows {
+			var cells []string
+			for _, one := range result.Columns {
+				if one.Name != "key" {
+					text, _ := row[one.Name].(string)
+					cells = append(cells, text)
+				}
+			}
+			if err := out.Write(cells); err != nil {
+				return err
+			}
+		}
+		return out.Close()
+	}})
+}
+
+// comparedPage are the sums of the newest comparison of each connection.
+type comparedPage struct {
+	Compared []comparison
+}
+
+// comparison is a connection's newest reconciliation of invoices or payments, with its sums by currency and month.
+type comparison struct {
+	reconciliationRow
+	Link string // of the reconciliation, "" where the visitor may not see it
+}
+
+func (c *Console) showCompared(ctx context.Context, v *visit) error {
+	var p comparedPage
+	err := v.as(ctx, func(tx pgx.Tx) error {
+		names, err := c.connectionNames(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, k := range []crm.Kind{crm.KindInvoice, crm.KindPayment} {
+			newest := map[uuid.UUID]bool{}
+			for _, verdict := range []reconcile.Verdict{reconcile.Equal, reconcile.Differs} {
+				found, err := reconcile.List(ctx, tx, reconcile.Filter{Entity: string(k), Verdict: verdict, Limit: 500})
+				if err != nil {
+					return err
+				}
+				for _, r := range found.Items {
+					p.Compared = append(p.Compared, comparison{reconciliationRow: reconciliationRow{r, names[r.ConnectionID]}})
+				}
+			}
+			slices.SortFunc(p.Compared, func(a, b comparison) int { return b.StartedAt.Compare(a.StartedAt) })
+			p.Compared = slices.DeleteFunc(p.Compared, func(one comparison) bool {
+				old := one.Entity == string(k) && newest[one.ConnectionID]
+				newest[one.ConnectionID] = newest[one.ConnectionID] || one.Entity == string(k)
+				return old
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if v.who.May(access.DeadLetters, access.Read) != "" {
+		for i := range p.Compared {
+			p.Compared[i].Link = "/sync/reconciliations/" + p.Compared[i].ID.String()
+		}
+	}
+	return v.show("compared", p)
+}
+
+// homeFinance is what waits for finance.
+type homeFinance struct {
+	Inbox    int64 // files that wait
+	Payments []openPaymentRow
+	More     bool // there are more open payments
+}
+
+// homePayments is how many open payments the home page shows.
+const homePayments = 8
+
+func (v *visit) waitingForFinance(ctx context.Context, tx pgx.Tx, p *homePage) (err error) {
+	if !seesFinance(v.who) || v.who.May(access.Resource(crm.KindPayment), access.Update) == "" {
+		return nil
+	}
+	p.Finance = &homeFinance{}
+	if p.Finance.Inbox, err = v.console.inbox.Waiting(ctx, tx); err != nil {
+		return err
+	}
+	found, err := v.console.allocations.Open(ctx, tx, allocation.Query{Limit: homePayments})
+	if err != nil {
+		return err
+	}
+	p.Finance.More = found.Next != uuid.Nil
+	p.Finance.Payments, err = v.openPaymentRows(ctx, tx, found)
+	return err
+}
