@@ -54,6 +54,8 @@ var mayImport = map[string][]string{
 	"core/notify/mail": {"core/secret"},
 	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
 
+	"core/drift": {"core/postgres", "core/audit", "core/connector", "core/mapping", "core/schema"},
+
 	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
 
 	"core/webhook":  {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
@@ -68,9 +70,9 @@ var mayImport = map[string][]string{
 	"core/edit": {"core/access", "core/crm", "core/duplicate", "core/schema"},
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
-	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
+	"core/pull": {"core/postgres", "core/crm", "core/drift", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 
-	"core/reconcile": {"core/revision", "core/postgres", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
+	"core/reconcile": {"core/revision", "core/postgres", "core/drift", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
 
@@ -87,6 +89,7 @@ var mayImport = map[string][]string{
 		"core/connection",
 		"core/connector",
 		"core/crm",
+		"core/drift",
 		"core/duplicate",
 		"core/edit",
 		"core/job",
@@ -119,6 +122,7 @@ var mayImport = map[string][]string{
 		"core/connection",
 		"core/connector",
 		"core/crm",
+		"core/drift",
 		"core/duplicate",
 		"core/edit",
 		"core/job",

@@ -17,6 +17,7 @@ import (
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/drift"
 	"crmhub/core/edit"
 	"crmhub/core/job"
 	"crmhub/core/journey"
@@ -139,7 +140,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"factor_off": "ok", "token_revoked": "ok", "handing_over": "info", "cancelled_hand_over": "info", "department_added": "ok", "department_deleted": "ok",
 	"team_added": "ok", "team_deleted": "ok", "role_added": "ok", "role_deleted": "ok",
 	"mapping_saved": "ok", "mapping_published": "ok", "mapping_rolled_back": "ok",
-	"alert_taken": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok",
+	"alert_taken": "ok", "drift_known": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok",
 	"bulk_done": "ok", "bulk_nothing": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
 }
 
@@ -179,7 +180,7 @@ func (v *visit) fail(err error) {
 	var invalid schema.Violations
 	var not *edit.ForbiddenError
 	switch {
-	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, reconcile.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, notify.ErrNotFound),
+	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, reconcile.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, drift.ErrNotFound), errors.Is(err, notify.ErrNotFound),
 		errors.Is(err, link.ErrNoConflict):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
