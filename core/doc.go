@@ -29,7 +29,7 @@
 //	   alert                                    who looks after whom; what an administrator should look at
 //	   journey   revision                       what happened to a record; mappings by version
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who;
-//	   attachment   notify                      files of what is stored; who outside is told of what
+//	   attachment   notify   drift              files of what is stored; who outside is told of what; how records look
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract
 //	1  postgres   bus                           the two servers
 //	0  money  secret  schema  sheet             words everybody uses

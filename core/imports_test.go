@@ -54,6 +54,8 @@ var mayImport = map[string][]string{
 	"core/notify/mail": {"core/secret"},
 	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
 
+	"core/drift": {"core/postgres", "core/audit", "core/connector", "core/mapping", "core/schema"},
+
 	"core/alert": {"core/postgres", "core/audit", "core/notify", "core/schema"},
 
 	"core/webhook":  {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
@@ -71,9 +73,9 @@ var mayImport = map[string][]string{
 	"core/inbox":      {"core/access", "core/attachment", "core/crm", "core/duplicate", "core/edit", "core/einvoice", "core/match", "core/schema"},
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
-	"core/pull": {"core/postgres", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
+	"core/pull": {"core/postgres", "core/crm", "core/drift", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 
-	"core/reconcile": {"core/revision", "core/postgres", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
+	"core/reconcile": {"core/revision", "core/postgres", "core/drift", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
 	"core/privacy":  {"core/postgres", "core/audit", "core/crm", "core/schema"},
 	"core/matching": {"core/mapping", "core/postgres", "core/audit", "core/crm", "core/duplicate", "core/link", "core/match", "core/connector", "core/connection", "core/schema", "core/job"},
@@ -94,6 +96,7 @@ var mayImport = map[string][]string{
 		"core/connection",
 		"core/connector",
 		"core/crm",
+		"core/drift",
 		"core/duplicate",
 		"core/edit",
 		"core/inbox",
@@ -132,6 +135,7 @@ var mayImport = map[string][]string{
 		"core/connection",
 		"core/connector",
 		"core/crm",
+		"core/drift",
 		"core/duplicate",
 		"core/edit",
 		"core/inbox",

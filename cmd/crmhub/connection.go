@@ -18,6 +18,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
+	"crmhub/core/drift"
 	"crmhub/core/job"
 )
 
@@ -25,6 +26,7 @@ type connectionCommand struct {
 	Add   connectionAdd   `cmd:"" help:"Connect a system, and create the jobs that pull from it and push to it."`
 	Check connectionCheck `cmd:"" help:"Prove with harmless calls that a connection works."`
 	List  connectionList  `cmd:"" help:"List connections and how their links stand."`
+	Drift connectionDrift `cmd:"" help:"Show how a system's records changed their shape."`
 }
 
 type connectionAdd struct {
@@ -210,6 +212,67 @@ func (c *connectionList) Run(ctx context.Context, cfg *Config, out output) (err 
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", conn.Code, conn.Connector, flow(conn), n.Linked, n.Pending, n.Failed, conn.Name)
 	}
 	return w.Flush()
+}
+
+type connectionDrift struct {
+	Code string `arg:"" help:"The connection."`
+	All  bool   `help:"Show what is resolved, too."`
+	JSON bool   `help:"Print each change as a line of JSON."`
+}
+
+// Run prints a line for each change of shape, the latest first.
+func (c *connectionDrift) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	conn, err := s.connection(ctx, c.Code)
+	if err != nil {
+		return err
+	}
+	f := drift.Filter{Connection: conn.ID, Status: "open", Limit: 500}
+	if c.All {
+		f.Status = ""
+	}
+	none := true
+	for more := true; more; more = f.After != "" {
+		var found []drift.Finding
+		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+			found, f.After, err = drift.List(ctx, tx, f)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, d := range found {
+			none = false
+			if err := c.print(out, d); err != nil {
+				return err
+			}
+		}
+	}
+	if none && !c.JSON {
+		fmt.Fprintln(out.stdout, "The records of", conn.Name, "look as they always did.")
+	}
+	return nil
+}
+
+func (c *connectionDrift) print(out output, d drift.Finding) error {
+	if c.JSON {
+		return json.NewEncoder(out.stdout).Encode(d)
+	}
+	word := "note"
+	switch {
+	case d.ResolvedAt != nil:
+		word = "resolved"
+	case d.AcknowledgedAt != nil:
+		word = "known"
+	case d.Serious:
+		word = "serious"
+	}
+	_, err := fmt.Fprintf(out.stdout, "%-8s  %s %s: %s\n", word, d.Entity, d.Kind, d.Message)
+	return err
 }
 
 // flow says whether anything flows over a connection.

@@ -30,10 +30,11 @@ const (
 	Conflicts             Kind = "conflicts"              // fields were changed on both sides
 	ReconciliationDiffers Kind = "reconciliation_differs" // the last comparison found what is still to be mended
 	SubscriptionFailing   Kind = "subscription_failing"   // a receiver does not answer, or was given up
+	SchemaDrift           Kind = "schema_drift"           // records look other than before, and nobody said that he knows
 )
 
 // Kinds are all there are.
-var Kinds = []Kind{RunFailed, PushLag, ConnectionHeld, DeadLetters, Conflicts, ReconciliationDiffers, SubscriptionFailing} //nolint:gochecknoglobals // a list
+var Kinds = []Kind{RunFailed, PushLag, ConnectionHeld, DeadLetters, Conflicts, ReconciliationDiffers, SubscriptionFailing, SchemaDrift} //nolint:gochecknoglobals // a list
 
 // Alert is a condition that holds, or held.
 type Alert struct {

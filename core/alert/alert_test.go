@@ -153,12 +153,15 @@ func TestEachConditionIsSeen(t *testing.T) {
 	o.exec(`insert into reconciliations (id, connection_id, run_id, entity, verdict, mapping_version)
 		values ('00000000-0000-7000-8000-000000000001', $1, gen_random_uuid(), 'order', 'differs', '1'), ('00000000-0000-7000-8000-000000000002', $1, gen_random_uuid(), 'order', 'failed', '1')`, o.connection)
 	o.exec(`insert into differences (id, reconciliation_id, kind) values (gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'missing_there')`)
+	o.exec(`insert into drift_findings (id, connection_id, entity, record, kind, pointer, count, of, run_id)
+		values (gen_random_uuid(), $1, 'order', 'sale', 'new_field', '/extra', 1, 1, gen_random_uuid())`, o.connection)
 	open, _ := o.look()
-	if diff := cmp.Diff([]Kind{Conflicts, ConnectionHeld, DeadLetters, PushLag, ReconciliationDiffers, SubscriptionFailing}, open); diff != "" {
+	if diff := cmp.Diff([]Kind{Conflicts, ConnectionHeld, DeadLetters, PushLag, ReconciliationDiffers, SchemaDrift, SubscriptionFailing}, open); diff != "" {
 		t.Errorf("open (-want +got):\n%s", diff)
 	}
 	o.exec(`update breakers set state = 'closed'`)
 	o.exec(`update differences set state = 'mended'`)
+	o.exec(`update drift_findings set acknowledged_at = now()`)
 	o.as(func(tx pgx.Tx) error {
 		_, err := UpdateSettings(t.Context(), tx, Settings{LagMinutes: 60, DeadLetters: 2, Conflicts: 1, Muted: []Kind{SubscriptionFailing}})
 		return err

@@ -104,6 +104,14 @@ cross join lateral (
 	select count(*) as open from differences d where d.reconciliation_id = r.id and d.state = 'open') d
 where r.verdict = 'differs' and d.open > 0
 union all
+select 'schema_drift', c.id::text, c.code, jsonb_build_object('open', d.open, 'serious', d.serious)
+from (
+	select connection_id, count(*) as open, count(*) filter (where rule is not null or detail @> '{"schema": true}') as serious
+	from drift_findings
+	where resolved_at is null and acknowledged_at is null
+	group by connection_id) d
+join connections c on c.id = d.connection_id
+union all
 select 'subscription_failing', s.id::text, s.name, jsonb_build_object('since', s.failing_since, 'cause', s.disabled_cause)
 from subscriptions s
 where s.status = 'disabled' or s.status = 'active' and s.failing_since < now() - interval '1 hour'`

@@ -290,6 +290,21 @@ func (h *hub) makeAll() {
 	h.disagree()
 	h.reconcile()
 	h.propose()
+	h.drift()
+}
+
+// drift makes a change of shape of the connection's records.
+func (h *hub) drift() {
+	h.t.Helper()
+	h.ids["drift"] = uuid.NewString()
+	err := h.db.As(h.t.Context(), h.principalA, func(tx pgx.Tx) error {
+		_, err := tx.Exec(h.t.Context(), `insert into drift_findings (id, connection_id, entity, record, kind, pointer, rule, count, of, run_id)
+			values ($1, $2, 'order', 'sale', 'missing_field', '/party/vat', 'stub/order.yaml:7', 2, 2, $3)`, h.ids["drift"], h.ids["connection"], h.ids["run"])
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // disagree links the order with a record, and makes a conflict about it.

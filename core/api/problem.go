@@ -13,6 +13,7 @@ import (
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/drift"
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
 	"crmhub/core/inbox"
@@ -101,7 +102,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
 		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound),
 		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
-		errors.Is(err, notify.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, webhook.ErrNotFound),
+		errors.Is(err, notify.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, drift.ErrNotFound), errors.Is(err, webhook.ErrNotFound),
 		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound), errors.Is(err, revision.ErrNotFound),
 		errors.Is(err, link.ErrNoConflict), errors.Is(err, matching.ErrNotFound), errors.Is(err, inbox.ErrNotFound):
 		return notFound()
@@ -126,7 +127,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, access.ErrSecondFactor):
 		return secondFactorProblem()
 	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, transfer.ErrCursor),
-		errors.Is(err, upkeep.ErrCursor), errors.Is(err, notify.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, webhook.ErrCursor),
+		errors.Is(err, upkeep.ErrCursor), errors.Is(err, notify.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, drift.ErrCursor), errors.Is(err, webhook.ErrCursor),
 		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, matching.ErrCursor):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, job.ErrDryCursor):

@@ -86,6 +86,9 @@ func (s *server) table() ([]route, error) {
 		route{"POST /connections/{id}/files", s.giveFile()},
 		route{"POST /connections/{id}/run", s.runConnection()},
 
+		route{"GET /connections/{id}/drift", s.listDrift()},
+		route{"GET /drift-findings/{id}", s.getDrift()},
+		route{"POST /drift-findings/{id}/acknowledge", s.acknowledgeDrift()},
 		route{"GET /connections/{id}/webhook", s.getWebhook()},
 		route{"PUT /connections/{id}/webhook", s.setWebhook()},
 		route{"DELETE /connections/{id}/webhook", s.deleteWebhook()},

@@ -22,7 +22,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "mapping-versions": "version", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department", "teams": "team",
 		"targets":       "target",
-		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert",
+		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert", "drift-findings": "drift",
 		"attachments": "attachment", "invoice-inbox": "inbox",
 		"imports": "import", "exports": "export",
 		"reconciliations": "reconciliation", "links": "link", "conflicts": "conflict", "matchings": "matching",

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connection"
@@ -165,6 +166,18 @@ func TestConnectionIsCheckedPausedAndResumed(t *testing.T) {
 		t.Errorf("the connection is %s", got)
 	}
 	s.do(http.MethodPost, path+"/status", url.Values{"status": {"odd"}}).wants(t, http.StatusBadRequest)
+
+	s.get(path).wants(t, 200, "Records look as they always did.")
+	finding := uuid.New()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into drift_findings (id, connection_id, entity, record, kind, pointer, rule, detail, count, of, run_id)
+			values ($1, $2, 'order', 'sale', 'new_type', '/party/vat', 'tryton/order.yaml:12', '{"before": ["string"], "types": ["object"], "schema": true}', 3, 40, $3)`,
+			finding, s.erp.ID, s.run.ID)
+		return err
+	})
+	s.get(path).wants(t, 200, "Other type", "/party/vat", "3 of 40", "string", "object", "such records are refused", "tryton/order.yaml:12", "We know")
+	s.get(s.post("/sync/drift/"+finding.String()+"/know")).wants(t, 200, "It raises no alert any more.", "Known since")
+	s.do(http.MethodPost, "/sync/drift/"+uuid.NewString()+"/know", url.Values{}).wants(t, http.StatusNotFound)
 }
 
 func TestJobIsPausedAndRun(t *testing.T) {

@@ -81,6 +81,8 @@ func (v *visit) alertRow(a alert.Alert) alertRow {
 		r.To = "/sync/connections/" + a.Subject
 	case alert.ReconciliationDiffers:
 		r.To, r.More = "/sync/reconciliations/"+d.ReconciliationID, fmt.Sprint(d.Open)
+	case alert.SchemaDrift:
+		r.To, r.More = "/sync/connections/"+a.Subject+"#drift", fmt.Sprint(d.Open)
 	case alert.SubscriptionFailing:
 		r.To = subscriptionsPath
 	}

@@ -8,6 +8,7 @@ import (
 
 	"crmhub/core/connection"
 	"crmhub/core/connector"
+	"crmhub/core/drift"
 	"crmhub/core/job"
 	"crmhub/core/link"
 )
@@ -23,6 +24,7 @@ type connectionPage struct {
 	Jobs        []jobRow
 	Mappings    []mappingRow
 	DeadLetters []deadLetterRow
+	Drift       []drift.Finding  // what is open
 	CheckFailed *connector.Error // why the check just made failed; nil if none was made
 }
 
@@ -82,6 +84,9 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 		if err != nil {
 			return err
 		}
+		if p.Drift, _, err = drift.List(ctx, tx, drift.Filter{Connection: id, Status: "open", Limit: pageSize}); err != nil {
+			return err
+		}
 		standings, err := link.Standings(ctx, tx)
 		if err != nil {
 			return err
@@ -126,6 +131,22 @@ func (c *Console) checkConnection(ctx context.Context, v *visit) error {
 		return c.writeConnection(ctx, v, connector.AsError(err))
 	}
 	return v.done("/sync/connections/"+id.String(), "checked")
+}
+
+func (c *Console) acknowledgeDrift(ctx context.Context, v *visit) error {
+	id, err := v.id(drift.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	var known drift.Finding
+	err = v.as(ctx, func(tx pgx.Tx) (err error) {
+		known, err = drift.Acknowledge(ctx, tx, id, "")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return v.done("/sync/connections/"+known.ConnectionID.String(), "drift_known")
 }
 
 func (c *Console) setConnectionStatus(ctx context.Context, v *visit) error {

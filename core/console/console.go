@@ -153,6 +153,7 @@ func (c *Console) pages() map[string]page {
 		"GET /sync/connections":                {needs(access.Connections, access.Read), c.listConnections},
 		"GET /sync/connections/{id}":           {needs(access.Connections, access.Read), c.showConnection},
 		"POST /sync/connections/{id}/check":    {needs(access.Connections, access.Update), c.checkConnection},
+		"POST /sync/drift/{id}/know":           {needs(access.Connections, access.Update), c.acknowledgeDrift},
 		"POST /sync/connections/{id}/status":   {needs(access.Connections, access.Update), c.setConnectionStatus},
 		"GET /sync/jobs":                       {needs(access.Jobs, access.Read), c.listJobs},
 		"POST /sync/jobs/{id}/run":             {needs(access.Jobs, access.Run), c.runJob},

@@ -42,7 +42,7 @@ func (r stepRow) Icon() string {
 		return "flow"
 	case journey.Linked:
 		return "plug"
-	case journey.DeadLetter, journey.Conflict:
+	case journey.DeadLetter, journey.Conflict, journey.Difference:
 		return "letter"
 	case journey.Pushed, journey.Pulled, journey.Act:
 	}

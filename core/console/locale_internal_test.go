@@ -16,6 +16,7 @@ import (
 	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/drift"
 	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/journey"
@@ -207,12 +208,15 @@ func states() map[string]bool {
 	for _, k := range alert.Kinds {
 		all["alert.kind."+string(k)] = true
 	}
+	for _, k := range drift.Kinds {
+		all["drift.kind."+string(k)] = true
+	}
 	add("alert", "open", "resolved")
 	add("subscription", string(notify.Active), string(notify.Paused), string(notify.Disabled))
 	add("delivery", textsOf(notify.DeliveryStatuses)...)
 	add("direction", string(job.Pull), string(job.Push))
 	for _, k := range []journey.Kind{
-		journey.Change, journey.Published, journey.Linked, journey.Pushed, journey.Pulled, journey.Conflict, journey.DeadLetter, journey.Act,
+		journey.Change, journey.Published, journey.Linked, journey.Pushed, journey.Pulled, journey.Conflict, journey.Difference, journey.DeadLetter, journey.Act,
 	} {
 		add("step", string(k))
 	}

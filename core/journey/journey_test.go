@@ -31,6 +31,7 @@ type fixture struct {
 	who               postgres.Principal
 	connection, order uuid.UUID
 	topic             string
+	difference        uuid.UUID
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -114,6 +115,8 @@ func (f *fixture) live() {
 	f.tx(`insert into dead_letters (id, connection_id, direction, entity, remote_id, stage, class, message, fingerprint, mapping_version, created_at)
 		values ($1, $2, 'pull', 'order', '77', 'schema', 'schema', 'bad', 'f', 'abc', $3)`, letter, f.connection, at.Add(3*time.Minute))
 	f.as(auditor, entry, f.who.Organization, 3, at.Add(4*time.Minute), "replayed", "dead_letter", letter, 0, nil)
+	f.differ(at.Add(5 * time.Minute))
+	f.as(auditor, entry, f.who.Organization, 4, at.Add(6*time.Minute), "mended", "difference", f.difference, 0, `{"action":"push"}`)
 	f.note(journey.Event{
 		Entity: "order", EntityID: f.order, Connection: f.connection, Direction: journey.Push, Version: 2, Op: connector.OpUpdate, Outcome: "parked",
 		RemoteID: "77", MappingVersion: "abc", Cause: &link.Cause{Class: "transient", Message: "busy"},
@@ -122,6 +125,26 @@ func (f *fixture) live() {
 		}},
 	})
 	f.note(journey.Event{Entity: "order", EntityID: uuid.New(), Connection: f.connection, Direction: journey.Push, Version: 1, Outcome: "linked"})
+}
+
+// differ makes reconciliations: one that found the order's record missing here, by its id only, and one that found it different; and
+// a difference of another connection's record with the same id.
+func (f *fixture) differ(at time.Time) {
+	f.Helper()
+	f.difference = uuid.New()
+	other := uuid.New()
+	f.tx(`insert into connections (id, code, name, connector) values ($1, 'other', 'Other', 'stub')`, other)
+	for i, connection := range []uuid.UUID{f.connection, f.connection, other} {
+		of := uuid.New()
+		f.tx(`insert into reconciliations (id, connection_id, run_id, entity, verdict, mapping_version) values ($1, $2, $3, 'order', 'differs', 'abc')`,
+			of, connection, uuid.New())
+		if i == 1 {
+			f.tx(`insert into differences (id, reconciliation_id, kind, entity_id, remote_id, fields, state, found_at)
+				values ($1, $2, 'different', $3, '77', '[{"field": "remark", "ours": "b", "theirs": "c"}]', 'mended', $4)`, f.difference, of, f.order, at)
+			continue
+		}
+		f.tx(`insert into differences (id, reconciliation_id, kind, remote_id, found_at) values ($1, $2, 'missing_here', '77', $3)`, uuid.New(), of, at.Add(-time.Second))
+	}
 }
 
 // told is a step in a line.
@@ -143,7 +166,8 @@ func TestJourneyTellsEverythingInOrder(t *testing.T) {
 	whole := f.read(f.who, journey.Filter{})
 	want := []string{
 		"change 1 created", "published 1 " + f.topic + "/3@42", "link 0", "change 2 updated", "conflict 0 open remark",
-		"dead_letter 0 pull open bad", "act 0 replayed dead_letter", "push 2 update parked busy",
+		"dead_letter 0 pull open bad", "act 0 replayed dead_letter", "difference 0 missing_here open",
+		"difference 0 different mended", "act 0 mended difference", "push 2 update parked busy",
 	}
 	if diff := cmp.Diff(want, told(whole.Items)); diff != "" {
 		t.Error(diff)
@@ -228,7 +252,7 @@ func TestOldStepsArePruned(t *testing.T) {
 	if err := p.PruneBefore(t.Context(), time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if after := len(f.read(f.who, journey.Filter{}).Items); before != 8 || after != 6 {
+	if after := len(f.read(f.who, journey.Filter{}).Items); before != 11 || after != 9 {
 		t.Errorf("%d steps, then %d: the push and the publication go", before, after)
 	}
 }

@@ -31,8 +31,8 @@ func Mask(steps []Step, entity string, who *access.Permissions) error {
 				e := &s.Exchanges[j]
 				e.Request, e.Response = veil(e.Request), veil(e.Response)
 			}
-		case Act:
-			s.Detail = nil // it may say how a conflict was settled
+		case Act, Difference:
+			s.Detail = nil // it has values, or may say how a conflict was settled
 		case Published, Linked, DeadLetter:
 		}
 	}

@@ -24,28 +24,29 @@ const (
 	Pushed     Kind = "push"        // an entity was sent, or could not be
 	Pulled     Kind = "pull"        // a record was taken in, or could not be
 	Conflict   Kind = "conflict"    // a field was changed on both sides; detail: base, ours, theirs
+	Difference Kind = "difference"  // a reconciliation found that the two sides differ; action: how; detail: field by field
 	DeadLetter Kind = "dead_letter" // it failed for a person to look at; detail: violations
-	Act        Kind = "act"         // somebody did something about it: replayed or dismissed a letter, settled, linked
+	Act        Kind = "act"         // somebody did something about it: replayed or dismissed a letter, settled, linked, mended
 )
 
 // Step is something that happened to an entity.
 type Step struct {
 	At             time.Time       `json:"at"`
-	Kind           Kind            `json:"kind" enum:"change,published,link,push,pull,conflict,dead_letter,act" doc:"What happened."`
+	Kind           Kind            `json:"kind" enum:"change,published,link,push,pull,conflict,difference,dead_letter,act" doc:"What happened."`
 	Version        int64           `json:"version,omitempty" doc:"Of the entity."`
-	Action         string          `json:"action,omitempty" doc:"created, updated, deleted; the operation of a push; what somebody did."`
-	Outcome        string          `json:"outcome,omitempty" doc:"What came of it: how the link stands since, what the record became, how the letter or conflict stands now."`
+	Action         string          `json:"action,omitempty" doc:"created, updated, deleted; the operation of a push; how the sides differ; what somebody did."`
+	Outcome        string          `json:"outcome,omitempty" doc:"What came of it: how the link stands since, what the record became, how the letter, conflict or difference stands now."`
 	Actor          string          `json:"actor,omitempty" doc:"Who did it."`
 	ConnectionID   *uuid.UUID      `json:"connection_id,omitempty" format:"uuid" doc:"With which system."`
-	RunID          *uuid.UUID      `json:"run_id,omitempty" format:"uuid" doc:"The run that pulled it."`
-	ID             *uuid.UUID      `json:"id,omitempty" format:"uuid" doc:"Of the link, dead letter or conflict."`
+	RunID          *uuid.UUID      `json:"run_id,omitempty" format:"uuid" doc:"The run that pulled or compared it."`
+	ID             *uuid.UUID      `json:"id,omitempty" format:"uuid" doc:"Of the link, dead letter, conflict or difference."`
 	RemoteID       string          `json:"remote_id,omitempty" doc:"The record."`
 	MappingVersion string          `json:"mapping_version,omitempty" doc:"The mapping it was made with."`
 	Topic          string          `json:"topic,omitempty" doc:"Where the change was published."`
 	Partition      *int32          `json:"partition,omitempty"`
 	Offset         *int64          `json:"offset,omitempty"`
 	Message        string          `json:"message,omitempty" doc:"Why it failed, or the field in conflict."`
-	Detail         json.RawMessage `json:"detail,omitempty" doc:"Of an update each changed field with what it was and is; of a conflict base, ours and theirs; of a dead letter the broken rules."`
+	Detail         json.RawMessage `json:"detail,omitempty" doc:"Of an update each changed field with what it was and is; of a conflict base, ours and theirs; of a difference the fields with what each side says; of a dead letter the broken rules."`
 	Exchanges      []Exchange      `json:"exchanges,omitempty" doc:"What was said to the other system and what it answered."`
 
 	rank, seq int64 // order those with one time
@@ -68,7 +69,8 @@ type Page struct {
 // ErrCursor says that Filter.After is not what a page gave as next.
 var ErrCursor = errors.New("not a cursor of a journey")
 
-// known are the links and letters of the entity, which other steps are found by. A pulled letter names only the record.
+// known are the links, letters and differences of the entity, which other steps are found by. A pulled letter names only the
+// record, and so does a difference of a record that was missing here.
 const known = `
 with own as materialized (
 	select l.id, l.connection_id, l.remote_id, l.created_at from links l where l.entity = $1 and l.entity_id = $2
@@ -80,6 +82,15 @@ with own as materialized (
 	select d.id, d.connection_id, d.run_id, d.direction, d.remote_id, d.class, d.message, d.violations, d.mapping_version, d.attempts, d.status,
 		d.created_at
 	from own join dead_letters d on d.remote_id = own.remote_id and d.connection_id = own.connection_id and d.entity_id is null and d.entity = $1
+), differing as materialized (
+	select d.id, d.kind, d.remote_id, d.message, d.fields, d.state, d.found_at, r.connection_id, r.run_id, r.mapping_version
+	from differences d join reconciliations r on r.id = d.reconciliation_id and r.entity = $1
+	where d.entity_id = $2
+	union all
+	select d.id, d.kind, d.remote_id, d.message, d.fields, d.state, d.found_at, r.connection_id, r.run_id, r.mapping_version
+	from own
+	join differences d on d.remote_id = own.remote_id and d.entity_id is null
+	join reconciliations r on r.id = d.reconciliation_id and r.entity = $1 and r.connection_id = own.connection_id
 )`
 
 // sources are where steps come from, each as one select with the columns of a step. One more source is one more line.
@@ -105,17 +116,23 @@ from exchanges e where e.entity_id = $2 and e.entity = $1`,
 		`select c.created_at, 5, 0, 'conflict', 0, '', c.status, coalesce(c.settled_by, ''), c.connection_id, null, c.id, '', '', '', null, null, c.field,
 	jsonb_build_object('base', c.base, 'ours', c.ours, 'theirs', c.theirs), null
 from conflicts c where c.entity_id = $2 and c.entity = $1`,
+		// what reconciliations found
+		`select d.found_at, 5, 1, 'difference', 0, d.kind, d.state, '', d.connection_id, d.run_id, d.id, coalesce(d.remote_id, ''), d.mapping_version,
+	'', null, null, coalesce(d.message, ''), nullif(d.fields, '[]'), null
+from differing d`,
 		// dead letters
 		`select d.created_at, 6, 0, 'dead_letter', 0, d.direction, d.status, '', d.connection_id, d.run_id, d.id, coalesce(d.remote_id, ''),
 	coalesce(d.mapping_version, ''), '', null, null, d.message, d.violations, null
 from letters d`,
-		// what people did about letters and links
+		// what people did about letters, links, conflicts and differences
 		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, null, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null
 from letters d join audit_log a on a.entity = 'dead_letter' and a.entity_id = d.id`,
 		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, l.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null
 from own l join audit_log a on a.entity = 'link' and a.entity_id = l.id`,
 		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, c.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null
 from conflicts c join audit_log a on a.entity = 'conflict' and a.entity_id = c.id where c.entity_id = $2 and c.entity = $1`,
+		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, d.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null
+from differing d join audit_log a on a.entity = 'difference' and a.entity_id = d.id`,
 	}
 }
 

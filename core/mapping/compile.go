@@ -102,6 +102,7 @@ func (c *compiler) document(d *document) {
 			c.addField(w, Field{r.crm[0].name, r.push && r.pushExpr == nil, r.pull, authority})
 		}
 	})
+	m.places = placesOf(m.rules, nil, nil)
 	for i := range m.rules {
 		for _, name := range m.rules[i].reads(nil) {
 			c.addField(&written{}, Field{name, true, false, general})

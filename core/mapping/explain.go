@@ -1,15 +1,11 @@
 package mapping
 
-import (
-	"strings"
-
-	"crmhub/core/schema"
-)
+import "crmhub/core/schema"
 
 // explain says of what is wrong with a record that was made: which field of the entity it comes from, by which rule.
 func (m *Mapping) explain(vs schema.Violations) schema.Violations {
 	for i := range vs {
-		source, position := origin(m.rules, pointerTokens(vs[i].Pointer), "")
+		source, position := origin(m.rules, schema.PointerTokens(vs[i].Pointer), "")
 		if position == "" {
 			vs[i].Message += " in the record made (no rule sets it, " + m.connector + "/" + m.entity + ".yaml)"
 			continue
@@ -55,16 +51,4 @@ func (p fieldPath) covers(tokens []string) bool {
 		}
 	}
 	return true
-}
-
-// pointerTokens are the names of a JSON pointer.
-func pointerTokens(pointer string) []string {
-	if pointer == "" {
-		return nil
-	}
-	tokens := strings.Split(pointer[1:], "/")
-	for i, t := range tokens {
-		tokens[i] = unescaped.Replace(t)
-	}
-	return tokens
 }

@@ -19,6 +19,7 @@ type expression struct {
 	doc, it *shape
 	target  node     // what its value becomes
 	reads   []string // the properties of the document it looks at
+	places  []looked // where it looks
 }
 
 // environment is what an expression may name; a name that is not there is refused when it is compiled.
@@ -55,7 +56,7 @@ func compileExpression(source string, env environment, target node) (*expression
 	}
 	var value node
 	var err error
-	if e.reads, value, err = inspect(source, env); err != nil {
+	if e.reads, e.places, value, err = inspect(source, env); err != nil {
 		return nil, err
 	}
 	options := []expr.Option{expr.Env(names), expr.MaxNodes(maxNodes), expr.DisableAllBuiltins()}

@@ -115,7 +115,7 @@ func FuzzPath(f *testing.F) {
 		if v, ok := p.get(doc); !ok || v != "x" {
 			t.Errorf("%q: set x, got %v in %v", source, v, doc)
 		}
-		if tokens := pointerTokens(p.pointer("")); !p.covers(tokens) || len(tokens) != len(p) {
+		if tokens := schema.PointerTokens(p.pointer("")); !p.covers(tokens) || len(tokens) != len(p) {
 			t.Errorf("%q has the pointer %q", source, p.pointer(""))
 		}
 		p.set(doc, nil)

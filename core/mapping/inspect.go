@@ -10,11 +10,11 @@ import (
 )
 
 // inspect reports what an expression does that would go wrong silently. It gives the properties of the document that the
-// expression reads, and what the schema says of its value where that is just one place.
-func inspect(source string, env environment) (reads []string, value node, err error) {
+// expression reads, the places it looks at, and what the schema says of its value where that is just one place.
+func inspect(source string, env environment) (reads []string, places []looked, value node, err error) {
 	tree, err := parser.Parse(source)
 	if err != nil {
-		return nil, node{}, oneLine(err)
+		return nil, nil, node{}, oneLine(err)
 	}
 	v := inspector{env: env, within: map[ast.Node]int{}}
 	ast.Walk(&tree.Node, &v)
@@ -24,7 +24,7 @@ func inspect(source string, env environment) (reads []string, value node, err er
 		}
 	}
 	value, _ = v.place(tree.Node)
-	return v.reads, value, v.err
+	return v.reads, longest(v.places), value, v.err
 }
 
 type inspector struct {
@@ -32,7 +32,32 @@ type inspector struct {
 	each   *node            // the element, within a predicate
 	within map[ast.Node]int // how many predicates are around each predicate
 	reads  []string
+	places []looked
 	err    error // the first
+}
+
+// looked is a place that an expression looks at, in the document or in the element that it is about.
+type looked struct {
+	root bool // in the document
+	path fieldPath
+}
+
+// longest leaves out the places on the way to others: who reads record.party.vat has been at record.party.
+func longest(places []looked) []looked {
+	var some []looked
+	for i, p := range places {
+		onTheWay := slices.ContainsFunc(places[:i], same(p)) || slices.ContainsFunc(places, func(o looked) bool {
+			return o.root == p.root && len(o.path) > len(p.path) && slices.Equal(o.path[:len(p.path)], p.path)
+		})
+		if !onTheWay {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+func same(p looked) func(looked) bool {
+	return func(o looked) bool { return o.root == p.root && slices.Equal(o.path, p.path) }
 }
 
 func (v *inspector) refuse(format string, args ...any) {
@@ -65,8 +90,15 @@ func (v *inspector) Visit(n *ast.Node) {
 		ast.Walk(&n.Node, nesting(v.within))
 		v.within[n] += 0
 	case *ast.MemberNode:
-		if from, p, ok := v.path(n); ok && from == &v.env.doc && len(p) > 0 && !slices.Contains(v.reads, p[0].name) {
+		from, p, ok := v.path(n)
+		if !ok || len(p) == 0 {
+			return
+		}
+		if from == &v.env.doc && !slices.Contains(v.reads, p[0].name) {
 			v.reads = append(v.reads, p[0].name)
+		}
+		if from == &v.env.doc || from == v.env.it {
+			v.places = append(v.places, looked{from == &v.env.doc, slices.Clone(p)})
 		}
 	}
 }

@@ -68,6 +68,7 @@ type Mapping struct {
 	text      []byte
 	rules     []rule
 	fields    []Field
+	places    []readPlace    // of the record, that a pull reads
 	raw       *schema.Schema // of a record as the remote gives it
 	written   *schema.Schema // of a record as it is sent: what only the remote sets is not required
 	source    *schema.Schema // of the entity

@@ -20,6 +20,7 @@ type rule struct {
 	convert     conversion
 	link        string // entity whose ids are translated
 	idIsNumber  bool   // the remote's id is a number
+	tabled      bool   // values are translated by a table
 	each        []rule
 	pushExpr    *expression
 	pullExpr    *expression
@@ -293,6 +294,7 @@ func (c *compiler) table(w *written, r *rule, crm, remote node) {
 	if missing := pull.lacks(remote.enum()); r.pull && len(missing) > 0 {
 		c.fault(at, "%s can be %s, which the values do not have", w.remote, strings.Join(missing, ", "))
 	}
+	r.tabled = true
 	r.convert = conversion{push: push.look, pull: pull.look}
 	r.tested = func(v any) bool {
 		there, ok := push[code(v)]

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/connector"
+	"crmhub/core/drift"
 	"crmhub/core/job"
 )
 
@@ -52,6 +53,8 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 			err = fmt.Errorf("the connector %s panicked: %v", p.connection.Connector, cause)
 		}
 	}()
+	shapes := drift.NewObserver(p.connection.ID, p.task.ID, p.mapping)
+	defer func() { p.noteShapes(ctx, shapes) }()
 	next := connector.PullRequest{Stream: p.mapping.Record(), Cursor: p.from, Limit: p.PageSize, Accept: p.task.Believe}
 	if given := p.task.Range; given != nil {
 		next.Since, next.Until = value(given.From), value(given.To)
@@ -63,6 +66,9 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 		}
 		if got.More && string(got.Cursor) == string(next.Cursor) {
 			return misconfigured("the connector gave a page that does not move its cursor")
+		}
+		if shapes.See(got.Records) {
+			p.noteShapes(ctx, shapes)
 		}
 		prepared, err := p.prepare(ctx, got, request)
 		if err != nil {
@@ -77,6 +83,17 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 			return nil
 		}
 		next.Cursor = got.Cursor
+	}
+}
+
+// noteShapes saves how the records looked. That they could not be saved is no reason to pull nothing.
+func (p *passing) noteShapes(ctx context.Context, shapes *drift.Observer) {
+	if !shapes.Pending() || ctx.Err() != nil {
+		return
+	}
+	err := p.DB.As(ctx, p.who, func(tx pgx.Tx) error { return shapes.Save(ctx, tx) })
+	if err != nil {
+		p.log.WarnContext(ctx, "how the records looked is not known", "run", p.task.ID, "error", err)
 	}
 }
 

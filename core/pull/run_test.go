@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connector"
+	"crmhub/core/drift"
 	"crmhub/core/job"
 )
 
@@ -380,4 +381,28 @@ func TestDoubtIsSuspectUntilAPersonAcceptsIt(t *testing.T) {
 	})
 	f.want(f.ended(accepting), job.Succeeded, job.Counts{})
 	f.want(f.run("payment"), job.Suspect, job.Counts{}) // one run was to believe, not all that follow
+}
+
+func TestPullNoticesThatRecordsChangeTheirShape(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.pageSize = 40
+	f.process()
+	f.remote.set("party", parties(60)...)
+	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 60, Created: 60})
+	others := parties(60)
+	for _, r := range others {
+		r.Data["branch"] = "north"
+	}
+	f.remote.set("party", others...)
+	r := f.run("customer")
+	f.want(r, job.Succeeded, job.Counts{Read: 60, Unchanged: 60})
+	var found []drift.Finding
+	f.tx(func(tx pgx.Tx) (err error) {
+		found, _, err = drift.List(t.Context(), tx, drift.Filter{Connection: f.connection.ID, Limit: 10})
+		return err
+	})
+	if len(found) != 1 || found[0].Kind != drift.NewField || found[0].Pointer != "/branch" || found[0].Count != 60 || found[0].RunID != r.ID {
+		t.Errorf("found %+v", found)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/connector"
+	"crmhub/core/drift"
 	"crmhub/core/job"
 )
 
@@ -71,6 +72,8 @@ func (c *comparison) produce(ctx context.Context, pages chan<- *page) (err error
 			err = fmt.Errorf("the connector %s panicked: %v", c.connection.Connector, p)
 		}
 	}()
+	shapes := drift.NewObserver(c.connection.ID, c.task.ID, c.mapping)
+	defer func() { c.noteShapes(ctx, shapes) }()
 	var cursor json.RawMessage
 	for {
 		got, err := c.Records.Read(ctx, c.connection, string(c.kind), c.session, cursor)
@@ -79,6 +82,9 @@ func (c *comparison) produce(ctx context.Context, pages chan<- *page) (err error
 		}
 		if got.More && string(got.Cursor) == string(cursor) {
 			return misconfigured("the connector gave a page that does not move its cursor")
+		}
+		if shapes.See(got.Records) {
+			c.noteShapes(ctx, shapes)
 		}
 		p := &page{records: latest(got.Records), read: len(got.Records), expected: got.Expected}
 		if p.docs, p.faults, err = c.Records.Translate(ctx, c.connection, string(c.kind), p.records); err != nil {
@@ -93,6 +99,16 @@ func (c *comparison) produce(ctx context.Context, pages chan<- *page) (err error
 			return nil
 		}
 		cursor = got.Cursor
+	}
+}
+
+// noteShapes saves how the records looked. That they could not be saved is no reason to compare nothing.
+func (c *comparison) noteShapes(ctx context.Context, shapes *drift.Observer) {
+	if !shapes.Pending() || ctx.Err() != nil {
+		return
+	}
+	if err := c.as(ctx, func(tx pgx.Tx) error { return shapes.Save(ctx, tx) }); err != nil {
+		c.log.WarnContext(ctx, "how the records looked is not known", "run", c.task.ID, "error", err)
 	}
 }
 

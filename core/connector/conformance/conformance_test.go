@@ -31,7 +31,7 @@ func (s *store) connector() connector.Connector {
 	return connector.Connector{
 		Name: "memory", Title: "Memory", Config: json.RawMessage(`{"properties": {}}`),
 		Streams: []connector.Stream{{Entity: "order", Record: "order", Capabilities: connector.Capabilities{
-			Pull: true, Incremental: true, Push: true, Find: true, Get: true, Delete: true, Idempotent: true, Batch: 3,
+			Pull: true, Incremental: true, Range: true, Push: true, Find: true, Get: true, Delete: true, Idempotent: true, Batch: 3,
 		}}},
 	}
 }
@@ -100,7 +100,12 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (connector.
 		if err != nil {
 			return page, err
 		}
-		if !s.rows[i].Deleted && changed > at.Since {
+		inRange := !s.rows[i].UpdatedAt.Before(r.Since) && (r.Until.IsZero() || s.rows[i].UpdatedAt.Before(r.Until)) ||
+			s.defect == "ignores where a range ends" && !s.rows[i].UpdatedAt.Before(r.Since)
+		if s.defect == "begins a range too late" && !r.Since.IsZero() && s.rows[i].UpdatedAt.Equal(r.Since) {
+			inRange = false
+		}
+		if !s.rows[i].Deleted && changed > at.Since && inRange {
 			page.Records = append(page.Records, s.rows[i])
 		}
 	}
@@ -172,7 +177,7 @@ func (s *session) write(w connector.Write) connector.Record {
 		}
 		id := "r" + strconv.Itoa(len(s.rows)+1)
 		s.refs[w.Reference] = id
-		s.rows = append(s.rows, connector.Record{ID: id, Version: version, Data: maps.Clone(w.Data)})
+		s.rows = append(s.rows, connector.Record{ID: id, Version: version, UpdatedAt: s.now(), Data: maps.Clone(w.Data)})
 		return connector.Record{ID: id}
 	}
 	i := slices.IndexFunc(s.rows, func(r connector.Record) bool { return r.ID == w.ID })
@@ -181,9 +186,11 @@ func (s *session) write(w connector.Write) connector.Record {
 	} else if s.defect != "drops updates" {
 		s.rows[i].Data = maps.Clone(w.Data)
 	}
-	s.rows[i].Version = version
+	s.rows[i].Version, s.rows[i].UpdatedAt = version, s.now()
 	return connector.Record{ID: w.ID}
 }
+
+func (s *session) now() time.Time { return time.Unix(int64(s.clock), 0).UTC() }
 
 func (s *session) Get(_ context.Context, _, id string) (*connector.Record, error) {
 	s.mutex.Lock()
@@ -252,6 +259,8 @@ func TestEveryDefectIsFoundByItsTest(t *testing.T) {
 		"declares what it is not":        "description",
 		"skips at page ends":             "paging",
 		"repeats at page ends":           "paging",
+		"ignores where a range ends":     "range",
+		"begins a range too late":        "range",
 		"forgets what changes behind it": "changes behind a run",
 		"drops updates":                  "equality",
 		"creates twice":                  "idempotent create",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"crmhub/core/connector"
 )
@@ -18,6 +19,7 @@ var aspects = []struct { //nolint:gochecknoglobals // a constant table
 	{"identity", able(pulls), (*probe).identity},
 	{"paging", able(pulls), (*probe).paging},
 	{"cursor", able(pulls), (*probe).cursor},
+	{"range", able(pulls, ranges), (*probe).bounds},
 	{"changes behind a run", able(pulls, incremental, writes), (*probe).overlap},
 	{"equality", able(writes), (*probe).equality},
 	{"retry safety", able(writes, faults, finds), (*probe).retry},
@@ -54,6 +56,8 @@ func pulls(p *probe) (Verdict, string) { return declared(p.declared.Pull, "pull"
 func incremental(p *probe) (Verdict, string) {
 	return declared(p.declared.Incremental, "pull by changes")
 }
+
+func ranges(p *probe) (Verdict, string) { return declared(p.declared.Range, "read a range") }
 
 func finds(p *probe) (Verdict, string)   { return declared(p.declared.Find, "find by reference") }
 func gets(p *probe) (Verdict, string)    { return declared(p.declared.Get, "get by id") }
@@ -118,8 +122,15 @@ type page struct {
 
 // pull reads a run in small pages.
 func (p *probe) pull(s connector.Session, cursor json.RawMessage, size int) (pages []page) {
+	return p.pullRange(s, cursor, size, time.Time{}, time.Time{})
+}
+
+// pullRange reads what changed in a range.
+func (p *probe) pullRange(s connector.Session, cursor json.RawMessage, size int, since, until time.Time) (pages []page) {
 	for more := true; more && len(pages) < maxPages; {
-		got, err := s.(connector.Puller).Pull(p.ctx, connector.PullRequest{Stream: p.stream.Record, Cursor: cursor, Limit: size})
+		got, err := s.(connector.Puller).Pull(p.ctx, connector.PullRequest{
+			Stream: p.stream.Record, Cursor: cursor, Limit: size, Since: since, Until: until,
+		})
 		if err != nil {
 			p.fatalf("pull: %v", err)
 		}
@@ -236,6 +247,56 @@ func (p *probe) cursor() {
 	if _, err := s.(connector.Puller).Pull(p.ctx, connector.PullRequest{Stream: p.stream.Record, Cursor: json.RawMessage(`"no cursor"`)}); err == nil {
 		p.errorf("a cursor that is none was taken")
 	}
+}
+
+// bounds: a range has what changed last at its beginning or later and before its end, and nothing else.
+func (p *probe) bounds() {
+	s := p.session()
+	p.seed(s, 5)
+	pages := p.pull(s, nil, 100)
+	all := p.byID(pages)
+	var times []time.Time
+	for id, r := range all {
+		if r.UpdatedAt.IsZero() {
+			p.errorf("%s does not say when it changed, so nobody knows to which range it belongs", id)
+			continue
+		}
+		times = append(times, r.UpdatedAt)
+	}
+	if len(times) == 0 {
+		return
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	first, middle, last := times[0], times[len(times)/2], times[len(times)-1]
+	whole := !pages[len(pages)-1].More // else it holds more than the kit reads, and only what comes can be judged
+	for _, r := range []struct{ since, until time.Time }{
+		{since: first}, {since: middle}, {since: last}, {until: first}, {until: middle}, {until: last}, {since: first, until: last}, {since: middle, until: middle},
+	} {
+		within := func(at time.Time) bool { return !at.Before(r.since) && (r.until.IsZero() || at.Before(r.until)) }
+		name := "from " + r.since.Format(time.RFC3339Nano) + " until " + r.until.Format(time.RFC3339Nano)
+		got := p.byID(p.pullRange(s, nil, 100, r.since, r.until))
+		for id, record := range got {
+			if !within(record.UpdatedAt) {
+				p.errorf("the range %s has %s, which changed at %s", name, id, record.UpdatedAt.Format(time.RFC3339Nano))
+			}
+		}
+		for id, record := range all {
+			if _, ok := got[id]; whole && !ok && within(record.UpdatedAt) {
+				p.errorf("the range %s lacks %s, which changed at %s", name, id, record.UpdatedAt.Format(time.RFC3339Nano))
+			}
+		}
+	}
+	small := p.byID(p.pullRange(s, nil, pageSize, first, time.Time{}))
+	for id := range all {
+		if _, ok := small[id]; whole && !ok && !p.cut(small) {
+			p.errorf("with pages of %d, the range lacks %s", pageSize, id)
+		}
+	}
+}
+
+// cut reports whether so many records came in the smallest pages that the kit stopped reading.
+func (p *probe) cut(records map[string]connector.Record) bool {
+	return len(records) >= pageSize*maxPages
 }
 
 // overlap: what changes while a run reads, behind it, is read by the next.
