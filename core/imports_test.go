@@ -65,6 +65,8 @@ var mayImport = map[string][]string{
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link", "core/attachment"},
 	"core/upkeep":    {"core/postgres", "core/access", "core/audit", "core/crm", "core/schema"},
 
+	"core/listview": {"core/postgres", "core/access", "core/crm", "core/schema"},
+
 	"core/edit": {"core/access", "core/crm", "core/duplicate", "core/schema"},
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
@@ -92,6 +94,7 @@ var mayImport = map[string][]string{
 		"core/job",
 		"core/journey",
 		"core/link",
+		"core/listview",
 		"core/mapping",
 		"core/match",
 		"core/notify",
@@ -124,6 +127,7 @@ var mayImport = map[string][]string{
 		"core/job",
 		"core/journey",
 		"core/link",
+		"core/listview",
 		"core/mapping",
 		"core/money",
 		"core/notify",
@@ -137,6 +141,7 @@ var mayImport = map[string][]string{
 		"core/telemetry",
 		"core/transfer",
 		"core/upkeep",
+		"core/webhook",
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/einvoice", "core/report", "core/upkeep",
 	},

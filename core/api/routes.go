@@ -66,6 +66,12 @@ func (s *server) table() ([]route, error) {
 		route{"PATCH /targets/{id}", s.patchTarget()},
 		route{"DELETE /targets/{id}", s.deleteTarget()},
 
+		route{"GET /views", s.listViews()},
+		route{"POST /views", s.addView()},
+		route{"GET /views/{id}", s.getView()},
+		route{"PATCH /views/{id}", s.patchView()},
+		route{"DELETE /views/{id}", s.deleteView()},
+
 		route{"GET /connections", s.listConnections()},
 		route{"POST /connections", s.addConnection()},
 		route{"GET /connections/{id}", s.getConnection()},

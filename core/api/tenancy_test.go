@@ -21,6 +21,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "mapping-versions": "version", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department", "teams": "team",
 		"targets":       "target",
+		"views":         "view",
 		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert",
 		"attachments": "attachment",
 		"imports":     "import", "exports": "export",
