@@ -26,7 +26,7 @@
 //	   webhook                                  what other systems say: something changed there
 //	   asyncapi                                 what topics there are
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
-//	   alert                                    who looks after whom; what an administrator should look at
+//	   alert   listview                         who looks after whom; what an administrator should look at; lists under a name
 //	   journey   revision                       what happened to a record; mappings by version
 //	3  crm   link   connection   access         the store, the crosswalk, whom we speak to, who;
 //	   attachment   notify   drift              files of what is stored; who outside is told of what; how records look

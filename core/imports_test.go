@@ -67,6 +67,8 @@ var mayImport = map[string][]string{
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link", "core/attachment"},
 	"core/upkeep":    {"core/postgres", "core/access", "core/audit", "core/crm", "core/schema"},
 
+	"core/listview": {"core/postgres", "core/access", "core/crm", "core/schema"},
+
 	"core/edit": {"core/access", "core/crm", "core/duplicate", "core/schema"},
 
 	"core/allocation": {"core/access", "core/crm", "core/edit", "core/money", "core/schema"},
@@ -103,6 +105,7 @@ var mayImport = map[string][]string{
 		"core/job",
 		"core/journey",
 		"core/link",
+		"core/listview",
 		"core/mapping",
 		"core/match",
 		"core/matching",
@@ -142,6 +145,7 @@ var mayImport = map[string][]string{
 		"core/job",
 		"core/journey",
 		"core/link",
+		"core/listview",
 		"core/mapping",
 		"core/match",
 		"core/matching",
@@ -158,6 +162,7 @@ var mayImport = map[string][]string{
 		"core/telemetry",
 		"core/transfer",
 		"core/upkeep",
+		"core/webhook",
 		"core/access", "core/access/openid", "core/postgres", "core/crm", "core/link", "core/connection", "core/connector", "core/job", "core/schema",
 		"core/secret", "core/telemetry", "core/mapping", "core/money", "core/audit", "core/duplicate", "core/edit", "core/einvoice", "core/report", "core/upkeep",
 	},

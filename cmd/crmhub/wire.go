@@ -204,11 +204,12 @@ func (h *hub) openDoors() error {
 	if err != nil {
 		return err
 	}
+	dry := dryRuns(h.db, h.connections, h.revisions, h.puller, h.logger)
 	webhooks := &webhook.Store{Key: h.key, Entities: crm.KindNames()}
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs, Transfers: &transfer.Store{},
 		Notify: h.notify, Webhooks: webhooks, Reconciler: h.reconciler, Replay: h.replay,
-		DryRuns: dryRuns(h.db, h.connections, h.revisions, h.puller, h.logger), Revisions: h.revisions,
+		DryRuns: dry, Revisions: h.revisions,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(), Topics: topics,
 	})
 	if err != nil {
@@ -216,7 +217,7 @@ func (h *hub) openDoors() error {
 	}
 	pages, err := console.New(console.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs,
-		Notify: h.notify, Schemas: h.schemas, Key: h.key, Replay: h.replay, Reconciler: h.reconciler, Revisions: h.revisions, Logger: h.logger,
+		Notify: h.notify, Schemas: h.schemas, Key: h.key, Replay: h.replay, Reconciler: h.reconciler, Revisions: h.revisions, DryRuns: dry, Webhooks: webhooks, Logger: h.logger,
 	})
 	if err != nil {
 		return err

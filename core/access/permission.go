@@ -26,6 +26,7 @@ const (
 	Alerts        Resource = "alert"        // and their settings
 	Subscriptions Resource = "subscription" // and its deliveries
 	Pool          Resource = "pool"         // of customers that nobody looks after, its rules and limits
+	Views         Resource = "view"         // that everybody sees; one's own need no permission
 )
 
 // Action is what somebody does with a resource. "*" in a grant or a token's scope is every action.
@@ -103,6 +104,7 @@ var hubActions = map[Resource][]Action{ //nolint:gochecknoglobals // a table
 	Alerts:        {Read, Update},
 	Subscriptions: {Read, Create, Update, Delete},
 	Pool:          {Read, Create, Update, Delete, Claim, Run},
+	Views:         {Create, Delete},
 }
 
 // Resources are all there are, by name.

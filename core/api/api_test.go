@@ -261,6 +261,7 @@ func (h *hub) makeAll() {
 	h.make("rate", "/currency-rates", `{"currency":"USD","date":"2026-01-01","rate":"0.9"}`)
 	h.make("field", "/custom-fields", `{"entity":"task","name":"channel"}`)
 	h.make("target", "/targets", `{"month":"2026-09","measure":"revenue","amount":"100"}`)
+	h.make("view", "/views", `{"entity":"order","name":"Drafts","filter":{"status":"draft"}}`)
 	h.make("connection", "/connections", `{"code":"erp","name":"ERP","connector":"stub","config":{"url":"https://erp","password":"hunter2"}}`)
 	h.make("job", "/jobs", `{"connection_id":"{connection}","kind":"pull","entity":"order","schedule":"@hourly"}`)
 	h.make("run", "/jobs/{job}/run", "")

@@ -20,6 +20,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/link"
+	"crmhub/core/listview"
 	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
@@ -104,8 +105,10 @@ func problemOf(err error) *Problem {
 		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
 		errors.Is(err, notify.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, drift.ErrNotFound), errors.Is(err, webhook.ErrNotFound),
 		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound), errors.Is(err, revision.ErrNotFound),
-		errors.Is(err, link.ErrNoConflict), errors.Is(err, matching.ErrNotFound), errors.Is(err, inbox.ErrNotFound):
+		errors.Is(err, link.ErrNoConflict), errors.Is(err, matching.ErrNotFound), errors.Is(err, inbox.ErrNotFound), errors.Is(err, listview.ErrNotFound):
 		return notFound()
+	case errors.Is(err, listview.ErrNotYours):
+		return &Problem{Type: problemType("forbidden"), Title: "You may not do that", Status: http.StatusForbidden, Detail: "Only the owner of a view changes it."}
 	case errors.Is(err, link.ErrBusy):
 		return &Problem{
 			Type: problemType("busy"), Title: "It is being sent to another system", Status: http.StatusConflict, Detail: "Try again in a moment.",

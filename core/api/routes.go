@@ -74,6 +74,11 @@ func (s *server) table() ([]route, error) {
 
 		route{"GET /erasures", s.listErasures()},
 		route{"GET /erasures/{id}", s.getErasure()},
+		route{"GET /views", s.listViews()},
+		route{"POST /views", s.addView()},
+		route{"GET /views/{id}", s.getView()},
+		route{"PATCH /views/{id}", s.patchView()},
+		route{"DELETE /views/{id}", s.deleteView()},
 
 		route{"GET /connections", s.listConnections()},
 		route{"POST /connections", s.addConnection()},

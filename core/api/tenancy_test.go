@@ -22,6 +22,7 @@ func TestOtherOrganizationsDoNotExist(t *testing.T) {
 		"connections": "connection", "jobs": "job", "runs": "run", "dead-letters": "letter", "mapping-versions": "version", "tokens": "token", "me": "session",
 		"users": "user", "roles": "role", "departments": "department", "teams": "team",
 		"targets":       "target",
+		"views":         "view",
 		"subscriptions": "subscription", "deliveries": "delivery", "alerts": "alert", "drift-findings": "drift",
 		"attachments": "attachment", "invoice-inbox": "inbox",
 		"imports": "import", "exports": "export",

@@ -131,7 +131,7 @@ func (s *server) listWebhookMessages() operation {
 }
 
 // WebhookPath is where messages of other systems come in; the webhook's id follows.
-const WebhookPath = "/webhooks/"
+const WebhookPath = webhook.Path
 
 func showWebhook(w webhook.Webhook, made string) Webhook {
 	return Webhook{Webhook: w, Path: WebhookPath + w.ID.String(), Secret: made}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -88,4 +90,13 @@ func scan(row pgx.CollectableRow) (c Connection, err error) {
 		return c, fmt.Errorf("breaker of connection %s: %w", c.Code, err)
 	}
 	return c, nil
+}
+
+// SecretNames returns which secrets of a connection are stored, sorted; never what they are.
+func (s *Store) SecretNames(c Connection) ([]string, error) {
+	secrets, err := s.Key.Open(c.ID.String(), c.sealed)
+	if err != nil {
+		return nil, fmt.Errorf("read the secrets of connection %s: %w", c.Code, err)
+	}
+	return slices.Sorted(maps.Keys(secrets)), nil
 }

@@ -90,7 +90,7 @@ func (c *Console) bulk(w view) func(context.Context, *visit) error {
 			return v.done(l.with("after", l.asked.Get("after")), "bulk_nothing")
 		}
 		if format, ok := strings.CutPrefix(do, "export-"); ok {
-			return v.exportChosen(ctx, w, ids, sheet.Format(format))
+			return v.exportChosen(ctx, w, l.asked, ids, sheet.Format(format))
 		}
 		err = v.as(ctx, func(tx pgx.Tx) error {
 			if do == "release" {
@@ -266,7 +266,7 @@ func (v *visit) refusalWords(r *upkeep.Refusal) string {
 }
 
 // exportChosen makes a file of the chosen records.
-func (v *visit) exportChosen(ctx context.Context, w view, ids []uuid.UUID, format sheet.Format) error {
+func (v *visit) exportChosen(ctx context.Context, w view, asked url.Values, ids []uuid.UUID, format sheet.Format) error {
 	if format != sheet.CSV && format != sheet.XLSX {
 		return errAddress
 	}
@@ -284,7 +284,7 @@ func (v *visit) exportChosen(ctx context.Context, w view, ids []uuid.UUID, forma
 			return err
 		}
 		q := crm.Query{Filter: []crm.Condition{{Field: "id", Op: crm.OpIn, Value: texts}}}
-		e, err = v.export(ctx, tx, w, q, v.exportColumns(w, fields), format, url.Values{"id[in]": {strings.Join(texts, ",")}})
+		e, err = v.export(ctx, tx, w, q, v.exportColumns(w, fields, asked), format, url.Values{"id[in]": {strings.Join(texts, ",")}})
 		return err
 	})
 	if err != nil {

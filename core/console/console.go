@@ -27,6 +27,7 @@ import (
 	"crmhub/core/secret"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
+	"crmhub/core/webhook"
 )
 
 // Config is what the console works with.
@@ -39,10 +40,12 @@ type Config struct {
 	Breakers    *connection.Breakers // nil: with their usual pauses
 	Jobs        *job.Store
 	Notify      *notify.Store
+	Webhooks    *webhook.Store
 	Revisions   *revision.Store
 	Schemas     *schema.Set // of entities: order.v1.json
 	Key         secret.Key  // signs the audit trail
 	Logger      *slog.Logger
+	DryRuns     map[job.Kind]job.DryRun // what jobs would do
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
 	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 }
@@ -184,6 +187,7 @@ func (c *Console) pages() map[string]page {
 		"POST /sync/reconciliations/{id}/mend": {needs(access.DeadLetters, access.Run, access.Update), c.mendDifferences},
 	}
 	maps.Copy(all, c.jobRoutes())
+	maps.Copy(all, c.connectionRoutes())
 	maps.Copy(all, c.transferPages())
 	maps.Copy(all, c.accountPages())
 	maps.Copy(all, c.adminPages())
@@ -211,6 +215,7 @@ func (c *Console) pages() map[string]page {
 			all["GET "+at+"/{id}/erase"] = page{needs(r, access.Erase), c.askErase(w)}
 			all["POST "+at+"/{id}/erase"] = page{needs(r, access.Erase), c.erase(w)}
 		}
+		maps.Copy(all, c.savedRoutes(w))
 		if crm.Transitions(k) != nil {
 			all["POST "+at+"/{id}/move"] = page{needs(r, edit.MoveActions(k)...), c.move(w)}
 		}

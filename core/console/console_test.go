@@ -39,6 +39,7 @@ import (
 	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
+	"crmhub/core/webhook"
 	"crmhub/schemas"
 )
 
@@ -108,7 +109,7 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 		t.Fatal(err)
 	}
 	c, err := console.New(console.Config{
-		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Key: key, Logger: quiet,
+		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: &webhook.Store{Key: key, Entities: crm.KindNames()}, DryRuns: s.dryRuns(), Key: key, Logger: quiet,
 		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Revisions: s.revisions(), Entities: s.crm, Logger: quiet}),
 		Revisions:  s.revisions(),
 		Replay:     map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
@@ -121,6 +122,21 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	t.Cleanup(s.server.Close)
 	s.browser = s.newBrowser()
 	return s
+}
+
+// dryRuns tell of one order that a pull would change.
+func (s *site) dryRuns() map[job.Kind]job.DryRun {
+	return map[job.Kind]job.DryRun{job.Pull: func(_ context.Context, _ postgres.Principal, _ job.Job, o job.DryOptions) (r job.DryReport, err error) {
+		if s.remoteErr != nil {
+			return r, s.remoteErr
+		}
+		r = job.DryReport{Read: 2, Unchanged: 1}
+		if o.After == "" {
+			r.Next = "2"
+		}
+		r.Add(job.DryItem{Action: "update", EntityID: &s.order.ID, RemoteID: "4711", Differences: []mapping.Difference{{Pointer: "/remark", Before: "Ring once.", After: nil}}})
+		return r, nil
+	}}
 }
 
 // revisions keep mappings of the stub's sales, of which none is shipped.
@@ -262,7 +278,7 @@ func (s *site) paths() []string {
 	reconciliation, _ := s.reconcile()
 	return []string{
 		"/sync/reconciliations", reconciliation, "/sync/conflicts",
-		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
+		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/sync/connections/new", "/sync/connections/new?connector=stub", "/sync/connections/" + s.erp.ID.String() + "/edit", "/sync/connections/" + s.erp.ID.String() + "/webhook", "/sync/jobs/" + s.job.ID.String() + "/dry-run", "/orders?status=draft&view=all", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",
 		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),

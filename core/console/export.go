@@ -58,7 +58,7 @@ func (c *Console) exportList(w view) func(context.Context, *visit) error {
 			if err != nil {
 				return err
 			}
-			e, err = v.export(ctx, tx, w, q, v.exportColumns(w, fields), format, asked)
+			e, err = v.export(ctx, tx, w, q, v.exportColumns(w, fields, asked), format, asked)
 			return err
 		})
 		if err != nil {
@@ -75,12 +75,7 @@ func (v *visit) export(ctx context.Context, tx pgx.Tx, w view, q crm.Query, colu
 	if err != nil {
 		return e, err
 	}
-	filter := map[string]string{}
-	for name := range asked {
-		if !slices.Contains(listParameters, name) {
-			filter[name] = asked.Get(name)
-		}
-	}
+	filter := filterIn(asked)
 	return e, audit.Record(ctx, tx, audit.Act{
 		Action: "exported", Entity: string(w.kind), Detail: map[string]any{"export": e.ID, "filter": filter, "q": q.Text, "columns": e.Columns},
 	})
@@ -88,10 +83,10 @@ func (v *visit) export(ctx context.Context, tx pgx.Tx, w view, q crm.Query, colu
 
 // exportColumns are the columns that the list shows, as files name them: what something refers to by its natural key, which
 // people can read and imports find again.
-func (v *visit) exportColumns(w view, fields []field) []string {
+func (v *visit) exportColumns(w view, fields []field, asked url.Values) []string {
 	var columns []string
 	paths := transfer.Paths(w.kind)
-	for _, name := range v.shownColumns(w) {
+	for _, name := range v.shownColumns(w, asked) {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name })
 		if i < 0 || v.who.Hides(w.resource(), name) {
 			continue

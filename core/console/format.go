@@ -31,12 +31,14 @@ func functions(lang string, words catalogue, assetNames map[string]string) templ
 		"number": func(n int64) string { return group(strconv.FormatInt(n, 10)) },
 		"when":   func(v any) (template.HTML, error) { return formatTime(lang, v) },
 		"took":   formatDuration,
-		"unpaid": unpaid,
-		"json":   prettyJSON,
-		"size":   formatSize,
-		"icon":   icon,
-		"word":   func(s string) string { return inSentence(lang, s) },
-		"dict":   dict,
+		// schedule says a cron schedule in words.
+		"schedule": words.schedule,
+		"unpaid":   unpaid,
+		"json":     prettyJSON,
+		"size":     formatSize,
+		"icon":     icon,
+		"word":     func(s string) string { return inSentence(lang, s) },
+		"dict":     dict,
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 type jobPage struct {
 	Job      jobRow
 	Others   []jobChoice // what it may run after
+	Coming   []time.Time // when it is due next, by its schedule
 	Overlaps []job.Overlap
 	Misfires []job.Misfire
 	From, To string            // of a backfill, as entered
@@ -66,6 +67,9 @@ func (c *Console) jobPage(ctx context.Context, v *visit) (p jobPage, err error) 
 		return p, job.ErrNotFound
 	}
 	p.Job = rows[at]
+	if p.Job.Schedule != "" && p.Job.Status == job.Active {
+		p.Coming = comingTimes(p.Job.Schedule, p.Job.TimeZone, time.Now())
+	}
 	for _, j := range slices.Delete(rows, at, at+1) {
 		p.Others = append(p.Others, jobChoice{j, slices.Contains(p.Job.After, j.ID)})
 	}
@@ -179,6 +183,7 @@ func (c *Console) jobRoutes() map[string]page {
 	return map[string]page{
 		"GET /sync/jobs/{id}":             {needs(access.Jobs, access.Read), c.showJob},
 		"POST /sync/jobs/{id}":            {needs(access.Jobs, access.Update), c.updateJob},
+		"GET /sync/jobs/{id}/dry-run":     {needs(access.Jobs, access.Run), c.dryRunJob},
 		"POST /sync/jobs/{id}/backfill":   {needs(access.Jobs, access.Run), c.backfillJob},
 		"POST /sync/connections/{id}/run": {needs(access.Jobs, access.Run), c.runConnection},
 	}

@@ -14,6 +14,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/listview"
 )
 
 const pageSize = 50
@@ -39,6 +40,7 @@ type listPage struct {
 	Exports bool   // the visitor may make a file of it
 	Imports bool   // the visitor may import records of the kind
 	Bulk    bulkOffer
+	Saved   savedViews
 	Done    int       // records that something was done with
 	Refused []refused // of what was to be done
 
@@ -82,7 +84,7 @@ func (l *listPage) Filtered() bool { return l.Text != "" || l.conditions() > 0 }
 func (l *listPage) conditions() int {
 	n := 0
 	for name := range l.asked {
-		if name != "q" && name != "sort" && name != "after" && name != "done" && name != binFilter {
+		if name != binFilter && !slices.Contains(listParameters, name) || name == "q" {
 			n++
 		}
 	}
@@ -96,6 +98,17 @@ func (l *listPage) Narrowed() bool {
 
 // Here is what the page of the list was asked for, to come back to it.
 func (l *listPage) Here() string { return l.asked.Encode() }
+
+// Kept are the parameters that no control changes: a form of filters carries them on.
+func (l *listPage) Kept() []option {
+	var kept []option
+	for _, name := range []string{viewParameter, columnsParameter} {
+		if value := l.asked.Get(name); value != "" {
+			kept = append(kept, option{Label: name, Value: value})
+		}
+	}
+	return kept
+}
 
 // Query is what the list was asked for, for what is done with all of it.
 func (l *listPage) Query() string {
@@ -120,9 +133,17 @@ func (l *listPage) with(name, value string) string {
 		q.Del(name)
 	}
 	if len(q) == 0 {
-		return l.Path()
+		return l.Cleared()
 	}
 	return l.Path() + "?" + q.Encode()
+}
+
+// Cleared is the list of everything.
+func (l *listPage) Cleared() string {
+	if l.Saved.Default {
+		return l.Path() + "?" + viewParameter + "=" + noView // the bare path leads to the reader's own view
+	}
+	return l.Path()
 }
 
 // binFilter asks for what was deleted.
@@ -139,8 +160,19 @@ func (c *Console) list(w view) func(context.Context, *visit) error {
 // writeList shows a list, and what was done with some of its records.
 func (c *Console) writeList(ctx context.Context, v *visit, status int, l *listPage) error {
 	l.Text, l.Sort, l.Bin = strings.TrimSpace(l.asked.Get("q")), cmp.Or(l.asked.Get("sort"), newestChange), l.asked.Get(binFilter) == "false"
-	if err := v.as(ctx, func(tx pgx.Tx) error { return v.fillList(ctx, tx, l) }); err != nil {
+	var begins string
+	err := v.as(ctx, func(tx pgx.Tx) (err error) {
+		if begins, err = v.savedViews(ctx, tx, l); err != nil || begins != "" {
+			return err
+		}
+		return v.fillList(ctx, tx, l)
+	})
+	if err != nil {
 		return err
+	}
+	if begins != "" {
+		http.Redirect(v.w, v.r, begins, http.StatusSeeOther)
+		return nil
 	}
 	return v.write(status, "list", l)
 }
@@ -154,7 +186,7 @@ func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
 	if err != nil {
 		return err
 	}
-	shown := v.shownColumns(l.View)
+	shown := v.shownColumns(l.View, l.asked)
 	var next string
 	if l.Grid, next, err = v.grid(ctx, tx, l.View.kind, q, shown); err != nil {
 		return err
@@ -175,7 +207,7 @@ func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
 	if v.who.May(l.View.resource(), access.Delete) != "" && !v.who.Hides(l.View.resource(), "deleted_at") {
 		l.BinURL = l.Path() + "?" + url.Values{binFilter: {"false"}}.Encode()
 	}
-	l.Exports = v.who.May(l.View.resource(), access.Export) != "" && len(v.exportColumns(l.View, fields)) > 0
+	l.Exports = v.who.May(l.View.resource(), access.Export) != "" && len(v.exportColumns(l.View, fields, l.asked)) > 0
 	l.Imports = v.who.May(l.View.resource(), access.Import) != ""
 	l.Bulk = v.offerBulk(l, fields, known.persons)
 	l.Grid.Bulk = l.Bulk.Some()
@@ -186,7 +218,7 @@ func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
 }
 
 // listParameters are those of a list's address that filter by no field.
-var listParameters = []string{"q", "sort", "after", "done"} //nolint:gochecknoglobals // a constant list
+var listParameters = []string{"q", "sort", "after", "done", viewParameter, columnsParameter} //nolint:gochecknoglobals // a constant list
 
 // firsts are the first values of an address that are not empty.
 func firsts(values url.Values) url.Values {
@@ -209,48 +241,32 @@ func (v *visit) query(asked url.Values, fields []field) (q crm.Query, err error)
 	return q, err
 }
 
-// conditions reads what the address filters by. Owners may be "me" and "none", days stand for instants too.
+// conditions reads what the address filters by, as a saved view does.
 func (v *visit) conditions(asked url.Values, fields []field) ([]crm.Condition, error) {
-	var all []crm.Condition
-	for _, name := range slices.Sorted(maps.Keys(asked)) {
-		if slices.Contains(listParameters, name) {
-			continue
-		}
-		c, ok := crm.ParseCondition(name, asked.Get(name))
-		if !ok {
-			return nil, errAddress
-		}
-		i := slices.IndexFunc(fields, func(f field) bool { return f.Name == c.Field })
-		switch {
-		case c.Value == "me" && i >= 0 && fields[i].Refers == user:
-			c.Value = v.who.UserID.String()
-		case c.Value == "none" && i >= 0 && fields[i].Refers != "":
-			c.Op, c.Value = crm.OpNull, "true"
-		case i >= 0 && fields[i].Type == "instant":
-			c = v.dayAsInstant(c)
-		}
-		all = append(all, c)
+	known := make([]crm.Field, len(fields))
+	for i, f := range fields {
+		known[i] = f.Field
 	}
-	return all, nil
+	return listview.Conditions(filterIn(asked), known, v.who.UserID, v.zone())
 }
 
-// dayAsInstant makes the beginning of a day in the visitor's zone of it, or with "le" its end.
-func (v *visit) dayAsInstant(c crm.Condition) crm.Condition {
-	s, _ := c.Value.(string)
-	day, err := time.ParseInLocation(time.DateOnly, s, v.zone())
-	if err != nil {
-		return c
+// filterIn are the filters of a list's address.
+func filterIn(asked url.Values) map[string]string {
+	filter := map[string]string{}
+	for name := range asked {
+		if !slices.Contains(listParameters, name) {
+			filter[name] = asked.Get(name)
+		}
 	}
-	if c.Op == crm.OpLessEqual {
-		c.Op, day = crm.OpLess, day.AddDate(0, 0, 1)
-	}
-	c.Value = day.UTC().Format(time.RFC3339)
-	return c
+	return filter
 }
 
 // controls makes the list's controls of its view, and chips of what else was asked for.
 func (l *listPage) controls(v *visit, fields []field, people []access.Person) {
-	stands := map[string]bool{"q": true, "sort": true, "after": true, binFilter: true}
+	stands := map[string]bool{binFilter: true}
+	for _, name := range listParameters {
+		stands[name] = true
+	}
 	for _, f := range fields {
 		if v.who.Hides(l.View.resource(), f.Name) {
 			continue
@@ -312,7 +328,10 @@ func (v *visit) filterOptions(f field, now string, people []access.Person) []opt
 // columnsCookie keeps which columns the reader chose for a kind.
 func columnsCookie(w view) string { return "crmhub_columns_" + string(w.kind) }
 
-func (v *visit) shownColumns(w view) []string {
+func (v *visit) shownColumns(w view, asked url.Values) []string {
+	if named := asked.Get(columnsParameter); named != "" {
+		return strings.Split(named, "/")
+	}
 	if kept, err := v.r.Cookie(columnsCookie(w)); err == nil && kept.Value != "" {
 		return strings.Split(kept.Value, "/")
 	}
@@ -342,12 +361,23 @@ func (c *Console) chooseColumns(w view) func(context.Context, *visit) error {
 				ordered = append(ordered, name)
 			}
 		}
+		back := ownPath(v.r.PostFormValue("to"))
+		if to, err := url.Parse(back); err == nil && to.Query().Has(viewParameter) {
+			q := to.Query() // a view has columns of its own, which its address says
+			q.Set(columnsParameter, strings.Join(ordered, "/"))
+			if len(ordered) == 0 || v.r.Form.Has("reset") {
+				q.Del(columnsParameter)
+			}
+			to.RawQuery = q.Encode()
+			http.Redirect(v.w, v.r, to.RequestURI(), http.StatusSeeOther)
+			return nil
+		}
 		life := 365 * 24 * time.Hour
 		if len(ordered) == 0 || v.r.Form.Has("reset") {
 			life = -time.Second
 		}
 		http.SetCookie(v.w, cookie(v.r, columnsCookie(w), strings.Join(ordered, "/"), life))
-		http.Redirect(v.w, v.r, ownPath(v.r.PostFormValue("to")), http.StatusSeeOther)
+		http.Redirect(v.w, v.r, back, http.StatusSeeOther)
 		return nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -150,6 +151,13 @@ func states() map[string]bool {
 	}
 	add("why", string(allocation.Number), string(allocation.Reference), string(allocation.Amount), string(allocation.Sum), string(allocation.Near), string(allocation.Customers))
 	add("verdict", string(job.Accepted), string(job.Discarded))
+	for d := range 7 {
+		all["cron.day."+strconv.Itoa(d)] = true
+	}
+	for m := range 12 {
+		all["cron.month."+strconv.Itoa(m+1)] = true
+	}
+	add("dry", "create", "update", "delete", "wait", "fail")
 	add("level", string(job.Info), string(job.Warn), string(job.Error))
 
 	for _, e := range sheet.Encodings() {

@@ -23,12 +23,14 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/link"
+	"crmhub/core/listview"
 	"crmhub/core/notify"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
 	"crmhub/core/upkeep"
+	"crmhub/core/webhook"
 )
 
 // visit is one signed-in request.
@@ -145,6 +147,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"allocated": "ok", "allocated_all": "ok", "nothing_certain": "info", "allocation_reversed": "ok",
 	"alert_taken": "ok", "drift_known": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok", "erased": "ok",
 	"bulk_done": "ok", "bulk_nothing": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
+	"connection_checked": "ok", "connection_saved": "ok", "view_saved": "ok", "view_deleted": "ok",
 }
 
 // choice is what a form asks for, of those it may.
@@ -184,18 +187,18 @@ func (v *visit) fail(err error) {
 	var not *edit.ForbiddenError
 	switch {
 	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, reconcile.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, drift.ErrNotFound), errors.Is(err, notify.ErrNotFound),
-		errors.Is(err, link.ErrNoConflict), errors.Is(err, inbox.ErrNotFound):
+		errors.Is(err, link.ErrNoConflict), errors.Is(err, inbox.ErrNotFound), errors.Is(err, listview.ErrNotFound), errors.Is(err, webhook.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
-	case errors.Is(err, errForbidden), errors.As(err, &not):
+	case errors.Is(err, errForbidden), errors.Is(err, listview.ErrNotYours), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
 	case errors.Is(err, errClosed), errors.Is(err, access.ErrInUse), errors.Is(err, transfer.ErrStatus), errors.Is(err, connection.ErrStale), errors.Is(err, reconcile.ErrRunning), errors.Is(err, notify.ErrStale), errors.Is(err, notify.ErrMail):
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
 	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, transfer.ErrCursor), errors.Is(err, audit.ErrCursor),
-		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, errAddress):
+		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, webhook.ErrCursor), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)

@@ -56,6 +56,19 @@ func ParseCondition(name, value string) (c Condition, ok bool) {
 	return c, field != ""
 }
 
+// Address writes a condition as addresses do; [ParseCondition] reads it.
+func (c Condition) Address() (name, value string) {
+	name = c.Field
+	if c.Op != OpEqual {
+		name += "[" + string(c.Op) + "]"
+	}
+	if list, ok := c.Value.([]string); ok {
+		return name, strings.Join(list, ",")
+	}
+	value, _ = c.Value.(string)
+	return name, value
+}
+
 // UnmarshalJSON reads what a condition is written as: a list of texts is what OpIn takes.
 func (c *Condition) UnmarshalJSON(b []byte) error {
 	type plain Condition
@@ -131,6 +144,14 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (Page, err
 	entities = entities[:l.limit]
 	next, err := l.cursor(entities[l.limit-1])
 	return Page{Items: entities, Next: next}, err
+}
+
+// CheckQuery says what is wrong with the filter and the order of a query before anybody asks it: [schema.Violations].
+func CheckQuery(k Kind, q Query) error {
+	l := listing{table: tableOf(k), owned: Owned(k), blind: q.Blind}
+	q.Text = ""
+	l.statement(q)
+	return l.violations.Err()
 }
 
 // listing is the statement of one List while it is built.

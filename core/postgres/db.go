@@ -141,7 +141,7 @@ var planOnce = setting{"plan_cache_mode", "force_generic_plan"} //nolint:gocheck
 
 // settings say who acts and how far.
 func (p Principal) settings() []setting {
-	s := append(make([]setting, 0, 7),
+	s := append(make([]setting, 0, 8),
 		setting{"role", "crmhub_app"}, setting{"crmhub.organization", p.Organization.String()}, setting{"crmhub.actor", string(p.Actor)})
 	switch {
 	case p.Actor.Whole():

@@ -56,7 +56,7 @@ func (o Owners) Of(s Scope) (users []uuid.UUID, all bool) {
 }
 
 // Reach is which rows of guarded tables a principal reads, adds and changes: the settings that the policies of
-// migration 0004 ask. It never changes, so many principals may share it.
+// migration 0004 ask, and whose they are (0030). It never changes, so many principals may share it.
 type Reach struct{ settings []setting }
 
 // Everywhere is the reach of who may do everything in the organization.
@@ -79,6 +79,9 @@ func NewReach(owners Owners, wants map[string]Scope) *Reach {
 		named[scope] = true
 	}
 	settings := []setting{{"crmhub.reach", reach.String()}}
+	if owners.Own != uuid.Nil {
+		settings = append(settings, setting{"crmhub.person", owners.Own.String()})
+	}
 	for _, s := range []Scope{ScopeOwn, ScopeDepartment, ScopeDepartmentTree} {
 		if users, _ := owners.Of(s); named[s] {
 			ids := make([]string, len(users))

@@ -28,6 +28,9 @@ const (
 	HMAC     Scheme = "hmac"     // HMAC-SHA-256 of the body in a header: GitHub, Shopify, Xero and many others
 )
 
+// Path is where messages of other systems come in; the webhook's id follows.
+const Path = "/webhooks/"
+
 // Webhook is where a connection's system sends its messages, and how it signs them.
 type Webhook struct {
 	ConnectionID uuid.UUID         `json:"connection_id"`
@@ -174,6 +177,21 @@ func (s *Store) Set(ctx context.Context, tx pgx.Tx, connection uuid.UUID, in Set
 	}
 	detail := map[string]any{"scheme": w.Scheme, "header": w.Header, "pointer": w.Pointer, "entities": w.Entities, "secret_given": !given.IsZero()}
 	return w, made, audit.Record(ctx, tx, audit.Act{Action: "webhook_set", Entity: "connection", EntityID: connection, Detail: detail})
+}
+
+// Rotate gives a webhook that is signed as Standard Webhooks says another secret, which holds at once and nobody can read later.
+// The secret of another scheme is the other system's: [schema.Violations]. Errors besides: [ErrNotFound].
+func (s *Store) Rotate(ctx context.Context, tx pgx.Tx, connection uuid.UUID) (Webhook, secret.Text, error) {
+	old, err := s.Of(ctx, tx, connection)
+	if err != nil {
+		return Webhook{}, secret.Text{}, err
+	}
+	if old.Scheme != Standard {
+		return Webhook{}, secret.Text{}, schema.Violations{{Pointer: "/secret", Rule: "required", Message: "the other system's secret is required"}}
+	}
+	made := signature.NewSecret()
+	w, _, err := s.Set(ctx, tx, connection, Settings{Scheme: old.Scheme, Pointer: old.Pointer, Entities: old.Entities, Secret: made})
+	return w, made, err
 }
 
 // Remove takes a connection's webhook away; its address is gone for ever. Errors: [ErrNotFound].

@@ -1,0 +1,81 @@
+package console_test
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+)
+
+// refused is how a system answers that does not take the credentials.
+func refused() *connector.Error {
+	return &connector.Error{Class: connector.ClassAuth, Code: "401", Message: "The key was refused.", Remedy: "Enter it again."}
+}
+
+func TestAConnectionIsMadeCheckedAndChangedByAForm(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.get("/sync/connections/new").wants(t, http.StatusOK, "Which kind of system", `/sync/connections/new?connector=stub`)
+	s.get("/sync/connections/new?connector=robot").wants(t, http.StatusNotFound)
+	s.get("/sync/connections/new?connector=stub").wants(t, http.StatusOK, `name="config.url"`, `name="config.password"`, `type="password"`, "Check and save")
+
+	fields := []string{"connector", "stub", "name", "Shop", "code", "shop", "config.url", "https://shop.example.org", "config.password", "swordfish"}
+	s.do(http.MethodPost, "/sync/connections", form("connector", "stub", "name", " ", "code", "Shop!")).
+		wants(t, http.StatusUnprocessableEntity, "a name is required", "a code starts with a letter", `aria-describedby="f-code-fault"`)
+	s.remoteErr = refused()
+	answer := s.do(http.MethodPost, "/sync/connections", form(append(fields, "do", "check")...))
+	answer.wants(t, http.StatusUnprocessableEntity, "The key was refused.", "Enter it again.", "Nothing is saved", `value="https://shop.example.org"`, "Secrets are never sent back")
+	if regexp.MustCompile("swordfish").MatchString(answer.body) {
+		t.Error("a secret is sent back")
+	}
+	s.remoteErr = nil
+	path := s.post("/sync/connections", append(fields, "do", "check")...)
+	s.get(path).wants(t, http.StatusOK, "The system answered", "Shop")
+	path = regexp.MustCompile(`^[^?]+`).FindString(path)
+
+	s.get(path+"/edit").wants(t, http.StatusOK, "One is set and never shown", `name="config.password~clear"`, `value="https://shop.example.org"`)
+	s.post(path+"/edit", "version", "1", "name", "Web shop", "config.url", "", "config.password", "", "do", "save")
+	secrets := func() []string {
+		var names []string
+		s.tx(func(tx pgx.Tx) error {
+			c, err := s.connections.GetByCode(t.Context(), tx, "shop")
+			if err != nil {
+				return err
+			}
+			if c.Name != "Web shop" || len(c.Config) > 0 {
+				t.Errorf("changed to %s %v", c.Name, c.Config)
+			}
+			names, err = s.connections.SecretNames(c)
+			return err
+		})
+		return names
+	}
+	if names := secrets(); len(names) != 1 {
+		t.Errorf("the secret is not kept: %v", names)
+	}
+	s.do(http.MethodPost, path+"/edit", form("version", "1", "name", "Web shop", "do", "save")).wants(t, http.StatusConflict)
+	s.post(path+"/edit", "version", "2", "name", "Web shop", "config.url", "", "config.password", "", "config.password~clear", "true", "do", "save")
+	if names := secrets(); len(names) != 0 {
+		t.Errorf("the secret is not cleared: %v", names)
+	}
+	s.post(path+"/delete", "version", "3")
+	s.tx(func(tx pgx.Tx) error {
+		if _, err := s.connections.GetByCode(t.Context(), tx, "shop"); err == nil {
+			t.Error("the connection is still there")
+		} else if !errors.Is(err, connection.ErrNotFound) {
+			return err
+		}
+		return nil
+	})
+	s.become(access.Role{Grants: []access.Grant{{Resource: access.Connections, Action: access.Read, Scope: "organization"}}})
+	s.get("/sync/connections/new").wants(t, http.StatusForbidden)
+	s.get("/sync/connections/"+s.erp.ID.String()+"/edit").wants(t, http.StatusForbidden)
+}
