@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/audit"
+	"crmhub/core/drift"
 	"crmhub/core/mapping"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
@@ -107,6 +108,9 @@ func nameSchema(t reflect.Type, hint string) string {
 	}
 	if t.PkgPath() == "crmhub/core/matching" && t.Name() != "Matching" {
 		return "Matching" + t.Name() // Counts and Done are a reconciliation's
+	}
+	if t == reflect.TypeFor[drift.Finding]() {
+		return "DriftFinding" // Finding is one about an invoice
 	}
 	return huma.DefaultSchemaNamer(t, hint)
 }
