@@ -117,7 +117,7 @@ func (p *Permissions) Blind(r Resource) []string {
 // shown plainly.
 func (p *Permissions) Plainly(r Resource, fields json.RawMessage) (json.RawMessage, error) {
 	unseen := p.Blind(r)
-	if len(unseen) == 0 || fields == nil {
+	if len(unseen) == 0 || len(fields) == 0 {
 		return fields, nil
 	}
 	var all map[string]json.RawMessage

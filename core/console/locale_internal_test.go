@@ -25,6 +25,7 @@ import (
 	"crmhub/core/match"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
+	"crmhub/core/privacy"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
 	"crmhub/core/revision"
@@ -233,6 +234,8 @@ func states() map[string]bool {
 	add("verdict", textsOf(reconcile.Verdicts())...)
 	add("difference", textsOf(reconcile.States())...)
 	add("difference_kind", textsOf(reconcile.Kinds())...)
+	add("erased", privacy.Counted()...)
+	add("telling", textsOf(privacy.Tellings())...)
 	add("mend", textsOf(reconcile.Actions())...)
 	for _, status := range []revision.Status{revision.Draft, revision.Tested, revision.Live, revision.Retired, revision.RolledBack} {
 		add("mapping", string(status))
@@ -265,7 +268,7 @@ func states() map[string]bool {
 	for _, kind := range []string{match.USCC, match.TaxID, match.Phone, match.Email, match.Domain, match.Name, match.FullName, match.Person, match.City, "similar_name"} {
 		all["reason."+kind] = true
 	}
-	for _, action := range []string{"created", "updated", "deleted", "restored", "merged", "unmerged"} {
+	for _, action := range []string{"created", "updated", "deleted", "restored", "merged", "unmerged", "erased"} {
 		all["record.action."+action] = true
 	}
 	for _, rule := range []string{
@@ -273,7 +276,7 @@ func states() map[string]bool {
 		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict",
 		"password", "common", "login", "minLength", "administrator", "scope",
 		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
-		"cron", "time_zone", "range", "cycle", "kind",
+		"cron", "time_zone", "range", "cycle", "kind", "erased",
 	} {
 		all["rule."+rule] = true
 	}

@@ -96,7 +96,7 @@ type ruleCount struct {
 func matrixActions() []access.Action {
 	return []access.Action{
 		access.Any, access.Read, access.Create, access.Update, access.Delete, access.Assign, access.Export, access.Import, access.Merge, access.Approve,
-		access.Reveal, access.Run, access.Claim,
+		access.Reveal, access.Erase, access.Run, access.Claim,
 	}
 }
 

@@ -47,14 +47,15 @@ select distinct c.contact_id from contact_customers c
 where c.customer_id = any($1) and not exists (select from contact_customers o where o.contact_id = c.contact_id and o.customer_id <> all($1))`
 	// A contract that is or was in force is evidence of what was agreed: it stays whole.
 	contractInForce = `status in ('signed', 'fulfilled', 'terminated')`
+	// Orders and opportunities are a customer's, whichever contact they name.
 	selectBelonging = `
 select 'activity', id from activities where customer_id = any($1) or contact_id = any($2)
 union all select 'campaign_member', id from campaign_members where customer_id = any($1) or contact_id = any($2)
 union all select 'contract', id from contracts where customer_id = any($1) and not (` + contractInForce + `)
 union all select 'feedback', id from feedback where customer_id = any($1) or contact_id = any($2)
 union all select 'invoice', id from invoices where customer_id = any($1)
-union all select 'opportunity', id from opportunities where customer_id = any($1) or primary_contact_id = any($2)
-union all select 'order', id from orders where customer_id = any($1) or contact_id = any($2)
+union all select 'opportunity', id from opportunities where customer_id = any($1)
+union all select 'order', id from orders where customer_id = any($1)
 union all select 'payment', id from payments where customer_id = any($1)
 union all select 'ticket', id from tickets where customer_id = any($1) or contact_id = any($2)
 union all select 'task', id from tasks where customer_id = any($1) or contact_id = any($2)

@@ -386,6 +386,11 @@ func TestErasureLeavesNothingAnywhere(t *testing.T) {
 	if done.Erased["customer"] != 2 || done.Erased["contact"] != 1 || done.Kept["invoice"] != 1 || done.Kept["contract"] != 1 {
 		t.Errorf("erased %v, kept %v", done.Erased, done.Kept)
 	}
+	for what := range done.Erased {
+		if !slices.Contains(privacy.Counted(), what) {
+			t.Errorf("%s is counted and not named", what)
+		}
+	}
 	for column, n := range o.found() {
 		if stays[column] == "" {
 			t.Errorf("%s still holds the data, %d times", column, n)
