@@ -278,7 +278,7 @@ func (s *site) paths() []string {
 	reconciliation, _ := s.reconcile()
 	return []string{
 		"/sync/reconciliations", reconciliation, "/sync/conflicts",
-		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/sync/connections/new", "/sync/connections/new?connector=stub", "/sync/connections/" + s.erp.ID.String() + "/edit", "/sync/connections/" + s.erp.ID.String() + "/webhook", "/sync/jobs/" + s.job.ID.String() + "/dry-run", "/orders?status=draft&view=all", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
+		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/sync/connections/" + s.erp.ID.String() + "/webhook", "/orders?status=draft&view=all", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",
 		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
@@ -290,7 +290,12 @@ func (s *site) paths() []string {
 
 // writing are the pages for whoever may do more than read.
 func (s *site) writing() []string {
-	return []string{"/imports", "/exports", "/erasures", "/customers/" + s.customer.ID.String() + "/erase", "/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit"}
+	return []string{
+		"/sync/connections/new", "/sync/connections/new?connector=stub", "/sync/connections/" + s.erp.ID.String() + "/edit",
+		"/sync/jobs/" + s.job.ID.String() + "/dry-run",
+		"/imports", "/exports", "/erasures", "/customers/" + s.customer.ID.String() + "/erase",
+		"/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit",
+	}
 }
 
 // role is one of the roles that an organization begins with.
