@@ -261,15 +261,15 @@ func (s *site) paths() []string {
 		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",
-		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
+		"/follow-ups", "/follow-ups?whose=all", "/pool", "/pool/due?ahead=30", "/pool/rules", "/pool/log", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
 		"/sync/alerts", "/sync/alerts?status=resolved", "/sync/subscriptions", "/account", "/account/tokens", "/admin/users", "/admin/users/" + s.ann.ID.String(), "/admin/roles", "/admin/roles/" + s.role("sales").ID.String(),
-		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization", "/targets",
+		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization", "/admin/organization/seller", "/targets",
 	}
 }
 
 // writing are the pages for whoever may do more than read.
 func (s *site) writing() []string {
-	return []string{"/imports", "/exports", "/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit"}
+	return []string{"/imports", "/exports", "/admin/users/new", "/admin/roles/new", "/pool/rules/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit"}
 }
 
 // role is one of the roles that an organization begins with.
