@@ -40,8 +40,11 @@ func sellerFields(s *access.Seller) map[string][]sellerField {
 		"seller.company": {{"name", "text", &s.Name, true}, {"vat_number", "text", &s.VATNumber, true}, {"tax_number", "text", &s.TaxNumber, false}, {"registration", "text", &s.Registration, false}},
 		"seller.address": {{"street", "text", &s.Street, false}, {"postcode", "text", &s.Postcode, false}, {"city", "text", &s.City, false}, {"province", "text", &s.Province, false}, {"country", "text", &s.Country, true}},
 		"seller.reach": {
-			{"contact", "text", &s.Contact, true}, {"phone", "tel", &s.Phone, false}, {"email", "email", &s.Email, false},
-			{"endpoint", "text", &s.Endpoint, true}, {"endpoint_scheme", "text", &s.EndpointScheme, true},
+			{"contact", "text", &s.Contact, true},
+			{"phone", "tel", &s.Phone, false},
+			{"email", "email", &s.Email, false},
+			{"endpoint", "text", &s.Endpoint, true},
+			{"endpoint_scheme", "text", &s.EndpointScheme, true},
 		},
 		"seller.account": {{"bank_account", "text", &s.BankAccount, true}, {"bank", "text", &s.Bank, false}},
 	}
