@@ -151,7 +151,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	if h.key, err = c.key(); err != nil {
 		return err
 	}
-	h.access = &access.Store{DB: h.db, Key: h.key, Entities: api.Entities()}
+	h.access = &access.Store{DB: h.db, Key: h.key, Entities: api.Entities(), TokensHeld: time.Second}
 	h.openID, h.trusted = c.openID(h.key), c.trusted
 	if h.first, err = h.access.Bootstrap(ctx); err != nil {
 		return err

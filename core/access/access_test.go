@@ -360,3 +360,34 @@ func TestSecretsAreNowhereInTheDatabase(t *testing.T) {
 		t.Error("the password is not hashed as it should be")
 	}
 }
+
+func TestATokenIsHeldForAWhile(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.TokensHeld = time.Hour
+	expires := h.now.Add(time.Hour)
+	token, secret, err := h.AddToken(t.Context(), h.who, h.user.ID, "import", &expires)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := func(want error) {
+		t.Helper()
+		if _, err := h.Authenticate(t.Context(), secret); !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+	asked(nil)
+	other := &access.Store{DB: h.DB, Key: h.Key, Now: h.Now} // another process
+	if err := other.RevokeToken(t.Context(), h.who, token.ID); err != nil {
+		t.Fatal(err)
+	}
+	asked(nil)
+	h.now = expires
+	asked(access.ErrUnauthenticated)
+	h.now = expires.Add(-time.Second)
+	asked(nil)
+	if err := h.RevokeToken(t.Context(), h.who, token.ID); err != nil {
+		t.Fatal(err)
+	}
+	asked(access.ErrUnauthenticated)
+}

@@ -22,10 +22,16 @@ type Store struct {
 	Now      func() time.Time // nil is the clock
 	Entities []Entity         // the kinds that roles may name; without them a masked field is hidden
 
+	// TokensHeld is how long an API token stands for whom it stood when it was read, so that a program that asks much is not
+	// looked up with each request. A token revoked by another process, a user disabled and a role changed count that much
+	// later at most; what this Store revokes counts at once. 0 looks up each time.
+	TokensHeld time.Duration
+
 	check func(hash, password string) (bool, error) // nil is checkPassword; a test counts the calls
 
 	mu    sync.Mutex
 	known map[uuid.UUID]remembered // by user
+	held  map[[sha256.Size]byte]heldToken
 }
 
 func (s *Store) now() time.Time {

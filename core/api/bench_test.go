@@ -70,6 +70,7 @@ func newLargeFirm(b *testing.B, n int) *largeFirm {
 	b.Helper()
 	f := &largeFirm{b: b, url: postgrestest.URL(b), tokens: map[access.Scope]string{}}
 	f.hub = openHub(b, postgrestest.Open(b, f.url))
+	f.access.TokensHeld = time.Second // as the hub is wired
 	f.hire()
 	f.fill(n)
 	f.server = httptest.NewServer(f.handler)

@@ -45,11 +45,11 @@ func (s *server) runReport(r report.Report) operation {
 		parameters: reportParameters(r.Parameters),
 		status:     http.StatusOK, result: jsonBody(s.document, reportExample(r)),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			if err := c.permitReport(r); err != nil {
-				return answer{}, err
-			}
 			given, err := c.reportParameters(r.Parameters)
 			if err != nil {
+				return answer{}, err
+			}
+			if err := c.permitReport(r, given); err != nil {
 				return answer{}, err
 			}
 			var result report.Result
@@ -60,6 +60,7 @@ func (s *server) runReport(r report.Report) operation {
 			if err != nil {
 				return answer{}, parametersAtFault(err)
 			}
+			result.Veil(c.blind)
 			return respond(http.StatusOK, result)
 		},
 	}
@@ -81,9 +82,12 @@ func (c *call) reportParameters(known []report.Parameter) (report.Parameters, er
 	return given, faults.err()
 }
 
-// permitReport refuses a report to whom a field rule hides amounts that it adds up, or what it shows besides.
-func (c *call) permitReport(r report.Report) error {
-	h, hidden := r.Hidden(func(k crm.Kind) []string { return c.who.Blind(access.Resource(k)) })
+// blind are the fields of a kind that the caller does not see plainly.
+func (c *call) blind(k crm.Kind) []string { return c.who.Blind(access.Resource(k)) }
+
+// permitReport refuses a report to whom a field rule hides amounts that it adds up, or what it shows or is asked by besides.
+func (c *call) permitReport(r report.Report, given report.Parameters) error {
+	h, hidden := r.HiddenBy(given, c.blind)
 	switch {
 	case !hidden:
 		return nil
@@ -117,9 +121,6 @@ func (s *server) listReportRows(r report.Report) operation {
 		), pageParameters()...),
 		status: http.StatusOK, result: jsonBody(s.document, rowsExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			if err := c.permitReport(r); err != nil {
-				return answer{}, err
-			}
 			var faults parameterFaults
 			ask := report.Behind{Measure: c.query.Get("measure"), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults)}
 			if err := faults.err(); err != nil {
@@ -133,6 +134,9 @@ func (s *server) listReportRows(r report.Report) operation {
 			if err != nil {
 				return answer{}, err
 			}
+			if err := c.permitReport(r, given); err != nil {
+				return answer{}, err
+			}
 			var found report.Page
 			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 				found, err = s.reports.Rows(ctx, tx, r, given, ask)
@@ -141,6 +145,7 @@ func (s *server) listReportRows(r report.Report) operation {
 			if err != nil {
 				return answer{}, parametersAtFault(err)
 			}
+			found.Veil(c.blind)
 			return respond(http.StatusOK, reportRows{page(c, found.Items, found.Next), found.Columns})
 		},
 	}

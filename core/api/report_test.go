@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"crmhub/core/access"
@@ -43,6 +44,51 @@ func TestReportsAreRefusedToWhomAFieldIsHidden(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestAReportIsNotGroupedByWhatIsHidden asks for what would show or narrow by a field that is hidden.
+func TestAReportIsNotGroupedByWhatIsHidden(t *testing.T) {
+	t.Parallel()
+	f := newFirm(t)
+	for _, c := range []struct {
+		resource access.Resource
+		field    string
+		path     string
+		want     int
+	}{
+		{"order", "customer_id", "booked?by=customer", http.StatusForbidden},
+		{"order", "customer_id", "booked?customer_id=" + f.rows["customer"]["me"], http.StatusForbidden},
+		{"order", "customer_id", "booked/rows?by=customer", http.StatusForbidden},
+		{"order", "customer_id", "booked?by=owner", http.StatusOK},
+		{"order", "customer_id", "rfm", http.StatusForbidden},
+		{"order", "owner_id", "booked?by=owner", http.StatusForbidden},
+		{"order", "owner_id", "booked?owner_id=" + f.users["me"].String(), http.StatusForbidden},
+		{"order", "owner_id", "booked?by=customer", http.StatusOK},
+		{"order", "lines", "booked?by=product", http.StatusForbidden},
+		{"invoice", "customer_id", "receivables-aging", http.StatusForbidden},
+		{"invoice", "customer_id", "receivables-aging?by=owner", http.StatusOK},
+		{"customer", "addresses", "booked?by=country", http.StatusForbidden},
+		{"product", "category", "invoiced?by=category", http.StatusForbidden},
+		{"ticket", "owner_id", "service-times?by=owner", http.StatusForbidden},
+	} {
+		f.become(access.Role{
+			Grants: []access.Grant{{Resource: access.Any, Action: access.Read, Scope: "organization"}},
+			Fields: []access.FieldRule{{Resource: c.resource, Field: c.field, Access: access.FieldHidden}},
+		})
+		if status, body := f.ask("GET", "/reports/"+c.path, ""); status != c.want {
+			t.Errorf("%s without %s.%s: got %d, want %d %s", c.path, c.resource, c.field, status, c.want, body)
+		}
+	}
+	f.become(access.Role{
+		Grants: []access.Grant{{Resource: access.Any, Action: access.Read, Scope: "organization"}},
+		Fields: []access.FieldRule{{Resource: "customer", Field: "name", Access: access.FieldHidden}, {Resource: "order", Field: "number", Access: access.FieldMasked}},
+	})
+	if status, body := f.ask("GET", "/reports/booked?by=customer&from=2020-01-01", ""); status != http.StatusOK || strings.Contains(body, `"label":"`) {
+		t.Errorf("customers without their names: %d %s", status, body)
+	}
+	if status, body := f.ask("GET", "/reports/booked/rows?from=2020-01-01", ""); status != http.StatusOK || strings.Contains(body, `"number":`) {
+		t.Errorf("orders without their numbers: %d %s", status, body)
 	}
 }
 

@@ -261,33 +261,10 @@ func (s *server) listPoolLog() operation {
 				return answer{}, err
 			}
 			for i := range found.Items {
-				e := &found.Items[i]
-				if c.blindTo(e.Basis) {
-					e.Basis, e.Since = "", nil
-				}
-				if c.who.Hides(customers, "owner_id") {
-					e.FromOwnerID, e.ToOwnerID = nil, nil
-				}
+				found.Items[i].Veil(c.who)
 			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
-	}
-}
-
-// blindTo reports whether the caller does not see of entities what the days of a rule are counted from.
-func (c *call) blindTo(b upkeep.Basis) bool {
-	hidden := func(k crm.Kind, field string) bool {
-		return c.who.May(access.Resource(k), access.Read) == "" || c.who.Hides(access.Resource(k), field)
-	}
-	switch b {
-	case upkeep.SinceContact, upkeep.SinceFirstContact:
-		return hidden(crm.KindCustomer, "last_contact_at")
-	case upkeep.SinceDeal:
-		return hidden(crm.KindOrder, "date") || hidden(crm.KindOpportunity, "closed_at")
-	case upkeep.SinceContract:
-		return hidden(crm.KindContract, "end_date")
-	default:
-		return false
 	}
 }
 
@@ -330,14 +307,7 @@ func (s *server) listDue() operation {
 				return answer{}, err
 			}
 			for i := range found.Items {
-				e := &found.Items[i]
-				e.Name, e.Owner = upkeep.SeenText(c.who, crm.KindCustomer, "name", e.Name), upkeep.SeenText(c.who, crm.KindCustomer, "owner_id", e.Owner)
-				if c.who.Hides(customers, "owner_id") {
-					e.OwnerID = nil
-				}
-				if c.blindTo(e.Basis) {
-					e.Basis, e.Since = "", nil
-				}
+				found.Items[i].Veil(c.who)
 			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},

@@ -49,6 +49,8 @@ func (c *Console) adminPages() map[string]page {
 		"POST /admin/teams/{id}/delete":       {changeOrganization, c.deleteTeam},
 		"GET /admin/organization":             {needs(access.Organizations, access.Read), c.showOrganization},
 		"POST /admin/organization":            {changeOrganization, c.changeOrganization},
+		"GET /admin/organization/seller":      {needs(access.Organizations, access.Read), c.showSeller},
+		"POST /admin/organization/seller":     {changeOrganization, c.changeSeller},
 
 		"GET /admin/roles":              {needs(access.Roles, access.Read), c.listRoles},
 		"GET /admin/roles/new":          {needs(access.Roles, access.Create), c.newRole},

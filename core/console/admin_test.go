@@ -3,6 +3,7 @@ package console_test
 import (
 	"html"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -339,4 +340,18 @@ func TestOrganizationIsRenamed(t *testing.T) {
 	s.signIn()
 	s.do(http.MethodPost, "/admin/organization", form("name", " ")).wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`)
 	s.get(s.post("/admin/organization", "name", "Nordwind & Co")).wants(t, 200, html.EscapeString("Nordwind & Co"), "Not configured")
+}
+
+func TestTheSellerIsSaidOnAPage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.signIn()
+	s.get("/admin/organization").wants(t, 200, "/admin/organization/seller")
+	s.do(http.MethodPost, "/admin/organization/seller", url.Values{"name": {"Nord & Co"}, "country": {"Germany"}, "endpoint": {"a@example.org"}}).
+		wants(t, http.StatusUnprocessableEntity, "Nord &amp; Co", `id="f-country-fault"`, "two capital letters", `id="f-endpoint_scheme-fault"`)
+	if a := s.get("/admin/organization/seller"); strings.Contains(a.body, "Nord") {
+		t.Error("what was refused is kept")
+	}
+	s.get(s.post("/admin/organization/seller", "name", "Nord & Co", "country", "de", "bank_account", "DE02120300000000202051")).
+		wants(t, 200, "Nord &amp; Co", `value="DE"`, "DE02120300000000202051", "It is saved")
 }

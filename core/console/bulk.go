@@ -51,12 +51,7 @@ func (v *visit) offerBulk(l *listPage, fields []field, people []access.Person) b
 		editable := v.who.Field(r, f.Name) == access.FieldEdit
 		switch {
 		case f.Name == "owner_id" && crm.Owned(k) && may(access.Assign) && editable:
-			reach := v.who.Owners(r, access.Assign)
-			for _, p := range people {
-				if !p.Disabled && (reach == nil || slices.Contains(reach, p.ID)) {
-					o.Owners = append(o.Owners, option{Value: p.ID.String(), Label: p.Name})
-				}
-			}
+			o.Owners = v.assignable(k, people)
 		case f.Name == "tags" && f.Type == "texts":
 			o.Tags = may(access.Update) && editable
 		case f.Name == "status" && crm.Transitions(k) != nil && needs(r, edit.MoveActions(k)...).met(v.who) && editable:
@@ -67,6 +62,17 @@ func (v *visit) offerBulk(l *listPage, fields []field, people []access.Person) b
 	}
 	o.Release = k == crm.KindCustomer && v.who.May(access.Pool, access.Claim) != ""
 	return o
+}
+
+// assignable are the people to whom the visitor may give records of a kind.
+func (v *visit) assignable(k crm.Kind, people []access.Person) (options []option) {
+	reach := v.who.Owners(access.Resource(k), access.Assign)
+	for _, p := range people {
+		if !p.Disabled && (reach == nil || slices.Contains(reach, p.ID)) {
+			options = append(options, option{Value: p.ID.String(), Label: p.Name})
+		}
+	}
+	return options
 }
 
 // bulk does one thing with the records chosen in a list. Each is decided by itself: what was refused stops no other and is

@@ -150,8 +150,6 @@ func (c *Console) pages() map[string]page {
 		"POST /targets/{id}":                   {needs(access.Targets, access.Update), c.changeTarget},
 		"POST /targets/{id}/delete":            {needs(access.Targets, access.Delete), c.removeTarget},
 		"GET /follow-ups":                      {everybody, c.followUps},
-		"GET /pool":                            {needs(access.Pool, access.Read), c.showPool},
-		"POST /pool/claim":                     {needs(access.Pool, access.Claim), c.claim},
 		"GET /sync":                            {needs(access.Connections, access.Read), c.syncOverview},
 		"GET /sync/connections":                {needs(access.Connections, access.Read), c.listConnections},
 		"GET /sync/connections/{id}":           {needs(access.Connections, access.Read), c.showConnection},
@@ -186,6 +184,7 @@ func (c *Console) pages() map[string]page {
 		"GET /sync/reconciliations/{id}":       {needs(access.DeadLetters, access.Read), c.showReconciliation},
 		"POST /sync/reconciliations/{id}/mend": {needs(access.DeadLetters, access.Run, access.Update), c.mendDifferences},
 	}
+	maps.Copy(all, c.poolPages())
 	maps.Copy(all, c.jobRoutes())
 	maps.Copy(all, c.connectionRoutes())
 	maps.Copy(all, c.transferPages())

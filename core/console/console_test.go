@@ -281,9 +281,9 @@ func (s *site) paths() []string {
 		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/sync/connections/" + s.erp.ID.String() + "/webhook", "/orders?status=draft&view=all", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",
-		"/follow-ups", "/follow-ups?whose=all", "/pool", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
+		"/follow-ups", "/follow-ups?whose=all", "/pool", "/pool/due?ahead=30", "/pool/rules", "/pool/log", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
 		"/sync/alerts", "/sync/alerts?status=resolved", "/sync/subscriptions", "/account", "/account/tokens", "/admin/users", "/admin/users/" + s.ann.ID.String(), "/admin/roles", "/admin/roles/" + s.role("sales").ID.String(),
-		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization", "/targets",
+		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization", "/admin/organization/seller", "/targets",
 		"/finance/inbox?status=", s.received("I-9", "I-9"), "/finance/payments", "/finance/payments/" + s.pay("P-9", "R-1", "4400").String(), "/finance/receivables", "/finance/reconciliation",
 	}
 }
@@ -293,7 +293,7 @@ func (s *site) writing() []string {
 	return []string{
 		"/sync/connections/new", "/sync/connections/new?connector=stub", "/sync/connections/" + s.erp.ID.String() + "/edit",
 		"/sync/jobs/" + s.job.ID.String() + "/dry-run",
-		"/imports", "/exports", "/erasures", "/customers/" + s.customer.ID.String() + "/erase",
+		"/imports", "/exports", "/erasures", "/customers/" + s.customer.ID.String() + "/erase", "/pool/rules/new",
 		"/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit",
 	}
 }

@@ -58,7 +58,7 @@ func (c column) Class() string {
 
 // SortURL is the list sorted by the column, "" where it is not to be sorted by it.
 func (g grid) SortURL(c column) string {
-	if g.list == nil || !c.single() || c.Refers != "" {
+	if g.list == nil || !c.single() || c.Refers != "" || !crm.SortsQuickly(g.list.View.kind, c.Name) {
 		return ""
 	}
 	return g.list.sortURL(c.Name)

@@ -265,6 +265,24 @@ func states() map[string]bool {
 	for _, code := range []upkeep.Code{upkeep.NotPooled, upkeep.Taken, upkeep.MaxOwned, upkeep.ClaimsPerDay, upkeep.Cooldown, upkeep.NotFound, upkeep.OutOfScope, upkeep.Pooled} {
 		all["pool.refusal."+string(code)] = true
 	}
+	for group, fields := range sellerFields(&access.Seller{}) {
+		all[group] = true
+		for _, f := range fields {
+			all["seller."+f.name] = true
+			if f.hinted {
+				all["seller."+f.name+"_hint"] = true
+			}
+		}
+	}
+	for _, b := range upkeep.Bases() {
+		all["pool.basis."+string(b)], all["pool.rule.when."+string(b)], all["pool.since."+string(b)] = true, true, true
+	}
+	for _, k := range upkeep.Keeps() {
+		all["pool.keep."+string(k)] = true
+	}
+	for _, w := range upkeep.Whats() {
+		all["pool.event."+string(w)] = true
+	}
 	for _, kind := range []string{match.USCC, match.TaxID, match.Phone, match.Email, match.Domain, match.Name, match.FullName, match.Person, match.City, "similar_name"} {
 		all["reason."+kind] = true
 	}
@@ -274,7 +292,7 @@ func states() map[string]bool {
 	for _, rule := range []string{
 		"required", "unique", "format", "enum", "exists", "type", "minimum", "maximum", "scale", "permission", "transition", "immutable",
 		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict",
-		"password", "common", "login", "minLength", "administrator", "scope",
+		"password", "common", "login", "minLength", "administrator", "scope", "dependentRequired",
 		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
 		"cron", "time_zone", "range", "cycle", "kind", "erased",
 	} {

@@ -1,7 +1,9 @@
 package console_test
 
 import (
+	"compress/gzip"
 	"html"
+	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -22,13 +24,21 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
+	assets := 0
+	for _, asset := range regexp.MustCompile(`/assets/[^"]+`).FindAllString(s.get("/").body, -1) {
+		assets += len(s.do(http.MethodGet, asset, nil, "Accept-Encoding", "gzip").body)
+	}
 	for _, lang := range []string{"en", "zh-CN"} {
 		s.post("/language", "language", lang, "to", "/orders")
 		for _, path := range append(s.paths(), s.writing()...) {
-			a := s.get(path)
-			if a.status != http.StatusOK {
+			a := s.do(http.MethodGet, path, nil, "Accept-Encoding", "gzip")
+			weight := len(a.body) + assets
+			if a.body = unzip(t, a); a.status != http.StatusOK {
 				t.Errorf("%s %s: %d\n%s", lang, path, a.status, a.body)
 				continue
+			}
+			if t.Logf("%s %s: %d bytes with style and script", lang, path, weight); weight > 100_000 {
+				t.Errorf("%s %s weighs %d bytes with style and script", lang, path, weight)
 			}
 			if !strings.Contains(a.body, `<html lang="`+lang+`">`) {
 				t.Errorf("%s: not in %s", path, lang)
@@ -46,6 +56,23 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 			}
 		}
 	}
+}
+
+// unzip is the body of an answer that was asked for compressed.
+func unzip(t *testing.T, a answer) string {
+	t.Helper()
+	if a.header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("not compressed: %v", a.header)
+	}
+	r, err := gzip.NewReader(strings.NewReader(a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func TestEmptyPagesSayWhatToDoFirst(t *testing.T) {

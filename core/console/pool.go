@@ -22,9 +22,11 @@ type poolPage struct {
 	Filters  []filter
 	Items    []pooled
 	MayClaim bool
+	Owners   []option  // to whom he may give them; nobody if he may not
 	Limits   []string  // what the visitor took, and may take
-	Refused  []refused // of what he wanted to claim
-	Claimed  int       // how many of that he got
+	Refused  []refused // of what he wanted to claim or to assign
+	Claimed  int       // how many of that were claimed
+	Assigned int       // or assigned
 	First    string    // URL of the first page, "" on it
 	Next     string    // URL of the next page, "" on the last
 	Back     string    // the query of this page, to come back to
@@ -36,6 +38,9 @@ type poolPage struct {
 func (p *poolPage) Filtered() bool {
 	return p.Text != "" || slices.ContainsFunc(p.Filters, func(f filter) bool { return f.Now != "" })
 }
+
+// MayTake reports whether the visitor may do something with what he chooses.
+func (p *poolPage) MayTake() bool { return p.MayClaim || len(p.Owners) > 0 }
 
 // pooled is a customer in the pool as the page shows it.
 type pooled struct {
@@ -68,24 +73,7 @@ func (c *Console) showPool(ctx context.Context, v *visit) error {
 
 // claim gives the visitor customers out of the pool, as far as he may have them. What was refused the page says, customer by customer.
 func (c *Console) claim(ctx context.Context, v *visit) error {
-	if err := v.r.ParseForm(); err != nil {
-		return errAddress
-	}
-	wanted := v.r.Form["id"]
-	if one := v.r.PostFormValue("one"); one != "" {
-		wanted = []string{one}
-	}
-	back, err := url.ParseQuery(v.r.PostFormValue("back"))
-	if err != nil || len(wanted) > claimMost {
-		return errAddress
-	}
-	ids := make([]uuid.UUID, len(wanted))
-	for i, s := range wanted {
-		if ids[i], err = uuid.Parse(s); err != nil {
-			return errAddress
-		}
-	}
-	p, err := v.readPool(back)
+	p, ids, err := v.wanted()
 	if err != nil {
 		return err
 	}
@@ -101,7 +89,7 @@ func (c *Console) claim(ctx context.Context, v *visit) error {
 		if err != nil {
 			return err
 		}
-		p.judge(v, verdicts, before.Items)
+		p.Claimed = p.judge(v, verdicts, before.Items, v.refusalWords)
 		return v.fillPool(ctx, tx, p)
 	})
 	if err != nil {
@@ -115,6 +103,69 @@ func (c *Console) claim(ctx context.Context, v *visit) error {
 	default:
 		return v.done(p.url(""), "claimed")
 	}
+}
+
+// assign gives customers out of the pool to somebody, as far as his limit and the visitor's permission reach.
+func (c *Console) assign(ctx context.Context, v *visit) error {
+	p, ids, err := v.wanted()
+	if err != nil {
+		return err
+	}
+	owner, err := uuid.Parse(v.r.PostFormValue("owner"))
+	if err != nil {
+		return errAddress
+	}
+	if v.who.May(access.Pool, access.Read) == "" || !v.who.Covers(access.Resource(crm.KindCustomer), access.Assign, &owner) {
+		return errForbidden
+	}
+	if len(ids) == 0 {
+		return v.done(p.url(""), "claim_nothing")
+	}
+	err = v.as(ctx, func(tx pgx.Tx) error {
+		before, err := v.pool(ctx, tx, p.asked)
+		if err != nil {
+			return err
+		}
+		verdicts, err := c.upkeep.Assign(ctx, tx, v.author().By, owner, ids)
+		if err != nil {
+			return err
+		}
+		p.Assigned = p.judge(v, verdicts, before.Items, func(r *upkeep.Refusal) string {
+			if r.Code == upkeep.MaxOwned && v.lang != "en" { // the words are about the reader
+				return v.say("pool.assignee_full")
+			}
+			return v.refusalWords(r)
+		})
+		return v.fillPool(ctx, tx, p)
+	})
+	if err != nil {
+		return err
+	}
+	if len(p.Refused) > 0 {
+		return v.write(http.StatusUnprocessableEntity, "pool", p)
+	}
+	return v.done(p.url(""), "assigned")
+}
+
+// wanted reads which customers a form is about, and the page that it was on.
+func (v *visit) wanted() (*poolPage, []uuid.UUID, error) {
+	if err := v.r.ParseForm(); err != nil {
+		return nil, nil, errAddress
+	}
+	wanted := v.r.Form["id"]
+	if one := v.r.PostFormValue("one"); one != "" {
+		wanted = []string{one}
+	}
+	back, err := url.ParseQuery(v.r.PostFormValue("back"))
+	if err != nil || len(wanted) > claimMost {
+		return nil, nil, errAddress
+	}
+	ids, err := idsOf(wanted)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := v.readPool(back)
+	return p, ids, err
 }
 
 // readPool reads what the list is asked for. What the visitor does not see he may not ask for either.
@@ -176,6 +227,13 @@ func (v *visit) fillPool(ctx context.Context, tx pgx.Tx, p *poolPage) error {
 		}
 		p.Limits = v.limits(capacity)
 	}
+	if v.who.May(access.Resource(crm.KindCustomer), access.Assign) != "" {
+		persons, err := access.Names(ctx, tx)
+		if err != nil {
+			return err
+		}
+		p.Owners = v.assignable(crm.KindCustomer, persons)
+	}
 	found, err := v.pool(ctx, tx, p.asked)
 	if err != nil {
 		return err
@@ -234,18 +292,18 @@ func (v *visit) pooled(e upkeep.PooledCustomer, fields []field) pooled {
 	return shown
 }
 
-// judge says what became of what the visitor wanted.
-func (p *poolPage) judge(v *visit, verdicts []upkeep.Verdict, listed []upkeep.PooledCustomer) {
+// judge says what became of what the visitor wanted, and returns how much of it was done.
+func (p *poolPage) judge(v *visit, verdicts []upkeep.Verdict, listed []upkeep.PooledCustomer, words func(*upkeep.Refusal) string) (done int) {
 	for _, verdict := range verdicts {
 		if verdict.Done {
-			p.Claimed++
+			done++
 			continue
 		}
 		name := v.say("state.entity." + string(crm.KindCustomer))
 		if i := slices.IndexFunc(listed, func(e upkeep.PooledCustomer) bool { return e.ID == verdict.ID && e.Name != "" }); i >= 0 {
 			name = listed[i].Name
 		}
-		why, until := v.refusalWords(verdict.Refusal), verdict.Refusal.Until
+		why, until := words(verdict.Refusal), verdict.Refusal.Until
 		same := func(r refused) bool { return r.Why == why && r.Until == nil && until == nil }
 		if i := slices.IndexFunc(p.Refused, same); i >= 0 {
 			p.Refused[i].Names = append(p.Refused[i].Names, name)
@@ -253,4 +311,5 @@ func (p *poolPage) judge(v *visit, verdicts []upkeep.Verdict, listed []upkeep.Po
 		}
 		p.Refused = append(p.Refused, refused{[]string{name}, why, until})
 	}
+	return done
 }

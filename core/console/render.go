@@ -134,7 +134,7 @@ func (r *renderer) serveAsset(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Content-Type", a.kind)
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	_, _ = w.Write(a.body) // the browser may have gone
+	send(w, req, http.StatusOK, a.body)
 }
 
 // render writes a page: its own template within the layout, or with part only that template of the page.

@@ -85,7 +85,13 @@ func (v *visit) wordsOf(t report.Text) string {
 
 // reportRefused says which field the visitor would have to see for a report; "" if he may have it.
 func (v *visit) reportRefused(r report.Report) string {
-	h, hidden := r.Hidden(func(k crm.Kind) []string { return v.who.Blind(access.Resource(k)) })
+	return v.refusedBy(r.Hidden(v.blind))
+}
+
+// blind are the fields of a kind that the visitor does not see plainly.
+func (v *visit) blind(k crm.Kind) []string { return v.who.Blind(access.Resource(k)) }
+
+func (v *visit) refusedBy(h report.HiddenField, hidden bool) string {
 	if !hidden {
 		return ""
 	}
@@ -102,10 +108,10 @@ func (c *Console) showReport(ctx context.Context, v *visit) error {
 		return err
 	}
 	p := reportPage{Name: r.Name, Title: v.wordsOf(r.Title), Definition: v.wordsOf(r.Definition)}
-	if p.Refused = v.reportRefused(r); p.Refused != "" {
+	asked := v.readParameters(r)
+	if p.Refused = v.refusedBy(r.HiddenBy(asked.given, v.blind)); p.Refused != "" {
 		return v.write(http.StatusForbidden, "report", p)
 	}
-	asked := v.readParameters(r)
 	status := http.StatusOK
 	err = v.as(ctx, func(tx pgx.Tx) error {
 		if err := asked.find(ctx, tx); err != nil {

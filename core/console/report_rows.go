@@ -32,11 +32,11 @@ func (c *Console) showReportRows(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	if refused := v.reportRefused(r); refused != "" {
+	given := v.readParameters(r).given
+	if refused := v.refusedBy(r.HiddenBy(given, v.blind)); refused != "" {
 		return v.write(http.StatusForbidden, "report", reportPage{Name: r.Name, Title: v.wordsOf(r.Title), Definition: v.wordsOf(r.Definition), Refused: refused})
 	}
 	q := v.r.URL.Query()
-	given := v.readParameters(r).given
 	delete(given, "limit")
 	behind := report.Behind{Measure: q.Get("measure"), After: q.Get("after"), Limit: pageSize}
 	own := url.Values{"measure": {behind.Measure}}

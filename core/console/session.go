@@ -99,7 +99,7 @@ func (c *Console) writeLogin(w http.ResponseWriter, r *http.Request, status int,
 // writeGate writes a page for somebody who is not signed in. It is at a path, which is not where the request went if that
 // failed, and leads to another.
 func (c *Console) writeGate(w http.ResponseWriter, r *http.Request, status int, name, at, to string, data any) {
-	err := c.write(w, languageOf(r, ""), status, name, frame{Path: at, Here: leadingTo(at, to), Data: data})
+	err := c.write(w, r, languageOf(r, ""), status, name, frame{Path: at, Here: leadingTo(at, to), Data: data})
 	if err != nil {
 		c.Logger.ErrorContext(r.Context(), "page failed", "path", r.Pattern, "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)

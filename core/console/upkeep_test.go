@@ -216,3 +216,66 @@ func TestFollowUpsListWhatIsDue(t *testing.T) {
 	}
 	s.get("/follow-ups?why=task").wants(t, http.StatusBadRequest)
 }
+
+// TestThePoolIsRuled walks through what an administrator does: a rule, what it would do, a limit, and customers given to somebody.
+func TestThePoolIsRuled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		if _, err := tx.Exec(s.Context(), `update customers set owner_id = $1 where id = $2`, s.ann.ID, s.customer.ID); err != nil {
+			return err
+		}
+		_, err := tx.Exec(s.Context(), `update customers set owned_since = now() - interval '100 days', last_contact_at = null where id = $1`, s.customer.ID)
+		return err
+	})
+	refused := s.do(http.MethodPost, "/pool/rules", url.Values{"name": {" "}, "basis": {"contact"}, "days": {"soon"}, "warn_days": {"7"}})
+	refused.wants(t, http.StatusUnprocessableEntity, `value="soon"`, `id="f-days-fault"`, "must be a whole number")
+	s.do(http.MethodPost, "/pool/rules", url.Values{"name": {"Forgotten"}, "basis": {"contact"}, "days": {"5"}, "warn_days": {"7"}}).
+		wants(t, http.StatusUnprocessableEntity, "must not be more than the days themselves")
+	rule := url.Values{
+		"name": {"Forgotten <90>"}, "basis": {"contact"}, "days": {"90"}, "warn_days": {"7"}, "is_active": {"false", "true"},
+		"lifecycles": {s.customer.Lifecycle}, "keeps": {"open_ticket", "planned_contact"}, "keep_tags": {"VIP, 重要"},
+	}
+	if a := s.do(http.MethodPost, "/pool/rules", rule); a.status != http.StatusSeeOther {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	page := s.get("/pool/rules")
+	page.wants(t, 200, "Forgotten &lt;90&gt;", "90 days after the last contact", "warned 7 days before", "an open ticket", "重要", "Switch off")
+	id := regexp.MustCompile(`/pool/rules/([0-9a-f-]{36})"`).FindStringSubmatch(page.body)[1]
+	s.get("/pool/rules/"+id).wants(t, 200, `value="VIP, 重要"`, `name="keeps" value="open_ticket" checked`)
+	due := s.get("/pool/due")
+	due.wants(t, 200, html.EscapeString(s.customer.Name), "Ann Lee", "/pool/rules/"+id, "due after 90 days")
+	s.get("/pool/due?ahead=400").wants(t, http.StatusBadRequest)
+	s.get("/pool/due?owner_id="+uuid.NewString()).wants(t, 200, "Nobody falls into the pool")
+	s.post("/pool/rules/"+id+"/active", "active", "false")
+	s.get("/pool/due").wants(t, 200, "Nobody falls into the pool")
+	s.post("/pool/rules/"+id+"/active", "active", "true")
+
+	s.do(http.MethodPost, "/pool/settings", url.Values{"time_zone": {"Mars"}, "recycle_hour": {"25"}}).
+		wants(t, http.StatusUnprocessableEntity, `value="Mars"`, "must be 0 to 23", "must be an IANA time zone")
+	s.get(s.post("/pool/settings", "time_zone", "Asia/Shanghai", "recycle_hour", "3")).wants(t, 200, `value="Asia/Shanghai"`, "It is saved")
+	s.get(s.post("/pool/recycle")).wants(t, 200, "The rules are being applied")
+
+	s.do(http.MethodPost, "/pool/limits", url.Values{"whose": {"user:" + s.ann.ID.String()}}).wants(t, http.StatusUnprocessableEntity, "or one of the others")
+	s.post("/pool/limits", "whose", "user:"+s.ann.ID.String(), "max_owned", "1")
+	s.do(http.MethodPost, "/pool/limits", url.Values{"whose": {"user:" + s.ann.ID.String()}, "max_owned": {"3"}}).
+		wants(t, http.StatusUnprocessableEntity, "there is a limit for these already")
+	limit := regexp.MustCompile(`/pool/limits/([0-9a-f-]{36})"`).FindStringSubmatch(s.get("/pool/rules").body)[1]
+	s.do(http.MethodPost, "/pool/limits/"+limit, url.Values{"max_owned": {"many"}}).wants(t, http.StatusUnprocessableEntity, `<details class="fold end" open>`, `value="many"`)
+	s.post("/pool/limits/"+limit, "max_owned", "2")
+
+	ids := s.pool("Alpha", "Beta")
+	s.get("/pool").wants(t, 200, "Give to", "/pool/assign")
+	s.do(http.MethodPost, "/pool/assign", url.Values{"id": ids, "owner": {s.ann.ID.String()}, "back": {""}}).
+		wants(t, http.StatusUnprocessableEntity, "Not all were claimed", "1 were assigned", "may own 2")
+	if owner := s.owner(ids[0]); owner == nil || *owner != s.ann.ID {
+		t.Errorf("the first belongs to %v", owner)
+	}
+	s.get("/pool/log?event=assigned").wants(t, 200, "Alpha", "Assigned")
+	s.post("/pool/limits/" + limit + "/delete")
+	s.get(s.post("/pool/assign", "id", ids[1], "owner", s.ann.ID.String(), "back", "")).wants(t, 200, "They have an owner now")
+	s.post("/pool/rules/" + id + "/delete")
+	s.get("/pool/rules").wants(t, 200, "No rules yet", "Nobody is limited yet")
+}

@@ -115,18 +115,17 @@ func (v *visit) write(status int, name string, data any) error {
 	}
 	q.Del("done")
 	f.Here = (&url.URL{Path: f.Path, RawQuery: q.Encode()}).RequestURI()
-	return v.console.write(v.w, v.lang, status, name, f)
+	return v.console.write(v.w, v.r, v.lang, status, name, f)
 }
 
 // write sends a page, or an error if it cannot be rendered.
-func (c *Console) write(w http.ResponseWriter, lang string, status int, name string, f frame) error {
+func (c *Console) write(w http.ResponseWriter, r *http.Request, lang string, status int, name string, f frame) error {
 	b, err := c.render.render(lang, name, "", f)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(b) // the browser may have gone
+	send(w, r, status, b)
 	return nil
 }
 
@@ -135,7 +134,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"queued": "ok", "cancelled": "ok", "cancelling": "ok", "run_ended": "info",
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
 	"dismissed_all": "ok", "nothing_to_replay": "info", "queued_all": "ok", "pausing": "ok", "run_resumed": "ok", "accepted": "ok", "discarded": "ok", "run_state": "info",
-	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "claim_nothing": "info",
+	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "assigned": "ok", "recycling": "info", "claim_nothing": "info",
 	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok", "mended": "ok", "settled": "ok",
 	"uploaded": "ok", "import_changed": "ok", "import_previewing": "info", "import_running": "info", "import_cancelling": "info", "import_undoing": "info",
 	"exporting": "info", "export_cancelling": "info", "export_deleted": "ok",
@@ -215,6 +214,6 @@ func (v *visit) showPart(name, part string, data any) error {
 		return err
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = v.w.Write(b) // the browser may have gone
+	send(v.w, v.r, http.StatusOK, b)
 	return nil
 }

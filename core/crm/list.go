@@ -203,7 +203,14 @@ func (l *listing) statement(q Query) string {
 		}
 	}
 	tail := " order by " + strings.Join(order, ", ") + " limit " + strconv.Itoa(l.limit+1)
-	if q.Owners == nil || !l.owned {
+	narrow := q.Owners != nil && l.owned
+	if narrow && l.sort[0].name != "updated_at" {
+		// No index has each owner's rows in this order. Whose rows they are is told all the same: the planner knows how many
+		// that are, and walks the index of the sort or those owners' rows.
+		l.where = append(l.where, "owner_id = any("+l.arg(q.Owners)+"::uuid[])")
+		narrow = false
+	}
+	if !narrow {
 		sql := "select " + names(l.table.columns, "") + " from " + l.table.name
 		if len(l.where) > 0 {
 			sql += " where " + strings.Join(l.where, " and ")

@@ -5,7 +5,7 @@ import "crmhub/core/crm"
 func abc() Report {
 	return Report{
 		Name: "abc", Title: Text{"ABC classes of customers", "客户 ABC 分类"},
-		Amounts: []crm.Kind{crm.KindOrder},
+		Amounts: []crm.Kind{crm.KindOrder}, Fields: customerOf(crm.KindOrder),
 		Definition: Text{
 			En: "Customers by the untaxed amount, in the base currency, of their orders that count (confirmed or later, not cancelled) in the period, the greatest " +
 				"first. A customer is in class A while those ahead of him together have less than 80 % of the whole, in B while less than 95 %, else in C. " +

@@ -8,7 +8,7 @@ import "crmhub/core/crm"
 func potentialCustomers() Report {
 	return Report{
 		Name: "potential-customers", Title: Text{"Potential customers", "潜在客户"},
-		Amounts: []crm.Kind{crm.KindOrder},
+		Amounts: []crm.Kind{crm.KindOrder}, Fields: customerOf(crm.KindOrder),
 		Definition: Text{
 			En: "Leads and potential customers, not frozen, that have no order that counts yet, by a score of at most 100 points: an order in draft or submitted 30, " +
 				"spoken to in the last 30 days 20, a contact that decides 15, a next contact planned 10, level A 10 (B 5), 100 employees or more 10, " +
@@ -31,7 +31,7 @@ func potentialCustomers() Report {
 func atRiskCustomers() Report {
 	return Report{
 		Name: "at-risk-customers", Title: Text{"Customers at risk", "流失风险客户"},
-		Amounts: []crm.Kind{crm.KindOrder, crm.KindInvoice},
+		Amounts: []crm.Kind{crm.KindOrder, crm.KindInvoice}, Fields: customerOf(crm.KindOrder, crm.KindInvoice),
 		Definition: Text{
 			En: "Customers with at least two orders that count in the 730 days up to as_of, by a score of at most 100 points: silent for more than twice the average " +
 				"time between their orders (at least 30 days) 40; untaxed amount ordered in the last 180 days below half of that in the 180 before 30; an invoice " +

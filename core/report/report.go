@@ -76,33 +76,6 @@ type facts struct {
 	order    string   // of the rows; the key comes last
 }
 
-// Hidden finds a field that keeps the report from somebody, of those that are not shown plainly to him (blind): an amount that
-// it adds up, or what it shows besides.
-func (r Report) Hidden(blind func(crm.Kind) []string) (h HiddenField, ok bool) {
-	for _, kind := range r.Amounts {
-		for _, field := range blind(kind) {
-			if crm.IsAmount(kind, field) {
-				return HiddenField{Kind: kind, Field: field, Amount: true}, true
-			}
-		}
-	}
-	for kind, fields := range r.Fields {
-		for _, field := range blind(kind) {
-			if slices.Contains(fields, field) {
-				return HiddenField{Kind: kind, Field: field}, true
-			}
-		}
-	}
-	return HiddenField{}, false
-}
-
-// HiddenField is a field of a kind that somebody would have to see.
-type HiddenField struct {
-	Kind   crm.Kind
-	Field  string
-	Amount bool // the report adds it up
-}
-
 // columns are those of the rows of a result.
 func (f facts) columns() []Column {
 	var all []Column

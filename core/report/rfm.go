@@ -46,7 +46,7 @@ func SegmentOf(r, f, m int) Segment {
 func rfm() Report {
 	return Report{
 		Name: "rfm", Title: Text{"RFM segments", "RFM 客户分层"},
-		Amounts: []crm.Kind{crm.KindOrder, crm.KindInvoice},
+		Amounts: []crm.Kind{crm.KindOrder, crm.KindInvoice}, Fields: customerOf(crm.KindOrder, crm.KindInvoice),
 		Definition: Text{
 			En: "Each customer with an order that counts (confirmed or later, not cancelled) in the days up to as_of has a recency R (days since the last " +
 				"order), a frequency F (number of orders) and a monetary value M (untaxed amount of the orders less credit notes of the same days, in the base currency). " +

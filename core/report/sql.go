@@ -1,5 +1,7 @@
 package report
 
+import "crmhub/core/crm"
+
 // The parts that the facts of several reports have in common; the document is always d. An order counts once somebody
 // confirmed it, an invoice once it was issued. The indexes of the migration have the same conditions, word for word,
 // so that the planner finds them.
@@ -92,6 +94,15 @@ func documentColumns() []Column {
 		{Name: "date", Type: TypeDate, Title: Text{"Date", "日期"}},
 		{Name: "customer_id", Type: TypeID, Title: Text{"Customer", "客户"}},
 	}
+}
+
+// customerOf is the field of documents that says whose they are: reports about customers tell it even where they add up.
+func customerOf(kinds ...crm.Kind) map[crm.Kind][]string {
+	fields := map[crm.Kind][]string{}
+	for _, kind := range kinds {
+		fields[kind] = []string{"customer_id"}
+	}
+	return fields
 }
 
 func measure(name string, t Type, en, zh string) Column {

@@ -5,7 +5,7 @@ import "crmhub/core/crm"
 func customerValue() Report {
 	return Report{
 		Name: "customer-value", Title: Text{"Customer value", "客户价值"},
-		Amounts: []crm.Kind{crm.KindOrder},
+		Amounts: []crm.Kind{crm.KindOrder}, Fields: customerOf(crm.KindOrder),
 		Definition: Text{
 			En: "What a customer is worth if he goes on as he did: average order × orders a year × years, which is the untaxed amount of his orders that count " +
 				"(confirmed or later, not cancelled) in the days up to as_of, in the base currency, × 365 / days × years. It knows no margin, no interest and no churn.",

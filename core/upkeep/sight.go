@@ -83,6 +83,44 @@ func (e *PooledCustomer) Veil(who access.Identity) {
 	}
 }
 
+// Veil takes from a customer that is due what somebody's field rules keep from him.
+func (d *DueCustomer) Veil(who access.Identity) {
+	d.Name, d.Owner = SeenText(who, crm.KindCustomer, "name", d.Name), SeenText(who, crm.KindCustomer, "owner_id", d.Owner)
+	if who.Hides(customers, "owner_id") {
+		d.OwnerID = nil
+	}
+	if blindTo(who, d.Basis) {
+		d.Basis, d.Since = "", nil
+	}
+}
+
+// Veil takes from an entry of the log what somebody's field rules keep from him.
+func (e *PoolEvent) Veil(who access.Identity) {
+	if blindTo(who, e.Basis) {
+		e.Basis, e.Since = "", nil
+	}
+	if who.Hides(customers, "owner_id") {
+		e.FromOwnerID, e.ToOwnerID = nil, nil
+	}
+}
+
+// blindTo reports whether somebody does not see of entities what the days of a rule are counted from.
+func blindTo(who access.Identity, b Basis) bool {
+	hidden := func(k crm.Kind, field string) bool {
+		return who.May(access.Resource(k), access.Read) == "" || who.Hides(access.Resource(k), field)
+	}
+	switch b {
+	case SinceContact, SinceFirstContact:
+		return hidden(crm.KindCustomer, "last_contact_at")
+	case SinceDeal:
+		return hidden(crm.KindOrder, "date") || hidden(crm.KindOpportunity, "closed_at")
+	case SinceContract:
+		return hidden(crm.KindContract, "end_date")
+	default:
+		return false
+	}
+}
+
 // SeenText is a field of an entity as somebody sees it: "" if it is hidden.
 func SeenText(who access.Identity, k crm.Kind, field, text string) string {
 	seen, _ := who.Present(access.Resource(k), map[string]any{field: text})[field].(string)

@@ -27,7 +27,8 @@ function localize(root) {
 // swap sends a form and puts the page that answers in the place of this one, without loading all of it.
 async function swap(form, button) {
   const body = new URLSearchParams(new FormData(form, button));
-  const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
+  const to = button?.hasAttribute("formaction") ? button.formAction : form.action;
+  const answer = await fetch(to, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
   if (!answer) { form.removeAttribute("data-swap"); form.requestSubmit(button); return; }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const main = page.getElementById("main"), here = document.getElementById("main");
