@@ -15,6 +15,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/edit"
 	"crmhub/core/job"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
@@ -41,6 +42,7 @@ type Config struct {
 	Key         secret.Key  // signs the audit trail
 	Logger      *slog.Logger
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Matcher     *matching.Matcher       // does what is decided about proposals
 	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 }
 
@@ -172,6 +174,7 @@ func (c *Console) pages() map[string]page {
 		"GET /sync/reconciliations/{id}":       {needs(access.DeadLetters, access.Read), c.showReconciliation},
 		"POST /sync/reconciliations/{id}/mend": {needs(access.DeadLetters, access.Run, access.Update), c.mendDifferences},
 	}
+	maps.Copy(all, c.matchingPages())
 	maps.Copy(all, c.jobRoutes())
 	maps.Copy(all, c.transferPages())
 	maps.Copy(all, c.accountPages())
