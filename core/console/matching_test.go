@@ -22,7 +22,7 @@ func (s *site) match() string {
 			{`insert into matchings (id, connection_id, run_id, entity, status, read, finished_at) values ($1, $2, $3, 'customer', 'finished', 1, now())`,
 				[]any{id, s.erp.ID, uuid.New()}},
 			{`insert into proposals (id, matching_id, connection_id, entity, remote_id, title, theirs, record, class, score)
-				values ($1, $2, $3, 'customer', '77', 'Acme <&>', '{"name": "Acme <&>"}', '{"id": "77", "data": {}}', 'review', 60)`, []any{proposal, id, s.erp.ID}},
+				values ($1, $2, $3, 'customer', gen_random_uuid()::text, 'Acme <&>', '{"name": "Acme <&>"}', '{"id": "77", "data": {}}', 'review', 60)`, []any{proposal, id, s.erp.ID}},
 			{`insert into proposal_candidates (proposal_id, connection_id, entity, entity_id, score, reasons)
 				values ($1, $2, 'customer', $3, 60, '[{"kind": "name", "score": 60}]')`, []any{proposal, s.erp.ID, s.customer.ID}},
 		} {
