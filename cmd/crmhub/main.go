@@ -31,6 +31,9 @@ type commands struct {
 	Connection connectionCommand `cmd:"" help:"Connect other systems."`
 	Sync       syncCommand       `cmd:"" help:"Run jobs, see how they go, replay what failed."`
 	Journey    journeyCommand    `cmd:"" help:"Tell what happened to an entity across systems."`
+	Match      matchCommand      `cmd:"" help:"Match two systems that both hold data: which record is which entity."`
+	Link       linkCommand       `cmd:"" help:"Find, make and take apart links of entities with records."`
+	Conflict   conflictCommand   `cmd:"" help:"Decide about fields that both sides changed."`
 	Reconcile  reconcileCommand  `cmd:"" help:"Prove that both sides are equal, mend what differs, and report it, signed."`
 	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
 	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`

@@ -31,6 +31,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/mapping"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/outbox"
 	"crmhub/core/postgres"
@@ -73,6 +74,7 @@ type hub struct {
 	scheduler   *job.Scheduler
 	puller      *pull.Puller
 	reconciler  *reconcile.Reconciler
+	matcher     *matching.Matcher
 	pushMetrics *push.Metrics
 	replay      map[job.Kind]job.Replay
 	server      *http.Server
@@ -191,6 +193,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 		DB: h.db, Connections: h.connections, Revisions: h.revisions, Entities: h.crm, Breakers: h.breakers,
 		Logger: h.logger, Registerer: h.registry,
 	})
+	h.matcher = matching.New(matching.Config{DB: h.db, Connections: h.connections, Entities: h.crm, Records: h.puller, Logger: h.logger})
 	h.reconciler = reconcile.New(reconcile.Config{
 		DB: h.db, Connections: h.connections, Revisions: h.revisions, Entities: h.crm, Records: h.puller, Logger: h.logger,
 	})
@@ -208,7 +211,7 @@ func (h *hub) openDoors() error {
 	webhooks := &webhook.Store{Key: h.key, Entities: crm.KindNames()}
 	rest, err := api.New(api.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs, Transfers: &transfer.Store{},
-		Notify: h.notify, Webhooks: webhooks, Reconciler: h.reconciler, Replay: h.replay,
+		Notify: h.notify, Webhooks: webhooks, Reconciler: h.reconciler, Matcher: h.matcher, Replay: h.replay,
 		DryRuns: dry, Revisions: h.revisions,
 		Schemas: h.schemas, Key: h.key, Logger: h.logger, Registerer: h.registry, Version: version(), Topics: topics,
 	})
@@ -217,7 +220,8 @@ func (h *hub) openDoors() error {
 	}
 	pages, err := console.New(console.Config{
 		DB: h.db, CRM: h.crm, Access: h.access, OpenID: h.openID, Connections: h.connections, Breakers: h.breakers, Jobs: h.jobs,
-		Notify: h.notify, Schemas: h.schemas, Key: h.key, Replay: h.replay, Reconciler: h.reconciler, Revisions: h.revisions, DryRuns: dry, Webhooks: webhooks, Logger: h.logger,
+		Notify: h.notify, Schemas: h.schemas, Key: h.key, Replay: h.replay, Reconciler: h.reconciler, Matcher: h.matcher,
+		Revisions: h.revisions, DryRuns: dry, Webhooks: webhooks, Logger: h.logger,
 	})
 	if err != nil {
 		return err
@@ -252,6 +256,7 @@ func (h *hub) run(ctx context.Context) error {
 			job.Push: h.sweep,
 
 			job.Reconcile: h.reconciler.Run,
+			job.Match:     h.matcher.Run,
 		},
 		Replay: h.replay,
 	})

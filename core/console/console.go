@@ -17,6 +17,7 @@ import (
 	"crmhub/core/edit"
 	"crmhub/core/inbox"
 	"crmhub/core/job"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/privacy"
@@ -47,6 +48,7 @@ type Config struct {
 	Logger      *slog.Logger
 	DryRuns     map[job.Kind]job.DryRun // what jobs would do
 	Replay      map[job.Kind]job.Replay // how dead letters are tried again
+	Matcher     *matching.Matcher       // does what is decided about proposals
 	Reconciler  *reconcile.Reconciler   // mends what a reconciliation found
 }
 
@@ -185,6 +187,7 @@ func (c *Console) pages() map[string]page {
 		"POST /sync/reconciliations/{id}/mend": {needs(access.DeadLetters, access.Run, access.Update), c.mendDifferences},
 	}
 	maps.Copy(all, c.poolPages())
+	maps.Copy(all, c.matchingPages())
 	maps.Copy(all, c.jobRoutes())
 	maps.Copy(all, c.connectionRoutes())
 	maps.Copy(all, c.transferPages())

@@ -32,6 +32,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/mapping"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
@@ -109,7 +110,10 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 		t.Fatal(err)
 	}
 	c, err := console.New(console.Config{
-		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs, Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: &webhook.Store{Key: key, Entities: crm.KindNames()}, DryRuns: s.dryRuns(), Key: key, Logger: quiet,
+		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs,
+		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: &webhook.Store{Key: key, Entities: crm.KindNames()},
+		DryRuns: s.dryRuns(), Key: key, Logger: quiet,
+		Matcher:    matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: s.crm, Logger: quiet}),
 		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Revisions: s.revisions(), Entities: s.crm, Logger: quiet}),
 		Revisions:  s.revisions(),
 		Replay:     map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
@@ -277,7 +281,7 @@ func (s *site) buryOrder(remoteID string) (letter uuid.UUID) {
 func (s *site) paths() []string {
 	reconciliation, _ := s.reconcile()
 	return []string{
-		"/sync/reconciliations", reconciliation, "/sync/conflicts",
+		"/sync/reconciliations", reconciliation, "/sync/conflicts", "/sync/matchings", s.match(), "/sync/links",
 		"/", "/sync", "/search?q=O-1", "/opportunities/board", "/sync/connections/" + s.erp.ID.String() + "/webhook", "/orders?status=draft&view=all", "/customers", "/customers/" + s.customer.ID.String(), "/orders", "/orders/" + s.order.ID.String(),
 		"/invoices", "/invoices/" + s.invoice.ID.String(), "/sync/connections", "/sync/connections/" + s.erp.ID.String(),
 		"/reports", "/reports/booked?from=2026-01-01&to=2026-12-31", "/reports/booked/rows?from=2026-01-01&to=2026-12-31&measure=revenue&key=2026-11",

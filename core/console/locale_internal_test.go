@@ -23,6 +23,7 @@ import (
 	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/match"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/privacy"
@@ -229,7 +230,10 @@ func states() map[string]bool {
 	} {
 		add("step", string(k))
 	}
-	add("direction", string(job.Pull), string(job.Push), string(job.Reconcile))
+	add("direction", string(job.Pull), string(job.Push), string(job.Reconcile), string(job.Match))
+	add("class", textsOf(link.Classes())...)
+	add("proposal", textsOf(link.ProposalStates())...)
+	add("matching", textsOf(matching.Statuses())...)
 	add("conflict", textsOf(link.ConflictStatuses())...)
 	add("verdict", textsOf(reconcile.Verdicts())...)
 	add("difference", textsOf(reconcile.States())...)
@@ -283,7 +287,7 @@ func states() map[string]bool {
 	for _, w := range upkeep.Whats() {
 		all["pool.event."+string(w)] = true
 	}
-	for _, kind := range []string{match.USCC, match.TaxID, match.Phone, match.Email, match.Domain, match.Name, match.FullName, match.Person, match.City, "similar_name"} {
+	for _, kind := range []string{match.USCC, match.TaxID, match.Phone, match.Email, match.Domain, match.Name, match.FullName, match.Person, match.City, match.Mapped, "similar_name"} {
 		all["reason."+kind] = true
 	}
 	for _, action := range []string{"created", "updated", "deleted", "restored", "merged", "unmerged", "erased"} {

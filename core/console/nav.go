@@ -65,6 +65,8 @@ func navigation() []section {
 			{Key: "nav.connections", To: "/sync/connections", Icon: "plug", resource: access.Connections, action: access.Read},
 			{Key: "nav.jobs", To: "/sync/jobs", Icon: "clock", resource: access.Jobs, action: access.Read},
 			{Key: "nav.runs", To: "/sync/runs", Icon: "play", resource: access.DeadLetters, action: access.Read},
+			{Key: "nav.matchings", To: matchingsPath, Icon: "people", resource: access.DeadLetters, action: access.Read},
+			{Key: "nav.links", To: linksPath, Icon: "flow", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.conflicts", To: "/sync/conflicts", Icon: "sliders", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.reconciliations", To: "/sync/reconciliations", Icon: "check", resource: access.DeadLetters, action: access.Read},
 			{Key: "nav.dead_letters", To: "/sync/dead-letters", Icon: "letter", resource: access.DeadLetters, action: access.Read},

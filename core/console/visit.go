@@ -24,6 +24,7 @@ import (
 	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/listview"
+	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
@@ -135,7 +136,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"replayed": "ok", "replay_sent": "info", "replay_failed": "bad", "replayed_all": "info", "dismissed": "ok",
 	"dismissed_all": "ok", "nothing_to_replay": "info", "queued_all": "ok", "pausing": "ok", "run_resumed": "ok", "accepted": "ok", "discarded": "ok", "run_state": "info",
 	"created": "ok", "saved": "ok", "deleted": "ok", "restored": "ok", "moved": "ok", "logged": "ok", "task_added": "ok", "claimed": "ok", "assigned": "ok", "recycling": "info", "claim_nothing": "info",
-	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok", "mended": "ok", "settled": "ok",
+	"checked": "ok", "connection_paused": "ok", "connection_resumed": "ok", "job_paused": "ok", "job_resumed": "ok", "mended": "ok", "settled": "ok", "matched": "ok", "linked": "ok", "unlinked": "ok",
 	"uploaded": "ok", "import_changed": "ok", "import_previewing": "info", "import_running": "info", "import_cancelling": "info", "import_undoing": "info",
 	"exporting": "info", "export_cancelling": "info", "export_deleted": "ok",
 	"user_disabled": "ok", "user_enabled": "ok", "user_unlocked": "ok", "sessions_ended": "ok", "session_ended": "ok", "sign_in_reset": "ok", "password_changed": "ok",
@@ -186,18 +187,18 @@ func (v *visit) fail(err error) {
 	var not *edit.ForbiddenError
 	switch {
 	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, reconcile.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, drift.ErrNotFound), errors.Is(err, notify.ErrNotFound),
-		errors.Is(err, link.ErrNoConflict), errors.Is(err, inbox.ErrNotFound), errors.Is(err, listview.ErrNotFound), errors.Is(err, webhook.ErrNotFound):
+		errors.Is(err, link.ErrNoConflict), errors.Is(err, link.ErrNotFound), errors.Is(err, matching.ErrNotFound), errors.Is(err, inbox.ErrNotFound), errors.Is(err, listview.ErrNotFound), errors.Is(err, webhook.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, errForbidden), errors.Is(err, listview.ErrNotYours), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
-	case errors.Is(err, errClosed), errors.Is(err, access.ErrInUse), errors.Is(err, transfer.ErrStatus), errors.Is(err, connection.ErrStale), errors.Is(err, reconcile.ErrRunning), errors.Is(err, notify.ErrStale), errors.Is(err, notify.ErrMail):
+	case errors.Is(err, errClosed), errors.Is(err, access.ErrInUse), errors.Is(err, transfer.ErrStatus), errors.Is(err, connection.ErrStale), errors.Is(err, reconcile.ErrRunning), errors.Is(err, matching.ErrRunning), errors.Is(err, notify.ErrStale), errors.Is(err, notify.ErrMail):
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
 	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, transfer.ErrCursor), errors.Is(err, audit.ErrCursor),
-		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, webhook.ErrCursor), errors.Is(err, errAddress):
+		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, matching.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, webhook.ErrCursor), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)

@@ -3,7 +3,6 @@ package link
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -75,9 +74,6 @@ type Candidate struct {
 	Reasons  []match.Reason `json:"reasons" nullable:"false"`
 }
 
-// ErrNoProposal says that there is no such proposal.
-var ErrNoProposal = errors.New("there is no such proposal")
-
 const proposalColumns = `
 p.id, p.matching_id, p.connection_id, p.entity, p.remote_id, coalesce(p.title, ''), p.theirs::text, coalesce(p.message, ''), p.class, p.score, p.state,
 	p.entity_id, p.found_at, p.changed_at, coalesce(p.changed_by, ''), coalesce((
@@ -144,19 +140,6 @@ func ListProposals(ctx context.Context, tx pgx.Tx, f ProposalFilter) (ProposalPa
 	p := ProposalPage{Items: all}
 	if len(all) > limit {
 		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
-	}
-	return p, nil
-}
-
-// GetProposal returns a proposal, or [ErrNoProposal].
-func GetProposal(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Proposal, error) {
-	rows, _ := tx.Query(ctx, "select "+proposalColumns+" from proposals p where p.id = $1", id)
-	p, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Proposal, error) { return scanProposal(row) })
-	if errors.Is(err, pgx.ErrNoRows) {
-		return p, ErrNoProposal
-	}
-	if err != nil {
-		return p, fmt.Errorf("read a proposal: %w", err)
 	}
 	return p, nil
 }

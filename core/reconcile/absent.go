@@ -11,6 +11,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/link"
 )
 
 const (
@@ -227,6 +228,14 @@ func (c *comparison) pairUp(ctx context.Context, tx pgx.Tx, open []*Difference, 
 	if err != nil {
 		return fmt.Errorf("records of entities: %w", err)
 	}
+	pairs := make([]link.Pair, 0, len(known))
+	for d, id := range known {
+		pairs = append(pairs, link.Pair{EntityID: id, RemoteID: d.RemoteID})
+	}
+	rejected, err := link.Rejected(ctx, tx, c.connection.ID, string(c.kind), pairs)
+	if err != nil {
+		return err
+	}
 	entities, err := c.Entities.Get(ctx, tx, c.kind, entityIDs)
 	if err != nil {
 		return err
@@ -234,7 +243,7 @@ func (c *comparison) pairUp(ctx context.Context, tx pgx.Tx, open []*Difference, 
 	var paired []uuid.UUID
 	for _, d := range open {
 		id, ok := known[d]
-		if !ok || apart[id] { // or somebody said that they are two
+		if !ok || apart[id] || rejected[link.Pair{EntityID: id, RemoteID: d.RemoteID}] { // or somebody said that they are two
 			continue
 		}
 		if other := record[id]; other != "" {

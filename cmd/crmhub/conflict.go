@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/crm"
+	"crmhub/core/link"
+	"crmhub/core/reconcile"
+)
+
+type conflictCommand struct {
+	List   conflictList   `cmd:"" help:"List fields that both sides changed."`
+	Show   conflictShow   `cmd:"" help:"Show a conflict as JSON, with what both sides say and agreed on last."`
+	Settle conflictSettle `cmd:"" help:"Decide a conflict: ours, theirs, or another value."`
+}
+
+type conflictList struct {
+	Connection string `help:"Only those on this connection." placeholder:"CODE"`
+	Entity     string `help:"Only those of this kind of entity." placeholder:"ENTITY"`
+	Field      string `help:"Only those about this field." placeholder:"FIELD"`
+	Status     string `help:"open, ours, theirs, value or converged." enum:"open,ours,theirs,value,converged" default:"open" placeholder:"STATUS"`
+	JSON       bool   `help:"Print each as a line of JSON."`
+}
+
+// Run prints conflicts, the newest first.
+func (c *conflictList) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	f := link.ConflictFilter{Entity: c.Entity, Field: c.Field, Status: link.ConflictStatus(c.Status), Limit: 500}
+	if c.Connection != "" {
+		conn, err := s.connection(ctx, c.Connection)
+		if err != nil {
+			return err
+		}
+		f.Connection = conn.ID
+	}
+	w, lines := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0), json.NewEncoder(out.stdout)
+	if !c.JSON {
+		fmt.Fprintln(w, "CONFLICT\tCONNECTION\tENTITY\tENTITY ID\tFIELD\tOURS\tTHEIRS\tSTATUS")
+	}
+	for more := true; more; more = f.After != "" {
+		var codes map[uuid.UUID]string
+		var found link.ConflictPage
+		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+			if codes, err = s.codes(ctx, tx); err != nil {
+				return err
+			}
+			found, err = link.ListConflicts(ctx, tx, f)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, k := range found.Items {
+			if c.JSON {
+				if err := lines.Encode(k); err != nil {
+					return err
+				}
+				continue
+			}
+			ours, _ := json.Marshal(k.Ours)     // they came from JSON
+			theirs, _ := json.Marshal(k.Theirs) // they too
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, codes[k.ConnectionID], k.Entity, k.EntityID, k.Field, ours, theirs, k.Status)
+		}
+		f.After = found.Next
+	}
+	return w.Flush()
+}
+
+type conflictShow struct {
+	ID string `arg:"" help:"The conflict."`
+}
+
+// Run prints the conflict.
+func (c *conflictShow) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	id, err := parseID(c.ID)
+	if err != nil {
+		return err
+	}
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	var k link.Kept
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+		k, err = link.GetConflict(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	e := json.NewEncoder(out.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(k)
+}
+
+type conflictSettle struct {
+	ID    string `arg:"" help:"The conflict."`
+	Side  string `arg:"" enum:"ours,theirs,value" help:"Whose value counts: ours, theirs, or that of --value."`
+	Value string `help:"Another value, as JSON; what is no JSON counts as text." placeholder:"JSON"`
+}
+
+// Validate is called by kong.
+func (c *conflictSettle) Validate() error {
+	if (c.Side == string(link.ConflictValue)) != (c.Value != "") {
+		return errors.New("--value goes with value, and only with it")
+	}
+	return nil
+}
+
+// Run settles the conflict.
+func (c *conflictSettle) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	id, err := parseID(c.ID)
+	if err != nil {
+		return err
+	}
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	r, err := s.reconciler(cfg, out)
+	if err != nil {
+		return err
+	}
+	d := reconcile.Decision{Status: link.ConflictStatus(c.Side)}
+	if c.Value != "" && json.Unmarshal([]byte(c.Value), &d.Value) != nil {
+		d.Value = c.Value
+	}
+	var done reconcile.Settled
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+		done, err = r.Settle(ctx, tx, crm.By{Actor: s.who.Actor, Origin: "crm"}, id, d)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !done.Settled {
+		return errors.New("not settled: " + done.Reason)
+	}
+	fmt.Fprintf(out.stdout, "%s: settled, %s\n", done.Conflict.ID, done.Conflict.Status)
+	return nil
+}

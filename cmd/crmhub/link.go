@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/crm"
+	"crmhub/core/link"
+	"crmhub/core/reconcile"
+)
+
+type linkCommand struct {
+	List   linkList   `cmd:"" help:"List links: all, or those that a number, code, name or record id finds."`
+	Show   linkShow   `cmd:"" help:"Show a link as JSON."`
+	Add    linkAdd    `cmd:"" help:"Link an entity with a record."`
+	Remove linkRemove `cmd:"" help:"Take a link apart: entity and record have nothing to do with each other any more."`
+}
+
+type linkList struct {
+	Words      string `arg:"" optional:"" help:"A number, code or name of an entity, or a record's id."`
+	Connection string `help:"Only those on this connection." placeholder:"CODE"`
+	Entity     string `help:"Only those of this kind of entity." placeholder:"ENTITY"`
+	State      string `help:"Only those that stand there: pending, sending, unknown, linked, parked, waiting, failed or unlinked." placeholder:"STATE"`
+	Limit      int    `help:"How many at most." default:"50"`
+	JSON       bool   `help:"Print each as a line of JSON."`
+}
+
+// Run prints links, the newest first.
+func (c *linkList) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	f := link.Filter{Entity: c.Entity, State: link.State(c.State), Words: c.Words, Limit: c.Limit}
+	if c.Connection != "" {
+		conn, err := s.connection(ctx, c.Connection)
+		if err != nil {
+			return err
+		}
+		f.Connection = conn.ID
+	}
+	var codes map[uuid.UUID]string
+	var found link.Page
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+		if codes, err = s.codes(ctx, tx); err != nil {
+			return err
+		}
+		if c.Words != "" {
+			if f.Named, err = named(ctx, tx, c.Entity, c.Words); err != nil {
+				return err
+			}
+		}
+		found, err = link.List(ctx, tx, f)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w, lines := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0), json.NewEncoder(out.stdout)
+	if !c.JSON {
+		fmt.Fprintln(w, "LINK\tCONNECTION\tENTITY\tENTITY ID\tRECORD\tSTATE\tCAUSE")
+	}
+	for _, l := range found.Items {
+		if c.JSON {
+			err = errors.Join(err, lines.Encode(l))
+			continue
+		}
+		why := ""
+		if l.Cause != nil {
+			why = l.Cause.Message
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, codes[l.ConnectionID], l.Entity, l.EntityID, l.RemoteID, l.State, why)
+	}
+	return errors.Join(err, w.Flush())
+}
+
+// named are the entities that a text finds; the hub itself sees all of them.
+func named(ctx context.Context, tx pgx.Tx, entity, text string) ([]uuid.UUID, error) {
+	ids := []uuid.UUID{}
+	for _, k := range crm.Kinds() {
+		if entity != "" && entity != string(k) {
+			continue
+		}
+		hits, err := (&crm.Store{}).Search(ctx, tx, k, text, 50, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hits {
+			ids = append(ids, h.ID)
+		}
+	}
+	return ids, nil
+}
+
+type linkShow struct {
+	ID string `arg:"" help:"The link."`
+}
+
+// Run prints the link.
+func (c *linkShow) Run(ctx context.Context, cfg *Config, out output) error {
+	return onLink(ctx, cfg, out, c.ID, link.Get, func(w io.Writer, l link.Link) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(l)
+	})
+}
+
+// onLink does something with a link that is named by its id, and tells of it.
+func onLink(ctx context.Context, cfg *Config, out output, text string, do func(context.Context, pgx.Tx, uuid.UUID) (link.Link, error), tell func(io.Writer, link.Link) error) (err error) {
+	id, err := parseID(text)
+	if err != nil {
+		return err
+	}
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	var l link.Link
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+		l, err = do(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return tell(out.stdout, l)
+}
+
+type linkAdd struct {
+	Connection string `arg:"" help:"The connection."`
+	Entity     string `arg:"" help:"The kind of entity, such as customer." enum:"${kinds}"`
+	Which      string `arg:"" help:"Its id, number, code or sku."`
+	Record     string `arg:"" help:"The record's id over there."`
+}
+
+// Run asks the other system for the record where it can, links the two, and merges them.
+func (c *linkAdd) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	conn, err := s.connection(ctx, c.Connection)
+	if err != nil {
+		return err
+	}
+	p := reconcile.Pair{Connection: conn.ID, Entity: c.Entity, RemoteID: c.Record}
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+		if id, parsed := uuid.Parse(c.Which); parsed == nil {
+			p.EntityID = id
+			return nil
+		}
+		p.EntityID, err = (&crm.Store{}).FindNamed(ctx, tx, crm.Kind(c.Entity), c.Which)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r, err := s.reconciler(cfg, out)
+	if err != nil {
+		return err
+	}
+	record, err := r.Ask(ctx, s.who, p)
+	if err != nil {
+		return err
+	}
+	return s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+		l, err := r.Connect(ctx, tx, p, record)
+		if err == nil {
+			fmt.Fprintf(out.stdout, "%s: %s %s is record %s\n", l.ID, l.Entity, l.EntityID, l.RemoteID)
+		}
+		return err
+	})
+}
+
+type linkRemove struct {
+	ID string `arg:"" help:"The link."`
+}
+
+// Run takes the link apart.
+func (c *linkRemove) Run(ctx context.Context, cfg *Config, out output) error {
+	return onLink(ctx, cfg, out, c.ID, link.Disconnect, func(w io.Writer, l link.Link) error {
+		_, err := fmt.Fprintf(w, "%s: %s %s is linked with nothing\n", l.ID, l.Entity, l.EntityID)
+		return err
+	})
+}

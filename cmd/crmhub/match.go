@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"crmhub/core/crm"
+	"crmhub/core/job"
+	"crmhub/core/link"
+	"crmhub/core/matching"
+	"crmhub/core/pull"
+)
+
+type matchCommand struct {
+	Start  matchStart  `cmd:"" help:"Read the other side and propose which of its records is which entity. A hub must be running: it does the work."`
+	List   matchList   `cmd:"" help:"List matchings, or what one proposes."`
+	Accept matchAccept `cmd:"" help:"Link proposed pairs."`
+	Reject matchReject `cmd:"" help:"Say that proposed pairs are two; they are not proposed again."`
+	Create matchCreate `cmd:"" help:"Make new entities of records without a counterpart."`
+}
+
+type matchStart struct {
+	Connection    string `arg:"" help:"The connection."`
+	Entity        string `arg:"" help:"What to match, such as customer."`
+	AcceptCertain bool   `help:"Link what is certain at the end."`
+}
+
+// Run queues the matching, waits for its end and prints what came of it.
+func (c *matchStart) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	if err := hubRuns(cfg); err != nil {
+		return err
+	}
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	conn, err := s.connection(ctx, c.Connection)
+	if err != nil {
+		return err
+	}
+	var m matching.Matching
+	var run job.Run
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+		if m, err = matching.Start(ctx, tx, s.jobs, conn.ID, c.Entity, c.AcceptCertain); err != nil {
+			return err
+		}
+		run, err = job.GetRun(ctx, tx, m.RunID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, ended := s.follow(ctx, run, output{stdout: io.Discard, stderr: out.stderr})
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+		m, err = matching.Get(ctx, tx, m.ID)
+		return err
+	})
+	if err != nil {
+		return errors.Join(ended, err)
+	}
+	n := m.Counts
+	fmt.Fprintf(out.stdout, "%s: %s\n%d read, %d linked before, %d linked now\n%d certain, %d to review, %d without a counterpart, %d unreadable\n",
+		m.ID, m.Status, n.Read, n.Known, n.Linked, n.Certain, n.Review, n.None, n.Unreadable)
+	return ended
+}
+
+type matchList struct {
+	Matching string `arg:"" optional:"" help:"The matching whose proposals to list."`
+	Class    string `help:"Only proposals of this class: certain, review, none or unreadable." enum:",certain,review,none,unreadable" default:"" placeholder:"CLASS"`
+	All      bool   `help:"Settled proposals, too."`
+	JSON     bool   `help:"Print each as a line of JSON."`
+}
+
+// Run prints matchings, or the proposals of one.
+func (c *matchList) Run(ctx context.Context, cfg *Config, out output) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	if c.Matching != "" {
+		return c.proposals(ctx, s, out)
+	}
+	var found matching.Page
+	var codes map[uuid.UUID]string
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+		if codes, err = s.codes(ctx, tx); err != nil {
+			return err
+		}
+		found, err = matching.List(ctx, tx, matching.Filter{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w, lines := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0), json.NewEncoder(out.stdout)
+	if !c.JSON {
+		fmt.Fprintln(w, "MATCHING\tCONNECTION\tENTITY\tSTATUS\tREAD\tCERTAIN\tREVIEW\tNONE\tUNREADABLE\tLINKED\tCREATED")
+	}
+	for _, m := range found.Items {
+		if c.JSON {
+			err = errors.Join(err, lines.Encode(m))
+			continue
+		}
+		n := m.Counts
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
+			m.ID, codes[m.ConnectionID], m.Entity, m.Status, n.Read, n.Certain, n.Review, n.None, n.Unreadable, n.Linked, n.Created)
+	}
+	return errors.Join(err, w.Flush())
+}
+
+func (c *matchList) proposals(ctx context.Context, s *session, out output) error {
+	id, err := parseID(c.Matching)
+	if err != nil {
+		return err
+	}
+	f := link.ProposalFilter{Matching: id, Class: link.Class(c.Class), State: link.ProposalOpen, Limit: 500}
+	if c.All {
+		f.State = ""
+	}
+	w, lines := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0), json.NewEncoder(out.stdout)
+	if !c.JSON {
+		fmt.Fprintln(w, "PROPOSAL\tCLASS\tSTATE\tSCORE\tRECORD\tTHEIRS\tOURS\tREASONS")
+	}
+	for more := true; more; more = f.After != "" {
+		var page link.ProposalPage
+		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+			page, err = matching.Proposals(ctx, tx, &crm.Store{}, f, func(string) (bool, func(string) bool) {
+				return true, func(string) bool { return false }
+			})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, p := range page.Items {
+			if c.JSON {
+				if err := lines.Encode(p); err != nil {
+					return err
+				}
+				continue
+			}
+			printProposal(w, p)
+		}
+		f.After = page.Next
+	}
+	return w.Flush()
+}
+
+// printProposal prints a line for each candidate, or one without.
+func printProposal(w io.Writer, p link.Proposal) {
+	head := fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", p.ID, p.Class, p.State, p.Score, p.RemoteID, p.Title)
+	if len(p.Candidates) == 0 {
+		fmt.Fprintf(w, "%s\t–\t%s\n", head, p.Message)
+	}
+	for _, c := range p.Candidates {
+		reasons := make([]string, len(c.Reasons))
+		for i, r := range c.Reasons {
+			reasons[i] = fmt.Sprintf("%s %d", r.Kind, r.Score)
+		}
+		fmt.Fprintf(w, "%s\t%s %s\t%s\n", head, c.EntityID, c.Title, strings.Join(reasons, ", "))
+	}
+}
+
+// decided names proposals of a matching.
+type decided struct {
+	Matching string   `arg:"" help:"The matching."`
+	ID       []string `arg:"" optional:"" help:"The proposals."`
+}
+
+// decide does what was decided about the named proposals, or about all of a class.
+func (c *decided) decide(ctx context.Context, cfg *Config, out output, in matching.Decision, entity string) (err error) {
+	of, err := parseID(c.Matching)
+	if err != nil {
+		return err
+	}
+	for _, text := range c.ID {
+		id, err := parseID(text)
+		if err != nil {
+			return err
+		}
+		in.IDs = append(in.IDs, id)
+	}
+	if entity != "" {
+		if in.EntityID, err = parseID(entity); err != nil {
+			return err
+		}
+	}
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	m, err := s.matcher(cfg, out)
+	if err != nil {
+		return err
+	}
+	settled, refused := 0, 0
+	for after, more := "", true; more; more = after != "" {
+		var done matching.Done
+		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+			done, err = m.Settle(ctx, tx, of, in, after)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		settled, refused, after = settled+done.Done, refused+len(done.Refused), done.Next
+		for _, r := range done.Refused {
+			fmt.Fprintf(out.stderr, "%s: %s\n", r.ID, r.Reason)
+		}
+	}
+	fmt.Fprintf(out.stdout, "%d settled, %d refused\n", settled, refused)
+	if settled == 0 && refused > 0 {
+		return errors.New("nothing was settled")
+	}
+	return nil
+}
+
+type matchAccept struct {
+	decided
+
+	Certain bool   `help:"Link every certain pair."`
+	Entity  string `help:"Link the one proposal's record with this entity, be it a candidate or not." placeholder:"ID"`
+}
+
+// Run links.
+func (c *matchAccept) Run(ctx context.Context, cfg *Config, out output) error {
+	in := matching.Decision{Action: matching.Accept}
+	if c.Certain {
+		in.Class = link.Certain
+	}
+	return c.decide(ctx, cfg, out, in, c.Entity)
+}
+
+type matchReject struct {
+	decided
+
+	Entity string `help:"Only this candidate." placeholder:"ID"`
+}
+
+// Run rejects.
+func (c *matchReject) Run(ctx context.Context, cfg *Config, out output) error {
+	return c.decide(ctx, cfg, out, matching.Decision{Action: matching.Reject}, c.Entity)
+}
+
+type matchCreate struct {
+	decided
+
+	None bool `help:"Of every record without a counterpart."`
+}
+
+// Run makes entities.
+func (c *matchCreate) Run(ctx context.Context, cfg *Config, out output) error {
+	in := matching.Decision{Action: matching.Create}
+	if c.None {
+		in.Class = link.None
+	}
+	return c.decide(ctx, cfg, out, in, "")
+}
+
+// matcher settles as the running hub does.
+func (s *session) matcher(cfg *Config, out output) (*matching.Matcher, error) {
+	revisions, err := s.revisions()
+	if err != nil {
+		return nil, err
+	}
+	logger := cfg.logger(out.stderr)
+	puller := pull.New(pull.Config{
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Logger: logger, Registerer: prometheus.NewRegistry(),
+	})
+	return matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: &crm.Store{}, Records: puller, Logger: logger}), nil
+}
+
+// parseID reads an id that somebody typed.
+func parseID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return id, fmt.Errorf("%q is no id", text)
+	}
+	return id, nil
+}
+
+// codes are the connections' codes by id.
+func (s *session) codes(ctx context.Context, tx pgx.Tx) (map[uuid.UUID]string, error) {
+	all, err := s.connections.List(ctx, tx)
+	codes := make(map[uuid.UUID]string, len(all))
+	for _, c := range all {
+		codes[c.ID] = c.Code
+	}
+	return codes, err
+}
