@@ -122,7 +122,7 @@ func (s *server) receiveInvoice() operation {
 func (s *server) getInboxItem() operation {
 	example := inboxItem{
 		Item:       inboxExample(),
-		Candidates: []inbox.Candidate{{ID: uuid.MustParse(exampleID), Name: "Beispiel GmbH", Score: 160, Reasons: []inbox.Reason{{Kind: "tax_id", Score: 100}, {Kind: "name", Score: 60}}}},
+		Candidates: []inbox.Candidate{{ID: uuid.MustParse(exampleID), Name: "Beispiel GmbH", Score: 160, Reasons: []inbox.Fact{{Kind: "tax_id", Score: 100}, {Kind: "name", Score: 60}}}},
 		Faults:     []Violation{},
 	}
 	return operation{

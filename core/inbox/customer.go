@@ -17,11 +17,11 @@ type Candidate struct {
 	ID      uuid.UUID `json:"id"`
 	Name    string    `json:"name"`
 	Score   int       `json:"score" doc:"100 and more is surely the buyer, 60 to 99 possibly."`
-	Reasons []Reason  `json:"reasons" nullable:"false" doc:"What the score is made of."`
+	Reasons []Fact  `json:"reasons" nullable:"false" doc:"What the score is made of."`
 }
 
-// Reason is a fact that buyer and customer share, and what it counts.
-type Reason struct {
+// Fact is something that buyer and customer share, and what it counts.
+type Fact struct {
 	Kind  string `json:"kind" enum:"code,uscc,tax_id,phone,email,domain,name,similar_name,city" doc:"What is the same: code is the customer's, as the file names the buyer's number or electronic address."`
 	Score int    `json:"score"`
 }
@@ -52,9 +52,9 @@ func (s *Store) Candidates(ctx context.Context, tx pgx.Tx, item Item) ([]Candida
 		if m.ID == nil {
 			continue // the caller does not see him
 		}
-		c := Candidate{ID: *m.ID, Name: m.Title, Score: m.Score, Reasons: []Reason{}}
+		c := Candidate{ID: *m.ID, Name: m.Title, Score: m.Score, Reasons: []Fact{}}
 		for _, r := range m.Reasons {
-			c.Reasons = append(c.Reasons, Reason(r))
+			c.Reasons = append(c.Reasons, Fact(r))
 		}
 		found = append(found, c)
 	}
@@ -76,7 +76,7 @@ func (s *Store) Candidates(ctx context.Context, tx pgx.Tx, item Item) ([]Candida
 				i, found = len(found), append(found, Candidate{ID: customer.ID, Name: customer.Name})
 			}
 			found[i].Score += sure
-			found[i].Reasons = append([]Reason{{"code", sure}}, found[i].Reasons...)
+			found[i].Reasons = append([]Fact{{"code", sure}}, found[i].Reasons...)
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Candidate) int { return b.Score - a.Score })
