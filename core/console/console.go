@@ -67,7 +67,7 @@ type Console struct {
 
 // New parses all pages; an error is a fault of the program.
 func New(c Config) (*Console, error) {
-	r, err := newRenderer()
+	r, err := embedded()
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}

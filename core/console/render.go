@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed template/*.html
@@ -52,6 +53,9 @@ func (c catalogue) text(key string, args ...any) string {
 	}
 	return fmt.Sprintf(s, args...)
 }
+
+// embedded is the renderer of the program's own files: they never change, and parsing them takes a while.
+var embedded = sync.OnceValues(newRenderer) //nolint:gochecknoglobals // derived from what is embedded
 
 func newRenderer() (*renderer, error) {
 	r := &renderer{pages: map[string]map[string]*template.Template{}, words: map[string]catalogue{}, assets: map[string]asset{}}

@@ -17,7 +17,7 @@ type Candidate struct {
 	ID      uuid.UUID `json:"id"`
 	Name    string    `json:"name"`
 	Score   int       `json:"score" doc:"100 and more is surely the buyer, 60 to 99 possibly."`
-	Reasons []Fact  `json:"reasons" nullable:"false" doc:"What the score is made of."`
+	Reasons []Fact    `json:"reasons" nullable:"false" doc:"What the score is made of."`
 }
 
 // Fact is something that buyer and customer share, and what it counts.

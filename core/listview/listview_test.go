@@ -243,8 +243,10 @@ func TestWhatIsWrongWithAViewIsSaidAtOnce(t *testing.T) {
 		"parts": {listview.New{Name: " ", List: listview.List{
 			Filter: map[string]string{"robot": "1", "status": "sunny", "total[ge]": "1", "date[ge": "2026-01-01"}, Sort: "-robot", Columns: []string{"number", "lines", "total", "number"},
 		}}, []string{"/columns/1 field", "/columns/2 permission", "/columns/3 unique", "/filter/date[ge syntax", "/name required"}},
-		"filter": {listview.New{Name: "x", List: listview.List{Filter: map[string]string{"robot": "1", "status": "sunny", "total[ge]": "1"}, Sort: "-robot"}},
-			[]string{"/filter/robot field", "/filter/status enum", "/filter/total[ge] permission", "/sort field"}},
+		"filter": {
+			listview.New{Name: "x", List: listview.List{Filter: map[string]string{"robot": "1", "status": "sunny", "total[ge]": "1"}, Sort: "-robot"}},
+			[]string{"/filter/robot field", "/filter/status enum", "/filter/total[ge] permission", "/sort field"},
+		},
 		"twice":                   {listview.New{Name: "taken"}, []string{"/name unique"}},
 		"with another department": {listview.New{Name: "x", Share: listview.Share{DepartmentID: &o.department}}, []string{"/share/department_id exists"}},
 		"with no team":            {listview.New{Name: "x", Share: listview.Share{TeamID: &other}}, []string{"/share/team_id exists"}},
