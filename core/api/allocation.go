@@ -18,19 +18,19 @@ import (
 
 // openPayment is a payment of which something is left, and what it may pay.
 type openPayment struct {
-	PaymentID  uuid.UUID       `json:"payment_id"`
-	Version    int64           `json:"version"`
-	Number     string          `json:"number"`
-	CustomerID uuid.UUID       `json:"customer_id"`
-	Date       crm.Date        `json:"date"`
-	Reference  string          `json:"reference,omitempty" doc:"What the payer wrote."`
-	Currency   string          `json:"currency"`
-	Amount     decimal.Decimal `json:"amount"`
-	Open       decimal.Decimal `json:"open" doc:"What pays nothing yet."`
-	Proposal   *proposal       `json:"proposal,omitempty" doc:"What it may pay; absent where nothing is known."`
+	PaymentID  uuid.UUID           `json:"payment_id"`
+	Version    int64               `json:"version"`
+	Number     string              `json:"number"`
+	CustomerID uuid.UUID           `json:"customer_id"`
+	Date       crm.Date            `json:"date"`
+	Reference  string              `json:"reference,omitempty" doc:"What the payer wrote."`
+	Currency   string              `json:"currency"`
+	Amount     decimal.Decimal     `json:"amount"`
+	Open       decimal.Decimal     `json:"open" doc:"What pays nothing yet."`
+	Proposal   *allocationProposal `json:"proposal,omitempty" doc:"What it may pay; absent where nothing is known."`
 }
 
-type proposal struct {
+type allocationProposal struct {
 	Certainty   allocation.Certainty `json:"certainty" enum:"certain,likely,differs" doc:"certain: the payer names each invoice, and it is equal to the cent. likely: equal to the cent, and nothing else comes to it. differs: a person decides."`
 	Reasons     []allocation.Reason  `json:"reasons" nullable:"false" enum:"number,reference,amount,sum,near,same_payer" doc:"Why these: their number or reference is named, the amount is one's or several ones', or nearly, they are the payer's."`
 	Difference  decimal.Decimal      `json:"difference" doc:"The payment less what is open of the invoices: below zero stays open on an invoice, above zero stays unallocated."`
@@ -83,7 +83,7 @@ func (s *server) listOpenPayments() operation {
 	amount := decimal.RequireFromString("238")
 	example := openPayment{
 		PaymentID: id, Version: 1, Number: "P-1", CustomerID: id, Date: day, Reference: "RE-2026-0042", Currency: "EUR", Amount: amount, Open: amount,
-		Proposal: &proposal{
+		Proposal: &allocationProposal{
 			Certainty: allocation.Certain, Reasons: []allocation.Reason{allocation.Number, allocation.Amount},
 			Allocations: []proposedAllocation{{InvoiceID: id, Number: "RE-2026-0042", Open: amount, Amount: amount}},
 		},
@@ -132,7 +132,7 @@ func showOpen(found allocation.Page) []openPayment {
 		if one.Proposal == nil {
 			continue
 		}
-		shown := &proposal{Certainty: one.Proposal.Certainty, Reasons: one.Proposal.Reasons, Difference: one.Proposal.Difference}
+		shown := &allocationProposal{Certainty: one.Proposal.Certainty, Reasons: one.Proposal.Reasons, Difference: one.Proposal.Difference}
 		for _, a := range one.Proposal.Allocations {
 			v := found.Invoices[a.InvoiceID]
 			shown.Allocations = append(shown.Allocations, proposedAllocation{InvoiceID: v.ID, Number: v.Number, Open: v.Residual, Amount: a.Amount})

@@ -10,7 +10,9 @@ import (
 
 	"crmhub/core/audit"
 	"crmhub/core/drift"
+	"crmhub/core/inbox"
 	"crmhub/core/mapping"
+	"crmhub/core/matching"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
 )
@@ -92,25 +94,25 @@ func (digest) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9a-f]{64}$"}
 }
 
-// nameSchema names a Go type's component.
+// nameSchema names a Go type's component: as the type, unless two rooms have one of that name.
 func nameSchema(t reflect.Type, hint string) string {
-	if t == reflect.TypeFor[schema.Violation]() {
+	switch t {
+	case reflect.TypeFor[schema.Violation]():
 		return "RecordViolation" // of a record; Violation is of a request
-	}
-	if t == reflect.TypeFor[audit.Report]() {
+	case reflect.TypeFor[audit.Report]():
 		return "AuditReport" // Report is an analysis
-	}
-	if t == reflect.TypeFor[transfer.Column]() {
+	case reflect.TypeFor[transfer.Column]():
 		return "ImportColumn" // Column is a report's
-	}
-	if t == reflect.TypeFor[mapping.Difference]() {
+	case reflect.TypeFor[mapping.Difference]():
 		return "FieldDifference" // Difference is one that a reconciliation found
-	}
-	if t.PkgPath() == "crmhub/core/matching" && t.Name() != "Matching" {
-		return "Matching" + t.Name() // Counts and Done are a reconciliation's
-	}
-	if t == reflect.TypeFor[drift.Finding]() {
+	case reflect.TypeFor[matching.Counts]():
+		return "MatchingCounts" // Counts are a run's
+	case reflect.TypeFor[matching.Done]():
+		return "MatchingDone" // Done is a reconciliation's
+	case reflect.TypeFor[drift.Finding]():
 		return "DriftFinding" // Finding is one about an invoice
+	case reflect.TypeFor[inbox.Candidate]():
+		return "InboxCandidate" // Candidate is a matching's
 	}
 	return huma.DefaultSchemaNamer(t, hint)
 }

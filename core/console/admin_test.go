@@ -318,15 +318,7 @@ func TestAuditTrailIsReadAndVerified(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	for {
-		n, err := s.sealer.Seal(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n == 0 {
-			break
-		}
-	}
+	s.seal("/admin/audit?entity=order&action=created", "/orders/"+s.order.ID.String())
 	s.get("/admin/audit").wants(t, 200, "created", "Customer", "No. 1")
 	s.get("/admin/audit?entity=order&action=created").wants(t, 200, "/orders/"+s.order.ID.String())
 	s.get("/admin/audit?entity=team").wants(t, 200, "Nothing matches")

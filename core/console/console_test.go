@@ -201,6 +201,19 @@ func (s *site) newBrowser() *http.Client {
 	return &http.Client{Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
+// seal puts changes into the audit trail until a page says so. Transactions of other tests on the server hold it up.
+func (s *site) seal(path, has string) {
+	s.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(s.get(path).body, has); {
+		if _, err := s.sealer.Seal(s.Context()); err != nil {
+			s.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			s.Fatalf("%s never says %s", path, has)
+		}
+	}
+}
+
 func (s *site) tx(fn func(tx pgx.Tx) error) {
 	s.Helper()
 	if err := s.db.As(s.Context(), s.who, fn); err != nil {

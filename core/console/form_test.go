@@ -238,9 +238,7 @@ func TestStaleEditShowsBoth(t *testing.T) {
 	if c.Industry != "glass" || c.Level != "" || c.Version != 3 {
 		t.Errorf("stored %+v", c)
 	}
-	if _, err := s.sealer.Seal(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.seal(path, "was paper")
 	s.get(path).wants(t, 200, "changed it", "created it", "glass", `was paper`, "Ann Lee")
 }
 

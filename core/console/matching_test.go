@@ -65,7 +65,7 @@ func TestMatchingsAreReviewedAndLinksFound(t *testing.T) {
 	s.get("/sync/links?state=odd").wants(t, http.StatusBadRequest)
 	s.get("/sync/links?q="+strings.Repeat("x", 20)).wants(t, 200, "Nothing matches")
 	s.do(http.MethodPost, "/sync/links", url.Values{
-		"connection": {s.erp.ID.String()}, "entity": {"customer"}, "which": {"nobody"}, "remote_id": {"1"},
+		"connection": {s.erp.ID.String()}, "entity": {"order"}, "which": {"nobody"}, "remote_id": {"1"},
 	}).wants(t, http.StatusConflict, "Not done:")
 	s.do(http.MethodPost, "/sync/links/"+uuid.NewString()+"/unlink", nil).wants(t, http.StatusNotFound)
 }

@@ -28,9 +28,10 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 	for _, asset := range regexp.MustCompile(`/assets/[^"]+`).FindAllString(s.get("/").body, -1) {
 		assets += len(s.do(http.MethodGet, asset, nil, "Accept-Encoding", "gzip").body)
 	}
+	paths := append(s.paths(), s.writing()...)
 	for _, lang := range []string{"en", "zh-CN"} {
 		s.post("/language", "language", lang, "to", "/orders")
-		for _, path := range append(s.paths(), s.writing()...) {
+		for _, path := range paths {
 			a := s.do(http.MethodGet, path, nil, "Accept-Encoding", "gzip")
 			weight := len(a.body) + assets
 			if a.body = unzip(t, a); a.status != http.StatusOK {
@@ -86,7 +87,7 @@ func TestEmptyPagesSayWhatToDoFirst(t *testing.T) {
 		"/invoices":          "Invoices come from",
 		"/opportunities":     "your funnel",
 		"/custom-fields":     "Fields of your own",
-		"/sync":              "crmhub connection add",
+		"/sync":              "New connection",
 		"/sync/connections":  "crmhub connection add",
 		"/sync/jobs":         "Adding a connection",
 		"/sync/runs":         "when a job",
