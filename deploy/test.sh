@@ -2,7 +2,7 @@
 # Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka, a real Tryton and a real Kill Bill.
 # On a Debian-like machine it installs what is missing; elsewhere it says what to install.
 #
-#   deploy/test.sh            everything (about an hour on two cores)
+#   deploy/test.sh            everything (about 50 minutes on two cores)
 #   deploy/test.sh quick      what needs nothing but Go
 #
 # WORK is where servers keep their files while the tests run (default: a folder under the temporary directory).
@@ -122,7 +122,7 @@ deploy/schemathesis.sh "$WORK/schemathesis"
 # axe-core judges every page; it is fetched for the test and no part of the repository. Pictures of the pages lie in screenshots/.
 step "the console in Chromium"
 npm install --silent --no-audit --no-fund --prefix "$WORK/axe" axe-core
-CRMHUB_TEST_AXE="$WORK/axe/node_modules/axe-core/axe.min.js" go test -count=1 -timeout 40m -tags browser -run 'AxeFinds|InTheBrowser|FromCustomerToOrder|WhoSeesWhatHeMay' ./core/console
+CRMHUB_TEST_AXE="$WORK/axe/node_modules/axe-core/axe.min.js" go test -count=1 -timeout 40m -tags browser -run 'AxeFinds|InTheBrowser|FromCustomerToOrder|WhoSeesWhatHeMay|FromUBLFile' ./core/console
 
 step "the topics' AsyncAPI document"
 npm install --silent --no-audit --no-fund --prefix "$WORK/asyncapi" @asyncapi/parser

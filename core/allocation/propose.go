@@ -328,7 +328,7 @@ func key(number string) string {
 // tokens are the runs of letters and digits in a text, in capitals.
 func tokens(text string) []string {
 	return strings.FieldsFunc(strings.ToUpper(text), func(r rune) bool {
-		return !('A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r > 0x7f)
+		return r <= 0x7f && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 	})
 }
 

@@ -148,7 +148,7 @@ func TestProposalsNeverExceedWhatIsOpen(t *testing.T) {
 				t.Fatalf("%s of %s are left: %+v", left[v.ID], v.Open, got)
 			}
 		}
-		shuffle := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 1)) //nolint:gosec // an order
+		shuffle := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 1))
 		shuffle.Shuffle(len(invoices), func(i, j int) { invoices[i], invoices[j] = invoices[j], invoices[i] })
 		shuffle.Shuffle(len(payments), func(i, j int) { payments[i], payments[j] = payments[j], payments[i] })
 		if diff := cmp.Diff(got, allocation.Propose(payments, invoices)); diff != "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/audit"
+	"crmhub/core/crm"
 	"crmhub/core/drift"
 	"crmhub/core/inbox"
 	"crmhub/core/mapping"
@@ -34,6 +35,7 @@ func newDocument(version string) *document {
 	schemas := huma.NewMapRegistry(componentsPath, nameSchema)
 	schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[identifier]())
 	schemas.RegisterTypeAlias(reflect.TypeFor[audit.Hash](), reflect.TypeFor[digest]())
+	schemas.RegisterTypeAlias(reflect.TypeFor[crm.Finding](), reflect.TypeFor[finding]())
 	return &document{schemas: schemas, entities: map[string]bool{}, inputs: map[string]bool{}, openapi: &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -92,6 +94,14 @@ type digest struct{}
 // Schema is what huma takes for a digest.
 func (digest) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Pattern: "^[0-9a-f]{64}$"}
+}
+
+// finding stands for findings on invoices in schemas: the tags of entities are another dialect.
+type finding struct {
+	Rule     string `json:"rule" doc:"Of EN 16931, such as BR-CO-10."`
+	Severity string `json:"severity" enum:"fatal,warning"`
+	Place    string `json:"place,omitempty" doc:"The element: /Invoice/cac:InvoiceLine[2]"`
+	Message  string `json:"message,omitempty"`
 }
 
 // nameSchema names a Go type's component: as the type, unless two rooms have one of that name.

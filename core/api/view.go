@@ -51,7 +51,7 @@ type viewShareInput struct {
 type viewInput struct {
 	Entity    string            `json:"entity" doc:"What it lists." example:"order"`
 	Name      string            `json:"name" minLength:"1" maxLength:"100" doc:"Unique among one's views of the entity."`
-	Share     viewShareInput    `json:"share,omitempty" doc:"With whom it is shared; nobody when left out."`
+	Share     viewShareInput    `json:"share,omitzero" doc:"With whom it is shared; nobody when left out."`
 	Filter    map[string]string `json:"filter,omitempty" doc:"As in lists: fields, with an operator in brackets if it is not equality. Besides values: me for who looks, none for nobody, days for instants."`
 	Query     string            `json:"q,omitempty" maxLength:"1000" doc:"As in lists."`
 	Sort      string            `json:"sort,omitempty" doc:"A field, after a minus from the highest down; the newest change first when left out."`
@@ -61,7 +61,7 @@ type viewInput struct {
 
 type viewPatch struct {
 	Name      string            `json:"name,omitempty" minLength:"1" maxLength:"100" doc:"As when created."`
-	Share     viewShareInput    `json:"share,omitempty" doc:"As when created, as a whole; {} is nobody."`
+	Share     viewShareInput    `json:"share,omitzero" doc:"As when created, as a whole; {} is nobody."`
 	Filter    map[string]string `json:"filter,omitempty" nullable:"true" doc:"As when created, as a whole; null is none."`
 	Query     *string           `json:"q,omitempty" nullable:"true" maxLength:"1000" doc:"As when created; null is none."`
 	Sort      *string           `json:"sort,omitempty" nullable:"true" doc:"As when created; null is the newest change first."`

@@ -252,7 +252,7 @@ func (c *Console) allocate(ctx context.Context, v *visit) error {
 		return errAddress
 	}
 	var add []crm.PaymentAllocation
-	for name, values := range v.r.PostForm {
+	for name, values := range v.r.Form {
 		text, ok := strings.CutPrefix(name, "amount.")
 		given := strings.NewReplacer(",", "", " ", "", "，", "").Replace(values[0])
 		if !ok || given == "" {

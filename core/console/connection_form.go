@@ -162,7 +162,7 @@ func (c *Console) saveConnection(ctx context.Context, v *visit) error {
 	if err := json.Unmarshal(of.Config, &s); err != nil {
 		return fmt.Errorf("configuration schema of connector %s: %w", of.Name, err)
 	}
-	config, vs := s.entered(v.r.PostForm, of.Secrets, stored.Config)
+	config, vs := s.entered(v.r.Form, of.Secrets, stored.Config)
 	write := func(tx pgx.Tx) (connection.Connection, error) {
 		name := strings.TrimSpace(v.r.PostFormValue("name"))
 		if stored.ID != uuid.Nil {

@@ -146,8 +146,8 @@ func (c *Console) setWebhook(ctx context.Context, v *visit) error {
 	})
 	if vs := schema.Violations(nil); errors.As(err, &vs) {
 		for i := range vs {
-			if strings.HasPrefix(vs[i].Pointer, "/entities/") {
-				vs[i] = schema.Violation{Pointer: "/entities", Rule: vs[i].Rule, Message: strings.TrimPrefix(vs[i].Pointer, "/entities/") + " " + vs[i].Message} // one input asks for them all
+			if entity, ok := strings.CutPrefix(vs[i].Pointer, "/entities/"); ok { // one input asks for them all
+				vs[i] = schema.Violation{Pointer: "/entities", Rule: vs[i].Rule, Message: entity + " " + vs[i].Message}
 			}
 		}
 		return v.writeWebhook(ctx, http.StatusUnprocessableEntity, vs)

@@ -46,6 +46,12 @@ where exists (select from e where d.entity = e.entity and d.entity_id = e.entity
 	select from l where d.connection_id = l.connection_id and d.entity = l.entity and d.remote_id = l.remote_id)`},
 	{"duplicate_pair", withEntities + `
 delete from duplicate_pairs d using e where d.entity = e.entity and e.entity_id in (d.a_id, d.b_id) and d.status = 'open'`},
+	{"proposal", withEntities + `
+update proposals p set title = null, theirs = null, record = null, message = null from e where p.entity = e.entity and p.entity_id = e.entity_id`},
+	{"inbox_file", withEntities + `
+update invoice_inbox i set name = 'erased', data = null, buyer = '{}', findings = '[]', reason = 'It was erased at somebody''s request.',
+	decided_at = coalesce(decided_at, now()), decided_by = coalesce(decided_by, crmhub_actor()), status = case when status = 'review' then 'refused' else status end
+from e where e.entity = 'customer' and i.customer_id = e.entity_id`},
 	{"merge", withEntities + `update merge_log m set before = '{}' from e where m.entity = e.entity and e.entity_id in (m.survivor_id, m.loser_id)`},
 	{"import_row", withEntities + `delete from import_effects f using e where f.entity_id = e.entity_id`},
 	{"link", withEntities + `
@@ -92,6 +98,17 @@ update differences set title = crmhub_scrub(title, $1), message = crmhub_scrub(m
 	reason = crmhub_scrub(reason, $1)
 where crmhub_says(title, $1) or crmhub_says(message, $1) or crmhub_says(fields::text, $2) or crmhub_says(ours::text, $2)
 	or crmhub_says(theirs::text, $2) or crmhub_says(record::text, $2) or crmhub_says(reason, $1)`},
+	{"proposal", `
+delete from proposals where state = 'open' and entity in ('customer', 'contact')
+	and (crmhub_says(title, $1) or crmhub_says(message, $1) or crmhub_says(theirs::text, $2) or crmhub_says(record::text, $2))`},
+	{"proposal", `
+update proposals set title = crmhub_scrub(title, $1), message = crmhub_scrub(message, $1), theirs = crmhub_scrub(theirs::text, $2)::jsonb,
+	record = crmhub_scrub(record::text, $2)::jsonb
+where crmhub_says(title, $1) or crmhub_says(message, $1) or crmhub_says(theirs::text, $2) or crmhub_says(record::text, $2)`},
+	{"inbox_file", `
+update invoice_inbox set name = 'erased', data = null, buyer = '{}', findings = '[]', reason = 'It was erased at somebody''s request.',
+	decided_at = coalesce(decided_at, now()), decided_by = coalesce(decided_by, crmhub_actor()), status = case when status = 'review' then 'refused' else status end
+where crmhub_holds(data, $1) or crmhub_says(name, $1) or crmhub_says(buyer::text, $2) or crmhub_says(reason, $1) or crmhub_says(findings::text, $2)`},
 	{"run_line", `update run_lines set message = crmhub_scrub(message, $1) where crmhub_says(message, $1)`},
 	{"run", `update runs set error = crmhub_scrub(error::text, $2)::jsonb where crmhub_says(error::text, $2)`},
 	{"link", `update links set cause = crmhub_scrub(cause::text, $2)::jsonb, snapshot = crmhub_scrub(snapshot::text, $2)::jsonb

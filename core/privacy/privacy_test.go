@@ -45,7 +45,8 @@ var holdsNothing = strings.Fields(`
 	outbox_position payment_allocations pipeline_stages pipelines pool_limits pool_rules pool_settings preset_fields preset_grants preset_roles prices
 	product_categories products publications reconciled_records reconciliations recovery_codes role_fields role_grants roles runs second_factors
 	segment_conditions segment_members segments sellers sessions sign_in_attempts sign_ins subscriptions targets team_members teams user_roles users
-	webhooks exports audit_acts attachment_chunks exchanges kept_parties`)
+	webhooks exports audit_acts attachment_chunks exchanges kept_parties matchings proposal_candidates rejected_pairs drift_profiles drift_findings
+	list_views list_view_defaults`)
 
 // stays are the places where the data may be once they are erased.
 var stays = map[string]string{
@@ -329,6 +330,17 @@ func (o *office) fillAround(w *world) {
 			[]any{reconciliation, w.customer.ID, mark},
 		},
 		{`insert into differences (id, reconciliation_id, kind, remote_id, record) values (gen_random_uuid(), $1, 'missing_here', '1002', $2)`, []any{reconciliation, doc}},
+		{`insert into matchings (id, connection_id, run_id, entity, status) values ($1, $2, $1, 'customer', 'finished')`, []any{run, w.connection}},
+		{
+			`insert into proposals (id, matching_id, connection_id, entity, remote_id, title, theirs, record, class, state, entity_id)
+			select gen_random_uuid(), $1, $2, 'customer', n, $3, $4, $4, 'certain', s, e from (values ('1001', 'linked', $5::uuid), ('1003', 'open', null)) v (n, s, e)`,
+			[]any{run, w.connection, w.customer.Name, doc, w.customer.ID},
+		},
+		{
+			`insert into invoice_inbox (id, name, size, sha256, data, status, buyer, customer_id)
+			select gen_random_uuid(), $1, 1, n, $2, 'review', $3, c from (values ('a', $4::uuid), ('b', null)) v (n, c)`,
+			[]any{mark + ".xml", []byte("<Name>" + w.customer.Name + "</Name>"), doc, w.customer.ID},
+		},
 		{`insert into subscriptions (id, name, target, events) values ($1, 'x', 'x', '{*}')`, []any{run}},
 		{`insert into deliveries (id, subscription_id, event_id, event, summary, body) values (gen_random_uuid(), $1, $1, 'customer.updated', 'x', $2)`, []any{run, string(doc)}},
 		{`insert into deliveries (id, subscription_id, event_id, event, summary, body, status) values (gen_random_uuid(), $1, $2, 'customer.updated', 'x', $3, 'delivered')`, []any{run, jobID, string(doc)}},
