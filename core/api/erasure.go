@@ -148,3 +148,37 @@ func erasureExample(k crm.Kind) erasureBody {
 		[]privacy.Told{{Connection: "tryton", ConnectionID: id, LinkID: id, Kind: string(k), EntityID: id, RemoteID: "1001", State: privacy.Pending}},
 	}
 }
+
+// held gives what is held of somebody, for whoever carries out such requests.
+func (e entities) held() operation {
+	id := uuid.MustParse(exampleID)
+	return operation{
+		id: "get-" + slug(string(e.kind)) + "-personal-data", needs: may(e.resource(), access.Erase), tag: "privacy", summary: "Get what is held of a person",
+		description: "To be given to the person who asks (GDPR art. 15): the entity, what belongs to it, its files, and its records in other systems. " +
+			"The permission must reach the whole organization.",
+		status: http.StatusOK, problems: []int{http.StatusConflict},
+		result: jsonBody(e.document, privacy.Held{
+			Entities: map[string][]map[string]any{string(e.kind): {{"id": exampleID, "name": "Northwind Traders"}}},
+			Files:    []privacy.HeldFile{{ID: id, Kind: string(e.kind), EntityID: id, Name: "letter.pdf", AddedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}},
+			Records:  []privacy.HeldRecord{{Connection: "tryton", Kind: string(e.kind), EntityID: id, RemoteID: "1001"}},
+		}),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			if c.who.May(e.resource(), access.Erase) != postgres.ScopeOrganization {
+				return answer{}, forbidden(c.route.needs, "It needs the permission "+c.route.needs.String()+" for the whole organization.")
+			}
+			var held privacy.Held
+			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				held, err = (&privacy.Eraser{Entities: e.CRM}).HeldOf(ctx, tx, e.kind, id)
+				return err
+			})
+			if err != nil {
+				return answer{}, erasureProblem(err)
+			}
+			return respond(http.StatusOK, held)
+		},
+	}
+}

@@ -27,6 +27,8 @@ func TestPersonIsErasedAtHisRequest(t *testing.T) {
 		{name: "no reason", method: "POST", path: "/customers/{max}/erase", body: `{"reason":" "}`, status: 422, has: []string{`"pointer":"/reason"`}},
 		{name: "nobody", method: "POST", path: "/contacts/{max}/erase", body: `{"reason":"x"}`, status: 404},
 		{name: "only asked", method: "POST", path: "/customers/{max}/erase", body: `{"reason":"x","dry_run":true}`, status: 200, has: []string{`"erased":{`, `"customer":1`}},
+		{name: "what is held", method: "GET", path: "/customers/{max}/personal-data", status: 200, has: []string{`"entities":{"customer":[{`, "max@example.com", `"files":[]`, `"records":[]`}},
+		{name: "of nobody", method: "GET", path: "/contacts/{max}/personal-data", status: 404},
 		{name: "nothing went", method: "GET", path: "/customers/{max}", status: 200, has: []string{"Max Beispiel"}},
 		{name: "gone", method: "GET", path: "/customers/{zanna}", status: 200, has: []string{`"name":"Erased `, `"version":2`}},
 		{name: "the list", method: "GET", path: "/erasures", status: 200, has: []string{`"reason":"Letter 17"`, `"created_by"`}},

@@ -38,7 +38,7 @@ func (s *server) table() ([]route, error) {
 			routes = append(routes, route{"POST " + e.path + "/{id}/merge", e.mergeInto()})
 		}
 		if slices.Contains(privacy.Erasable(), e.kind) {
-			routes = append(routes, route{"POST " + e.path + "/{id}/erase", e.erase()})
+			routes = append(routes, route{"POST " + e.path + "/{id}/erase", e.erase()}, route{"GET " + e.path + "/{id}/personal-data", e.held()})
 		}
 		if _, ok := printed[e.kind]; ok {
 			routes = append(routes, route{"GET " + e.path + "/{id}/pdf", e.print()})
