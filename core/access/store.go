@@ -42,7 +42,7 @@ func (s *Store) now() time.Time {
 }
 
 // ErrNotFound says that there is no such organization, department, role, user, session or token here.
-var ErrNotFound = errors.New("not found")
+var ErrNotFound = postgres.NotFound("not found")
 
 // ErrSignIn says that login and password belong to nobody who may sign in. It does not say which of them is wrong.
 var ErrSignIn = errors.New("login or password is wrong")

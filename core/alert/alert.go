@@ -61,8 +61,7 @@ func (a Alert) Summary() string {
 
 // The errors that callers branch on.
 var (
-	ErrNotFound = errors.New("the alert does not exist")
-	ErrCursor   = errors.New("this is no place in the list to go on from")
+	ErrNotFound = postgres.NotFound("the alert does not exist")
 )
 
 const (
@@ -105,11 +104,11 @@ where ($1 = '' or ($1 = 'open') = (resolved_at is null)) and ($2 = '' or kind = 
 order by opened_at desc, id desc
 limit $5`
 
-// List returns alerts, the one opened last first, and where to go on; "" at the end. Errors: [ErrCursor].
+// List returns alerts, the one opened last first, and where to go on; "" at the end. Errors: [postgres.ErrPlace].
 func List(ctx context.Context, tx pgx.Tx, f Filter) (list []Alert, next string, err error) {
 	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return nil, "", ErrCursor
+		return nil, "", err
 	}
 	before, _, id := after.Args()
 	rows, _ := tx.Query(ctx, selectList, f.Status, f.Kind, before, id, f.Limit+1)

@@ -223,7 +223,7 @@ func TestListGoesOnWhereItEnded(t *testing.T) {
 			_, _, err := List(t.Context(), tx, Filter{After: after, Limit: 2})
 			return err
 		})
-		if !errors.Is(err, ErrCursor) {
+		if !errors.Is(err, postgres.ErrPlace) {
 			t.Errorf("%s: %v", after, err)
 		}
 	}

@@ -167,12 +167,15 @@ func (g *group) named(p Payment) *Proposal {
 	if len(named) == 0 || !leftOf(named).Equal(p.Open.Abs()) {
 		return nil
 	}
-	if len(named) > 1 {
-		reasons = append(reasons, Sum)
-	} else {
-		reasons = append(reasons, Amount)
+	return g.take(p, named, Certain, append(reasons, comesTo(named)))
+}
+
+// comesTo is the reason that invoices come to what was paid.
+func comesTo(claims []*claim) Reason {
+	if len(claims) > 1 {
+		return Sum
 	}
-	return g.take(p, named, Certain, reasons)
+	return Amount
 }
 
 // exact: one invoice alone has that amount, and the payer names no other.
@@ -232,6 +235,9 @@ func (g *group) summed(p Payment) *Proposal {
 // uneven: the payer names invoices that come to something else, or one is nearly paid.
 func (g *group) uneven(p Payment) *Proposal {
 	if named, reasons := g.mentioned(p); len(named) > 0 {
+		if leftOf(named).Equal(p.Open.Abs()) { // now that another payment, by a guess, took what he names besides
+			return g.take(p, named, Likely, append(reasons, comesTo(named)))
+		}
 		return g.take(p, named, Differs, reasons)
 	}
 	var near []*claim

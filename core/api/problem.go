@@ -8,29 +8,21 @@ import (
 	"strings"
 
 	"crmhub/core/access"
-	"crmhub/core/alert"
-	"crmhub/core/attachment"
-	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
-	"crmhub/core/drift"
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
 	"crmhub/core/inbox"
 	"crmhub/core/job"
-	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/listview"
 	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
-	"crmhub/core/report"
 	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
-	"crmhub/core/upkeep"
-	"crmhub/core/webhook"
 )
 
 // Problem is an error as the API answers it: RFC 9457, application/problem+json.
@@ -100,12 +92,7 @@ func problemOf(err error) *Problem {
 		}
 	case errors.Is(err, connection.ErrStale):
 		return stale(0)
-	case errors.Is(err, crm.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, access.ErrNotFound),
-		errors.Is(err, audit.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, transfer.ErrNotFound),
-		errors.Is(err, duplicate.ErrNotFound), errors.Is(err, attachment.ErrNotFound), errors.Is(err, upkeep.ErrNotFound),
-		errors.Is(err, notify.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, drift.ErrNotFound), errors.Is(err, webhook.ErrNotFound),
-		errors.Is(err, reconcile.ErrNotFound), errors.Is(err, link.ErrNotFound), errors.Is(err, revision.ErrNotFound),
-		errors.Is(err, link.ErrNoConflict), errors.Is(err, matching.ErrNotFound), errors.Is(err, inbox.ErrNotFound), errors.Is(err, listview.ErrNotFound):
+	case errors.Is(err, postgres.ErrNotFound):
 		return notFound()
 	case errors.Is(err, listview.ErrNotYours):
 		return &Problem{Type: problemType("forbidden"), Title: "You may not do that", Status: http.StatusForbidden, Detail: "Only the owner of a view changes it."}
@@ -129,9 +116,7 @@ func problemOf(err error) *Problem {
 		return tooManyAttempts(locked)
 	case errors.Is(err, access.ErrSecondFactor):
 		return secondFactorProblem()
-	case errors.Is(err, job.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, audit.ErrCursor), errors.Is(err, transfer.ErrCursor),
-		errors.Is(err, upkeep.ErrCursor), errors.Is(err, notify.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, drift.ErrCursor), errors.Is(err, webhook.ErrCursor),
-		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, matching.ErrCursor):
+	case errors.Is(err, postgres.ErrPlace):
 		return problemOf(parameterFault(afterParameter, "cursor", "is not what a list gave as next"))
 	case errors.Is(err, job.ErrDryCursor):
 		return invalid(schema.Violations{{Pointer: "/after", Rule: "cursor", Message: "is not what a dry run gave as next"}})

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 )
 
 // File is what is known of a file, but for its bytes.
@@ -32,7 +33,7 @@ type File struct {
 }
 
 // ErrNotFound says that there is no such file here.
-var ErrNotFound = errors.New("no such attachment")
+var ErrNotFound = postgres.NotFound("no such attachment")
 
 // Owner is what a file belongs to.
 type Owner struct {

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -11,13 +10,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // ErrNotFound says that there is no such entry here.
-var ErrNotFound = errors.New("no such entry in the audit trail")
-
-// ErrCursor says that Filter.After is not what a page gave as next.
-var ErrCursor = errors.New("not a cursor of the audit trail")
+var ErrNotFound = postgres.NotFound("no such entry in the audit trail")
 
 // Filter narrows a list of entries; zero fields do not.
 type Filter struct {
@@ -122,7 +120,7 @@ func (f Filter) after() (at time.Time, number int64, err error) {
 	at, errAt := time.Parse(time.RFC3339Nano, a)
 	number, errNumber := strconv.ParseInt(b, 10, 64)
 	if errAt != nil || errNumber != nil || number < 1 {
-		return at, 0, ErrCursor
+		return at, 0, postgres.ErrPlace
 	}
 	return at, number, nil
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 func TestListsArePagedAndNarrowed(t *testing.T) {
@@ -68,8 +70,8 @@ func TestListsArePagedAndNarrowed(t *testing.T) {
 		if _, err := Get(t.Context(), tx, 7); !errors.Is(err, ErrNotFound) {
 			t.Errorf("entry 7: got %v, want ErrNotFound", err)
 		}
-		if _, err := List(t.Context(), tx, Filter{After: "x"}); !errors.Is(err, ErrCursor) {
-			t.Errorf("got %v, want ErrCursor", err)
+		if _, err := List(t.Context(), tx, Filter{After: "x"}); !errors.Is(err, postgres.ErrPlace) {
+			t.Errorf("got %v, want postgres.ErrPlace", err)
 		}
 		return nil
 	})

@@ -66,6 +66,6 @@ type Change struct {
 
 // The errors that callers branch on.
 var (
-	ErrNotFound = errors.New("the connection does not exist")
+	ErrNotFound = postgres.NotFound("the connection does not exist")
 	ErrStale    = errors.New("the connection was changed meanwhile: read it again")
 )

@@ -150,7 +150,7 @@ func (c *Console) listErasures(ctx context.Context, v *visit) error {
 		found, err = privacy.List(ctx, tx, after, pageSize)
 		return err
 	})
-	if errors.Is(err, privacy.ErrCursor) {
+	if errors.Is(err, postgres.ErrPlace) {
 		return errAddress
 	}
 	if err != nil {

@@ -13,25 +13,16 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
-	"crmhub/core/alert"
-	"crmhub/core/audit"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
-	"crmhub/core/drift"
 	"crmhub/core/edit"
-	"crmhub/core/inbox"
-	"crmhub/core/job"
-	"crmhub/core/journey"
-	"crmhub/core/link"
 	"crmhub/core/listview"
 	"crmhub/core/matching"
 	"crmhub/core/notify"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
-	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/transfer"
-	"crmhub/core/upkeep"
-	"crmhub/core/webhook"
 )
 
 // visit is one signed-in request.
@@ -186,10 +177,7 @@ func (v *visit) fail(err error) {
 	var invalid schema.Violations
 	var not *edit.ForbiddenError
 	switch {
-	case errors.Is(err, transfer.ErrNotFound), errors.Is(err, access.ErrNotFound), errors.Is(err, upkeep.ErrNotFound), errors.Is(err, report.ErrNoTarget), errors.Is(err, reconcile.ErrNotFound), errors.Is(err, alert.ErrNotFound), errors.Is(err, drift.ErrNotFound), errors.Is(err, notify.ErrNotFound),
-		errors.Is(err, link.ErrNoConflict), errors.Is(err, link.ErrNotFound), errors.Is(err, matching.ErrNotFound), errors.Is(err, inbox.ErrNotFound), errors.Is(err, listview.ErrNotFound), errors.Is(err, webhook.ErrNotFound):
-		status, key = http.StatusNotFound, "error.not_found"
-	case errors.Is(err, crm.ErrNotFound), errors.Is(err, job.ErrNotFound), errors.Is(err, connection.ErrNotFound), errors.Is(err, report.ErrNotFound):
+	case errors.Is(err, postgres.ErrNotFound):
 		status, key = http.StatusNotFound, "error.not_found"
 	case errors.Is(err, errForbidden), errors.Is(err, listview.ErrNotYours), errors.As(err, &not):
 		status, key = http.StatusForbidden, "error.forbidden"
@@ -197,8 +185,7 @@ func (v *visit) fail(err error) {
 		status, key = http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
 		status, key = http.StatusConflict, "error.stale"
-	case errors.As(err, &invalid), errors.Is(err, job.ErrCursor), errors.Is(err, upkeep.ErrCursor), errors.Is(err, transfer.ErrCursor), errors.Is(err, audit.ErrCursor),
-		errors.Is(err, journey.ErrCursor), errors.Is(err, reconcile.ErrCursor), errors.Is(err, matching.ErrCursor), errors.Is(err, alert.ErrCursor), errors.Is(err, link.ErrCursor), errors.Is(err, webhook.ErrCursor), errors.Is(err, errAddress):
+	case errors.As(err, &invalid), errors.Is(err, postgres.ErrPlace), errors.Is(err, errAddress):
 		status, key = http.StatusBadRequest, "error.invalid"
 	default:
 		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)

@@ -31,7 +31,7 @@ type By struct {
 }
 
 // ErrNotFound says that there is no such entity here, or it was deleted.
-var ErrNotFound = errors.New("no such entity")
+var ErrNotFound = postgres.NotFound("no such entity")
 
 // ErrStale says that somebody else wrote since the writer read. Errors that say so are [StaleError].
 var ErrStale = errors.New("changed by somebody else meanwhile")

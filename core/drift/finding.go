@@ -83,8 +83,7 @@ func (f Finding) what() string {
 
 // The errors that callers branch on.
 var (
-	ErrNotFound = errors.New("the finding does not exist")
-	ErrCursor   = errors.New("this is no place in the list to go on from")
+	ErrNotFound = postgres.NotFound("the finding does not exist")
 )
 
 const (
@@ -137,11 +136,11 @@ where connection_id = $1 and ($2 = '' or ($2 = 'open') = (resolved_at is null)) 
 order by opened_at desc, id desc
 limit $5`
 
-// List returns findings, the one opened last first, and where to go on; "" at the end. Errors: [ErrCursor].
+// List returns findings, the one opened last first, and where to go on; "" at the end. Errors: [postgres.ErrPlace].
 func List(ctx context.Context, tx pgx.Tx, f Filter) (list []Finding, next string, err error) {
 	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return nil, "", ErrCursor
+		return nil, "", err
 	}
 	before, _, id := after.Args()
 	rows, _ := tx.Query(ctx, selectList, f.Connection, f.Status, before, id, f.Limit+1)

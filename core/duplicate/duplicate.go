@@ -20,6 +20,7 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/match"
+	"crmhub/core/postgres"
 )
 
 // Match is an entity that may be the one that was asked about.
@@ -36,7 +37,7 @@ type Match struct {
 const most = 50
 
 // ErrNotFound says that there is no such pair or merge here, or that it was undone.
-var ErrNotFound = errors.New("no such pair or merge")
+var ErrNotFound = postgres.NotFound("no such pair or merge")
 
 // ErrKind says that entities of a kind are not compared.
 var ErrKind = errors.New("entities of this kind are not compared")

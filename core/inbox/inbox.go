@@ -13,6 +13,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/postgres"
 )
 
 // MaxSize is how many bytes a file has at most. An invoice of a thousand lines has one million.
@@ -86,7 +87,7 @@ type Item struct {
 }
 
 // ErrNotFound says that there is no such file here.
-var ErrNotFound = errors.New("no such file in the inbox")
+var ErrNotFound = postgres.NotFound("no such file in the inbox")
 
 // StatusError says that a file does not stand where something makes sense.
 type StatusError struct{ Status Status }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -67,7 +68,7 @@ func ListCauses(ctx context.Context, tx pgx.Tx, f LetterFilter) (CausePage, erro
 		a, b, _ := strings.Cut(f.After, "_")
 		t, err := time.Parse(time.RFC3339Nano, a)
 		if err != nil || b == "" {
-			return CausePage{}, ErrCursor
+			return CausePage{}, postgres.ErrPlace
 		}
 		at, fingerprint = &t, b
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 )
 
 const letterColumns = `d.id, d.connection_id, d.run_id, d.direction, d.entity, d.entity_id, coalesce(d.remote_id, ''), d.stage, d.class,
@@ -148,7 +149,7 @@ func afterLetter(s string) (*time.Time, *uuid.UUID, error) {
 	at, errAt := time.Parse(time.RFC3339Nano, a)
 	id, errID := uuid.Parse(b)
 	if errors.Join(errAt, errID) != nil {
-		return nil, nil, ErrCursor
+		return nil, nil, postgres.ErrPlace
 	}
 	return &at, &id, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/connector"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -106,8 +107,7 @@ type Change struct {
 
 // The errors that callers branch on.
 var (
-	ErrNotFound  = errors.New("the job, run or dead letter does not exist")
-	ErrCursor    = errors.New("this is no place in the list to go on from")
+	ErrNotFound  = postgres.NotFound("the job, run or dead letter does not exist")
 	ErrCancelled = errors.New("the run was cancelled")
 	ErrPaused    = errors.New("the run was paused")
 	// ErrRunState means that a run does not stand where what was asked for makes sense.

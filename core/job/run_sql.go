@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 )
 
 // Channel is notified whenever a run is queued.
@@ -198,7 +199,7 @@ func afterID(s string) (*uuid.UUID, error) {
 	}
 	id, err := uuid.Parse(s)
 	if err != nil {
-		return nil, ErrCursor
+		return nil, postgres.ErrPlace
 	}
 	return &id, nil
 }

@@ -207,7 +207,7 @@ func TestCursorIsChecked(t *testing.T) {
 			_, err := journey.Read(t.Context(), tx, bus.Topic, journey.Filter{Entity: "order", EntityID: f.order, After: after})
 			return err
 		})
-		if err != journey.ErrCursor { //nolint:errorlint // it is returned as it is
+		if err != postgres.ErrPlace { //nolint:errorlint // it is returned as it is
 			t.Errorf("%q: %v", after, err)
 		}
 	}

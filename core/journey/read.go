@@ -3,7 +3,6 @@ package journey
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // Kind says what a step is.
@@ -65,9 +66,6 @@ type Page struct {
 	Items []Step
 	Next  string // "" on the last page
 }
-
-// ErrCursor says that Filter.After is not what a page gave as next.
-var ErrCursor = errors.New("not a cursor of a journey")
 
 // known are the links, letters and differences of the entity, which other steps are found by. A pulled letter names only the
 // record, and so does a difference of a record that was missing here.
@@ -184,13 +182,13 @@ func (f Filter) after() (at *time.Time, rank, seq int64, err error) {
 	}
 	parts := strings.Split(f.After, "_")
 	if len(parts) != 3 {
-		return nil, 0, 0, ErrCursor
+		return nil, 0, 0, postgres.ErrPlace
 	}
 	t, errAt := time.Parse(time.RFC3339Nano, parts[0])
 	rank, errRank := strconv.ParseInt(parts[1], 10, 64)
 	seq, errSeq := strconv.ParseInt(parts[2], 10, 64)
 	if errAt != nil || errRank != nil || errSeq != nil || t.Year() < 1 || t.Year() > 9999 {
-		return nil, 0, 0, ErrCursor
+		return nil, 0, 0, postgres.ErrPlace
 	}
 	return &t, rank, seq, nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // ConflictStatus says how a conflict stands.
@@ -50,7 +52,7 @@ type Kept struct {
 }
 
 // ErrNoConflict says that there is no such conflict.
-var ErrNoConflict = errors.New("there is no such conflict")
+var ErrNoConflict = postgres.NotFound("there is no such conflict")
 
 const conflictColumns = `c.id, c.connection_id, c.entity, c.entity_id, c.field, c.base::text, c.ours::text, c.theirs::text, c.status, c.created_at, c.updated_at,
 	coalesce(c.settled_by, ''), c.record::text`
@@ -114,7 +116,7 @@ func ListConflicts(ctx context.Context, tx pgx.Tx, f ConflictFilter) (ConflictPa
 	if f.After != "" {
 		id, err := uuid.Parse(f.After)
 		if err != nil {
-			return ConflictPage{}, ErrCursor
+			return ConflictPage{}, postgres.ErrPlace
 		}
 		after = &id
 	}

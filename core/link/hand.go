@@ -9,10 +9,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 )
 
 // ErrNotFound says that there is no such link.
-var ErrNotFound = errors.New("there is no such link")
+var ErrNotFound = postgres.NotFound("there is no such link")
 
 // TakenError says that what is to be linked is linked already: its entity with another record, or its record with another
 // entity.

@@ -3,13 +3,13 @@ package link
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/mapping"
+	"crmhub/core/postgres"
 )
 
 const columns = `l.id, l.connection_id, l.entity, l.entity_id, coalesce(l.remote_id, ''), coalesce(l.remote_version, ''),
@@ -163,9 +163,6 @@ type Page struct {
 	Next  string // "" on the last page
 }
 
-// ErrCursor is returned for a Filter.After that no list gave.
-var ErrCursor = errors.New("this is no place in the list to go on from")
-
 const list = `
 select ` + columns + `
 from links l
@@ -181,7 +178,7 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (Page, error) {
 	if f.After != "" {
 		id, err := uuid.Parse(f.After)
 		if err != nil {
-			return Page{}, ErrCursor
+			return Page{}, postgres.ErrPlace
 		}
 		after = &id
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/match"
+	"crmhub/core/postgres"
 )
 
 // Class says what is known of a proposal's record.
@@ -124,7 +125,7 @@ func ListProposals(ctx context.Context, tx pgx.Tx, f ProposalFilter) (ProposalPa
 	if f.After != "" {
 		id, err := uuid.Parse(f.After)
 		if err != nil {
-			return ProposalPage{}, ErrCursor
+			return ProposalPage{}, postgres.ErrPlace
 		}
 		after = &id
 	}

@@ -15,6 +15,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -64,7 +65,7 @@ type Change struct {
 
 // The errors of views.
 var (
-	ErrNotFound = errors.New("no such view")
+	ErrNotFound = postgres.NotFound("no such view")
 	// ErrNotYours says that only the owner of a view changes it.
 	ErrNotYours = errors.New("the view is another's")
 )

@@ -12,7 +12,7 @@ import (
 )
 
 // Proposals returns what a matching proposes, as somebody may see it: sees says of a kind of entity whether he may read them,
-// and which fields are hidden from him. Candidates have the names of those that he sees. Errors: [ErrNotFound], [link.ErrCursor].
+// and which fields are hidden from him. Candidates have the names of those that he sees. Errors: [ErrNotFound], [postgres.ErrPlace].
 func Proposals(ctx context.Context, tx pgx.Tx, store *crm.Store, f link.ProposalFilter, sees func(entity string) (read bool, hides func(field string) bool)) (
 	link.ProposalPage, error,
 ) {

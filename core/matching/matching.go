@@ -66,8 +66,7 @@ func (c Counts) Open() int64 { return c.Certain + c.Review + c.None + c.Unreadab
 
 // The errors that callers branch on.
 var (
-	ErrNotFound = errors.New("there is no such matching")
-	ErrCursor   = errors.New("this is no place in the list to go on from")
+	ErrNotFound = postgres.NotFound("there is no such matching")
 	ErrRunning  = errors.New("the matching has not ended")
 )
 
@@ -187,7 +186,7 @@ func place(after string) (*uuid.UUID, error) {
 	}
 	id, err := uuid.Parse(after)
 	if err != nil {
-		return nil, ErrCursor
+		return nil, postgres.ErrPlace
 	}
 	return &id, nil
 }

@@ -56,7 +56,7 @@ const SettleSize = 500
 
 // Settle does what somebody decides. What was accepted is linked, and merged at once as on a first match: what only one side
 // says is taken over, and the mapping's authority decides the rest. after is Done.Next of the call before. Errors: [ErrNotFound],
-// [ErrRunning], [ErrCursor], [schema.Violations].
+// [ErrRunning], [postgres.ErrPlace], [schema.Violations].
 func (m *Matcher) Settle(ctx context.Context, tx pgx.Tx, matching uuid.UUID, in Decision, after string) (Done, error) {
 	if err := in.check(); err != nil {
 		return Done{}, err

@@ -97,11 +97,11 @@ where ($1::uuid is null or subscription_id = $1) and ($2 = '' or status = $2) an
 order by created_at desc, id desc
 limit $5`
 
-// Deliveries lists the newest first, without bodies, and says where to go on; "" at the end. Errors: [ErrCursor].
+// Deliveries lists the newest first, without bodies, and says where to go on; "" at the end. Errors: [postgres.ErrPlace].
 func (s *Store) Deliveries(ctx context.Context, tx pgx.Tx, f Filter) (list []Delivery, next string, err error) {
 	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return nil, "", ErrCursor
+		return nil, "", err
 	}
 	before, _, id := after.Args()
 	var of *uuid.UUID

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 )
@@ -65,9 +66,8 @@ type Change struct {
 
 // The errors that callers branch on.
 var (
-	ErrNotFound = errors.New("the subscription or delivery does not exist")
+	ErrNotFound = postgres.NotFound("the subscription or delivery does not exist")
 	ErrStale    = errors.New("the subscription was changed meanwhile: read it again")
-	ErrCursor   = errors.New("this is no place in the list to go on from")
 	ErrMail     = errors.New("mails have no secret")
 )
 

@@ -17,7 +17,7 @@ type Place struct {
 	ID   uuid.UUID
 }
 
-// ErrPlace says that a text is no Place.
+// ErrPlace says that a text is not what a list gave to go on from: no Place, or none of the forms that some lists have of their own.
 var ErrPlace = errors.New("no place in a list")
 
 // String is the place as a text that fits into a URL.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // Telling says how far a connection has been told that something is erased.
@@ -61,10 +63,7 @@ func ToldOf(ctx context.Context, tx pgx.Tx, erasure uuid.UUID) ([]Told, error) {
 }
 
 // ErrNotFound says that there is no such erasure.
-var ErrNotFound = errors.New("there is no such erasure")
-
-// ErrCursor says that a cursor is not what a page gave as next.
-var ErrCursor = errors.New("not a cursor of erasures")
+var ErrNotFound = postgres.NotFound("there is no such erasure")
 
 // Page is a part of a list of erasures.
 type Page struct {
@@ -83,7 +82,7 @@ func List(ctx context.Context, tx pgx.Tx, after string, limit int) (Page, error)
 	if after != "" {
 		id, err := uuid.Parse(after)
 		if err != nil {
-			return Page{}, ErrCursor
+			return Page{}, postgres.ErrPlace
 		}
 		before = &id
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 )
 
 const (
@@ -137,7 +138,7 @@ func place(after string, limit int) (*uuid.UUID, int, error) {
 	}
 	id, err := uuid.Parse(after)
 	if err != nil {
-		return nil, 0, ErrCursor
+		return nil, 0, postgres.ErrPlace
 	}
 	return &id, limit, nil
 }

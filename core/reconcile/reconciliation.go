@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
+
+	"crmhub/core/postgres"
 )
 
 // Verdict is what came of a reconciliation.
@@ -146,8 +148,7 @@ type stored struct {
 
 // The errors that callers branch on.
 var (
-	ErrNotFound = errors.New("the reconciliation or difference does not exist")
-	ErrCursor   = errors.New("this is no place in the list to go on from")
+	ErrNotFound = postgres.NotFound("the reconciliation or difference does not exist")
 	ErrRunning  = errors.New("the reconciliation has not ended")
 )
 

@@ -1,10 +1,10 @@
 package report
 
 import (
-	"errors"
 	"slices"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // Report is one analysis of live data.
@@ -58,7 +58,7 @@ const (
 )
 
 // ErrNotFound says that there is no report of this name.
-var ErrNotFound = errors.New("no such report")
+var ErrNotFound = postgres.NotFound("no such report")
 
 // facts are a report's one SQL text and how to read it.
 type facts struct {

@@ -58,7 +58,7 @@ type NewTarget struct {
 }
 
 // ErrNoTarget says that there is no such target.
-var ErrNoTarget = errors.New("no such target")
+var ErrNoTarget = postgres.NotFound("no such target")
 
 const (
 	targetColumns = `id, owner_id, department_id, to_char(month, 'YYYY-MM'), measure, amount, coalesce(currency, ''), created_at, created_by, updated_at`

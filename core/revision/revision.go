@@ -25,6 +25,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/mapping"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -70,7 +71,7 @@ type New struct {
 
 // The errors that callers branch on.
 var (
-	ErrNotFound = errors.New("the version of the mapping does not exist")
+	ErrNotFound = postgres.NotFound("the version of the mapping does not exist")
 	ErrStatus   = errors.New("the version's status forbids that")
 )
 

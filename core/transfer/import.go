@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 	"crmhub/core/sheet"
 )
@@ -109,9 +110,8 @@ type Change struct {
 
 // The errors that callers branch on. What is wrong with an input is [schema.Violations].
 var (
-	ErrNotFound = errors.New("no such import or export")
+	ErrNotFound = postgres.NotFound("no such import or export")
 	ErrStatus   = errors.New("not in this status")
-	ErrCursor   = errors.New("not the cursor of a list")
 	errLost     = errors.New("the task is another worker's")
 	errCancel   = errors.New("cancelled")
 )

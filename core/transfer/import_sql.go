@@ -76,7 +76,7 @@ func list[T any](ctx context.Context, tx pgx.Tx, sql string, sight Sight, after 
 	if after != "" {
 		u, err := uuid.Parse(after)
 		if err != nil {
-			return Page[T]{}, ErrCursor
+			return Page[T]{}, postgres.ErrPlace
 		}
 		from = &u
 	}

@@ -333,7 +333,7 @@ func TestThePoolIsPagedAndNarrowed(t *testing.T) {
 		_, err := f.store.List(t.Context(), tx, upkeep.Filter{After: "x"})
 		return err
 	})
-	if !errors.Is(err, upkeep.ErrCursor) {
+	if !errors.Is(err, postgres.ErrPlace) {
 		t.Errorf("from nowhere: %v", err)
 	}
 }

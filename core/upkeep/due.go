@@ -128,7 +128,7 @@ type DryRun struct {
 // Due returns which customers fall into the pool when the rules are next applied, and why: the longest due first. Everything
 // that counts for that counts here, whatever the caller sees of it; he says in Owners whose customers he may know of.
 func (s *Store) Due(ctx context.Context, tx pgx.Tx, d DryRun) (Page[DueCustomer], error) {
-	after, err := parsePlace(d.After)
+	after, err := postgres.ParsePlace(d.After)
 	if err != nil {
 		return Page[DueCustomer]{}, fmt.Errorf("list what is due: %w", err)
 	}

@@ -139,7 +139,7 @@ type Ask struct {
 // FollowUps returns what is due by the end of a day, the longest due first, as far as the caller sees the entities. Customers
 // about to fall into the pool are found as the rules find them; Pooling must be within what he may know of.
 func (s *Store) FollowUps(ctx context.Context, tx pgx.Tx, a Ask) (Page[FollowUp], error) {
-	after, err := parsePlace(a.After)
+	after, err := postgres.ParsePlace(a.After)
 	if err != nil {
 		return Page[FollowUp]{}, fmt.Errorf("list follow-ups: %w", err)
 	}

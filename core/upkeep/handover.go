@@ -229,7 +229,7 @@ limit $4`
 
 // HandOvers lists hand-overs, the newest first: those an actor asked for, or all ("").
 func (s *Store) HandOvers(ctx context.Context, tx pgx.Tx, actor postgres.Actor, after string, limit int) (Page[HandOver], error) {
-	from, err := parsePlace(after)
+	from, err := postgres.ParsePlace(after)
 	if err != nil {
 		return Page[HandOver]{}, fmt.Errorf("list hand-overs: %w", err)
 	}

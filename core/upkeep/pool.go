@@ -63,7 +63,7 @@ limit $8`
 
 // List returns what is in the pool, the latest first. Who may not read the pool gets nothing.
 func (s *Store) List(ctx context.Context, tx pgx.Tx, f Filter) (Page[PooledCustomer], error) {
-	after, err := parsePlace(f.After)
+	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
 		return Page[PooledCustomer]{}, fmt.Errorf("list the pool: %w", err)
 	}
@@ -120,7 +120,7 @@ limit $4`
 
 // Log returns what happened by the pool's doors, the newest first.
 func (s *Store) Log(ctx context.Context, tx pgx.Tx, f LogFilter) (Page[PoolEvent], error) {
-	after, err := parsePlace(f.After)
+	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
 		return Page[PoolEvent]{}, fmt.Errorf("read the log of the pool: %w", err)
 	}

@@ -2,7 +2,6 @@ package upkeep
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -28,23 +27,13 @@ func (s *Store) now() time.Time {
 
 // Errors that callers tell apart.
 var (
-	ErrNotFound = errors.New("no such rule, limit or hand-over")
-	ErrCursor   = errors.New("not the cursor of a list")
+	ErrNotFound = postgres.NotFound("no such rule, limit or hand-over")
 )
 
 // Page is a part of a list.
 type Page[T any] struct {
 	Items []T
 	Next  string // where the next page begins; "" on the last one
-}
-
-// parsePlace reads where to go on; nil is the beginning.
-func parsePlace(s string) (*postgres.Place, error) {
-	p, err := postgres.ParsePlace(s)
-	if err != nil {
-		return nil, ErrCursor
-	}
-	return p, nil
 }
 
 // cut makes a page of one item more than it has, if there is one.

@@ -153,14 +153,11 @@ where connection_id = $1 and ($2::timestamptz is null or (received_at, id) < ($2
 order by received_at desc, id desc
 limit $4`
 
-// ErrCursor says that something is no place in the list to go on from.
-var ErrCursor = errors.New("this is no place in the list to go on from")
-
 // Messages lists those of a connection, the newest first, and says where to go on; "" at the end. They are kept for 30 days.
 func (s *Store) Messages(ctx context.Context, tx pgx.Tx, connection uuid.UUID, after string, limit int) (list []Message, next string, err error) {
 	from, err := postgres.ParsePlace(after)
 	if err != nil {
-		return nil, "", ErrCursor
+		return nil, "", err
 	}
 	before, _, id := from.Args()
 	rows, _ := tx.Query(ctx, selectMessages, connection, before, id, limit+1)

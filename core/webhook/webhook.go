@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/signature"
@@ -57,7 +58,7 @@ type Settings struct {
 
 // The errors that callers branch on.
 var (
-	ErrNotFound = errors.New("the webhook does not exist")
+	ErrNotFound = postgres.NotFound("the webhook does not exist")
 	// ErrRefused says that a message does not count: errors of package signature are in its chain.
 	ErrRefused = errors.New("the message is refused")
 )
