@@ -21,7 +21,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rogpeppe/go-internal/txtar"
+	"golang.org/x/tools/txtar"
 
 	"crmhub/core/schema"
 )
