@@ -64,6 +64,8 @@ func TestLanguagesHaveTheSameWords(t *testing.T) {
 func TestEveryWordIsThereAndUsed(t *testing.T) {
 	t.Parallel()
 	literal := regexp.MustCompile(`"([a-z_]+(?:\.[a-z_]+)*)"`)
+	said := regexp.MustCompile(`[({]t "([a-z_.]+)"`)
+	en := words(t, "en")
 	mentioned := map[string]bool{}
 	for _, files := range []struct {
 		fsys fs.FS
@@ -81,9 +83,13 @@ func TestEveryWordIsThereAndUsed(t *testing.T) {
 			for _, m := range literal.FindAllSubmatch(b, -1) {
 				mentioned[string(m[1])] = true
 			}
+			for _, m := range said.FindAllSubmatch(b, -1) {
+				if en[string(m[1])] == "" {
+					t.Errorf("%s: no words for %s", name, m[1])
+				}
+			}
 		}
 	}
-	en := words(t, "en")
 	for n := range notices {
 		mentioned["notice."+n] = true
 	}
