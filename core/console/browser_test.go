@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,7 +184,9 @@ func TestAxeFindsNothing(t *testing.T) {
 	source := axe(t)
 	paths := append(append(s.paths(), s.writing()...), imported, "/login")
 	if only := os.Getenv("CRMHUB_TEST_PATH"); only != "" {
-		paths = strings.Split(only, ",")
+		paths = slices.DeleteFunc(paths, func(path string) bool { // such as /orders,/orders/id
+			return !slices.Contains(strings.Split(only, ","), ids.ReplaceAllString(path, "id"))
+		})
 	}
 	b := s.newTab()
 	b.signsIn("ann", password)
