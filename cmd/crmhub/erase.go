@@ -8,7 +8,6 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
@@ -35,11 +34,8 @@ func (c *eraseCommand) Run(ctx context.Context, cfg *Config, out output) (err er
 	var done privacy.Erasure
 	told := []privacy.Told{}
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		var parsed error
-		if r.ID, parsed = uuid.Parse(c.Which); parsed != nil {
-			if r.ID, err = eraser.Entities.FindNamed(ctx, tx, r.Kind, c.Which); err != nil {
-				return err
-			}
+		if r.ID, err = findEntity(ctx, tx, r.Kind, c.Which); err != nil {
+			return err
 		}
 		by := crm.By{Actor: s.who.Actor, Origin: "crm"}
 		if c.DryRun {

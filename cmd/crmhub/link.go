@@ -155,11 +155,7 @@ func (c *linkAdd) Run(ctx context.Context, cfg *Config, out output) (err error) 
 	}
 	p := reconcile.Pair{Connection: conn.ID, Entity: c.Entity, RemoteID: c.Record}
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		if id, parsed := uuid.Parse(c.Which); parsed == nil {
-			p.EntityID = id
-			return nil
-		}
-		p.EntityID, err = (&crm.Store{}).FindNamed(ctx, tx, crm.Kind(c.Entity), c.Which)
+		p.EntityID, err = findEntity(ctx, tx, crm.Kind(c.Entity), c.Which)
 		return err
 	})
 	if err != nil {
@@ -180,6 +176,14 @@ func (c *linkAdd) Run(ctx context.Context, cfg *Config, out output) (err error) 
 		}
 		return err
 	})
+}
+
+// findEntity reads which entity somebody means: by its id, or by its number, code or sku.
+func findEntity(ctx context.Context, tx pgx.Tx, k crm.Kind, which string) (uuid.UUID, error) {
+	if id, err := uuid.Parse(which); err == nil {
+		return id, nil
+	}
+	return (&crm.Store{}).FindNamed(ctx, tx, k, which)
 }
 
 type linkRemove struct {

@@ -11,13 +11,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/matching"
-	"crmhub/core/pull"
 )
 
 type matchCommand struct {
@@ -276,10 +274,7 @@ func (s *session) matcher(cfg *Config, out output) (*matching.Matcher, error) {
 		return nil, err
 	}
 	logger := cfg.logger(out.stderr)
-	puller := pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Logger: logger, Registerer: prometheus.NewRegistry(),
-	})
-	return matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: &crm.Store{}, Records: puller, Logger: logger}), nil
+	return matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: &crm.Store{}, Records: s.puller(revisions, logger), Logger: logger}), nil
 }
 
 // parseID reads an id that somebody typed.

@@ -16,12 +16,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/job"
-	"crmhub/core/pull"
 	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 )
@@ -306,11 +304,8 @@ func (s *session) reconciler(cfg *Config, out output) (*reconcile.Reconciler, er
 		return nil, err
 	}
 	logger := cfg.logger(out.stderr)
-	puller := pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Logger: logger, Registerer: prometheus.NewRegistry(),
-	})
 	return reconcile.New(reconcile.Config{
-		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Records: puller, Logger: logger,
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Records: s.puller(revisions, logger), Logger: logger,
 	}), nil
 }
 

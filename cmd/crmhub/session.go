@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/connectors"
 	"crmhub/core/access"
@@ -22,6 +23,7 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/mapping"
 	"crmhub/core/postgres"
+	"crmhub/core/pull"
 	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
@@ -135,4 +137,11 @@ func (s *session) revisions() (*revision.Store, error) {
 		return nil, err
 	}
 	return &revision.Store{Shipped: set, Schemas: compiled, Connections: s.connections, CRM: &crm.Store{}}, nil
+}
+
+// puller reads records as the running hub does; its numbers go nowhere.
+func (s *session) puller(revisions *revision.Store, logger *slog.Logger) *pull.Puller {
+	return pull.New(pull.Config{
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: revisions.CRM, Logger: logger, Registerer: prometheus.NewRegistry(),
+	})
 }

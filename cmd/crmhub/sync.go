@@ -9,11 +9,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/connection"
 	"crmhub/core/job"
-	"crmhub/core/pull"
 )
 
 type syncCommand struct {
@@ -164,10 +162,7 @@ func (c *syncRun) dry(ctx context.Context, cfg *Config, out output, s *session, 
 		return err
 	}
 	logger := cfg.logger(out.stderr)
-	run := dryRuns(s.db, s.connections, revisions, pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: revisions.CRM,
-		Logger: logger, Registerer: prometheus.NewRegistry(),
-	}), logger)[j.Kind]
+	run := dryRuns(s.db, s.connections, revisions, s.puller(revisions, logger), logger)[j.Kind]
 	for o := (job.DryOptions{Beginning: c.Beginning}); ; {
 		r, err := run(ctx, s.who, j, o)
 		if err != nil {

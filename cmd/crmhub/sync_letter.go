@@ -10,10 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/job"
-	"crmhub/core/pull"
 	"crmhub/core/push"
 )
 
@@ -129,11 +127,7 @@ func (s *session) replays(cfg *Config, out output) (map[job.Kind]job.Replay, err
 	if err != nil {
 		return nil, err
 	}
-	puller := pull.New(pull.Config{
-		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: revisions.CRM,
-		Logger: cfg.logger(out.stderr), Registerer: prometheus.NewRegistry(),
-	})
-	return map[job.Kind]job.Replay{job.Pull: puller.Replay, job.Push: push.Replay}, nil
+	return map[job.Kind]job.Replay{job.Pull: s.puller(revisions, cfg.logger(out.stderr)).Replay, job.Push: push.Replay}, nil
 }
 
 // stillOpen counts the dead letters that failed again at once; a push is tried by the running hub.
