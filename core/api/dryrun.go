@@ -34,7 +34,7 @@ func (s *server) dryRunJob() operation {
 			Read: 100, Updated: 1, Unchanged: 99, Items: []job.DryItem{{
 				Action: "update", RemoteID: "1001", Differences: []mapping.Difference{{Pointer: "/comment", Before: "Ring once.", After: "Ring twice."}},
 			}},
-		}), problems: []int{http.StatusFailedDependency},
+		}), problems: []int{http.StatusConflict, http.StatusFailedDependency},
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			in, err := decode[dryInput](c)
 			if err != nil {
@@ -57,7 +57,10 @@ func (s *server) dryRunJob() operation {
 			}
 			dry, ok := s.DryRuns[j.Kind]
 			if !ok {
-				return answer{}, fmt.Errorf("nothing runs a %s dry", j.Kind)
+				return answer{}, &Problem{
+					Type: problemType("no-dry-run"), Title: "The job has no dry run", Status: http.StatusConflict,
+					Detail: fmt.Sprintf("A job of the kind %s writes to no system and no entity: run it.", j.Kind),
+				}
 			}
 			ctx, cancel := context.WithTimeout(ctx, dryTimeout)
 			defer cancel()

@@ -71,6 +71,7 @@ func TestJobsAndRuns(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
 	h.makeAll()
+	h.make("comparison", "/jobs", `{"connection_id":"{connection}","kind":"reconcile","entity":"order"}`)
 	h.play([]scenario{
 		{name: "list", method: "GET", path: "/jobs?connection_id={connection}", status: 200, has: []string{`"name":"pull order"`}},
 		{name: "list of another", method: "GET", path: "/jobs?connection_id={customer}", status: 200, has: []string{`{"items":[]}`}},
@@ -91,6 +92,7 @@ func TestJobsAndRuns(t *testing.T) {
 		{name: "dry run of all", method: "POST", path: "/jobs/{job}/dry-run", body: `{}`, status: 200, has: []string{`"read":500`}},
 		{name: "dry run of too much", method: "POST", path: "/jobs/{job}/dry-run", body: `{"limit":501}`, status: 422, has: []string{`"pointer":"/limit"`}},
 		{name: "dry run from nowhere", method: "POST", path: "/jobs/{job}/dry-run", body: `{"after":"x"}`, status: 422, has: []string{`"pointer":"/after"`}},
+		{name: "dry run of what only compares", method: "POST", path: "/jobs/{comparison}/dry-run", body: `{}`, status: 409, has: []string{`"type":"urn:crmhub:problem:no-dry-run"`}},
 		{name: "dry run with nobody", method: "POST", path: "/jobs/{job}/dry-run", body: `{"after":"down"}`, status: 424},
 		{name: "run again gives the queued one", method: "POST", path: "/jobs/{job}/run", status: 202, has: []string{`"id":"` + h.ids["run"] + `"`, "Location: /api/v1/runs/" + h.ids["run"]}},
 		{name: "runs", method: "GET", path: "/runs?job_id={job}&status=queued", status: 200, has: []string{`"id":"` + h.ids["run"] + `"`}},
