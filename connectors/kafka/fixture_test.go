@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -152,7 +151,7 @@ func (w *world) publish(messages ...*kgo.Record) {
 		switch {
 		case err == nil:
 			messages = messages[1:]
-		case !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Now().After(deadline): // a topic just made is not known to all at once
+		case !kerr.IsRetriable(err) || time.Now().After(deadline): // a topic just made is not known to all at once, by its name or its id
 			w.Fatal(err)
 		}
 	}
