@@ -118,7 +118,9 @@ func (s settings) options(c *tls.Config) ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.ClientID("crmhub"), kgo.SeedBrokers(s.brokers()...), kgo.DialTimeout(5 * time.Second),
 		kgo.RequestRetries(3), kgo.RetryTimeout(10 * time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
-		kgo.ProducerLinger(0), kgo.ProduceRequestTimeout(produceTimeout), kgo.RecordRetries(3), kgo.UnknownTopicRetries(20), // a topic just made is not known to all brokers at once
+		kgo.ProducerLinger(0), kgo.ProduceRequestTimeout(produceTimeout),
+		// A topic just made is not known to all brokers at once: 3 s, since a try follows as soon as metadata may be asked for again.
+		kgo.RecordRetries(30), kgo.UnknownTopicRetries(30),
 		// A call that gave up sends no more, or an older write could follow a newer one of another process.
 		kgo.AllowIdempotentProduceCancellation(),
 	}
