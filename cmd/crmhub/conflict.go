@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 )
 
@@ -50,7 +51,7 @@ func (c *conflictList) Run(ctx context.Context, cfg *Config, out output) (err er
 	}
 	for more := true; more; more = f.After != "" {
 		var codes map[uuid.UUID]string
-		var found link.ConflictPage
+		var found postgres.Page[link.Kept]
 		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 			if codes, err = s.codes(ctx, tx); err != nil {
 				return err

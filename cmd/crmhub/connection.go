@@ -20,6 +20,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/drift"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 )
 
 type connectionCommand struct {
@@ -237,15 +238,16 @@ func (c *connectionDrift) Run(ctx context.Context, cfg *Config, out output) (err
 	}
 	none := true
 	for more := true; more; more = f.After != "" {
-		var found []drift.Finding
+		var found postgres.Page[drift.Finding]
 		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			found, f.After, err = drift.List(ctx, tx, f)
+			found, err = drift.List(ctx, tx, f)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		for _, d := range found {
+		f.After = found.Next
+		for _, d := range found.Items {
 			none = false
 			if err := c.print(out, d); err != nil {
 				return err

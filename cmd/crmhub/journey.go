@@ -12,6 +12,7 @@ import (
 	"crmhub/core/bus"
 	"crmhub/core/crm"
 	"crmhub/core/journey"
+	"crmhub/core/postgres"
 )
 
 type journeyCommand struct {
@@ -45,7 +46,7 @@ func (c *journeyCommand) Run(ctx context.Context, cfg *Config, out output) (err 
 		return err
 	}
 	for more := true; more; more = f.After != "" {
-		var p journey.Page
+		var p postgres.Page[journey.Step]
 		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 			p, err = journey.Read(ctx, tx, bus.Topic, f)
 			return err

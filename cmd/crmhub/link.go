@@ -13,6 +13,7 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 )
 
@@ -48,7 +49,7 @@ func (c *linkList) Run(ctx context.Context, cfg *Config, out output) (err error)
 		f.Connection = conn.ID
 	}
 	var codes map[uuid.UUID]string
-	var found link.Page
+	var found postgres.Page[link.Link]
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		if codes, err = s.codes(ctx, tx); err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/matching"
+	"crmhub/core/postgres"
 )
 
 type matchCommand struct {
@@ -89,7 +90,7 @@ func (c *matchList) Run(ctx context.Context, cfg *Config, out output) (err error
 	if c.Matching != "" {
 		return c.proposals(ctx, s, out)
 	}
-	var found matching.Page
+	var found postgres.Page[matching.Matching]
 	var codes map[uuid.UUID]string
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		if codes, err = s.codes(ctx, tx); err != nil {
@@ -131,7 +132,7 @@ func (c *matchList) proposals(ctx context.Context, s *session, out output) error
 		fmt.Fprintln(w, "PROPOSAL\tCLASS\tSTATE\tSCORE\tRECORD\tTHEIRS\tOURS\tREASONS")
 	}
 	for more := true; more; more = f.After != "" {
-		var page link.ProposalPage
+		var page postgres.Page[link.Proposal]
 		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 			page, err = matching.Proposals(ctx, tx, &crm.Store{}, f, func(string) (bool, func(string) bool) {
 				return true, func(string) bool { return false }

@@ -20,6 +20,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 )
@@ -216,7 +217,7 @@ func detail(d reconcile.Difference) string {
 
 func (s *session) eachDifference(ctx context.Context, of uuid.UUID, fn func(reconcile.Difference) error) error {
 	for f := (reconcile.DifferenceFilter{Limit: 500}); ; {
-		var page reconcile.Page[reconcile.Difference]
+		var page postgres.Page[reconcile.Difference]
 		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 			page, err = reconcile.Differences(ctx, tx, of, f)
 			return err

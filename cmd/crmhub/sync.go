@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/connection"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 )
 
 type syncCommand struct {
@@ -255,8 +256,8 @@ func (c *syncStatus) Run(ctx context.Context, cfg *Config, out output) (err erro
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	var runs job.RunPage
-	var letters job.LetterPage
+	var runs postgres.Page[job.Run]
+	var letters postgres.Page[job.DeadLetter]
 	jobs := map[uuid.UUID]job.Job{}
 	codes := map[uuid.UUID]string{}
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 	"crmhub/core/push"
 )
 
@@ -203,7 +204,7 @@ func (c *syncCauses) Run(ctx context.Context, cfg *Config, out output) (err erro
 		}
 		f.Connection = conn.ID
 	}
-	var page job.CausePage
+	var page postgres.Page[job.LetterCause]
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
 		page, err = job.ListCauses(ctx, tx, f)
 		return err

@@ -95,7 +95,7 @@ func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Alert, error) {
 type Filter struct {
 	Status string // "open", "resolved" or ""
 	Kind   Kind
-	After  string // as List returned it
+	After  string // Next of the page before
 	Limit  int
 }
 
@@ -104,23 +104,20 @@ where ($1 = '' or ($1 = 'open') = (resolved_at is null)) and ($2 = '' or kind = 
 order by opened_at desc, id desc
 limit $5`
 
-// List returns alerts, the one opened last first, and where to go on; "" at the end. Errors: [postgres.ErrPlace].
-func List(ctx context.Context, tx pgx.Tx, f Filter) (list []Alert, next string, err error) {
+// List returns alerts, the one opened last first. Errors: [postgres.ErrPlace].
+func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Alert], err error) {
 	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return nil, "", err
+		return p, err
 	}
 	before, _, id := after.Args()
-	rows, _ := tx.Query(ctx, selectList, f.Status, f.Kind, before, id, f.Limit+1)
-	if list, err = pgx.CollectRows(rows, scan); err != nil {
-		return nil, "", fmt.Errorf("list alerts: %w", err)
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, selectList, f.Status, f.Kind, before, id, size+1)
+	found, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return p, fmt.Errorf("list alerts: %w", err)
 	}
-	if len(list) > f.Limit {
-		list = list[:f.Limit]
-		last := list[len(list)-1]
-		next = postgres.Place{At: last.OpenedAt, ID: last.ID}.String()
-	}
-	return list, next, nil
+	return postgres.Cut(found, size, func(one Alert) string { return postgres.Place{At: one.OpenedAt, ID: one.ID}.String() }), nil
 }
 
 // CountOpen is how many alerts are open that nobody acknowledged.

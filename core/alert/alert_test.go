@@ -69,15 +69,15 @@ func (o *office) look() (open []Kind, told []string) {
 	o.Helper()
 	o.as(func(tx pgx.Tx) error { return Look(o.Context(), tx) })
 	o.as(func(tx pgx.Tx) error {
-		list, _, err := List(o.Context(), tx, Filter{Status: "open", Limit: 100})
-		for _, a := range list {
+		list, err := List(o.Context(), tx, Filter{Status: "open", Limit: 100})
+		for _, a := range list.Items {
 			open = append(open, a.Kind)
 		}
 		if err != nil {
 			return err
 		}
-		deliveries, _, err := o.store.Deliveries(o.Context(), tx, notify.Filter{Limit: 100})
-		for _, d := range deliveries {
+		deliveries, err := o.store.Deliveries(o.Context(), tx, notify.Filter{Limit: 100})
+		for _, d := range deliveries.Items {
 			told = append(told, d.Event+" "+d.Summary)
 		}
 		return err
@@ -112,11 +112,11 @@ func TestConditionHasOneAlertUntilItEnds(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%d wait for somebody", n)
 		}
-		list, _, err2 := List(t.Context(), tx, Filter{Kind: RunFailed, Limit: 1})
+		list, err2 := List(t.Context(), tx, Filter{Kind: RunFailed, Limit: 1})
 		if err := errors.Join(err, err2); err != nil {
 			return err
 		}
-		a, err := Acknowledge(t.Context(), tx, list[0].ID)
+		a, err := Acknowledge(t.Context(), tx, list.Items[0].ID)
 		if a.AcknowledgedAt == nil || a.AcknowledgedBy != "system" || a.ResolvedAt != nil {
 			t.Errorf("acknowledged: %+v", a)
 		}
@@ -202,25 +202,25 @@ func TestListGoesOnWhereItEnded(t *testing.T) {
 	seen := map[uuid.UUID]bool{}
 	o.as(func(tx pgx.Tx) error {
 		for after, pages := "", 0; ; pages++ {
-			list, next, err := List(t.Context(), tx, Filter{After: after, Limit: 2})
+			list, err := List(t.Context(), tx, Filter{After: after, Limit: 2})
 			if err != nil {
 				return err
 			}
-			for _, a := range list {
+			for _, a := range list.Items {
 				seen[a.ID] = true
 			}
-			if next == "" {
+			if list.Next == "" {
 				if len(seen) != 5 || pages != 2 {
 					t.Errorf("%d alerts on %d pages", len(seen), pages+1)
 				}
 				return nil
 			}
-			after = next
+			after = list.Next
 		}
 	})
 	for _, after := range []string{"x", "eA", "!"} {
 		err := o.db.As(t.Context(), o.who, func(tx pgx.Tx) error {
-			_, _, err := List(t.Context(), tx, Filter{After: after, Limit: 2})
+			_, err := List(t.Context(), tx, Filter{After: after, Limit: 2})
 			return err
 		})
 		if !errors.Is(err, postgres.ErrPlace) {

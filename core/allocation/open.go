@@ -10,14 +10,15 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/postgres"
 )
 
 // Query asks for payments of which something is left; zero fields do not narrow.
 type Query struct {
 	Payment  uuid.UUID
 	Customer uuid.UUID
-	After    uuid.UUID // the last payment of the page before
-	Limit    int
+	After    string // Next of the page before
+	Limit    int    // 0: 50; at most 500
 }
 
 // OpenPayment is a payment of which something is left, and what it may pay.
@@ -29,9 +30,8 @@ type OpenPayment struct {
 
 // Page is a part of the list of open payments.
 type Page struct {
-	Items    []OpenPayment
+	postgres.Page[OpenPayment]
 	Invoices map[uuid.UUID]*crm.Invoice // those that proposals name
-	Next     uuid.UUID                  // for Query.After; the nil UUID on the last page
 }
 
 // What is left of a payment is no column: it would have to be kept equal with its allocations.
@@ -57,14 +57,17 @@ order by i.due_date, i.id`
 // Open lists payments of which something is left, the newest first, as far as the caller sees payments and invoices. What
 // is proposed for the payments of a page takes into account all open payments of their customers.
 func (s *Store) Open(ctx context.Context, tx pgx.Tx, q Query) (page Page, err error) {
-	ids, err := openIDs(ctx, tx, q.Payment, q.Customer, q.After, q.Limit+1)
+	after, err := postgres.PlaceID(q.After)
 	if err != nil {
 		return page, err
 	}
-	if len(ids) > q.Limit {
-		ids = ids[:q.Limit]
-		page.Next = ids[q.Limit-1]
+	size := postgres.PageSize(q.Limit)
+	ids, err := openIDs(ctx, tx, q.Payment, q.Customer, after, size+1)
+	if err != nil {
+		return page, err
 	}
+	cut := postgres.Cut(ids, size, uuid.UUID.String)
+	ids, page.Next = cut.Items, cut.Next
 	found, err := s.CRM.Get(ctx, tx, crm.KindPayment, ids)
 	if err != nil {
 		return page, err
@@ -98,8 +101,8 @@ func (s *Store) Open(ctx context.Context, tx pgx.Tx, q Query) (page Page, err er
 	return page, nil
 }
 
-func openIDs(ctx context.Context, tx pgx.Tx, payment, customer, after uuid.UUID, limit int) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, openPayments, optional(payment), optional(customer), optional(after), limit)
+func openIDs(ctx context.Context, tx pgx.Tx, payment, customer uuid.UUID, after *uuid.UUID, limit int) ([]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, openPayments, postgres.OrNull(payment), postgres.OrNull(customer), after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list open payments: %w", err)
 	}
@@ -108,13 +111,6 @@ func openIDs(ctx context.Context, tx pgx.Tx, payment, customer, after uuid.UUID,
 		return nil, fmt.Errorf("list open payments: %w", err)
 	}
 	return ids, nil
-}
-
-func optional(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
 }
 
 // OpenInvoices are the open invoices and credit notes of customers, and what proposals look at of them in the order of

@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/alert"
+	"crmhub/core/postgres"
 )
 
 type alertSettingsPatch struct {
@@ -37,21 +38,7 @@ func (s *server) listAlerts() operation {
 				Status: c.choiceIn("status", statuses, &faults), Kind: alert.Kind(c.choiceIn("kind", kinds, &faults)),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var (
-				found []alert.Alert
-				next  string
-			)
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, next, err = alert.List(ctx, tx, f)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found, next))
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[alert.Alert], error) { return alert.List(ctx, tx, f) })
 		},
 	}
 }

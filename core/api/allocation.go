@@ -100,7 +100,7 @@ func (s *server) listOpenPayments() operation {
 			}
 			var faults parameterFaults
 			q := allocation.Query{
-				Customer: c.idIn("customer_id", &faults), Payment: c.idIn("payment_id", &faults), After: c.idIn(afterParameter, &faults), Limit: parseLimit(c.query, &faults),
+				Customer: c.idIn("customer_id", &faults), Payment: c.idIn("payment_id", &faults), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
 			if err := faults.err(); err != nil {
 				return answer{}, err
@@ -113,11 +113,7 @@ func (s *server) listOpenPayments() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			next := ""
-			if found.Next != uuid.Nil {
-				next = found.Next.String()
-			}
-			return respond(http.StatusOK, page(c, showOpen(found), next))
+			return respond(http.StatusOK, page(c, showOpen(found), found.Next))
 		},
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 )
 
 func (s *server) listAudit() operation {
@@ -38,18 +39,7 @@ func (s *server) listAudit() operation {
 				From: c.timeIn("from", &faults), To: c.timeIn("to", &faults),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found audit.Page
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = audit.List(ctx, tx, f)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[audit.Entry], error) { return audit.List(ctx, tx, f) })
 		},
 	}
 }
@@ -132,7 +122,7 @@ func (e entities) history() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			var found audit.Page
+			var found postgres.Page[audit.Entry]
 			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) error {
 				known, err := e.CRM.Get(ctx, tx, e.kind, []uuid.UUID{id})
 				if err != nil {

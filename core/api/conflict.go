@@ -12,6 +12,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 )
@@ -49,21 +50,13 @@ func (s *server) listConflicts() operation {
 				Field: c.query.Get("field"), Status: link.ConflictStatus(c.choiceIn("status", statuses, &faults)),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found link.ConflictPage
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = link.ListConflicts(ctx, tx, f)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[link.Kept], error) {
+				found, err := link.ListConflicts(ctx, tx, f)
+				for i := range found.Items {
+					c.veilConflict(&found.Items[i])
+				}
+				return found, err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			for i := range found.Items {
-				c.veilConflict(&found.Items[i])
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

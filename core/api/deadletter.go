@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -44,21 +45,13 @@ func (s *server) listDeadLetters() operation {
 				Class:      c.query.Get("class"), Fingerprint: c.query.Get("fingerprint"),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found job.LetterPage
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = job.ListDeadLetters(ctx, tx, f)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (p postgres.Page[job.DeadLetter], err error) {
+				p, err = job.ListDeadLetters(ctx, tx, f)
+				for i := range p.Items {
+					c.veilLetter(&p.Items[i])
+				}
+				return p, err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			for i := range found.Items {
-				c.veilLetter(&found.Items[i])
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -71,21 +72,10 @@ func (s *server) listCauses() operation {
 				Entity:     c.choiceIn("entity", kindNames(), &faults),
 				Class:      c.query.Get("class"), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
 			if f.Status == "" {
 				f.Status = job.Open
 			}
-			var found job.CausePage
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = job.ListCauses(ctx, tx, f)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[job.LetterCause], error) { return job.ListCauses(ctx, tx, f) })
 		},
 	}
 }

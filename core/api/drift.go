@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/drift"
+	"crmhub/core/postgres"
 )
 
 type driftAcknowledgement struct {
@@ -32,24 +33,12 @@ func (s *server) listDrift() operation {
 			}
 			var faults parameterFaults
 			f := drift.Filter{Connection: id, Status: c.choiceIn("status", statuses, &faults), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults)}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var (
-				found []drift.Finding
-				next  string
-			)
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (p postgres.Page[drift.Finding], err error) {
 				if _, err = s.Connections.Get(ctx, tx, id); err != nil {
-					return err
+					return p, err
 				}
-				found, next, err = drift.List(ctx, tx, f)
-				return err
+				return drift.List(ctx, tx, f)
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found, next))
 		},
 	}
 }

@@ -200,7 +200,7 @@ func (s *server) listDuplicates() operation {
 			var faults parameterFaults
 			f := duplicate.Filter{
 				Kind: crm.Kind(c.choiceIn("entity", comparedNames(), &faults)), Status: duplicate.Status(c.choiceIn("status", statuses, &faults)),
-				Entity: c.idIn("entity_id", &faults), After: c.idIn(afterParameter, &faults), Limit: parseLimit(c.query, &faults),
+				Entity: c.idIn("entity_id", &faults), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
 			if err := faults.err(); err != nil {
 				return answer{}, err
@@ -212,22 +212,7 @@ func (s *server) listDuplicates() operation {
 			if err := c.permitMerging(kinds...); err != nil {
 				return answer{}, err
 			}
-			limit := f.Limit
-			f.Limit++
-			var pairs []duplicate.Pair
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				pairs, err = duplicate.List(ctx, tx, f)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			next := ""
-			if len(pairs) > limit {
-				pairs = pairs[:limit]
-				next = pairs[limit-1].ID.String()
-			}
-			return respond(http.StatusOK, page(c, pairs, next))
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[duplicate.Pair], error) { return duplicate.List(ctx, tx, f) })
 		},
 	}
 }

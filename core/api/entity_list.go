@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 func (e entities) search() operation {
@@ -30,7 +31,7 @@ func (e entities) search() operation {
 				return answer{}, err
 			}
 			q.Owners, q.Blind = c.who.Owners(e.resource(), access.Read), c.who.Blind(e.resource())
-			var found crm.Page
+			var found postgres.Page[crm.Entity]
 			err := e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 				if err := q.ownedBy(ctx, tx, c, team); err != nil {
 					return err

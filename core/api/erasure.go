@@ -100,22 +100,10 @@ func (s *server) listErasures() operation {
 		status:     http.StatusOK, result: jsonBody(s.document, list[privacy.Erasure]{Items: []privacy.Erasure{erasureExample(crm.KindCustomer).Erasure}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
-			after, limit := c.query.Get(afterParameter), parseLimit(c.query, &faults)
-			if _, err := uuid.Parse(after); err != nil && after != "" {
-				faults.add(afterParameter, "format", "must be next of the page before")
-			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found privacy.Page
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = privacy.List(ctx, tx, after, limit)
-				return err
+			limit := parseLimit(c.query, &faults)
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[privacy.Erasure], error) {
+				return privacy.List(ctx, tx, c.query.Get(afterParameter), limit)
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

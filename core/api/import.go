@@ -14,6 +14,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 	"crmhub/core/sheet"
 	"crmhub/core/transfer"
@@ -38,22 +39,13 @@ func (s *server) listImports() operation {
 
 // pageOf serves a list that needs nothing but where to go on and how far.
 func pageOf[T any](ctx context.Context, s *server, c *call, sight transfer.Sight,
-	read func(ctx context.Context, tx pgx.Tx, sight transfer.Sight, after string, limit int) (transfer.Page[T], error),
+	read func(ctx context.Context, tx pgx.Tx, sight transfer.Sight, after string, limit int) (postgres.Page[T], error),
 ) (answer, error) {
 	var faults parameterFaults
 	limit := parseLimit(c.query, &faults)
-	if err := faults.err(); err != nil {
-		return answer{}, err
-	}
-	var found transfer.Page[T]
-	err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-		found, err = read(ctx, tx, sight, c.query.Get(afterParameter), limit)
-		return err
+	return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[T], error) {
+		return read(ctx, tx, sight, c.query.Get(afterParameter), limit)
 	})
-	if err != nil {
-		return answer{}, err
-	}
-	return respond(http.StatusOK, page(c, found.Items, found.Next))
 }
 
 func (s *server) upload() operation {

@@ -14,6 +14,7 @@ import (
 	"crmhub/core/bus"
 	"crmhub/core/crm"
 	"crmhub/core/journey"
+	"crmhub/core/postgres"
 )
 
 func (s *server) showJourney() operation {
@@ -45,7 +46,7 @@ func (s *server) showJourney() operation {
 			if err := c.permit(kind, access.Read); err != nil {
 				return answer{}, err
 			}
-			var found journey.Page
+			var found postgres.Page[journey.Step]
 			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 				if number != "" {
 					if id, err = s.CRM.FindNamed(ctx, tx, kind, number); err != nil {

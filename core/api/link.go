@@ -13,6 +13,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/edit"
 	"crmhub/core/link"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 )
 
@@ -36,23 +37,14 @@ func (s *server) listLinks() operation {
 				RemoteID: c.query.Get("remote_id"), Words: strings.TrimSpace(c.query.Get(textParameter)), State: link.State(c.choiceIn("state", states, &faults)),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found link.Page
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (p postgres.Page[link.Link], err error) {
 				if f.Words != "" {
 					if f.Named, err = edit.Named(ctx, tx, s.CRM, c.who, f.Entity, f.Words); err != nil {
-						return err
+						return p, err
 					}
 				}
-				found, err = link.List(ctx, tx, f)
-				return err
+				return link.List(ctx, tx, f)
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/match"
 	"crmhub/core/matching"
+	"crmhub/core/postgres"
 )
 
 type matchingInput struct {
@@ -47,18 +48,7 @@ func (s *server) listMatchings() operation {
 				Connection: c.idIn("connection_id", &faults), Entity: c.choiceIn("entity", kindNames(), &faults),
 				Status: matching.Status(c.choiceIn("status", statuses, &faults)), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found matching.Page
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = matching.List(ctx, tx, f)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[matching.Matching], error) { return matching.List(ctx, tx, f) })
 		},
 	}
 }
@@ -129,18 +119,9 @@ func (s *server) listProposals() operation {
 					faults.add("min_score", "range", "must be a whole number from 0 on")
 				}
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found link.ProposalPage
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = matching.Proposals(ctx, tx, s.CRM, f, c.sees)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[link.Proposal], error) {
+				return matching.Proposals(ctx, tx, s.CRM, f, c.sees)
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

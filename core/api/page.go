@@ -1,11 +1,16 @@
 package api
 
 import (
+	"context"
 	"maps"
+	"net/http"
 	"net/url"
 	"strconv"
 
+	"crmhub/core/postgres"
+
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/jackc/pgx/v5"
 )
 
 // The parameters that lists have in common.
@@ -40,6 +45,22 @@ func page[T any](c *call, items []T, next string) list[T] {
 		l.Next = c.request.URL.Path + "?" + query.Encode()
 	}
 	return l
+}
+
+// listed answers with the part of a list that read finds as the caller, unless the query has faults.
+func listed[T any](ctx context.Context, s *server, c *call, faults parameterFaults, read func(tx pgx.Tx) (postgres.Page[T], error)) (answer, error) {
+	if err := faults.err(); err != nil {
+		return answer{}, err
+	}
+	var found postgres.Page[T]
+	err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+		found, err = read(tx)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return respond(http.StatusOK, page(c, found.Items, found.Next))
 }
 
 func parseLimit(values url.Values, faults *parameterFaults) int {

@@ -12,6 +12,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 )
@@ -60,18 +61,7 @@ func (s *server) listReconciliations() operation {
 				Verdict: reconcile.Verdict(c.choiceIn("verdict", verdicts, &faults)),
 				After:   c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found reconcile.Page[reconcile.Reconciliation]
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = reconcile.List(ctx, tx, f)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[reconcile.Reconciliation], error) { return reconcile.List(ctx, tx, f) })
 		},
 	}
 }
@@ -134,25 +124,17 @@ func (s *server) listDifferences() operation {
 				Kind: reconcile.Kind(c.choiceIn("kind", kinds, &faults)), State: reconcile.State(c.choiceIn("state", states, &faults)),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var of reconcile.Reconciliation
-			var found reconcile.Page[reconcile.Difference]
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				if of, err = reconcile.Get(ctx, tx, id); err != nil {
-					return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (found postgres.Page[reconcile.Difference], err error) {
+				of, err := reconcile.Get(ctx, tx, id)
+				if err != nil {
+					return found, err
 				}
 				found, err = reconcile.Differences(ctx, tx, id, f)
-				return err
+				for i := range found.Items {
+					found.Items[i].Veil(func(field string) bool { return !c.who.Sees(access.Resource(of.Entity), field) })
+				}
+				return found, err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			for i := range found.Items {
-				found.Items[i].Veil(func(field string) bool { return !c.who.Sees(access.Resource(of.Entity), field) })
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

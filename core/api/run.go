@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 )
 
 func (s *server) listRuns() operation {
@@ -33,18 +34,7 @@ func (s *server) listRuns() operation {
 				Stuck:  c.choiceIn("stuck", []string{"true", "false"}, &faults) == "true",
 				After:  c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found job.RunPage
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = job.ListRuns(ctx, tx, f)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[job.Run], error) { return job.ListRuns(ctx, tx, f) })
 		},
 	}
 }

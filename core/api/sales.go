@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // What sales and marketing read besides the entities themselves.
@@ -42,24 +43,10 @@ func (s *server) listCampaignEvents() operation {
 				return answer{}, err
 			}
 			var faults parameterFaults
-			before, limit := c.idIn(afterParameter, &faults), parseLimit(c.query, &faults)
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var events []crm.CampaignEvent
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				events, err = s.CRM.CampaignEvents(ctx, tx, id, before, limit+1)
-				return err
+			limit := parseLimit(c.query, &faults)
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[crm.CampaignEvent], error) {
+				return s.CRM.CampaignEvents(ctx, tx, id, c.query.Get(afterParameter), limit)
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			next := ""
-			if len(events) > limit {
-				events = events[:limit]
-				next = events[limit-1].ID.String()
-			}
-			return respond(http.StatusOK, page(c, events, next))
 		},
 	}
 }
@@ -88,7 +75,7 @@ func (s *server) listSegmentMembers(of entities) operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			var found crm.Page
+			var found postgres.Page[crm.Entity]
 			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 				found, err = s.CRM.SegmentMembers(ctx, tx, id, func(k crm.Kind) crm.Query {
 					of := access.Resource(k)

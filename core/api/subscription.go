@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/notify"
+	"crmhub/core/postgres"
 	"crmhub/core/secret"
 )
 
@@ -234,21 +235,7 @@ func (s *server) listDeliveries() operation {
 				Subscription: c.idIn("subscription_id", &faults), Status: notify.DeliveryStatus(c.choiceIn("status", statuses, &faults)),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var (
-				found []notify.Delivery
-				next  string
-			)
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, next, err = s.Notify.Deliveries(ctx, tx, f)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found, next))
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[notify.Delivery], error) { return s.Notify.Deliveries(ctx, tx, f) })
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 	"crmhub/core/upkeep"
 )
@@ -51,21 +52,13 @@ func (s *server) listPool() operation {
 					faults.add(parameter, "permission", "must be a field that you may see")
 				}
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found upkeep.Page[upkeep.PooledCustomer]
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.List(ctx, tx, f)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[upkeep.PooledCustomer], error) {
+				found, err := s.upkeep.List(ctx, tx, f)
+				for i := range found.Items {
+					found.Items[i].Veil(c.who)
+				}
+				return found, err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			for i := range found.Items {
-				found.Items[i].Veil(c.who)
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }
@@ -249,21 +242,13 @@ func (s *server) listPoolLog() operation {
 				Customer: c.idIn("customer_id", &faults), Event: upkeep.What(c.choiceIn("event", events, &faults)),
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found upkeep.Page[upkeep.PoolEvent]
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.Log(ctx, tx, f)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[upkeep.PoolEvent], error) {
+				found, err := s.upkeep.Log(ctx, tx, f)
+				for i := range found.Items {
+					found.Items[i].Veil(c.who)
+				}
+				return found, err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			for i := range found.Items {
-				found.Items[i].Veil(c.who)
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }
@@ -295,21 +280,13 @@ func (s *server) listDue() operation {
 					faults.add("ahead", "range", "must be a whole number from 0 to 366")
 				}
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found upkeep.Page[upkeep.DueCustomer]
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.Due(ctx, tx, d)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[upkeep.DueCustomer], error) {
+				found, err := s.upkeep.Due(ctx, tx, d)
+				for i := range found.Items {
+					found.Items[i].Veil(c.who)
+				}
+				return found, err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			for i := range found.Items {
-				found.Items[i].Veil(c.who)
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/upkeep"
 )
 
@@ -49,21 +50,13 @@ func (s *server) listFollowUps() operation {
 				}
 				ask.Until = &until
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found upkeep.Page[upkeep.FollowUp]
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.FollowUps(ctx, tx, ask)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (p postgres.Page[upkeep.FollowUp], err error) {
+				p, err = s.upkeep.FollowUps(ctx, tx, ask)
+				for i := range p.Items {
+					p.Items[i].Veil(c.who)
+				}
+				return p, err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			for i := range found.Items {
-				found.Items[i].Veil(c.who)
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

@@ -130,22 +130,13 @@ func (s *server) listHandOvers() operation {
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
 			limit := parseLimit(c.query, &faults)
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
 			of := c.who.Principal.Actor
 			if c.seesHandOvers() {
 				of = ""
 			}
-			var found upkeep.Page[upkeep.HandOver]
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.HandOvers(ctx, tx, of, c.query.Get(afterParameter), limit)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[upkeep.HandOver], error) {
+				return s.upkeep.HandOvers(ctx, tx, of, c.query.Get(afterParameter), limit)
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
 }

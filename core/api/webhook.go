@@ -107,25 +107,13 @@ func (s *server) listWebhookMessages() operation {
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
 			limit := parseLimit(c.query, &faults)
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
 			found, err := s.findConnection(ctx, c)
 			if err != nil {
 				return answer{}, err
 			}
-			var (
-				messages []webhook.Message
-				next     string
-			)
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				messages, next, err = s.Webhooks.Messages(ctx, tx, found.ID, c.query.Get(afterParameter), limit)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[webhook.Message], error) {
+				return s.Webhooks.Messages(ctx, tx, found.ID, c.query.Get(afterParameter), limit)
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, messages, next))
 		},
 	}
 }

@@ -24,14 +24,8 @@ type Filter struct {
 	Actor    string
 	Action   string
 	From, To time.Time // from the one, to before the other
-	After    string    // Page.Next of the page before
+	After    string    // Next of the page before
 	Limit    int       // 0: 50; at most 500
-}
-
-// Page is a part of a list of entries.
-type Page struct {
-	Items []Entry
-	Next  string // "" on the last page
 }
 
 const selectEntry = `
@@ -41,28 +35,20 @@ where `
 
 // List returns entries, the newest first: by their time, and what became of one thing in the order of the trail, which is
 // that of its versions.
-func List(ctx context.Context, tx pgx.Tx, f Filter) (Page, error) {
-	limit := 50
-	if f.Limit > 0 {
-		limit = min(f.Limit, 500)
-	}
-	sql, args, err := f.query(limit + 1)
+func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Entry], err error) {
+	size := postgres.PageSize(f.Limit)
+	sql, args, err := f.query(size + 1)
 	if err != nil {
-		return Page{}, err
+		return p, err
 	}
-	var p Page
+	var found []Entry
 	for e, err := range entries(ctx, tx, sql, args...) {
 		if err != nil {
-			return Page{}, fmt.Errorf("list the audit trail: %w", err)
+			return p, fmt.Errorf("list the audit trail: %w", err)
 		}
-		p.Items = append(p.Items, e)
+		found = append(found, e)
 	}
-	if len(p.Items) > limit {
-		p.Items = p.Items[:limit]
-		end := p.Items[limit-1]
-		p.Next = end.At.Format(time.RFC3339Nano) + "_" + strconv.FormatInt(end.Number, 10)
-	}
-	return p, nil
+	return postgres.Cut(found, size, func(e Entry) string { return e.At.Format(time.RFC3339Nano) + "_" + strconv.FormatInt(e.Number, 10) }), nil
 }
 
 // query has only the conditions that are asked for, so that each goes by its index.

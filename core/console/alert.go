@@ -40,11 +40,11 @@ func (c *Console) listAlerts(ctx context.Context, v *visit) error {
 	}
 	after := q.Get("after")
 	err := v.as(ctx, func(tx pgx.Tx) error {
-		found, next, err := alert.List(ctx, tx, alert.Filter{Status: p.Status, After: after, Limit: pageSize})
-		for _, a := range found {
+		found, err := alert.List(ctx, tx, alert.Filter{Status: p.Status, After: after, Limit: pageSize})
+		for _, a := range found.Items {
 			p.Items = append(p.Items, v.alertRow(a))
 		}
-		p.Next = next
+		p.Next = found.Next
 		return err
 	})
 	if err != nil {

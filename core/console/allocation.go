@@ -78,22 +78,15 @@ func (v *visit) openPaymentRows(ctx context.Context, tx pgx.Tx, found allocation
 }
 
 func (c *Console) listOpenPayments(ctx context.Context, v *visit) error {
-	q := allocation.Query{Limit: pageSize}
-	if after := v.r.URL.Query().Get("after"); after != "" {
-		id, err := uuid.Parse(after)
-		if err != nil {
-			return errAddress
-		}
-		q.After = id
-	}
+	q := allocation.Query{After: v.r.URL.Query().Get("after"), Limit: pageSize}
 	p := allocationsPage{MayMatch: v.mayMatch(), MayImport: v.who.May(access.Resource(crm.KindPayment), access.Import) != ""}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		found, err := c.allocations.Open(ctx, tx, q)
 		if err != nil {
 			return err
 		}
-		if found.Next != uuid.Nil {
-			p.Next = allocationPath + "?after=" + found.Next.String()
+		if found.Next != "" {
+			p.Next = allocationPath + "?after=" + found.Next
 		}
 		p.Payments, err = v.openPaymentRows(ctx, tx, found)
 		return err
@@ -107,7 +100,7 @@ func (c *Console) listOpenPayments(ctx context.Context, v *visit) error {
 		}
 	}
 	slices.SortStableFunc(p.Payments, func(a, b openPaymentRow) int { return cmp.Compare(rank(a), rank(b)) })
-	if q.After != uuid.Nil {
+	if q.After != "" {
 		p.First = allocationPath
 	}
 	return v.show("allocations", p)

@@ -84,9 +84,11 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 		if err != nil {
 			return err
 		}
-		if p.Drift, _, err = drift.List(ctx, tx, drift.Filter{Connection: id, Status: "open", Limit: pageSize}); err != nil {
+		drifted, err := drift.List(ctx, tx, drift.Filter{Connection: id, Status: "open", Limit: pageSize})
+		if err != nil {
 			return err
 		}
+		p.Drift = drifted.Items
 		standings, err := link.Standings(ctx, tx)
 		if err != nil {
 			return err

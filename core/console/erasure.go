@@ -145,14 +145,11 @@ type erasuresPage struct {
 
 func (c *Console) listErasures(ctx context.Context, v *visit) error {
 	after := v.r.URL.Query().Get("after")
-	var found privacy.Page
+	var found postgres.Page[privacy.Erasure]
 	err := v.as(ctx, func(tx pgx.Tx) (err error) {
 		found, err = privacy.List(ctx, tx, after, pageSize)
 		return err
 	})
-	if errors.Is(err, postgres.ErrPlace) {
-		return errAddress
-	}
 	if err != nil {
 		return err
 	}

@@ -255,7 +255,7 @@ func (v *visit) waitingForFinance(ctx context.Context, tx pgx.Tx, p *homePage) (
 	if err != nil {
 		return err
 	}
-	p.Finance.More = found.Next != uuid.Nil
+	p.Finance.More = found.Next != ""
 	p.Finance.Payments, err = v.openPaymentRows(ctx, tx, found)
 	return err
 }

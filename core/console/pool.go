@@ -13,6 +13,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/upkeep"
 )
 
@@ -211,7 +212,7 @@ func (p *poolPage) url(after string) string {
 }
 
 // pool reads a page of the pool as the visitor may see it.
-func (v *visit) pool(ctx context.Context, tx pgx.Tx, f upkeep.Filter) (upkeep.Page[upkeep.PooledCustomer], error) {
+func (v *visit) pool(ctx context.Context, tx pgx.Tx, f upkeep.Filter) (postgres.Page[upkeep.PooledCustomer], error) {
 	found, err := v.console.upkeep.List(ctx, tx, f)
 	for i := range found.Items {
 		found.Items[i].Veil(v.who)

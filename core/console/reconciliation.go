@@ -16,6 +16,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 )
 
@@ -208,7 +209,7 @@ func (c *Console) reconciliation(ctx context.Context, v *visit, q url.Values) (p
 	if p.Kind != "" && !slices.Contains(reconcile.Kinds(), reconcile.Kind(p.Kind)) || p.State != "" && !slices.Contains(p.States, reconcile.State(p.State)) {
 		return p, errAddress
 	}
-	var found reconcile.Page[reconcile.Difference]
+	var found postgres.Page[reconcile.Difference]
 	err = v.as(ctx, func(tx pgx.Tx) error {
 		r, err := reconcile.Get(ctx, tx, id)
 		if err != nil {

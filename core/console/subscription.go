@@ -81,8 +81,8 @@ func (v *visit) writeSubscriptions(ctx context.Context, status int, wrong error)
 		for _, s := range p.Items {
 			names[s.ID] = s.Name
 		}
-		latest, _, err := v.console.Notify.Deliveries(ctx, tx, notify.Filter{Limit: pageSize})
-		for _, d := range latest {
+		latest, err := v.console.Notify.Deliveries(ctx, tx, notify.Filter{Limit: pageSize})
+		for _, d := range latest.Items {
 			r := deliveryRow{Delivery: d, Name: names[d.SubscriptionID]}
 			if n := len(d.Attempts); n > 0 {
 				r.Last = d.Attempts[n-1]

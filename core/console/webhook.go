@@ -65,7 +65,8 @@ func (v *visit) writeWebhook(ctx context.Context, status int, wrong error) error
 			return err
 		}
 		p.Address = v.origin() + webhook.Path + p.Now.ID.String()
-		p.Messages, p.Next, err = v.console.Webhooks.Messages(ctx, tx, stored.ID, after, pageSize)
+		found, err := v.console.Webhooks.Messages(ctx, tx, stored.ID, after, pageSize)
+		p.Messages, p.Next = found.Items, found.Next
 		return err
 	})
 	if err != nil {

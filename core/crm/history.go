@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -136,25 +137,26 @@ func writeEvents(ctx context.Context, tx pgx.Tx, by By, events []CampaignEvent) 
 	return events, nil
 }
 
-// CampaignEvents returns a page of what happened in a campaign, the newest first; before is the id of the last one of
-// the page before, the nil UUID to begin with.
-func (s *Store) CampaignEvents(ctx context.Context, tx pgx.Tx, campaign, before uuid.UUID, limit int) ([]CampaignEvent, error) {
-	if err := s.there(ctx, tx, KindCampaign, campaign); err != nil {
-		return nil, err
-	}
-	rows, err := tx.Query(ctx, "select id, member_id, at, by, type, coalesce(detail, '') from campaign_events"+
-		" where campaign_id = $1 and ($2 = '00000000-0000-0000-0000-000000000000'::uuid or id < $2) order by id desc limit $3", campaign, before, limit)
+// CampaignEvents returns what happened in a campaign, the newest first: up to limit of it, after what the page before gave as next.
+func (s *Store) CampaignEvents(ctx context.Context, tx pgx.Tx, campaign uuid.UUID, after string, limit int) (p postgres.Page[CampaignEvent], err error) {
+	before, err := postgres.PlaceID(after)
 	if err != nil {
-		return nil, fmt.Errorf("read the events of campaign %s: %w", campaign, err)
+		return p, err
 	}
+	if err := s.there(ctx, tx, KindCampaign, campaign); err != nil {
+		return p, err
+	}
+	size := postgres.PageSize(limit)
+	rows, _ := tx.Query(ctx, "select id, member_id, at, by, type, coalesce(detail, '') from campaign_events"+
+		" where campaign_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3", campaign, before, size+1)
 	events, err := pgx.CollectRows(rows, pgx.RowToStructByPos[CampaignEvent])
 	if err != nil {
-		return nil, fmt.Errorf("read the events of campaign %s: %w", campaign, err)
+		return p, fmt.Errorf("read the events of campaign %s: %w", campaign, err)
 	}
 	for i := range events {
 		events[i].At = events[i].At.UTC()
 	}
-	return events, nil
+	return postgres.Cut(events, size, func(e CampaignEvent) string { return e.ID.String() }), nil
 }
 
 // there returns [ErrNotFound] unless the entity exists and is not deleted.

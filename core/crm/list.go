@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/postgres"
 	"crmhub/core/search"
 )
 
@@ -20,7 +21,7 @@ import (
 type Query struct {
 	Filter []Condition // all must hold; deleted entities are left out unless a condition names deleted_at
 	Sort   []Sort      // newest change first if empty; ties are broken by id
-	After  string      // Page.Next of the page before; "" for the first
+	After  string      // Next of the page before; "" for the first
 	Limit  int         // 50 if 0, at most 1000
 	Text   string      // its words are in the fields that Search looks at
 
@@ -112,38 +113,32 @@ type Sort struct {
 	Desc  bool
 }
 
-// Page is a part of a list.
-type Page struct {
-	Items []Entity
-	Next  string // for Query.After; "" on the last page
-}
-
 const (
 	defaultLimit = 50
 	maxLimit     = 1000
 )
 
 // List returns the page a query asks for. What is wrong with the query is [schema.Violations].
-func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (Page, error) {
+func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (postgres.Page[Entity], error) {
 	l := listing{table: tableOf(k), owned: Owned(k), blind: q.Blind}
 	l.narrow(q.Blind)
 	if err := l.look(ctx, tx, q.Text); err != nil {
-		return Page{}, err
+		return postgres.Page[Entity]{}, err
 	}
 	sql := l.statement(q)
 	if err := l.violations.Err(); err != nil {
-		return Page{}, err
+		return postgres.Page[Entity]{}, err
 	}
 	entities, err := l.table.query(ctx, tx, k, sql, l.args...)
 	if err != nil {
-		return Page{}, fmt.Errorf("list %s: %w", l.table.name, err)
+		return postgres.Page[Entity]{}, fmt.Errorf("list %s: %w", l.table.name, err)
 	}
 	if len(entities) <= l.limit {
-		return Page{Items: entities}, nil
+		return postgres.Page[Entity]{Items: entities}, nil
 	}
 	entities = entities[:l.limit]
 	next, err := l.cursor(entities[l.limit-1])
-	return Page{Items: entities, Next: next}, err
+	return postgres.Page[Entity]{Items: entities, Next: next}, err
 }
 
 // CheckQuery says what is wrong with the filter and the order of a query before anybody asks it: [schema.Violations].

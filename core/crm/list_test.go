@@ -14,9 +14,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
-func (s *shop) tryList(t testing.TB, k crm.Kind, q crm.Query) (page crm.Page, err error) {
+func (s *shop) tryList(t testing.TB, k crm.Kind, q crm.Query) (page postgres.Page[crm.Entity], err error) {
 	t.Helper()
 	err = s.as(t, func(ctx context.Context, tx pgx.Tx) (err error) {
 		page, err = s.store.List(ctx, tx, k, q)
@@ -25,7 +26,7 @@ func (s *shop) tryList(t testing.TB, k crm.Kind, q crm.Query) (page crm.Page, er
 	return page, err
 }
 
-func (s *shop) list(t testing.TB, k crm.Kind, q crm.Query) crm.Page {
+func (s *shop) list(t testing.TB, k crm.Kind, q crm.Query) postgres.Page[crm.Entity] {
 	t.Helper()
 	page, err := s.tryList(t, k, q)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 func TestCampaignRemembersWhatHappened(t *testing.T) {
@@ -34,17 +35,18 @@ func TestCampaignRemembersWhatHappened(t *testing.T) {
 		s.save(t, step.m)
 	}
 	var got []string
-	before := uuid.Nil
 	err := s.as(t, func(ctx context.Context, tx pgx.Tx) error {
-		for {
-			events, err := s.store.CampaignEvents(ctx, tx, campaign.ID, before, 2)
-			if err != nil || len(events) == 0 {
+		for after := ""; ; {
+			events, err := s.store.CampaignEvents(ctx, tx, campaign.ID, after, 2)
+			if err != nil {
 				return err
 			}
-			for _, e := range events {
+			for _, e := range events.Items {
 				who := map[uuid.UUID]string{a.ID: "Ann", b.ID: "Bob"}[e.MemberID]
 				got = append(got, fmt.Sprintf("%s %s %s %s", e.At.Format("15:04"), who, e.Type, e.Detail))
-				before = e.ID
+			}
+			if after = events.Next; after == "" {
+				return nil
 			}
 		}
 	})
@@ -95,7 +97,7 @@ func TestSegmentFindsItsMembers(t *testing.T) {
 		s.save(t, g)
 		after := ""
 		for {
-			var page crm.Page
+			var page postgres.Page[crm.Entity]
 			err := s.as(t, func(ctx context.Context, tx pgx.Tx) (err error) {
 				page, err = s.store.SegmentMembers(ctx, tx, g.ID, func(crm.Kind) crm.Query { return crm.Query{After: after, Limit: 1} })
 				return err

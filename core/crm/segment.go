@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -82,14 +83,14 @@ func conditionFaults(k Kind, at string, rule []SegmentCondition) schema.Violatio
 
 // SegmentMembers returns a page of a segment's customers or contacts, as they are now. The query that ask returns for their
 // kind says which page, and what the asker does not see; the segment fills in the filter.
-func (s *Store) SegmentMembers(ctx context.Context, tx pgx.Tx, segment uuid.UUID, ask func(Kind) Query) (Page, error) {
+func (s *Store) SegmentMembers(ctx context.Context, tx pgx.Tx, segment uuid.UUID, ask func(Kind) Query) (postgres.Page[Entity], error) {
 	found, err := s.Get(ctx, tx, KindSegment, []uuid.UUID{segment})
 	if err != nil {
-		return Page{}, err
+		return postgres.Page[Entity]{}, err
 	}
 	g, _ := found[segment].(*Segment)
 	if g == nil || g.DeletedAt != nil {
-		return Page{}, fmt.Errorf("segment %s: %w", segment, ErrNotFound)
+		return postgres.Page[Entity]{}, fmt.Errorf("segment %s: %w", segment, ErrNotFound)
 	}
 	q := ask(Kind(g.Subject))
 	for _, c := range g.Rule {

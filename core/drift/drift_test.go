@@ -186,11 +186,14 @@ func (o *office) run(n int, doc string) (open, resolved []Finding) {
 		if err = watch.Save(o.Context(), tx); err != nil {
 			return err
 		}
-		if open, _, err = List(o.Context(), tx, Filter{Connection: o.connection, Status: "open", Limit: 10}); err != nil {
-			return err
+		for status, list := range map[string]*[]Finding{"open": &open, "resolved": &resolved} {
+			found, err := List(o.Context(), tx, Filter{Connection: o.connection, Status: status})
+			if err != nil {
+				return err
+			}
+			*list = found.Items
 		}
-		resolved, _, err = List(o.Context(), tx, Filter{Connection: o.connection, Status: "resolved", Limit: 10})
-		return err
+		return nil
 	})
 	return open, resolved
 }

@@ -127,7 +127,7 @@ func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Finding, error) {
 type Filter struct {
 	Connection uuid.UUID
 	Status     string // "open", "resolved" or "": all
-	After      string // as List returned it
+	After      string // Next of the page before
 	Limit      int
 }
 
@@ -136,23 +136,20 @@ where connection_id = $1 and ($2 = '' or ($2 = 'open') = (resolved_at is null)) 
 order by opened_at desc, id desc
 limit $5`
 
-// List returns findings, the one opened last first, and where to go on; "" at the end. Errors: [postgres.ErrPlace].
-func List(ctx context.Context, tx pgx.Tx, f Filter) (list []Finding, next string, err error) {
+// List returns findings, the one opened last first. Errors: [postgres.ErrPlace].
+func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Finding], err error) {
 	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return nil, "", err
+		return p, err
 	}
 	before, _, id := after.Args()
-	rows, _ := tx.Query(ctx, selectList, f.Connection, f.Status, before, id, f.Limit+1)
-	if list, err = pgx.CollectRows(rows, scan); err != nil {
-		return nil, "", fmt.Errorf("list findings: %w", err)
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, selectList, f.Connection, f.Status, before, id, size+1)
+	found, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return p, fmt.Errorf("list findings: %w", err)
 	}
-	if len(list) > f.Limit {
-		list = list[:f.Limit]
-		last := list[len(list)-1]
-		next = postgres.Place{At: last.OpenedAt, ID: last.ID}.String()
-	}
-	return list, next, nil
+	return postgres.Cut(found, size, func(one Finding) string { return postgres.Place{At: one.OpenedAt, ID: one.ID}.String() }), nil
 }
 
 const acknowledge = `

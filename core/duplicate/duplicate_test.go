@@ -192,7 +192,8 @@ func TestFindKeepsWhatWasDecided(t *testing.T) {
 	}
 	list := func(s duplicate.Status) (pairs []duplicate.Pair) {
 		o.do(t, func(ctx context.Context, tx pgx.Tx) (err error) {
-			pairs, err = duplicate.List(ctx, tx, duplicate.Filter{Status: s, Limit: 10})
+			found, err := duplicate.List(ctx, tx, duplicate.Filter{Status: s})
+			pairs = found.Items
 			return err
 		})
 		return pairs

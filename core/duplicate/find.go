@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/match"
+	"crmhub/core/postgres"
 )
 
 // Status is what was decided about a pair.
@@ -121,8 +122,8 @@ type Filter struct {
 	Kind   crm.Kind
 	Status Status
 	Entity uuid.UUID // one of the two
-	After  uuid.UUID // the last pair of the page before
-	Limit  int
+	After  string    // Next of the page before
+	Limit  int       // 0: 50; at most 500
 }
 
 const listPairs = `
@@ -133,16 +134,18 @@ order by d.score desc, d.id desc
 limit $5`
 
 // List returns pairs, the surest first.
-func List(ctx context.Context, tx pgx.Tx, f Filter) ([]Pair, error) {
-	rows, err := tx.Query(ctx, listPairs, f.Kind, f.Status, optional(f.Entity), optional(f.After), f.Limit)
+func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Pair], err error) {
+	after, err := postgres.PlaceID(f.After)
 	if err != nil {
-		return nil, fmt.Errorf("list duplicates: %w", err)
+		return p, err
 	}
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, listPairs, f.Kind, f.Status, postgres.OrNull(f.Entity), after, size+1)
 	pairs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Pair])
 	if err != nil {
-		return nil, fmt.Errorf("list duplicates: %w", err)
+		return p, fmt.Errorf("list duplicates: %w", err)
 	}
-	return pairs, nil
+	return postgres.Cut(pairs, size, func(p Pair) string { return p.ID.String() }), nil
 }
 
 // Dismiss says that the two are two. They stay so when pairs are found anew.
@@ -164,11 +167,4 @@ func notFound(err error) error {
 		return ErrNotFound
 	}
 	return err
-}
-
-func optional(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
 }

@@ -13,6 +13,7 @@ import (
 	"crmhub/core/attachment"
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -29,7 +30,7 @@ const mergeColumns = `m.id, m.entity, m.survivor_id, m.loser_id, m."references",
 // Merges returns the merges that an entity took part in, on either side, the newest first; of all for the nil UUID.
 func Merges(ctx context.Context, tx pgx.Tx, entity uuid.UUID, limit int) ([]Merge, error) {
 	rows, err := tx.Query(ctx, "select "+mergeColumns+" from merge_log m where $1::uuid is null or $1 in (m.survivor_id, m.loser_id) order by m.merged_at desc, m.id desc limit $2",
-		optional(entity), limit)
+		postgres.OrNull(entity), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list merges: %w", err)
 	}

@@ -31,12 +31,6 @@ type LetterCause struct {
 	Latest       uuid.UUID         `json:"latest_id"` // the letter that changed last
 }
 
-// CausePage is a part of a list of causes.
-type CausePage struct {
-	Items []LetterCause
-	Next  string // "" on the last page
-}
-
 // One pass over the letters finds the groups; only those of the page are looked at closer.
 const listCauses = `
 with groups as (
@@ -61,35 +55,24 @@ cross join lateral (
 order by p.last_seen desc, p.fingerprint desc`
 
 // ListCauses returns the causes of the dead letters that a filter lets through, the one seen last first.
-func ListCauses(ctx context.Context, tx pgx.Tx, f LetterFilter) (CausePage, error) {
-	var at *time.Time
-	var fingerprint string
-	if f.After != "" {
-		a, b, _ := strings.Cut(f.After, "_")
-		t, err := time.Parse(time.RFC3339Nano, a)
-		if err != nil || b == "" {
-			return CausePage{}, postgres.ErrPlace
-		}
-		at, fingerprint = &t, b
+func ListCauses(ctx context.Context, tx pgx.Tx, f LetterFilter) (p postgres.Page[LetterCause], err error) {
+	after, err := postgres.ParsePlace(f.After)
+	if err != nil {
+		return p, err
 	}
-	limit := pageSize(f.Limit)
-	rows, _ := tx.Query(ctx, listCauses, f.Status, optional(f.Connection), f.Direction, f.Entity, f.Class, f.Fingerprint, at, fingerprint, limit+1)
+	at, fingerprint, _ := after.Args()
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, listCauses, f.Status, postgres.OrNull(f.Connection), f.Direction, f.Entity, f.Class, f.Fingerprint, at, fingerprint, size+1)
 	causes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[LetterCause])
 	if err != nil {
-		return CausePage{}, fmt.Errorf("list causes of dead letters: %w", err)
+		return p, fmt.Errorf("list causes of dead letters: %w", err)
 	}
 	for _, c := range causes {
 		for i := range c.Violations {
 			c.Violations[i].Pointer = places.ReplaceAllString(c.Violations[i].Pointer, "/*")
 		}
 	}
-	p := CausePage{Items: causes}
-	if len(causes) > limit {
-		p.Items = causes[:limit]
-		end := p.Items[limit-1]
-		p.Next = end.LastSeen.Format(time.RFC3339Nano) + "_" + end.Fingerprint
-	}
-	return p, nil
+	return postgres.Cut(causes, size, func(c LetterCause) string { return postgres.Place{At: c.LastSeen, Word: c.Fingerprint}.String() }), nil
 }
 
 const dismissAll = `

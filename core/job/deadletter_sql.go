@@ -3,12 +3,10 @@ package job
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -101,14 +99,8 @@ type LetterFilter struct {
 	Entity      string
 	Class       string
 	Fingerprint string
-	After       string // LetterPage.Next of the page before
+	After       string // Next of the page before
 	Limit       int    // 0: 50; at most 500
-}
-
-// LetterPage is a part of a list of dead letters.
-type LetterPage struct {
-	Items []DeadLetter
-	Next  string // "" on the last page
 }
 
 const listLetters = `
@@ -121,37 +113,19 @@ order by d.updated_at desc, d.id desc
 limit $9`
 
 // ListDeadLetters returns dead letters, the one that changed last first.
-func ListDeadLetters(ctx context.Context, tx pgx.Tx, f LetterFilter) (LetterPage, error) {
-	at, id, err := afterLetter(f.After)
+func ListDeadLetters(ctx context.Context, tx pgx.Tx, f LetterFilter) (p postgres.Page[DeadLetter], err error) {
+	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return LetterPage{}, err
+		return p, err
 	}
-	limit := pageSize(f.Limit)
-	letters, err := someLetters(ctx, tx, listLetters, f.Status, optional(f.Connection), f.Direction, f.Entity, f.Class, f.Fingerprint,
-		at, id, limit+1, optional(f.Run))
+	at, _, id := after.Args()
+	size := postgres.PageSize(f.Limit)
+	letters, err := someLetters(ctx, tx, listLetters, f.Status, postgres.OrNull(f.Connection), f.Direction, f.Entity, f.Class, f.Fingerprint,
+		at, id, size+1, postgres.OrNull(f.Run))
 	if err != nil {
-		return LetterPage{}, err
+		return p, err
 	}
-	p := LetterPage{Items: letters}
-	if len(letters) > limit {
-		p.Items = letters[:limit]
-		end := p.Items[limit-1]
-		p.Next = end.UpdatedAt.Format(time.RFC3339Nano) + "_" + end.ID.String()
-	}
-	return p, nil
-}
-
-func afterLetter(s string) (*time.Time, *uuid.UUID, error) {
-	if s == "" {
-		return nil, nil, nil
-	}
-	a, b, _ := strings.Cut(s, "_")
-	at, errAt := time.Parse(time.RFC3339Nano, a)
-	id, errID := uuid.Parse(b)
-	if errors.Join(errAt, errID) != nil {
-		return nil, nil, postgres.ErrPlace
-	}
-	return &at, &id, nil
+	return postgres.Cut(letters, size, func(d DeadLetter) string { return postgres.Place{At: d.UpdatedAt, ID: d.ID}.String() }), nil
 }
 
 const waiting = `

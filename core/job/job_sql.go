@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/audit"
 	"crmhub/core/connector"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -189,7 +190,7 @@ func (s *Store) Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error) {
 // List returns the jobs of a connection, or of all with [uuid.Nil]. There are few: a handful a connection.
 func (s *Store) List(ctx context.Context, tx pgx.Tx, connection uuid.UUID) ([]Job, error) {
 	rows, _ := tx.Query(ctx, selectJob+` where $1::uuid is null or connection_id = $1 order by connection_id, kind, entity`,
-		optional(connection))
+		postgres.OrNull(connection))
 	list, err := pgx.CollectRows(rows, scanJob)
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
@@ -228,11 +229,4 @@ func now(clock func() time.Time) time.Time {
 		return time.Now()
 	}
 	return clock()
-}
-
-func optional(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
 }

@@ -143,14 +143,8 @@ type RunFilter struct {
 	Connection uuid.UUID
 	Status     RunStatus
 	Stuck      bool   // those that do not move
-	After      string // RunPage.Next of the page before
+	After      string // Next of the page before
 	Limit      int    // 0: 50; at most 500
-}
-
-// RunPage is a part of a list of runs.
-type RunPage struct {
-	Items []Run
-	Next  string // "" on the last page
 }
 
 const listRuns = selectRun + `
@@ -162,23 +156,18 @@ order by r.id desc
 limit $5`
 
 // ListRuns returns runs, newest first.
-func ListRuns(ctx context.Context, tx pgx.Tx, f RunFilter) (RunPage, error) {
-	after, err := afterID(f.After)
+func ListRuns(ctx context.Context, tx pgx.Tx, f RunFilter) (p postgres.Page[Run], err error) {
+	after, err := postgres.PlaceID(f.After)
 	if err != nil {
-		return RunPage{}, err
+		return p, err
 	}
-	limit := pageSize(f.Limit)
-	rows, _ := tx.Query(ctx, listRuns, optional(f.Job), optional(f.Connection), f.Status, after, limit+1, f.Stuck)
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, listRuns, postgres.OrNull(f.Job), postgres.OrNull(f.Connection), f.Status, after, size+1, f.Stuck)
 	runs, err := pgx.CollectRows(rows, scanRun)
 	if err != nil {
-		return RunPage{}, fmt.Errorf("list runs: %w", err)
+		return p, fmt.Errorf("list runs: %w", err)
 	}
-	p := RunPage{Items: runs}
-	if len(runs) > limit {
-		p.Items = runs[:limit]
-		p.Next = p.Items[limit-1].ID.String()
-	}
-	return p, nil
+	return postgres.Cut(runs, size, func(r Run) string { return r.ID.String() }), nil
 }
 
 func oneRun(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Run, error) {
@@ -191,22 +180,4 @@ func oneRun(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Run, error
 		return Run{}, fmt.Errorf("read or write a run: %w", err)
 	}
 	return r, nil
-}
-
-func afterID(s string) (*uuid.UUID, error) {
-	if s == "" {
-		return nil, nil
-	}
-	id, err := uuid.Parse(s)
-	if err != nil {
-		return nil, postgres.ErrPlace
-	}
-	return &id, nil
-}
-
-func pageSize(limit int) int {
-	if limit <= 0 {
-		return 50
-	}
-	return min(limit, 500)
 }

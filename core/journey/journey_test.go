@@ -81,10 +81,10 @@ func (f *fixture) note(events ...journey.Event) {
 	}
 }
 
-func (f *fixture) read(who postgres.Principal, filter journey.Filter) journey.Page {
+func (f *fixture) read(who postgres.Principal, filter journey.Filter) postgres.Page[journey.Step] {
 	f.Helper()
 	filter.Entity, filter.EntityID = "order", f.order
-	var p journey.Page
+	var p postgres.Page[journey.Step]
 	err := f.db.As(f.Context(), who, func(tx pgx.Tx) (err error) {
 		p, err = journey.Read(f.Context(), tx, bus.Topic, filter)
 		return err

@@ -57,14 +57,8 @@ type Step struct {
 type Filter struct {
 	Entity   string
 	EntityID uuid.UUID
-	After    string // Page.Next of the page before
+	After    string // Next of the page before
 	Limit    int    // 0: 100; at most 500
-}
-
-// Page is a part of a journey.
-type Page struct {
-	Items []Step
-	Next  string // "" on the last page
 }
 
 // known are the links, letters and differences of the entity, which other steps are found by. A pulled letter names only the
@@ -147,33 +141,26 @@ type topicOf func(organization, entity string) string
 
 // Read returns an entity's journey from its beginning on. A change is in it within a second, when the audit trail has it.
 // topic is bus.Topic. The caller has seen to it that the entity may be read.
-func Read(ctx context.Context, tx pgx.Tx, topic topicOf, f Filter) (Page, error) {
+func Read(ctx context.Context, tx pgx.Tx, topic topicOf, f Filter) (p postgres.Page[Step], err error) {
 	limit := 100
 	if f.Limit > 0 {
 		limit = min(f.Limit, 500)
 	}
 	at, rank, seq, err := f.after()
 	if err != nil {
-		return Page{}, err
+		return p, err
 	}
 	rows, _ := tx.Query(ctx, query(), f.Entity, f.EntityID, at, rank, seq, limit+1)
 	steps, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return Page{}, fmt.Errorf("read the journey of %s %s: %w", f.Entity, f.EntityID, err)
-	}
-	var p Page
-	if len(steps) > limit {
-		steps = steps[:limit]
-		end := steps[limit-1]
-		p.Next = fmt.Sprintf("%s_%d_%d", end.At.Format(time.RFC3339Nano), end.rank, end.seq)
+		return p, fmt.Errorf("read the journey of %s %s: %w", f.Entity, f.EntityID, err)
 	}
 	for i := range steps {
 		if steps[i].Kind == Published {
 			steps[i].Topic = topic(steps[i].Topic, f.Entity)
 		}
 	}
-	p.Items = steps
-	return p, nil
+	return postgres.Cut(steps, limit, func(s Step) string { return fmt.Sprintf("%s_%d_%d", s.At.Format(time.RFC3339Nano), s.rank, s.seq) }), nil
 }
 
 func (f Filter) after() (at *time.Time, rank, seq int64, err error) {

@@ -92,14 +92,8 @@ type ConflictFilter struct {
 	EntityID   uuid.UUID
 	Field      string
 	Status     ConflictStatus
-	After      string // ConflictPage.Next of the page before
+	After      string // Next of the page before
 	Limit      int    // 0: 50; at most 500
-}
-
-// ConflictPage is a part of a list.
-type ConflictPage struct {
-	Items []Kept
-	Next  string // "" on the last page
 }
 
 const listConflicts = `
@@ -111,29 +105,18 @@ order by c.id desc
 limit $7`
 
 // ListConflicts returns conflicts, the newest first.
-func ListConflicts(ctx context.Context, tx pgx.Tx, f ConflictFilter) (ConflictPage, error) {
-	var after *uuid.UUID
-	if f.After != "" {
-		id, err := uuid.Parse(f.After)
-		if err != nil {
-			return ConflictPage{}, postgres.ErrPlace
-		}
-		after = &id
+func ListConflicts(ctx context.Context, tx pgx.Tx, f ConflictFilter) (p postgres.Page[Kept], err error) {
+	after, err := postgres.PlaceID(f.After)
+	if err != nil {
+		return p, err
 	}
-	limit := min(f.Limit, 500)
-	if limit <= 0 {
-		limit = 50
-	}
-	rows, _ := tx.Query(ctx, listConflicts, optional(f.Connection), f.Entity, optional(f.EntityID), f.Field, f.Status, after, limit+1)
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, listConflicts, postgres.OrNull(f.Connection), f.Entity, postgres.OrNull(f.EntityID), f.Field, f.Status, after, size+1)
 	all, err := pgx.CollectRows(rows, scanConflict)
 	if err != nil {
-		return ConflictPage{}, fmt.Errorf("list conflicts: %w", err)
+		return p, fmt.Errorf("list conflicts: %w", err)
 	}
-	p := ConflictPage{Items: all}
-	if len(all) > limit {
-		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
-	}
-	return p, nil
+	return postgres.Cut(all, size, func(k Kept) string { return k.ID.String() }), nil
 }
 
 // GetConflict returns a conflict, or [ErrNoConflict].

@@ -153,14 +153,8 @@ type Filter struct {
 	State      State
 	Words      string      // what somebody calls it by: it finds records with this id,
 	Named      []uuid.UUID // and these entities
-	After      string      // Page.Next of the page before
+	After      string      // Next of the page before
 	Limit      int         // 0: 50; at most 500
-}
-
-// Page is a part of a list.
-type Page struct {
-	Items []Link
-	Next  string // "" on the last page
 }
 
 const list = `
@@ -173,38 +167,17 @@ order by l.id desc
 limit $9`
 
 // List returns links, newest first.
-func List(ctx context.Context, tx pgx.Tx, f Filter) (Page, error) {
-	var after *uuid.UUID
-	if f.After != "" {
-		id, err := uuid.Parse(f.After)
-		if err != nil {
-			return Page{}, postgres.ErrPlace
-		}
-		after = &id
-	}
-	limit := min(f.Limit, 500)
-	if limit <= 0 {
-		limit = 50
-	}
-	rows, err := tx.Query(ctx, list, optional(f.Connection), f.Entity, optional(f.EntityID), string(f.State), after, f.RemoteID, f.Words, f.Named, limit+1)
+func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Link], err error) {
+	after, err := postgres.PlaceID(f.After)
 	if err != nil {
-		return Page{}, fmt.Errorf("list links: %w", err)
+		return p, err
 	}
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, list, postgres.OrNull(f.Connection), f.Entity, postgres.OrNull(f.EntityID), string(f.State), after, f.RemoteID, f.Words, f.Named,
+		size+1)
 	links, err := pgx.CollectRows(rows, scanLink)
 	if err != nil {
-		return Page{}, fmt.Errorf("list links: %w", err)
+		return p, fmt.Errorf("list links: %w", err)
 	}
-	p := Page{Items: links}
-	if len(links) > limit {
-		p.Items = links[:limit]
-		p.Next = p.Items[limit-1].ID.String()
-	}
-	return p, nil
-}
-
-func optional(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
+	return postgres.Cut(links, size, func(l Link) string { return l.ID.String() }), nil
 }

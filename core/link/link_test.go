@@ -313,7 +313,7 @@ func TestListGoesOnWhereItEnded(t *testing.T) {
 	seen := map[uuid.UUID]bool{}
 	filter := link.Filter{Connection: f.connection, Entity: "order", State: link.Sending, Limit: 2}
 	for pages := 1; ; pages++ {
-		var p link.Page
+		var p postgres.Page[link.Link]
 		f.tx(func(tx pgx.Tx) (err error) {
 			p, err = link.List(t.Context(), tx, filter)
 			return err

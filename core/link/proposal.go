@@ -101,14 +101,8 @@ type ProposalFilter struct {
 	Class    Class
 	State    ProposalState
 	MinScore int
-	After    string // ProposalPage.Next of the page before
+	After    string // Next of the page before
 	Limit    int    // 0: 50; at most 500
-}
-
-// ProposalPage is a part of a list.
-type ProposalPage struct {
-	Items []Proposal
-	Next  string // "" on the last page
 }
 
 const listProposals = `
@@ -120,29 +114,18 @@ order by p.score desc, p.id desc
 limit $6`
 
 // ListProposals returns proposals, those with the surest candidates first.
-func ListProposals(ctx context.Context, tx pgx.Tx, f ProposalFilter) (ProposalPage, error) {
-	var after *uuid.UUID
-	if f.After != "" {
-		id, err := uuid.Parse(f.After)
-		if err != nil {
-			return ProposalPage{}, postgres.ErrPlace
-		}
-		after = &id
+func ListProposals(ctx context.Context, tx pgx.Tx, f ProposalFilter) (p postgres.Page[Proposal], err error) {
+	after, err := postgres.PlaceID(f.After)
+	if err != nil {
+		return p, err
 	}
-	limit := min(f.Limit, 500)
-	if limit <= 0 {
-		limit = 50
-	}
-	rows, _ := tx.Query(ctx, listProposals, f.Matching, f.Class, f.State, f.MinScore, after, limit+1)
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, listProposals, f.Matching, f.Class, f.State, f.MinScore, after, size+1)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Proposal, error) { return scanProposal(row) })
 	if err != nil {
-		return ProposalPage{}, fmt.Errorf("list proposals: %w", err)
+		return p, fmt.Errorf("list proposals: %w", err)
 	}
-	p := ProposalPage{Items: all}
-	if len(all) > limit {
-		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
-	}
-	return p, nil
+	return postgres.Cut(all, size, func(p Proposal) string { return p.ID.String() }), nil
 }
 
 const lockProposals = `

@@ -9,16 +9,17 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/postgres"
 )
 
 // Proposals returns what a matching proposes, as somebody may see it: sees says of a kind of entity whether he may read them,
 // and which fields are hidden from him. Candidates have the names of those that he sees. Errors: [ErrNotFound], [postgres.ErrPlace].
 func Proposals(ctx context.Context, tx pgx.Tx, store *crm.Store, f link.ProposalFilter, sees func(entity string) (read bool, hides func(field string) bool)) (
-	link.ProposalPage, error,
+	postgres.Page[link.Proposal], error,
 ) {
 	m, err := Get(ctx, tx, f.Matching)
 	if err != nil {
-		return link.ProposalPage{}, err
+		return postgres.Page[link.Proposal]{}, err
 	}
 	found, err := link.ListProposals(ctx, tx, f)
 	if err != nil {

@@ -139,14 +139,8 @@ type Filter struct {
 	Connection uuid.UUID
 	Entity     string
 	Status     Status
-	After      string // Page.Next of the page before
+	After      string // Next of the page before
 	Limit      int    // 0: 50; at most 500
-}
-
-// Page is a part of a list.
-type Page struct {
-	Items []Matching
-	Next  string // "" on the last page
 }
 
 const list = columns + `
@@ -155,40 +149,18 @@ order by m.id desc
 limit $5`
 
 // List returns matchings, the newest first.
-func List(ctx context.Context, tx pgx.Tx, f Filter) (Page, error) {
-	after, err := place(f.After)
+func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Matching], err error) {
+	after, err := postgres.PlaceID(f.After)
 	if err != nil {
-		return Page{}, err
+		return p, err
 	}
-	limit := min(f.Limit, 500)
-	if limit <= 0 {
-		limit = 50
-	}
-	var on *uuid.UUID
-	if f.Connection != uuid.Nil {
-		on = &f.Connection
-	}
-	rows, _ := tx.Query(ctx, list, on, f.Entity, f.Status, after, limit+1)
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, list, postgres.OrNull(f.Connection), f.Entity, f.Status, after, size+1)
 	all, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return Page{}, fmt.Errorf("list matchings: %w", err)
+		return p, fmt.Errorf("list matchings: %w", err)
 	}
-	p := Page{Items: all}
-	if len(all) > limit {
-		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
-	}
-	return p, nil
-}
-
-func place(after string) (*uuid.UUID, error) {
-	if after == "" {
-		return nil, nil
-	}
-	id, err := uuid.Parse(after)
-	if err != nil {
-		return nil, postgres.ErrPlace
-	}
-	return &id, nil
+	return postgres.Cut(all, size, func(m Matching) string { return m.ID.String() }), nil
 }
 
 // One that is asked for while its run waits is that one; that it accepts what is certain holds if one of the two said so.

@@ -61,7 +61,7 @@ func (m *Matcher) Settle(ctx context.Context, tx pgx.Tx, matching uuid.UUID, in 
 	if err := in.check(); err != nil {
 		return Done{}, err
 	}
-	from, err := place(after)
+	from, err := postgres.PlaceID(after)
 	if err != nil {
 		return Done{}, err
 	}

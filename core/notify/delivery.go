@@ -85,7 +85,7 @@ func (s *Store) Delivery(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Delivery
 type Filter struct {
 	Subscription uuid.UUID
 	Status       DeliveryStatus
-	After        string // as Deliveries returned it
+	After        string // Next of the page before
 	Limit        int
 }
 
@@ -97,27 +97,20 @@ where ($1::uuid is null or subscription_id = $1) and ($2 = '' or status = $2) an
 order by created_at desc, id desc
 limit $5`
 
-// Deliveries lists the newest first, without bodies, and says where to go on; "" at the end. Errors: [postgres.ErrPlace].
-func (s *Store) Deliveries(ctx context.Context, tx pgx.Tx, f Filter) (list []Delivery, next string, err error) {
+// Deliveries lists the newest first, without bodies. Errors: [postgres.ErrPlace].
+func (s *Store) Deliveries(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Delivery], err error) {
 	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return nil, "", err
+		return p, err
 	}
 	before, _, id := after.Args()
-	var of *uuid.UUID
-	if f.Subscription != uuid.Nil {
-		of = &f.Subscription
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, listDeliveries, postgres.OrNull(f.Subscription), f.Status, before, id, size+1)
+	found, err := pgx.CollectRows(rows, scanDelivery)
+	if err != nil {
+		return p, fmt.Errorf("list deliveries: %w", err)
 	}
-	rows, _ := tx.Query(ctx, listDeliveries, of, f.Status, before, id, f.Limit+1)
-	if list, err = pgx.CollectRows(rows, scanDelivery); err != nil {
-		return nil, "", fmt.Errorf("list deliveries: %w", err)
-	}
-	if len(list) > f.Limit {
-		list = list[:f.Limit]
-		last := list[len(list)-1]
-		next = postgres.Place{At: last.CreatedAt, ID: last.ID}.String()
-	}
-	return list, next, nil
+	return postgres.Cut(found, size, func(d Delivery) string { return postgres.Place{At: d.CreatedAt, ID: d.ID}.String() }), nil
 }
 
 const resend = `

@@ -101,9 +101,9 @@ func (d *desk) deliveryOf(s Subscription, done func(Delivery) bool) (found Deliv
 	d.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		d.as(func(tx pgx.Tx) error {
-			list, _, err := d.store.Deliveries(d.Context(), tx, Filter{Subscription: s.ID, Limit: 10})
-			if len(list) > 0 {
-				found = list[0]
+			list, err := d.store.Deliveries(d.Context(), tx, Filter{Subscription: s.ID, Limit: 10})
+			if len(list.Items) > 0 {
+				found = list.Items[0]
 			}
 			return err
 		})

@@ -65,40 +65,21 @@ func ToldOf(ctx context.Context, tx pgx.Tx, erasure uuid.UUID) ([]Told, error) {
 // ErrNotFound says that there is no such erasure.
 var ErrNotFound = postgres.NotFound("there is no such erasure")
 
-// Page is a part of a list of erasures.
-type Page struct {
-	Items []Erasure
-	Next  string // "" on the last page
-}
-
 const selectErasures = `select id, entity, entity_id, reason, counts, kept, created_at, created_by from erasures `
 
 // List returns erasures, the newest first, after a cursor, "" to begin with; limit 0 is 50.
-func List(ctx context.Context, tx pgx.Tx, after string, limit int) (Page, error) {
-	if limit <= 0 || limit > 500 {
-		limit = 50
-	}
-	var before *uuid.UUID
-	if after != "" {
-		id, err := uuid.Parse(after)
-		if err != nil {
-			return Page{}, postgres.ErrPlace
-		}
-		before = &id
-	}
-	rows, err := tx.Query(ctx, selectErasures+`where $1::uuid is null or id < $1 order by id desc limit $2`, before, limit+1)
+func List(ctx context.Context, tx pgx.Tx, after string, limit int) (p postgres.Page[Erasure], err error) {
+	before, err := postgres.PlaceID(after)
 	if err != nil {
-		return Page{}, fmt.Errorf("list erasures: %w", err)
+		return p, err
 	}
-	var p Page
-	if p.Items, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Erasure]); err != nil {
-		return Page{}, fmt.Errorf("list erasures: %w", err)
+	size := postgres.PageSize(limit)
+	rows, _ := tx.Query(ctx, selectErasures+`where $1::uuid is null or id < $1 order by id desc limit $2`, before, size+1)
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Erasure])
+	if err != nil {
+		return p, fmt.Errorf("list erasures: %w", err)
 	}
-	if len(p.Items) > limit {
-		p.Items = p.Items[:limit]
-		p.Next = p.Items[limit-1].ID.String()
-	}
-	return p, nil
+	return postgres.Cut(found, size, func(e Erasure) string { return e.ID.String() }), nil
 }
 
 // Get returns an erasure, or [ErrNotFound].

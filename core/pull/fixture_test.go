@@ -260,7 +260,7 @@ func (f *fixture) save(c *crm.Customer) *crm.Customer {
 
 func (f *fixture) letters(status job.LetterStatus) []job.DeadLetter {
 	f.Helper()
-	var p job.LetterPage
+	var p postgres.Page[job.DeadLetter]
 	f.tx(func(tx pgx.Tx) (err error) {
 		p, err = job.ListDeadLetters(f.Context(), tx, job.LetterFilter{Status: status, Limit: 500})
 		return err

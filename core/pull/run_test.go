@@ -13,6 +13,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/drift"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 )
 
 func TestKilledRunIsTakenOverAndNeitherRepeatsNorLoses(t *testing.T) {
@@ -397,12 +398,15 @@ func TestPullNoticesThatRecordsChangeTheirShape(t *testing.T) {
 	f.remote.set("party", others...)
 	r := f.run("customer")
 	f.want(r, job.Succeeded, job.Counts{Read: 60, Unchanged: 60})
-	var found []drift.Finding
+	var found postgres.Page[drift.Finding]
 	f.tx(func(tx pgx.Tx) (err error) {
-		found, _, err = drift.List(t.Context(), tx, drift.Filter{Connection: f.connection.ID, Limit: 10})
+		found, err = drift.List(t.Context(), tx, drift.Filter{Connection: f.connection.ID})
 		return err
 	})
-	if len(found) != 1 || found[0].Kind != drift.NewField || found[0].Pointer != "/branch" || found[0].Count != 60 || found[0].RunID != r.ID {
-		t.Errorf("found %+v", found)
+	if len(found.Items) != 1 {
+		t.Fatalf("found %+v", found)
+	}
+	if news := found.Items[0]; news.Kind != drift.NewField || news.Pointer != "/branch" || news.Count != 60 || news.RunID != r.ID {
+		t.Errorf("found %+v", news)
 	}
 }

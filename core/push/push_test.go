@@ -750,7 +750,7 @@ func TestPoisonRecordLeavesOthersAlone(t *testing.T) {
 
 func (b *bench) letters(s job.LetterStatus) []job.DeadLetter {
 	b.Helper()
-	var p job.LetterPage
+	var p postgres.Page[job.DeadLetter]
 	b.tx(func(tx pgx.Tx) (err error) {
 		p, err = job.ListDeadLetters(b.Context(), tx, job.LetterFilter{Status: s})
 		return err

@@ -15,6 +15,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -96,7 +97,7 @@ func (c *comparison) judge(p *pair) *Difference {
 			p.fault = errors.Join(p.fault, err)
 		}
 	}
-	d := &Difference{EntityID: idOrNil(p.entityID), RemoteID: p.remoteID, Title: c.title(ours, p.doc), Fields: []Field{}, Ours: p.ours}
+	d := &Difference{EntityID: postgres.OrNull(p.entityID), RemoteID: p.remoteID, Title: c.title(ours, p.doc), Fields: []Field{}, Ours: p.ours}
 	switch {
 	case p.record == nil && ours == nil:
 		return nil
@@ -159,13 +160,6 @@ func (c *comparison) title(docs ...map[string]any) string {
 		}
 	}
 	return ""
-}
-
-func idOrNil(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
 }
 
 const snapshotsOf = `

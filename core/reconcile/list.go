@@ -60,14 +60,8 @@ type Filter struct {
 	Connection uuid.UUID
 	Entity     string
 	Verdict    Verdict
-	After      string // Page.Next of the page before
+	After      string // Next of the page before
 	Limit      int    // 0: 50; at most 500
-}
-
-// Page is a part of a list.
-type Page[T any] struct {
-	Items []T
-	Next  string // "" on the last page
 }
 
 const list = columns + `
@@ -76,28 +70,25 @@ order by r.id desc
 limit $5`
 
 // List returns reconciliations, the newest first.
-func List(ctx context.Context, tx pgx.Tx, f Filter) (Page[Reconciliation], error) {
-	after, limit, err := place(f.After, f.Limit)
+func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Reconciliation], err error) {
+	after, err := postgres.PlaceID(f.After)
 	if err != nil {
-		return Page[Reconciliation]{}, err
+		return p, err
 	}
-	rows, _ := tx.Query(ctx, list, idOrNil(f.Connection), f.Entity, f.Verdict, after, limit+1)
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, list, postgres.OrNull(f.Connection), f.Entity, f.Verdict, after, size+1)
 	all, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return Page[Reconciliation]{}, fmt.Errorf("list reconciliations: %w", err)
+		return p, fmt.Errorf("list reconciliations: %w", err)
 	}
-	p := Page[Reconciliation]{Items: all}
-	if len(all) > limit {
-		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
-	}
-	return p, nil
+	return postgres.Cut(all, size, func(r Reconciliation) string { return r.ID.String() }), nil
 }
 
 // DifferenceFilter narrows the differences of a reconciliation; zero fields do not.
 type DifferenceFilter struct {
 	Kind  Kind
 	State State
-	After string // Page.Next of the page before
+	After string // Next of the page before
 	Limit int    // 0: 50; at most 500
 }
 
@@ -109,38 +100,21 @@ order by d.id
 limit $5`
 
 // Differences returns the differences of a reconciliation, or [ErrNotFound].
-func Differences(ctx context.Context, tx pgx.Tx, reconciliation uuid.UUID, f DifferenceFilter) (Page[Difference], error) {
-	after, limit, err := place(f.After, f.Limit)
+func Differences(ctx context.Context, tx pgx.Tx, reconciliation uuid.UUID, f DifferenceFilter) (p postgres.Page[Difference], err error) {
+	after, err := postgres.PlaceID(f.After)
 	if err != nil {
-		return Page[Difference]{}, err
+		return p, err
 	}
 	if _, err := Get(ctx, tx, reconciliation); err != nil {
-		return Page[Difference]{}, err
+		return p, err
 	}
-	rows, _ := tx.Query(ctx, listDifferences, reconciliation, f.Kind, f.State, after, limit+1)
+	size := postgres.PageSize(f.Limit)
+	rows, _ := tx.Query(ctx, listDifferences, reconciliation, f.Kind, f.State, after, size+1)
 	all, err := pgx.CollectRows(rows, scanDifference)
 	if err != nil {
-		return Page[Difference]{}, fmt.Errorf("list differences: %w", err)
+		return p, fmt.Errorf("list differences: %w", err)
 	}
-	p := Page[Difference]{Items: all}
-	if len(all) > limit {
-		p.Items, p.Next = all[:limit], all[limit-1].ID.String()
-	}
-	return p, nil
-}
-
-func place(after string, limit int) (*uuid.UUID, int, error) {
-	if limit = min(limit, 500); limit <= 0 {
-		limit = 50
-	}
-	if after == "" {
-		return nil, limit, nil
-	}
-	id, err := uuid.Parse(after)
-	if err != nil {
-		return nil, 0, postgres.ErrPlace
-	}
-	return &id, limit, nil
+	return postgres.Cut(all, size, func(d Difference) string { return d.ID.String() }), nil
 }
 
 // Start queues a reconciliation of a kind of entity on a connection, as somebody asks. The job is made if there is none, without a

@@ -101,7 +101,7 @@ func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UU
 	if err := in.check(); err != nil {
 		return Done{}, err
 	}
-	from, _, err := place(after, 0)
+	from, err := postgres.PlaceID(after)
 	if err != nil {
 		return Done{}, err
 	}

@@ -212,7 +212,7 @@ const ruleSize = 100 // conflicts that a rule decides in one transaction
 
 // SettleAll decides open conflicts by a rule, some at a time. after is Ruled.Next of the call before.
 func (r *Reconciler) SettleAll(ctx context.Context, tx pgx.Tx, by crm.By, rule Rule, after string) (Ruled, error) {
-	from, _, err := place(after, 0)
+	from, err := postgres.PlaceID(after)
 	if err != nil {
 		return Ruled{}, err
 	}

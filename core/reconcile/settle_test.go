@@ -8,6 +8,7 @@ import (
 
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/schema"
 )
@@ -31,7 +32,7 @@ func (w *world) disputed(i int, ours, theirs string) (link.Kept, string) {
 
 func (w *world) conflict(c *crm.Customer) link.Kept {
 	w.t.Helper()
-	var p link.ConflictPage
+	var p postgres.Page[link.Kept]
 	w.tx(func(tx pgx.Tx) (err error) {
 		p, err = link.ListConflicts(w.Context(), tx, link.ConflictFilter{Connection: w.connection.ID, EntityID: c.ID, Field: "website"})
 		return err

@@ -110,7 +110,7 @@ func (*Store) GetExport(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Export, e
 }
 
 // ListExports returns exports, newest first.
-func (*Store) ListExports(ctx context.Context, tx pgx.Tx, sight Sight, after string, limit int) (Page[Export], error) {
+func (*Store) ListExports(ctx context.Context, tx pgx.Tx, sight Sight, after string, limit int) (postgres.Page[Export], error) {
 	return list(ctx, tx, `select `+exportColumns+` from exports e
 where ($1::uuid is null or e.id < $1) and (e.entity = any($3) or e.created_by = any($4))
 order by e.id desc limit $2`,

@@ -55,42 +55,28 @@ func oneImport(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Import,
 	return i, nil
 }
 
-// Page is a part of a list.
-type Page[T any] struct {
-	Items []T
-	Next  string // "" on the last page
-}
-
 const listImports = `select ` + importColumns + ` from imports i
 where i.status <> 'uploading' and ($1::uuid is null or i.id < $1) and (i.entity = any($3) or i.created_by = any($4))
 order by i.id desc
 limit $2`
 
 // ListImports returns imports, newest first.
-func (*Store) ListImports(ctx context.Context, tx pgx.Tx, sight Sight, after string, limit int) (Page[Import], error) {
+func (*Store) ListImports(ctx context.Context, tx pgx.Tx, sight Sight, after string, limit int) (postgres.Page[Import], error) {
 	return list(ctx, tx, listImports, sight, after, limit, importFields, func(i Import) uuid.UUID { return i.ID })
 }
 
-func list[T any](ctx context.Context, tx pgx.Tx, sql string, sight Sight, after string, limit int, fields func(*T) []any, id func(T) uuid.UUID) (Page[T], error) {
-	var from *uuid.UUID
-	if after != "" {
-		u, err := uuid.Parse(after)
-		if err != nil {
-			return Page[T]{}, postgres.ErrPlace
-		}
-		from = &u
+func list[T any](ctx context.Context, tx pgx.Tx, sql string, sight Sight, after string, limit int, fields func(*T) []any, id func(T) uuid.UUID) (p postgres.Page[T], err error) {
+	from, err := postgres.PlaceID(after)
+	if err != nil {
+		return p, err
 	}
-	rows, _ := tx.Query(ctx, sql, from, limit+1, sight.Kinds, sight.By)
+	size := postgres.PageSize(limit)
+	rows, _ := tx.Query(ctx, sql, from, size+1, sight.Kinds, sight.By)
 	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t T, err error) { return t, row.Scan(fields(&t)...) })
 	if err != nil {
-		return Page[T]{}, fmt.Errorf("list imports or exports: %w", err)
+		return p, fmt.Errorf("list imports or exports: %w", err)
 	}
-	p := Page[T]{Items: items}
-	if len(items) > limit {
-		p.Items = items[:limit]
-		p.Next = id(p.Items[limit-1]).String()
-	}
-	return p, nil
+	return postgres.Cut(items, size, func(t T) string { return id(t).String() }), nil
 }
 
 // Upload takes a file in, piece by piece, each in a transaction of its own: one transaction for all would hold up the

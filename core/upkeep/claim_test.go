@@ -208,7 +208,7 @@ func TestReleaseTakesWhatOneSeesAndMayGiveUp(t *testing.T) {
 	if c := f.read(t, foreign.ID); c.OwnerID == nil {
 		t.Error("somebody's customer was given up by another")
 	}
-	var page upkeep.Page[upkeep.PooledCustomer]
+	var page postgres.Page[upkeep.PooledCustomer]
 	f.as(t, who.Principal, func(ctx context.Context, tx pgx.Tx) (err error) {
 		page, err = f.store.List(ctx, tx, upkeep.Filter{Text: own.Name})
 		return err
@@ -310,7 +310,7 @@ func TestThePoolIsPagedAndNarrowed(t *testing.T) {
 	list := func(filter upkeep.Filter) (all []uuid.UUID) {
 		filter.Limit = 2
 		for {
-			var page upkeep.Page[upkeep.PooledCustomer]
+			var page postgres.Page[upkeep.PooledCustomer]
 			f.do(t, func(ctx context.Context, tx pgx.Tx) (err error) {
 				page, err = f.store.List(ctx, tx, filter)
 				return err

@@ -121,24 +121,24 @@ func (s *Store) due(ctx context.Context, tx pgx.Tx, now time.Time, q dueQuery) (
 type DryRun struct {
 	Owners []uuid.UUID // whose customers count; nil: everybody's
 	Ahead  int         // days from today: what would be due then if nothing happened meanwhile
-	After  string      // Page.Next of the page before
+	After  string      // Next of the page before
 	Limit  int
 }
 
 // Due returns which customers fall into the pool when the rules are next applied, and why: the longest due first. Everything
 // that counts for that counts here, whatever the caller sees of it; he says in Owners whose customers he may know of.
-func (s *Store) Due(ctx context.Context, tx pgx.Tx, d DryRun) (Page[DueCustomer], error) {
+func (s *Store) Due(ctx context.Context, tx pgx.Tx, d DryRun) (postgres.Page[DueCustomer], error) {
 	after, err := postgres.ParsePlace(d.After)
 	if err != nil {
-		return Page[DueCustomer]{}, fmt.Errorf("list what is due: %w", err)
+		return postgres.Page[DueCustomer]{}, fmt.Errorf("list what is due: %w", err)
 	}
-	limit := pageSize(d.Limit)
+	limit := postgres.PageSize(d.Limit)
 	more := limit + 1
 	found, err := s.due(ctx, tx, s.now(), dueQuery{ahead: d.Ahead, owners: d.Owners, after: after, limit: &more})
 	if err != nil {
-		return Page[DueCustomer]{}, err
+		return postgres.Page[DueCustomer]{}, err
 	}
-	return cut(found, limit, func(d DueCustomer) postgres.Place {
-		return postgres.Place{At: d.FallsAt, Word: string(WhyRecycle), ID: d.CustomerID}
+	return postgres.Cut(found, limit, func(d DueCustomer) string {
+		return postgres.Place{At: d.FallsAt, Word: string(WhyRecycle), ID: d.CustomerID}.String()
 	}), nil
 }

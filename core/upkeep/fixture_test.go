@@ -198,7 +198,7 @@ func (f *firm) due(t testing.TB, ahead int, owners []uuid.UUID) (all []upkeep.Du
 func (f *firm) log(t testing.TB, filter upkeep.LogFilter) []upkeep.PoolEvent {
 	t.Helper()
 	filter.Limit = 500
-	var page upkeep.Page[upkeep.PoolEvent]
+	var page postgres.Page[upkeep.PoolEvent]
 	f.do(t, func(ctx context.Context, tx pgx.Tx) (err error) {
 		page, err = f.store.Log(ctx, tx, filter)
 		return err

@@ -132,20 +132,20 @@ type Ask struct {
 	Owners  []uuid.UUID // what they have to see to; nil: everybody and nobody
 	Pooling []uuid.UUID // whose customers count that are about to fall into the pool; nil: everybody's
 	Until   *crm.Date   // the last day that counts, today if nil
-	After   string      // Page.Next of the page before
+	After   string      // Next of the page before
 	Limit   int
 }
 
 // FollowUps returns what is due by the end of a day, the longest due first, as far as the caller sees the entities. Customers
 // about to fall into the pool are found as the rules find them; Pooling must be within what he may know of.
-func (s *Store) FollowUps(ctx context.Context, tx pgx.Tx, a Ask) (Page[FollowUp], error) {
+func (s *Store) FollowUps(ctx context.Context, tx pgx.Tx, a Ask) (postgres.Page[FollowUp], error) {
 	after, err := postgres.ParsePlace(a.After)
 	if err != nil {
-		return Page[FollowUp]{}, fmt.Errorf("list follow-ups: %w", err)
+		return postgres.Page[FollowUp]{}, fmt.Errorf("list follow-ups: %w", err)
 	}
 	settings, err := s.Settings(ctx, tx)
 	if err != nil {
-		return Page[FollowUp]{}, err
+		return postgres.Page[FollowUp]{}, err
 	}
 	now := s.now()
 	local := now.In(settings.location())
@@ -155,16 +155,16 @@ func (s *Store) FollowUps(ctx context.Context, tx pgx.Tx, a Ask) (Page[FollowUp]
 		until := a.Until.Time()
 		end = time.Date(until.Year(), until.Month(), until.Day()+1, 0, 0, 0, 0, local.Location())
 	}
-	limit := pageSize(a.Limit)
+	limit := postgres.PageSize(a.Limit)
 	found, err := s.followUps(ctx, tx, a, end, settings.TimeZone, after, limit+1)
 	if err != nil {
-		return Page[FollowUp]{}, err
+		return postgres.Page[FollowUp]{}, err
 	}
 	if slices.ContainsFunc(a.Sources, func(s Source) bool { return s.Why == WhyRecycle }) {
 		more := limit + 1
 		due, err := s.due(ctx, tx, now, dueQuery{warn: true, owners: a.Pooling, after: after, limit: &more})
 		if err != nil {
-			return Page[FollowUp]{}, err
+			return postgres.Page[FollowUp]{}, err
 		}
 		for _, d := range due {
 			found = append(found, d.followUp())
@@ -186,7 +186,7 @@ func (s *Store) FollowUps(ctx context.Context, tx pgx.Tx, a Ask) (Page[FollowUp]
 			f.Day = &day
 		}
 	}
-	return cut(found, limit, func(f FollowUp) postgres.Place { return postgres.Place{At: f.At, Word: string(f.Why), ID: f.ID} }), nil
+	return postgres.Cut(found, limit, func(f FollowUp) string { return postgres.Place{At: f.At, Word: string(f.Why), ID: f.ID}.String() }), nil
 }
 
 // followUps finds those of the sources that have a statement, in their order.

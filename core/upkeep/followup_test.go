@@ -36,7 +36,7 @@ func (f *firm) followUps(t testing.TB, who postgres.Principal, a upkeep.Ask) (al
 	}
 	a.Limit = 3
 	for {
-		var page upkeep.Page[upkeep.FollowUp]
+		var page postgres.Page[upkeep.FollowUp]
 		f.as(t, who, func(ctx context.Context, tx pgx.Tx) (err error) {
 			page, err = f.store.FollowUps(ctx, tx, a)
 			return err

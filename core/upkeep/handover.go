@@ -228,18 +228,18 @@ order by h.created_at desc, h.id desc
 limit $4`
 
 // HandOvers lists hand-overs, the newest first: those an actor asked for, or all ("").
-func (s *Store) HandOvers(ctx context.Context, tx pgx.Tx, actor postgres.Actor, after string, limit int) (Page[HandOver], error) {
+func (s *Store) HandOvers(ctx context.Context, tx pgx.Tx, actor postgres.Actor, after string, limit int) (postgres.Page[HandOver], error) {
 	from, err := postgres.ParsePlace(after)
 	if err != nil {
-		return Page[HandOver]{}, fmt.Errorf("list hand-overs: %w", err)
+		return postgres.Page[HandOver]{}, fmt.Errorf("list hand-overs: %w", err)
 	}
 	at, _, id := from.Args()
-	limit = pageSize(limit)
+	limit = postgres.PageSize(limit)
 	found, err := collect(ctx, tx, "list hand-overs", scanHandOver, listHandOvers, actor, at, id, limit+1)
 	if err != nil {
-		return Page[HandOver]{}, err
+		return postgres.Page[HandOver]{}, err
 	}
-	return cut(found, limit, func(h HandOver) postgres.Place { return postgres.Place{At: h.CreatedAt, ID: h.ID} }), nil
+	return postgres.Cut(found, limit, func(h HandOver) string { return postgres.Place{At: h.CreatedAt, ID: h.ID}.String() }), nil
 }
 
 // CancelHandOver ends a hand-over; what was handed over by then stays so. One that has ended stays as it is.

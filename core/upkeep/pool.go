@@ -62,18 +62,18 @@ order by p.pooled_at desc, p.id desc
 limit $8`
 
 // List returns what is in the pool, the latest first. Who may not read the pool gets nothing.
-func (s *Store) List(ctx context.Context, tx pgx.Tx, f Filter) (Page[PooledCustomer], error) {
+func (s *Store) List(ctx context.Context, tx pgx.Tx, f Filter) (postgres.Page[PooledCustomer], error) {
 	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return Page[PooledCustomer]{}, fmt.Errorf("list the pool: %w", err)
+		return postgres.Page[PooledCustomer]{}, fmt.Errorf("list the pool: %w", err)
 	}
 	at, _, id := after.Args()
-	limit := pageSize(f.Limit)
+	limit := postgres.PageSize(f.Limit)
 	found, err := collect(ctx, tx, "list the pool", scanEntry, listPool, f.Text, f.Lifecycle, f.Level, f.Industry, f.Source, at, id, limit+1)
 	if err != nil {
-		return Page[PooledCustomer]{}, err
+		return postgres.Page[PooledCustomer]{}, err
 	}
-	return cut(found, limit, func(e PooledCustomer) postgres.Place { return postgres.Place{At: e.PooledAt, ID: e.ID} }), nil
+	return postgres.Cut(found, limit, func(e PooledCustomer) string { return postgres.Place{At: e.PooledAt, ID: e.ID}.String() }), nil
 }
 
 func scanEntry(row pgx.CollectableRow) (PooledCustomer, error) {
@@ -119,24 +119,24 @@ order by id desc
 limit $4`
 
 // Log returns what happened by the pool's doors, the newest first.
-func (s *Store) Log(ctx context.Context, tx pgx.Tx, f LogFilter) (Page[PoolEvent], error) {
+func (s *Store) Log(ctx context.Context, tx pgx.Tx, f LogFilter) (postgres.Page[PoolEvent], error) {
 	after, err := postgres.ParsePlace(f.After)
 	if err != nil {
-		return Page[PoolEvent]{}, fmt.Errorf("read the log of the pool: %w", err)
+		return postgres.Page[PoolEvent]{}, fmt.Errorf("read the log of the pool: %w", err)
 	}
 	_, _, before := after.Args()
 	var of *uuid.UUID
 	if f.Customer != uuid.Nil {
 		of = &f.Customer
 	}
-	limit := pageSize(f.Limit)
+	limit := postgres.PageSize(f.Limit)
 	found, err := collect(ctx, tx, "read the log of the pool", func(row pgx.CollectableRow) (PoolEvent, error) {
 		e, err := pgx.RowToStructByPos[PoolEvent](row)
 		e.At = e.At.UTC()
 		return e, err
 	}, listLog, of, f.Event, before, limit+1)
 	if err != nil {
-		return Page[PoolEvent]{}, err
+		return postgres.Page[PoolEvent]{}, err
 	}
-	return cut(found, limit, func(e PoolEvent) postgres.Place { return postgres.Place{At: e.At, ID: e.ID} }), nil
+	return postgres.Cut(found, limit, func(e PoolEvent) string { return postgres.Place{At: e.At, ID: e.ID}.String() }), nil
 }

@@ -30,29 +30,6 @@ var (
 	ErrNotFound = postgres.NotFound("no such rule, limit or hand-over")
 )
 
-// Page is a part of a list.
-type Page[T any] struct {
-	Items []T
-	Next  string // where the next page begins; "" on the last one
-}
-
-// cut makes a page of one item more than it has, if there is one.
-func cut[T any](items []T, limit int, end func(T) postgres.Place) Page[T] {
-	if len(items) <= limit {
-		return Page[T]{Items: items}
-	}
-	items = items[:limit]
-	return Page[T]{Items: items, Next: end(items[limit-1]).String()}
-}
-
-// pageSize is how many items a page has: 50 unless said, 500 at most.
-func pageSize(limit int) int {
-	if limit <= 0 {
-		return 50
-	}
-	return min(limit, 500)
-}
-
 // collect reads the rows of a statement; doing says what for.
 func collect[T any](ctx context.Context, tx pgx.Tx, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	rows, err := tx.Query(ctx, sql, args...)

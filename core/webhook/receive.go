@@ -153,25 +153,21 @@ where connection_id = $1 and ($2::timestamptz is null or (received_at, id) < ($2
 order by received_at desc, id desc
 limit $4`
 
-// Messages lists those of a connection, the newest first, and says where to go on; "" at the end. They are kept for 30 days.
-func (s *Store) Messages(ctx context.Context, tx pgx.Tx, connection uuid.UUID, after string, limit int) (list []Message, next string, err error) {
+// Messages lists those of a connection, the newest first. They are kept for 30 days.
+func (s *Store) Messages(ctx context.Context, tx pgx.Tx, connection uuid.UUID, after string, limit int) (p postgres.Page[Message], err error) {
 	from, err := postgres.ParsePlace(after)
 	if err != nil {
-		return nil, "", err
+		return p, err
 	}
 	before, _, id := from.Args()
-	rows, _ := tx.Query(ctx, selectMessages, connection, before, id, limit+1)
-	list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Message, err error) {
+	size := postgres.PageSize(limit)
+	rows, _ := tx.Query(ctx, selectMessages, connection, before, id, size+1)
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Message, err error) {
 		err = row.Scan(&m.ID, &m.ConnectionID, &m.MessageID, &m.Size, &m.Said, &m.Runs, &m.ReceivedAt)
 		return m, err
 	})
 	if err != nil {
-		return nil, "", fmt.Errorf("list messages: %w", err)
+		return p, fmt.Errorf("list messages: %w", err)
 	}
-	if len(list) > limit {
-		list = list[:limit]
-		last := list[limit-1]
-		next = postgres.Place{At: last.ReceivedAt, ID: last.ID}.String()
-	}
-	return list, next, nil
+	return postgres.Cut(found, size, func(m Message) string { return postgres.Place{At: m.ReceivedAt, ID: m.ID}.String() }), nil
 }

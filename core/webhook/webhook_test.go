@@ -89,8 +89,9 @@ func (d *door) queued() (entities []string) {
 
 func (d *door) messages() (list []Message) {
 	d.Helper()
-	d.as(func(tx pgx.Tx) (err error) {
-		list, _, err = d.store.Messages(d.Context(), tx, d.connection, "", 100)
+	d.as(func(tx pgx.Tx) error {
+		found, err := d.store.Messages(d.Context(), tx, d.connection, "", 100)
+		list = found.Items
 		return err
 	})
 	return list

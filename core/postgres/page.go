@@ -1,0 +1,46 @@
+package postgres
+
+import "github.com/google/uuid"
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Items []T
+	Next  string // what to hand back to go on; "" on the last page
+}
+
+// PageSize is how many items a page has when so many are asked for: 500 at most, and 50 if nobody says (0 or less).
+func PageSize(asked int) int {
+	if asked <= 0 {
+		return 50
+	}
+	return min(asked, 500)
+}
+
+// Cut makes a page of what a query for one item more than size found: that one only says that another page follows. place is where
+// an item stands in the list, as the list reads it again.
+func Cut[T any](items []T, size int, place func(T) string) Page[T] {
+	if len(items) <= size {
+		return Page[T]{Items: items}
+	}
+	return Page[T]{Items: items[:size], Next: place(items[size-1])}
+}
+
+// PlaceID reads where to go on in a list that is in the order of ids; nil is the beginning. The error is [ErrPlace].
+func PlaceID(s string) (*uuid.UUID, error) {
+	if s == "" {
+		return nil, nil //nolint:nilnil // the beginning
+	}
+	id, err := uuid.Parse(s)
+	if err != nil {
+		return nil, ErrPlace
+	}
+	return &id, nil
+}
+
+// OrNull is an id as a statement's parameter, null when it is the nil UUID.
+func OrNull(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
