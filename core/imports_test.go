@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 
 	"core/edit": {"core/access", "core/crm", "core/duplicate", "core/schema"},
 
-	"core/allocation": {"core/access", "core/crm", "core/edit", "core/money", "core/schema"},
+	"core/allocation": {"core/access", "core/crm", "core/edit", "core/money", "core/postgres", "core/schema"},
 	"core/inbox":      {"core/access", "core/attachment", "core/crm", "core/duplicate", "core/edit", "core/einvoice", "core/match", "core/postgres", "core/schema"},
 
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},

@@ -7,10 +7,10 @@ import (
 	"net/url"
 	"strconv"
 
-	"crmhub/core/postgres"
-
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // The parameters that lists have in common.

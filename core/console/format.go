@@ -22,7 +22,7 @@ import (
 func functions(lang string, words catalogue, assetNames map[string]string) template.FuncMap {
 	return template.FuncMap{
 		"lang":  func() string { return lang },
-		"t":     words.text,
+		"t":     words.say,
 		"asset": func(name string) string { return assetNames[name] },
 		// state gives the words of a state: the key is state.<kind>.<value>.
 		"state":  func(kind string, value any) string { return words.text(fmt.Sprintf("state.%s.%v", kind, value)) },

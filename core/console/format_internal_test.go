@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"html/template"
 	"testing"
 	"time"
 
@@ -48,6 +49,17 @@ func TestDaysAndInstantsPerLanguage(t *testing.T) {
 	}
 	if _, err := formatTime("en", "now"); err == nil {
 		t.Error("a text passed as an instant")
+	}
+}
+
+func TestTimesStayTimesWithinWords(t *testing.T) {
+	t.Parallel()
+	c := catalogue{"seen": "seen %s by %s"}
+	if got := c.say("seen", template.HTML("<time>now</time>"), "<Ann>"); got != template.HTML("seen <time>now</time> by &lt;Ann&gt;") {
+		t.Errorf("%v", got)
+	}
+	if got := c.say("seen", "now", "<Ann>"); got != "seen now by <Ann>" { // the template escapes it
+		t.Errorf("%v", got)
 	}
 }
 

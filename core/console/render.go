@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -52,6 +53,21 @@ func (c catalogue) text(key string, args ...any) string {
 		return s
 	}
 	return fmt.Sprintf(s, args...)
+}
+
+// say is text for a template: what is HTML already, such as a time, stays so within the words, and other texts are escaped.
+func (c catalogue) say(key string, args ...any) any {
+	if !slices.ContainsFunc(args, func(arg any) bool { _, is := arg.(template.HTML); return is }) {
+		return c.text(key, args...)
+	}
+	safe := make([]any, len(args))
+	for i, arg := range args {
+		safe[i] = arg
+		if text, is := arg.(string); is {
+			safe[i] = template.HTMLEscapeString(text)
+		}
+	}
+	return template.HTML(c.text(key, safe...)) //nolint:gosec // escaped above
 }
 
 // embedded is the renderer of the program's own files: they never change, and parsing them takes a while.

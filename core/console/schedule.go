@@ -40,7 +40,7 @@ func (c catalogue) schedule(text string) string {
 		if err != nil {
 			return ""
 		}
-		return c.text("cron.every", c.span(d))
+		return c.every(d)
 	}
 	if named, ok := descriptors[text]; ok {
 		text = named
@@ -66,15 +66,19 @@ func (c catalogue) schedule(text string) string {
 	return strings.Join(parts, c.text("cron.comma"))
 }
 
-// span is how long it is from one time to the next.
-func (c catalogue) span(d time.Duration) string {
+// every says how long it is from one time to the next.
+func (c catalogue) every(d time.Duration) string {
 	switch {
+	case d == time.Hour:
+		return c.text("cron.every_hour")
+	case d == time.Minute:
+		return c.text("cron.every_minute")
 	case d%time.Hour == 0:
-		return c.text("cron.hours", int(d.Hours()))
+		return c.text("cron.every", c.text("cron.hours", int(d.Hours())))
 	case d%time.Minute == 0:
-		return c.text("cron.minutes", int(d.Minutes()))
+		return c.text("cron.every", c.text("cron.minutes", int(d.Minutes())))
 	}
-	return c.text("cron.seconds", int(d.Seconds()))
+	return c.text("cron.every", c.text("cron.seconds", int(d.Seconds())))
 }
 
 // daytime is when it comes in a day.

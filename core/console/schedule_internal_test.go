@@ -11,6 +11,8 @@ func TestSchedulesAreSaidInWords(t *testing.T) {
 	for schedule, want := range map[string][2]string{
 		"* * * * *":           {"Every minute", "每分钟"},
 		"*/15 * * * *":        {"Every 15 minutes", "每 15 分钟"},
+		"@every 1m":           {"Every minute", "每分钟"},
+		"@every 1h":           {"Every hour", "每小时"},
 		"@every 90s":          {"Every 90 seconds", "每 90 秒"},
 		"@every 2h":           {"Every 2 hours", "每 2 小时"},
 		"@hourly":             {"At minute 0 of each hour", "每小时的第 0 分"},

@@ -4,6 +4,7 @@ package postgrestest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -95,7 +96,7 @@ type cluster struct {
 const template = "crmhub"
 
 func (c *cluster) clone(t testing.TB) string {
-	c.once.Do(func() { c.err = c.start() })
+	c.once.Do(func() { c.err = c.start(folder(t)) })
 	if c.err != nil {
 		t.Fatal("start the test server:", c.err)
 	}
@@ -108,13 +109,40 @@ func (c *cluster) clone(t testing.TB) string {
 		t.Fatal(err)
 	}
 	u.Path = "/" + name
+	t.Cleanup(func() { // whoever used it has closed it
+		if err := c.drop(context.WithoutCancel(t.Context()), name); err != nil {
+			t.Log("drop the test's database: ", err)
+		}
+	})
 	return u.String()
 }
 
-func (c *cluster) start() error {
+func (c *cluster) drop(ctx context.Context, name string) error {
+	u, err := url.Parse(c.server.URL())
+	if err != nil {
+		return err
+	}
+	u.Path = "/postgres"
+	conn, err := pgx.Connect(ctx, u.String())
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, "drop database "+pgx.Identifier{name}.Sanitize()+" with (force)")
+	return errors.Join(err, conn.Close(ctx))
+}
+
+// folder is where the server of a test binary lives: of tests in memory, of benchmarks, whose databases are large, on disk.
+func folder(t testing.TB) string {
+	if _, is := t.(*testing.B); is {
+		return ""
+	}
+	return inMemory()
+}
+
+func (c *cluster) start(folder string) error {
 	ctx := context.Background() //nolint:forbidigo // the server outlives the test that needs it first
 	var err error
-	if c.dir, err = os.MkdirTemp("", "crmhub-test-*"); err != nil {
+	if c.dir, err = os.MkdirTemp(folder, "crmhub-test-*"); err != nil {
 		return err
 	}
 	if err := os.Chmod(c.dir, 0o755); err != nil { //nolint:gosec // the server's user must pass through

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package postgrestest
+
+// inMemory is "": the server lives on disk.
+func inMemory() string { return "" }
