@@ -21,12 +21,15 @@ var config []byte
 func Connector(now func() time.Time) connector.Connector {
 	c := connector.Connector{
 		Name: "file", Title: "Files: CSV, XLSX, JSON lines, UBL", Config: config, Secrets: []string{"password", "private_key"},
-		Open: func(o connector.Options) (connector.Session, error) { return open(o, now) },
+		Carries: carries,
+		Open:    func(o connector.Options) (connector.Session, error) { return open(o, now) },
 	}
 	for _, l := range layouts() {
-		c.Streams = append(c.Streams, connector.Stream{Entity: l.record, Record: l.record, Capabilities: connector.Capabilities{
-			Pull: true, Incremental: true,
-		}})
+		can := connector.Capabilities{Pull: true, Incremental: true}
+		if l.both {
+			can.Push, can.Find, can.Get, can.Batch = true, true, true, batch
+		}
+		c.Streams = append(c.Streams, connector.Stream{Entity: l.record, Record: l.record, Capabilities: can})
 	}
 	return c
 }
