@@ -235,16 +235,34 @@ func unmapped() made {
 	return made{faults: schema.Violations{{Rule: "mapping", Message: "there is no mapping"}}}
 }
 
-// pull is what a pull would take a record for: what is no entity of the kind is a fault, too.
 func pull(m *mapping.Mapping, record map[string]any, known crosswalk) made {
 	if m == nil {
 		return unmapped()
 	}
 	doc, err := m.Pull(record, known)
-	if err == nil {
-		_, err = crm.FromDocument(crm.Kind(m.Entity()), doc)
-	}
 	return made{doc, faultsOf(err)}
+}
+
+// judged is what was made of a record, with what an entity's own rules have against it: a new one's, or of what is there with what
+// the record says of it.
+func (m made) judged(k crm.Kind, there map[string]any) made {
+	if len(m.faults) > 0 {
+		return m
+	}
+	whole := maps.Clone(m.doc)
+	for field, v := range there {
+		if _, said := whole[field]; !said {
+			whole[field] = v
+		}
+	}
+	e, err := crm.FromDocument(k, whole)
+	if err != nil {
+		m.faults = faultsOf(err)
+		return m
+	}
+	e.Normalize()
+	m.faults = e.Validate()
+	return m
 }
 
 // faultsOf is what a mapping has against a document.

@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/connection"
 	"crmhub/core/connector"
+	"crmhub/core/crm"
 	"crmhub/core/mapping"
 )
 
@@ -46,7 +47,8 @@ func (s *Store) Records(ctx context.Context, c connection.Connection, record str
 	return records[:min(len(records), limit)], nil
 }
 
-// EffectOnRecords tries a version on records of its connection: what pulling them would say of entities.
+// EffectOnRecords tries a version on records of its connection: what pulling them would say of entities, and what of it these could not
+// be. It finds no fault that only storing finds, such as a number that another entity has: a job's dry run does.
 func (s *Store) EffectOnRecords(ctx context.Context, tx pgx.Tx, v Version, records []connector.Record) (Effect, error) {
 	e := Effect{Fields: map[string]int{}, Items: []Affected{}}
 	c, err := s.Connections.Get(ctx, tx, v.ConnectionID)
@@ -74,9 +76,17 @@ func (s *Store) EffectOnRecords(ctx context.Context, tx pgx.Tx, v Version, recor
 	if err != nil {
 		return e, err
 	}
-	for _, r := range records {
-		id, _ := uuid.Parse(known.local[own(r)]) // none if it is not linked
-		e.add(id, r.ID, pull(live, r.Data, known), pull(draft, r.Data, known))
+	ids := make([]uuid.UUID, len(records))
+	for i, r := range records {
+		ids[i], _ = uuid.Parse(known.local[own(r)]) // none if it is not linked
+	}
+	kind := crm.Kind(v.Entity)
+	there, err := s.documents(ctx, tx, kind, ids)
+	if err != nil {
+		return e, err
+	}
+	for i, r := range records {
+		e.add(ids[i], r.ID, pull(live, r.Data, known).judged(kind, there[ids[i]]), pull(draft, r.Data, known).judged(kind, there[ids[i]]))
 	}
 	e.cut()
 	return e, nil
