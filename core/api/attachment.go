@@ -54,12 +54,7 @@ func (e entities) listAttachments() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			next := ""
-			if len(files) > limit {
-				files = files[:limit]
-				next = files[limit-1].ID.String()
-			}
-			return respond(http.StatusOK, page(c, files, next))
+			return respond(http.StatusOK, pageUpTo(c, files, limit, func(f attachment.File) string { return f.ID.String() }))
 		},
 	}
 }

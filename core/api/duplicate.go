@@ -222,12 +222,7 @@ func (s *server) listDuplicates() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			next := ""
-			if len(pairs) > limit {
-				pairs = pairs[:limit]
-				next = pairs[limit-1].ID.String()
-			}
-			return respond(http.StatusOK, page(c, pairs, next))
+			return respond(http.StatusOK, pageUpTo(c, pairs, limit, func(p duplicate.Pair) string { return p.ID.String() }))
 		},
 	}
 }

@@ -69,12 +69,7 @@ func (s *server) listInbox() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			next := ""
-			if len(items) > limit {
-				items = items[:limit]
-				next = items[limit-1].ID.String()
-			}
-			return respond(http.StatusOK, page(c, items, next))
+			return respond(http.StatusOK, pageUpTo(c, items, limit, func(i inbox.Item) string { return i.ID.String() }))
 		},
 	}
 }

@@ -42,6 +42,16 @@ func page[T any](c *call, items []T, next string) list[T] {
 	return l
 }
 
+// pageUpTo is a page of the first limit items, of which one more was read to know whether there is another page. at is where to go
+// on after an item.
+func pageUpTo[T any](c *call, items []T, limit int, at func(T) string) list[T] {
+	next := ""
+	if len(items) > limit {
+		items, next = items[:limit], at(items[limit-1])
+	}
+	return page(c, items, next)
+}
+
 func parseLimit(values url.Values, faults *parameterFaults) int {
 	if !values.Has(limitParameter) {
 		return defaultLimit

@@ -135,12 +135,7 @@ func (s *server) listRunLines() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			next := ""
-			if len(lines) > limit {
-				lines = lines[:limit]
-				next = strconv.FormatInt(lines[limit-1].Seq, 10)
-			}
-			return respond(http.StatusOK, page(c, lines, next))
+			return respond(http.StatusOK, pageUpTo(c, lines, limit, func(l job.Line) string { return strconv.FormatInt(l.Seq, 10) }))
 		},
 	}
 }

@@ -54,12 +54,7 @@ func (s *server) listCampaignEvents() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			next := ""
-			if len(events) > limit {
-				events = events[:limit]
-				next = events[limit-1].ID.String()
-			}
-			return respond(http.StatusOK, page(c, events, next))
+			return respond(http.StatusOK, pageUpTo(c, events, limit, func(e crm.CampaignEvent) string { return e.ID.String() }))
 		},
 	}
 }
