@@ -89,7 +89,7 @@ func (c *connectionAdd) Run(ctx context.Context, cfg *Config, out output) (err e
 func createJobs(ctx context.Context, tx pgx.Tx, jobs *job.Store, conn connection.Connection, kind connector.Connector, schedule string) error {
 	pulls := map[crm.Kind]uuid.UUID{}
 	for _, k := range crm.Kinds() { // parents come before what refers to them
-		for _, stream := range kind.Streams {
+		for _, stream := range kind.Carried(conn.Config) {
 			if stream.Entity != string(k) {
 				continue
 			}

@@ -171,6 +171,7 @@ func (c *connectorTest) live(ctx context.Context, cfg *Config, out output, kind 
 	if conn.Connector != kind.Name {
 		return fmt.Errorf("the connection %s is one of %s, not of %s", conn.Code, conn.Connector, kind.Name)
 	}
+	kind.Streams = kind.Carried(conn.Config)
 	streams, err := c.streams(kind, files)
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func dryRuns(db *postgres.DB, connections *connection.Store, revisions *revision
 
 // pushed are what a connection can be pushed and has a mapping for, with the mappings that hold now.
 func pushed(ctx context.Context, tx pgx.Tx, revisions *revision.Store, c connection.Connection) (streams []push.Stream, err error) {
-	for _, s := range revisions.Connections.Connectors[c.Connector].Streams {
+	for _, s := range revisions.Connections.Streams(c) {
 		if !s.Push {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connection"
@@ -68,7 +69,7 @@ func (c *mappingList) Run(ctx context.Context, cfg *Config, out output) error {
 		if err != nil {
 			return err
 		}
-		for _, s := range r.Connections.Connectors[conn.Connector].Streams {
+		for _, s := range r.Connections.Streams(conn) {
 			_, live, err := r.Live(ctx, tx, conn, s.Entity)
 			if err != nil {
 				return err
@@ -130,13 +131,22 @@ type mappingDiff struct {
 
 	Number int  `arg:"" help:"The version to compare with what holds now."`
 	Effect bool `help:"Also show what it would change in the newest linked records."`
+	Pull   bool `help:"With --effect: what it would change in what is pulled. Records are read from the other system now; nothing is stored."`
+}
+
+// Validate is called by kong.
+func (c *mappingDiff) Validate() error {
+	if c.Pull && !c.Effect {
+		return errors.New("--pull: goes with --effect")
+	}
+	return nil
 }
 
 // Run prints the rules that differ, and the records that would.
 func (c *mappingDiff) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.within(ctx, cfg, out, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
-		v, err := c.version(ctx, tx, r, conn, c.Number)
-		if err != nil {
+	var v revision.Version
+	err := c.within(ctx, cfg, out, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) (err error) {
+		if v, err = c.version(ctx, tx, r, conn, c.Number); err != nil {
 			return err
 		}
 		after, err := r.Compiled(conn, v)
@@ -157,26 +167,68 @@ func (c *mappingDiff) Run(ctx context.Context, cfg *Config, out output) error {
 				}
 			}
 		}
-		if !c.Effect {
+		if !c.Effect || c.Pull {
 			return nil
 		}
 		e, err := r.Effect(ctx, tx, v, revision.MostChecked)
-		if err != nil {
-			return err
+		if err == nil {
+			printEffect(out, e)
 		}
-		fmt.Fprintf(out.stdout, "%d records: %d would change, %d would not, %d fail, %d of them not with what holds now, %d mended\n",
-			e.Checked, e.Changed, e.Unchanged, e.Faulty, e.Worse, e.Mended)
-		for _, a := range e.Items {
-			fmt.Fprintf(out.stdout, "%s %s\n", a.EntityID, a.RemoteID)
-			for _, d := range a.Differences {
-				fmt.Fprintf(out.stdout, "  %s: %v → %v\n", d.Pointer, d.Before, d.After)
-			}
-			if len(a.After) > 0 {
-				fmt.Fprintf(out.stdout, "  fails: %v\n", a.After)
-			}
-		}
-		return nil
+		return err
 	})
+	if err != nil || !c.Pull {
+		return err
+	}
+	return c.pull(ctx, cfg, out, v)
+}
+
+// pull prints what would change in what is pulled. No transaction waits for the other system.
+func (c *mappingDiff) pull(ctx context.Context, cfg *Config, out output, v revision.Version) (err error) {
+	s, err := openSession(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	defer s.closeInto(ctx, &err)
+	r, err := s.revisions()
+	if err != nil {
+		return err
+	}
+	conn, err := s.connection(ctx, c.Connection)
+	if err != nil {
+		return err
+	}
+	m, err := r.Compiled(conn, v)
+	if err != nil {
+		return err
+	}
+	records, err := r.Records(ctx, conn, m.Record(), revision.MostChecked)
+	if err != nil {
+		return err
+	}
+	return s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+		e, err := r.EffectOnRecords(ctx, tx, v, records)
+		if err == nil {
+			printEffect(out, e)
+		}
+		return err
+	})
+}
+
+func printEffect(out output, e revision.Effect) {
+	fmt.Fprintf(out.stdout, "%d records: %d would change, %d would not, %d fail, %d of them not with what holds now, %d mended\n",
+		e.Checked, e.Changed, e.Unchanged, e.Faulty, e.Worse, e.Mended)
+	for _, a := range e.Items {
+		if a.EntityID != uuid.Nil {
+			fmt.Fprintf(out.stdout, "%s ", a.EntityID)
+		}
+		fmt.Fprintln(out.stdout, a.RemoteID)
+		for _, d := range a.Differences {
+			fmt.Fprintf(out.stdout, "  %s: %v → %v\n", d.Pointer, d.Before, d.After)
+		}
+		if len(a.After) > 0 {
+			fmt.Fprintf(out.stdout, "  fails: %v\n", a.After)
+		}
+	}
 }
 
 type mappingPublish struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -37,13 +38,25 @@ type hub struct {
 	db          *postgres.DB
 	who         postgres.Principal
 	connections *connection.Store
+	conn        connection.Connection
 	mappings    *mapping.Set
 	jobs        map[string]job.Job
 }
 
 func newHub(t *testing.T, settings string) *hub {
 	t.Helper()
-	h := &hub{inbox: newInbox(t, settings), url: postgrestest.URL(t), jobs: map[string]job.Job{}}
+	h := newHubOf(t, newInbox(t, settings))
+	h.dir = h.connections.Folder(h.conn)
+	if err := os.MkdirAll(h.dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// newHubOf has a connection to where the files of an inbox are.
+func newHubOf(t *testing.T, i *inbox) *hub {
+	t.Helper()
+	h := &hub{inbox: i, url: postgrestest.URL(t), jobs: map[string]job.Job{}}
 	h.db = postgrestest.Open(t, h.url)
 	h.who = postgrestest.Organization(t, h.db)
 	key, err := secret.NewKey(make([]byte, 32))
@@ -62,22 +75,28 @@ func newHub(t *testing.T, settings string) *hub {
 		Key: key, Logger: slog.New(slog.DiscardHandler), Connectors: map[string]connector.Connector{"file": c}, Folders: h.dir,
 	}
 	h.tx(func(tx pgx.Tx) error {
-		added, err := h.connections.Add(t.Context(), tx, connection.New{Code: "bank", Name: "Bank", Connector: "file", Config: h.config})
+		config := maps.Clone(h.config)
+		for name, s := range h.secrets {
+			config[name] = s.Reveal()
+		}
+		added, err := h.connections.Add(t.Context(), tx, connection.New{Code: "bank", Name: "Bank", Connector: "file", Config: config})
 		if err != nil {
 			return err
 		}
-		h.dir = h.connections.Folder(added)
+		if h.conn, err = h.connections.Get(t.Context(), tx, added.ID); err != nil {
+			return err
+		}
 		jobs := job.Store{Connectors: h.connections.Connectors}
-		for _, s := range c.Streams {
+		for _, s := range h.connections.Streams(h.conn) {
+			if !s.Pull {
+				continue
+			}
 			if h.jobs[s.Entity], err = jobs.Create(t.Context(), tx, job.New{ConnectionID: added.ID, Kind: job.Pull, Entity: s.Entity}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err := os.MkdirAll(h.dir, 0o750); err != nil {
-		t.Fatal(err)
-	}
 	return h
 }
 

@@ -2,6 +2,7 @@ package file
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"crmhub/core/connector"
 )
 
-// layout says which files hold a kind of record and how a table's columns are its fields.
+// layout says which files hold a kind of record, how a table's columns are its fields, and whether it is read or written.
 type layout struct {
 	record  string
 	pattern string   // of file names, without case; whatever their suffix
@@ -19,13 +20,22 @@ type layout struct {
 	fields  []field
 	list    string // the field that is a list of elements, one a row; "" if there is none
 	element []field
+	both    bool // it can be written, too; the others are what finance says
+	writing
+}
+
+// writing says how a record is written; without a format it is read.
+type writing struct {
+	format string // csv, xlsx or jsonl
+	folder string // below the place
+	name   string // of its files, without a suffix: {reference} is whose it is, {n} counts the states that were written of it
 }
 
 // field is a column of a table.
 type field struct {
-	name   string
-	kind   kind
-	header string // in its normal form, see headerOf
+	name  string
+	kind  kind
+	title string // its header; one that is read need be the same by headerOf only
 }
 
 type kind int
@@ -39,8 +49,15 @@ const (
 // layouts are the default layouts, in the order in which a file looks for the one it belongs to.
 func layouts() []layout {
 	return []layout{
-		{record: "customer", pattern: "customer*", id: []string{"code"}, fields: fields("code name tax_id email phone website currency payment_term credit_limit:decimal street city postcode country")},
-		{record: "product", pattern: "product*", id: []string{"sku"}, fields: fields("sku name category description unit currency list_price:decimal cost:decimal tax_rate:decimal")},
+		{record: "customer", pattern: "customer*", id: []string{"code"}, both: true, fields: fields("code name tax_id email phone website currency payment_term credit_limit:decimal street city postcode country")},
+		{record: "product", pattern: "product*", id: []string{"sku"}, both: true, fields: fields("sku name category description unit currency list_price:decimal cost:decimal tax_rate:decimal")},
+		{
+			record: "order", pattern: "order*", id: []string{"number"}, both: true,
+			fields: fields("number customer client_ref date:date promised_date:date currency payment_term status " +
+				"bill_street bill_district bill_city bill_province bill_postcode bill_country ship_street ship_district ship_city ship_province ship_postcode ship_country " +
+				"untaxed:decimal tax:decimal total:decimal remark"),
+			list: "lines", element: elements("line_", "product description unit qty:decimal price:decimal discount:decimal tax_rate:decimal"),
+		},
 		{
 			record: "invoice", pattern: "invoice*", id: []string{"number"},
 			fields: fields("number kind customer reverses issue_date:date due_date:date currency untaxed:decimal tax:decimal total:decimal open:decimal remark"),
@@ -61,7 +78,7 @@ func elements(prefix, names string) (all []field) {
 	kinds := map[string]kind{"": text, "decimal": decimal, "date": date}
 	for n := range strings.FieldsSeq(names) {
 		name, kind, _ := strings.Cut(n, ":")
-		all = append(all, field{name, kinds[kind], headerOf(prefix + name)})
+		all = append(all, field{name, kinds[kind], prefix + name})
 	}
 	return all
 }
@@ -78,6 +95,7 @@ type settings struct {
 	SFTP       *server
 	Customer   *override `json:"customer"`
 	Product    *override `json:"product"`
+	Order      *override `json:"order"`
 	Invoice    *override `json:"invoice"`
 	Payment    *override `json:"payment"`
 
@@ -89,6 +107,9 @@ type override struct {
 	Pattern string            `json:"pattern"`
 	ID      []string          `json:"id"`
 	Columns map[string]string `json:"columns"`
+	Write   string            `json:"write"`
+	Folder  string            `json:"folder"`
+	Name    string            `json:"name"`
 }
 
 // settleTime is how long a file must be unchanged to be taken, unless the configuration says otherwise.
@@ -111,11 +132,11 @@ func parseSettings(config map[string]any) (*settings, error) {
 		return nil, misconfigured(err.Error())
 	}
 	s.layouts = layouts()
-	overrides := map[string]*override{"customer": s.Customer, "product": s.Product, "invoice": s.Invoice, "payment": s.Payment}
+	overrides := map[string]*override{"customer": s.Customer, "product": s.Product, "order": s.Order, "invoice": s.Invoice, "payment": s.Payment}
 	for i := range s.layouts {
 		l := &s.layouts[i]
 		if o := overrides[l.record]; o != nil {
-			if err := l.apply(*o); err != nil {
+			if err := errors.Join(l.apply(*o), l.written(*o, s.Delimiter)); err != nil {
 				return nil, err
 			}
 		}
@@ -143,7 +164,7 @@ func (l *layout) apply(o override) error {
 		if f == nil {
 			return misconfigured(fmt.Sprintf("/%s/columns: there is no field %q", l.record, name))
 		}
-		f.header = headerOf(header)
+		f.title = header
 	}
 	return nil
 }
@@ -197,6 +218,9 @@ func (s *settings) owner(name string) *layout {
 	}
 	for i := range s.layouts {
 		l := &s.layouts[i]
+		if l.format != "" {
+			continue
+		}
 		if formatOf(name) == "ubl" {
 			if l.record == "invoice" { // whatever its name
 				return l

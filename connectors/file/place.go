@@ -25,8 +25,8 @@ func (f found) is(info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && info.Size() == f.Size && info.ModTime().Equal(f.Modified)
 }
 
-// place is where files are dropped: a folder with the folders done and failed below it. Names are names of files in it, or
-// in one of these two.
+// place is where files are dropped and written: a folder with others below it. Names are names of files in it, or in one of these,
+// with slashes.
 type place interface {
 	// list returns the regular files of the folder itself; links, devices and folders are none.
 	list(ctx context.Context) ([]found, error)
@@ -35,6 +35,17 @@ type place interface {
 	put(ctx context.Context, name string, content io.Reader) error
 	// move takes a file to another name, over nothing ([fs.ErrExist]), if it still is what was found ([fs.ErrNotExist]).
 	move(ctx context.Context, from found, to string) error
+	// load returns a small file's bytes, so many at most; [fs.ErrNotExist] if there is none.
+	load(ctx context.Context, name string, most int64) ([]byte, error)
+	// store writes a file under a name that nobody reads yet; what has it is written over. It is on the disk when store returns.
+	store(ctx context.Context, name string, content []byte) error
+	// rename gives a file another name at once, over what has it.
+	rename(ctx context.Context, from, to string) error
+	// remove takes a file away; none is fine.
+	remove(ctx context.Context, name string) error
+	has(ctx context.Context, name string) (bool, error)
+	// makeFolder makes a folder, with those that it lies in.
+	makeFolder(ctx context.Context, name string) error
 	// trusted says that its times are those of the hub's own clock.
 	trusted() bool
 	close() error
@@ -153,6 +164,101 @@ func (l local) move(_ context.Context, from found, to string) error {
 	return errors.Join(syncFolder(root, path.Dir(to)), syncFolder(root, "."))
 }
 
+func (l local) load(ctx context.Context, name string, most int64) ([]byte, error) {
+	in, err := l.open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(in, most))
+	return content, errors.Join(err, in.Close())
+}
+
+func (l local) store(_ context.Context, name string, content []byte) error {
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	const mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	f, err := root.OpenFile(name, mode, fileMode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = makeIn(root, path.Dir(name)); err == nil {
+			f, err = root.OpenFile(name, mode, fileMode)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return syncFolder(root, path.Dir(name))
+}
+
+func (l local) rename(_ context.Context, from, to string) error {
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	if err := root.Rename(from, to); err != nil {
+		return err
+	}
+	return syncFolder(root, path.Dir(to))
+}
+
+func (l local) remove(_ context.Context, name string) error {
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	if err := root.Remove(name); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return syncFolder(root, path.Dir(name))
+}
+
+func (l local) has(_ context.Context, name string) (bool, error) {
+	root, err := l.root()
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = root.Close() }()
+	_, err = root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (l local) makeFolder(_ context.Context, name string) error {
+	root, err := l.root()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	return makeIn(root, name)
+}
+
+// makeIn makes a folder that lasts, with those that it lies in.
+func makeIn(root *os.Root, name string) error {
+	if err := root.MkdirAll(name, dirMode); err != nil {
+		return err
+	}
+	for name != "." {
+		name = path.Dir(name)
+		if err := syncFolder(root, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func syncFolder(root *os.Root, name string) error {
 	d, err := root.Open(name)
 	if err != nil {
@@ -171,6 +277,9 @@ func failed(err error) *connector.Error {
 	}
 	message := err.Error()
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		message = e.Op + ": " + e.Err.Error()
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
 		message = e.Op + ": " + e.Err.Error()
 	}
 	e := &connector.Error{Class: connector.ClassTransient, Message: "the folder cannot be used: " + strings.TrimSpace(message), Err: err}

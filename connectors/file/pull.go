@@ -22,6 +22,9 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (page conne
 		if err != nil {
 			return err
 		}
+		if l.format != "" {
+			return misconfigured(l.record + " is written over this connection, not read")
+		}
 		c, err := parseCursor(r.Cursor)
 		if err != nil {
 			return err

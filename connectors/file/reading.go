@@ -93,18 +93,18 @@ func (t *table) columns(names []string) error {
 		}
 		seen[header] = true
 		for _, f := range t.layout.fields {
-			if f.header == header {
+			if headerOf(f.title) == header {
 				t.fields[i] = f
 			}
 		}
 		for _, f := range t.layout.element {
-			if f.header == header {
+			if headerOf(f.title) == header {
 				t.parts[i] = f
 			}
 		}
 	}
 	for _, name := range t.layout.id {
-		if f := t.layout.at(name); f != nil && !seen[f.header] {
+		if f := t.layout.at(name); f != nil && !seen[headerOf(f.title)] {
 			return fmt.Errorf("there is no column for %s among the %d that the first row names", name, len(seen))
 		}
 	}

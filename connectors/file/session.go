@@ -13,7 +13,7 @@ import (
 	"crmhub/core/connector"
 )
 
-// session reads the files of one place. Beside the connection it keeps the files that are being read, so that a page goes
+// session reads and writes the files of one place. Beside the connection it keeps the files that are being read, so that a page goes
 // on where the one before ended; what is where, only the cursor says.
 type session struct {
 	settings *settings
@@ -43,6 +43,9 @@ func (r *reading) close() { _ = errors.Join(r.source.close(), r.spooled.Close())
 var (
 	_ connector.Puller   = (*session)(nil)
 	_ connector.Receiver = (*session)(nil)
+	_ connector.Pusher   = (*session)(nil)
+	_ connector.Finder   = (*session)(nil)
+	_ connector.Getter   = (*session)(nil)
 )
 
 func open(o connector.Options, now func() time.Time) (connector.Session, error) {
@@ -66,10 +69,15 @@ func open(o connector.Options, now func() time.Time) (connector.Session, error) 
 	return s, nil
 }
 
-// Check lists the folder.
+// Check lists the folder, and makes those that are written to.
 func (s *session) Check(ctx context.Context) error {
 	return s.do(ctx, func() error {
 		_, err := s.place.list(ctx)
+		for _, l := range s.settings.layouts {
+			if l.format != "" && err == nil {
+				err = s.place.makeFolder(ctx, l.folder)
+			}
+		}
 		return err
 	})
 }

@@ -17,6 +17,7 @@ import (
 
 	"crmhub/connectors/file"
 	"crmhub/core/connector"
+	"crmhub/core/connector/conformance"
 	"crmhub/core/connector/connectortest"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
@@ -294,6 +295,12 @@ func TestFaultyConfigurationsAreNamed(t *testing.T) {
 		`{"invoice": {"pattern": "[a"}}`:                                           "/invoice/pattern",
 		`{"invoice": {"id": ["numero"]}}`:                                          "/invoice/id",
 		`{"payment": {"columns": {"allocations.x": "X"}}}`:                         "/payment/columns",
+		`{"order": {"write": "csv", "folder": "../x"}}`:                            "/order/folder",
+		`{"order": {"write": "csv", "folder": "done/x"}}`:                          "/order/folder",
+		`{"order": {"write": "csv", "name": "{reference}"}}`:                       "/order/name",
+		`{"order": {"write": "csv", "name": "../{reference}{n}"}}`:                 "/order/name",
+		`{"order": {"folder": "out"}}`:                                             "/order: folder",
+		`{"order": {"write": "csv"}, "delimiter": " "}`:                            "/delimiter",
 		`{"sftp": {"host": "h", "user": "u", "host_key": "ssh-ed25519 x"}}`:        "/sftp/host_key",
 		`{"sftp": {"host": "h", "user": "u", "host_key": "` + publicKey(t) + `"}}`: "/sftp: needs",
 	} {
@@ -316,11 +323,57 @@ func TestTheConnectorKeepsTheContract(t *testing.T) { //nolint:paralleltest // s
 	i := newInbox(t, `{"settle_seconds": 0}`)
 	i.drop("customers.csv", "code\nA\nB\nC\n")
 	i.drop("products.jsonl", `{"sku": "X"}`)
+	c := i.connector()
+	c.Streams = c.Carried(i.config)
 	connectortest.Run(t, connectortest.Harness{
-		Connector: i.connector(),
+		Connector: c,
 		Open:      func(*testing.T) connector.Session { return i.open() },
 		Streams:   []connectortest.Stream{{Record: "customer"}, {Record: "product"}, {Record: "invoice"}, {Record: "payment"}},
 	})
+}
+
+func TestWhatIsWrittenKeepsTheContract(t *testing.T) { //nolint:paralleltest // as above
+	i := newInbox(t, `{"encoding": "windows-1252", "delimiter": ";", "decimal_mark": ",",
+		"order": {"write": "csv", "folder": "out/orders"}, "product": {"write": "xlsx"}, "customer": {"write": "jsonl", "name": "K{n}_{reference}"}}`)
+	c := i.connector()
+	c.Streams = c.Carried(i.config)
+	stream := func(record, key string) connectortest.Stream {
+		return connectortest.Stream{
+			Record: record,
+			Data:   func(ref string) map[string]any { return map[string]any{key: ref} },
+			Change: func(data map[string]any) { data["currency"] = "EUR" },
+			Same:   func(data, record map[string]any) bool { return conformance.Contains(record, data) },
+		}
+	}
+	order := stream("order", "number")
+	order.Data = func(ref string) map[string]any {
+		return map[string]any{"number": ref, "total": "12.50", "lines": []any{map[string]any{"product": "=X", "qty": "1"}, map[string]any{"product": "Y", "qty": "-2.5"}}}
+	}
+	order.Invalid = func(data map[string]any) { data["remark"] = "客户" }
+	connectortest.Run(t, connectortest.Harness{
+		Connector: c, Open: func(*testing.T) connector.Session { return i.open() },
+		Streams: []connectortest.Stream{order, stream("product", "sku"), stream("customer", "code"), {Record: "invoice"}},
+	})
+	s := i.open()
+	defer func() { _ = s.Close() }()
+	results, err := s.(connector.Pusher).Push(t.Context(), "order", []connector.Write{{Op: connector.OpCreate, Reference: "SO/1", Data: order.Data("SO/1")}})
+	if err != nil || results[0].Outcome != connector.Done {
+		t.Fatal(results, err)
+	}
+	names, err := filepath.Glob(filepath.Join(i.dir, "out/orders/order-SO-1~*-1.csv"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	written, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(written), "\r\n")
+	comma := func(n int) string { return strings.Repeat(";", n) }
+	i.want("a table", string(written), head+"\r\nSO/1"+comma(22)+"12,50"+comma(2)+"'=X"+comma(3)+"1"+comma(3)+"\r\nSO/1"+comma(22)+"12,50"+comma(2)+"Y"+comma(3)+"-2,5"+comma(3)+"\r\n")
+	if err := s.(connector.Receiver).Receive(t.Context(), "orders.csv", strings.NewReader("number\n1\n")); err == nil || connector.AsError(err).Class != connector.ClassData {
+		t.Error("orders were taken in over a connection that writes them:", err)
+	}
 }
 
 func FuzzTables(f *testing.F) {

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -102,8 +103,8 @@ func (r *remote) with(ctx context.Context, do func(c *sftp.Client) error) error 
 
 // answered reports whether an error is the server's answer, so that the connection is good.
 func answered(err error) bool {
-	status := (*sftp.StatusError)(nil)
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrPermission) || errors.As(err, &status)
+	status, told := (*sftp.StatusError)(nil), (*connector.Error)(nil)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrPermission) || errors.As(err, &status) || errors.As(err, &told)
 }
 
 func (r *remote) connect(ctx context.Context) error {
@@ -197,7 +198,7 @@ func (r *remote) put(ctx context.Context, name string, content io.Reader) error 
 		}
 		_, err = f.ReadFrom(content)
 		if err = errors.Join(err, f.Close()); err == nil {
-			err = r.rename(c, draft, path.Join(r.dir, name))
+			err = renameFree(c, draft, path.Join(r.dir, name))
 		}
 		if err != nil {
 			_ = c.Remove(draft)
@@ -212,17 +213,92 @@ func (r *remote) move(ctx context.Context, from found, to string) error {
 		if info, err := c.Lstat(name); err != nil || !from.is(info) {
 			return errors.Join(err, fs.ErrNotExist)
 		}
-		return r.rename(c, name, path.Join(r.dir, to))
+		return renameFree(c, name, path.Join(r.dir, to))
 	})
 }
 
-// rename gives a file a name that is free. The protocol's own rename refuses one that is taken, with an error that says
+// renameFree gives a file a name that is free. The protocol's own rename refuses one that is taken, with an error that says
 // nothing.
-func (r *remote) rename(c *sftp.Client, from, to string) error {
+func renameFree(c *sftp.Client, from, to string) error {
 	if _, err := c.Lstat(to); err == nil {
 		return fs.ErrExist
 	}
 	return c.Rename(from, to)
+}
+
+func (r *remote) load(ctx context.Context, name string, most int64) (content []byte, err error) {
+	err = r.with(ctx, func(c *sftp.Client) error {
+		f, err := c.Open(path.Join(r.dir, name))
+		if err != nil {
+			return err
+		}
+		content, err = io.ReadAll(io.LimitReader(f, most))
+		return errors.Join(err, f.Close())
+	})
+	return content, err
+}
+
+func (r *remote) store(ctx context.Context, name string, content []byte) error {
+	return r.with(ctx, func(c *sftp.Client) error {
+		name := path.Join(r.dir, name)
+		f, err := c.Create(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err = c.MkdirAll(path.Dir(name)); err == nil {
+				f, err = c.Create(name)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		_, err = f.ReadFrom(bytes.NewReader(content))
+		if _, can := c.HasExtension("fsync@openssh.com"); can && err == nil {
+			err = f.Sync()
+		}
+		return errors.Join(err, f.Close())
+	})
+}
+
+// overwriting is the extension of the protocol by which a file gets a name that another one has. OpenSSH has it.
+const overwriting = "posix-rename@openssh.com"
+
+func (r *remote) rename(ctx context.Context, from, to string) error {
+	return r.with(ctx, func(c *sftp.Client) error {
+		return c.PosixRename(path.Join(r.dir, from), path.Join(r.dir, to))
+	})
+}
+
+func (r *remote) remove(ctx context.Context, name string) error {
+	return r.with(ctx, func(c *sftp.Client) error {
+		err := c.Remove(path.Join(r.dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+}
+
+func (r *remote) has(ctx context.Context, name string) (there bool, err error) {
+	err = r.with(ctx, func(c *sftp.Client) error {
+		_, err := c.Lstat(path.Join(r.dir, name))
+		if there = err == nil; errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	return there, err
+}
+
+// makeFolder also finds out whether the server can do what writing takes.
+func (r *remote) makeFolder(ctx context.Context, name string) error {
+	return r.with(ctx, func(c *sftp.Client) error {
+		if _, can := c.HasExtension(overwriting); !can {
+			return &connector.Error{
+				Class: connector.ClassConfig, Message: "the server cannot rename a file over another (" + overwriting + ")",
+				Remedy: "Use a server that can, such as OpenSSH, or a folder of the hub.",
+			}
+		}
+		return c.MkdirAll(path.Join(r.dir, name))
+	})
 }
 
 // trusted is false: the server's clock may be wrong, so a file has to be seen unchanged by ours.

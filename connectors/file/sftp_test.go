@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,8 +41,21 @@ func publicKey(t testing.TB) string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 }
 
-// serve runs an SFTP server for a folder until the test ends. cut breaks its connections off.
-func serve(t *testing.T, dir string, host ssh.Signer, client ssh.PublicKey) (port int, cut func()) {
+// losing is a connection whose server's next answer is lost, and it with that, when somebody wants so.
+type losing struct {
+	net.Conn
+	armed *atomic.Bool
+}
+
+func (l losing) Write(b []byte) (int, error) {
+	if l.armed.CompareAndSwap(true, false) {
+		_ = l.Close()
+	}
+	return l.Conn.Write(b)
+}
+
+// serve runs an SFTP server for a folder until the test ends. cut breaks its connections off; lose does so in place of an answer.
+func serve(t *testing.T, dir string, host ssh.Signer, client ssh.PublicKey) (port int, cut, lose func()) {
 	t.Helper()
 	config := &ssh.ServerConfig{
 		PasswordCallback: func(_ ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
@@ -65,6 +79,7 @@ func serve(t *testing.T, dir string, host ssh.Signer, client ssh.PublicKey) (por
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	open := map[net.Conn]bool{}
+	armed := &atomic.Bool{}
 	cut = func() {
 		mu.Lock()
 		defer mu.Unlock()
@@ -81,7 +96,7 @@ func serve(t *testing.T, dir string, host ssh.Signer, client ssh.PublicKey) (por
 			mu.Lock()
 			open[conn] = true
 			mu.Unlock()
-			wg.Go(func() { talk(conn, config, dir) })
+			wg.Go(func() { talk(losing{conn, armed}, config, dir) })
 		}
 	})
 	t.Cleanup(func() {
@@ -89,7 +104,7 @@ func serve(t *testing.T, dir string, host ssh.Signer, client ssh.PublicKey) (por
 		cut()
 		wg.Wait()
 	})
-	return l.Addr().(*net.TCPAddr).Port, cut
+	return l.Addr().(*net.TCPAddr).Port, cut, func() { armed.Store(true) }
 }
 
 func talk(conn net.Conn, config *ssh.ServerConfig, dir string) {
@@ -123,12 +138,12 @@ func talk(conn net.Conn, config *ssh.ServerConfig, dir string) {
 }
 
 // onServer is an inbox whose files lie on an SFTP server.
-func onServer(t *testing.T) (i *inbox, cut func()) {
+func onServer(t *testing.T) (i *inbox, cut, lose func()) {
 	t.Helper()
 	i = newInbox(t, `{"settle_seconds": 60}`)
 	host, _ := newKey(t)
 	client, private := newKey(t)
-	port, cut := serve(t, i.dir, host, client.PublicKey())
+	port, cut, lose := serve(t, i.dir, host, client.PublicKey())
 	block, err := ssh.MarshalPrivateKey(private, "")
 	if err != nil {
 		t.Fatal(err)
@@ -138,12 +153,12 @@ func onServer(t *testing.T) (i *inbox, cut func()) {
 		"host": "127.0.0.1", "port": jsonNumber(port), "user": "finance", "host_key": strings.TrimSpace(string(ssh.MarshalAuthorizedKey(host.PublicKey()))), "directory": "in",
 	}
 	i.dir = filepath.Join(i.dir, "in")
-	return i, cut
+	return i, cut, lose
 }
 
 func TestFilesComeFromAnSFTPServer(t *testing.T) {
 	t.Parallel()
-	i, cut := onServer(t)
+	i, cut, _ := onServer(t)
 	s := i.open()
 	if err := s.Check(t.Context()); err != nil { // it makes the folders, too
 		t.Fatal(err)
@@ -170,7 +185,7 @@ func TestFilesComeFromAnSFTPServer(t *testing.T) {
 
 func TestServersMustShowTheirKey(t *testing.T) {
 	t.Parallel()
-	i, _ := onServer(t)
+	i, _, _ := onServer(t)
 	sftp := i.config["sftp"].(map[string]any)
 	good := sftp["host_key"]
 	sftp["host_key"] = publicKey(t)

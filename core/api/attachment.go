@@ -15,6 +15,7 @@ import (
 	"crmhub/core/attachment"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/postgres"
 )
 
 const (
@@ -40,26 +41,13 @@ func (e entities) listAttachments() operation {
 			}
 			var faults parameterFaults
 			before, limit := c.idIn(afterParameter, &faults), parseLimit(c.query, &faults)
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var files []attachment.File
-			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) error {
+			return listed(ctx, e.server, c, faults, func(tx pgx.Tx) (p postgres.Page[attachment.File], err error) {
 				if _, err := e.withFiles(ctx, tx, c, id); err != nil {
-					return err
+					return p, err
 				}
-				files, err = attachment.List(ctx, tx, attachment.Owner{Entity: string(e.kind), ID: id}, before, limit+1)
-				return err
+				files, err := attachment.List(ctx, tx, attachment.Owner{Entity: string(e.kind), ID: id}, before, limit+1)
+				return postgres.Cut(files, limit, func(f attachment.File) string { return f.ID.String() }), err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			next := ""
-			if len(files) > limit {
-				files = files[:limit]
-				next = files[limit-1].ID.String()
-			}
-			return respond(http.StatusOK, page(c, files, next))
 		},
 	}
 }

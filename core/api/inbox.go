@@ -16,6 +16,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/inbox"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -56,25 +57,12 @@ func (s *server) listInbox() operation {
 			}
 			var faults parameterFaults
 			q := inbox.Query{Status: inbox.Status(c.choiceIn("status", statuses, &faults)), After: c.idIn(afterParameter, &faults), Limit: parseLimit(c.query, &faults)}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
 			limit := q.Limit
 			q.Limit++
-			var items []inbox.Item
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				items, err = s.inbox.List(ctx, tx, q)
-				return err
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[inbox.Item], error) {
+				items, err := s.inbox.List(ctx, tx, q)
+				return postgres.Cut(items, limit, func(i inbox.Item) string { return i.ID.String() }), err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			next := ""
-			if len(items) > limit {
-				items = items[:limit]
-				next = items[limit-1].ID.String()
-			}
-			return respond(http.StatusOK, page(c, items, next))
 		},
 	}
 }

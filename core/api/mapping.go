@@ -91,7 +91,7 @@ func (s *server) listMappings() operation {
 				if err != nil {
 					return err
 				}
-				for _, stream := range s.Connections.Connectors[conn.Connector].Streams {
+				for _, stream := range s.Connections.Streams(conn) {
 					m, number, err := s.Revisions.Live(ctx, tx, conn, stream.Entity)
 					if err != nil {
 						return err
@@ -296,16 +296,26 @@ func (c *call) permitWhole(entity string) error {
 }
 
 func (s *server) showEffect() operation {
+	directions := []string{"push", "pull"}
 	return operation{
 		id: "show-mapping-effect", needs: may(access.Connections, access.Read), tag: "mappings", summary: "Show what a version of a mapping would change",
-		description: "The newest linked entities, a thousand at most, are mapped with the version and with what is live; nothing is sent. " +
-			"Needs the permission to read all fields of the entity, too.",
-		status: http.StatusOK, result: jsonBody(s.document, revision.Effect{
+		description: "Of a push, the newest linked entities, a thousand at most, are mapped with the version and with what is live; of a pull, records that are read from the other " +
+			"system now, the first thousand that it gives. Nothing is sent or stored, and no cursor moves. Needs the permission to read all fields of the entity, too.",
+		parameters: []*huma.Param{choiceParameter("direction", "What is tried: push, which is meant when left out, or pull.", directions)},
+		status:     http.StatusOK, result: jsonBody(s.document, revision.Effect{
 			Checked: 1000, Changed: 12, Unchanged: 988, Fields: map[string]int{"comment": 12}, Items: []revision.Affected{{
 				EntityID: uuid.MustParse(exampleID), RemoteID: "1001", Differences: []mapping.Difference{{Pointer: "/comment", After: "Ring twice."}},
 			}},
-		}),
+		}), problems: []int{http.StatusFailedDependency},
 		serve: func(ctx context.Context, c *call) (answer, error) {
+			var faults parameterFaults
+			direction := c.choiceIn("direction", directions, &faults)
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			if direction == "pull" {
+				return s.pullEffect(ctx, c)
+			}
 			return s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
 				v, err := s.Revisions.Get(ctx, tx, id)
 				if err != nil {
@@ -318,6 +328,54 @@ func (s *server) showEffect() operation {
 			})(ctx, c)
 		},
 	}
+}
+
+// pullEffect reads records without a transaction, and then tries the version on them.
+func (s *server) pullEffect(ctx context.Context, c *call) (answer, error) {
+	v, conn, err := s.versionWhole(ctx, c)
+	if err != nil {
+		return answer{}, err
+	}
+	m, err := s.Revisions.Compiled(conn, v)
+	if err != nil {
+		return answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, dryTimeout)
+	defer cancel()
+	records, err := s.Revisions.Records(ctx, conn, m.Record(), revision.MostChecked)
+	if err != nil {
+		return answer{}, &Problem{
+			Type: problemType("remote"), Title: "The other system cannot be read", Status: http.StatusFailedDependency, Detail: connector.AsError(err).Error(),
+		}
+	}
+	var e revision.Effect
+	err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+		e, err = s.Revisions.EffectOnRecords(ctx, tx, v, records)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return respond(http.StatusOK, e)
+}
+
+// versionWhole is the version in the path, for a caller who may see whole entities of its kind, and the connection it is of.
+func (s *server) versionWhole(ctx context.Context, c *call) (v revision.Version, conn connection.Connection, err error) {
+	id, err := c.id()
+	if err != nil {
+		return v, conn, err
+	}
+	err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+		if v, err = s.Revisions.Get(ctx, tx, id); err != nil {
+			return err
+		}
+		conn, err = s.Connections.Get(ctx, tx, v.ConnectionID)
+		return err
+	})
+	if err == nil {
+		err = c.permitWhole(v.Entity)
+	}
+	return v, conn, err
 }
 
 // previewTimeout is the longest a caller waits for a system to give a record.
@@ -339,23 +397,8 @@ func (s *server) previewVersion() operation {
 			if (in.EntityID == "") == (in.RemoteID == "") {
 				return answer{}, schema.Violations{{Pointer: "", Rule: "oneOf", Message: "names an entity_id or a remote_id"}}
 			}
-			id, err := c.id()
+			v, conn, err := s.versionWhole(ctx, c)
 			if err != nil {
-				return answer{}, err
-			}
-			var v revision.Version
-			var conn connection.Connection
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				if v, err = s.Revisions.Get(ctx, tx, id); err != nil {
-					return err
-				}
-				conn, err = s.Connections.Get(ctx, tx, v.ConnectionID)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			if err := c.permitWhole(v.Entity); err != nil {
 				return answer{}, err
 			}
 			p, err := s.preview(ctx, c, conn, v, in)

@@ -62,6 +62,8 @@ func TestMappingGoesFromDraftToLiveAndBack(t *testing.T) {
 		{name: "diff with what?", method: "GET", path: "/mapping-versions/{second}/diff?against=x", status: 400},
 		{name: "effect", method: "GET", path: "/mapping-versions/{second}/effect", status: 200, has: []string{`"checked":1`, `"changed":1`, `"fields":{"memo":1,"note":1}`, `"after":"twice"`}},
 		{name: "effect of the worse", method: "GET", path: "/mapping-versions/{worse}/effect", status: 200, has: []string{`"worse":1`, `"rule":"maxLength"`}},
+		{name: "effect on pulls, of a system that cannot be read", method: "GET", path: "/mapping-versions/{second}/effect?direction=pull", status: 424, has: []string{"urn:crmhub:problem:remote"}},
+		{name: "effect on what?", method: "GET", path: "/mapping-versions/{second}/effect?direction=x", status: 400, has: []string{`"parameter":"direction"`}},
 		{name: "worse is not published", method: "POST", path: "/mapping-versions/{worse}/publish", status: 409, has: []string{"urn:crmhub:problem:worse"}},
 		{name: "publish the second", method: "POST", path: "/mapping-versions/{second}/publish", status: 200, has: []string{`"number":2`, `"status":"live"`}},
 		{name: "the first is retired", method: "GET", path: "/mapping-versions/{version}", status: 200, has: []string{`"status":"retired"`}},

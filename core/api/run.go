@@ -111,26 +111,13 @@ func (s *server) listRunLines() operation {
 					faults.add(afterParameter, "cursor", "is not what a list gave as next")
 				}
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var lines []job.Line
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) error {
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (p postgres.Page[job.Line], err error) {
 				if _, err := job.GetRun(ctx, tx, id); err != nil {
-					return err
+					return p, err
 				}
-				lines, err = job.Lines(ctx, tx, id, after, level, limit+1)
-				return err
+				lines, err := job.Lines(ctx, tx, id, after, level, limit+1)
+				return postgres.Cut(lines, limit, func(l job.Line) string { return strconv.FormatInt(l.Seq, 10) }), err
 			})
-			if err != nil {
-				return answer{}, err
-			}
-			next := ""
-			if len(lines) > limit {
-				lines = lines[:limit]
-				next = strconv.FormatInt(lines[limit-1].Seq, 10)
-			}
-			return respond(http.StatusOK, page(c, lines, next))
 		},
 	}
 }

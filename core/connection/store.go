@@ -156,6 +156,11 @@ func record(ctx context.Context, tx pgx.Tx, action string, old, got Connection, 
 	return audit.Record(ctx, tx, audit.Act{Action: action, Entity: "connection", EntityID: got.ID, Version: got.Version, Detail: changed})
 }
 
+// Streams are what a connection carries; none if there is no such connector in this hub.
+func (s *Store) Streams(c Connection) []connector.Stream {
+	return s.Connectors[c.Connector].Carried(c.Config)
+}
+
 // Open starts a session with the connection's settings and secrets. It calls nobody: the session's Check does.
 func (s *Store) Open(c Connection) (connector.Session, error) {
 	kind, known := s.Connectors[c.Connector]

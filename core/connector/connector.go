@@ -29,9 +29,21 @@ type Connector struct {
 	Streams []Stream        // what it can carry
 	Proof   Proof           // what the connector was tested against
 
+	// Carries returns what of Streams a connection with a configuration carries, and which way, where that is for the
+	// configuration to say. It must not fail. nil: every connection carries all of it.
+	Carries func(config map[string]any) []Stream
+
 	// Open starts a session. It must not call the remote: [Session.Check] does. The configuration was validated
 	// against Config. The session is used by many goroutines at once and lives until Close.
 	Open func(Options) (Session, error)
+}
+
+// Carried returns the streams of a connection with a configuration.
+func (c Connector) Carried(config map[string]any) []Stream {
+	if c.Carries == nil {
+		return c.Streams
+	}
+	return c.Carries(config)
 }
 
 // Proof says what a connector was tested against.

@@ -189,6 +189,9 @@ type stubSession struct{ site *site }
 
 func (r stubSession) Check(context.Context) error { return r.site.remoteErr }
 func (stubSession) Close() error                  { return nil }
+func (r stubSession) Pull(context.Context, connector.PullRequest) (connector.Page, error) {
+	return connector.Page{Records: []connector.Record{{ID: "S-1", Data: map[string]any{"ref": "SO-9", "note": "far"}}}}, r.site.remoteErr
+}
 
 // newBrowser is one that keeps cookies and does not follow redirects.
 func (s *site) newBrowser() *http.Client {

@@ -48,6 +48,8 @@ type mappingPage struct {
 	Changes    []mapping.RuleChange // of the text against what holds
 	Preview    *revision.Preview
 	Effect     *revision.Effect
+	Pulled     bool // the effect is that on what is pulled
+	CanPull    bool
 	Faults     []schema.Violation
 	Failed     string // why a record could not be read
 	CanChange  bool
@@ -62,7 +64,7 @@ type sample struct {
 // mappingRows are the mappings of a connection.
 func (c *Console) mappingRows(ctx context.Context, tx pgx.Tx, conn connection.Connection) ([]mappingRow, error) {
 	var rows []mappingRow
-	for _, s := range c.Connections.Connectors[conn.Connector].Streams {
+	for _, s := range c.Connections.Streams(conn) {
 		m, number, err := c.Revisions.Live(ctx, tx, conn, s.Entity)
 		if err != nil {
 			return nil, err
@@ -94,9 +96,10 @@ func (c *Console) mappingOf(ctx context.Context, v *visit) (p mappingPage, err e
 		p.Connection, err = c.Connections.Get(ctx, tx, id)
 		return err
 	})
-	if err == nil && !slices.ContainsFunc(c.Connections.Connectors[p.Connection.Connector].Streams, func(s connector.Stream) bool { return s.Entity == p.Entity }) {
+	if err == nil && !slices.ContainsFunc(c.Connections.Streams(p.Connection), func(s connector.Stream) bool { return s.Entity == p.Entity }) {
 		err = connection.ErrNotFound
 	}
+	p.CanPull = slices.ContainsFunc(c.Connections.Streams(p.Connection), func(s connector.Stream) bool { return s.Entity == p.Entity && s.Pull })
 	return p, err
 }
 
@@ -166,30 +169,63 @@ func (c *Console) showMapping(ctx context.Context, v *visit) error {
 			return errAddress
 		}
 	}
-	err = v.as(ctx, func(tx pgx.Tx) error {
-		if number > 0 {
-			chosen, err := c.versionOf(ctx, tx, p, number)
-			if err != nil {
+	var chosen revision.Version
+	if number > 0 {
+		err := v.as(ctx, func(tx pgx.Tx) (err error) {
+			chosen, err = c.versionOf(ctx, tx, p, number)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		p.Text, p.Note, p.Shown = chosen.Text, chosen.Note, number
+		if q.Has("effect") {
+			p.Pulled = q.Get("effect") == "pull"
+			if err := c.effect(ctx, v, &p, chosen); err != nil {
 				return err
 			}
-			p.Text, p.Note, p.Shown = chosen.Text, chosen.Note, number
-			if q.Has("effect") {
-				e, err := c.Revisions.Effect(ctx, tx, chosen, revision.MostChecked)
-				if vs := schema.Violations(nil); errors.As(err, &vs) {
-					p.Faults = vs
-				} else if err != nil {
-					return err
-				} else {
-					p.Effect = &e
-				}
-			}
 		}
-		return c.fill(ctx, tx, &p)
-	})
-	if err != nil {
+	}
+	if err := v.as(ctx, func(tx pgx.Tx) error { return c.fill(ctx, tx, &p) }); err != nil {
 		return err
 	}
 	return v.show("mapping", p)
+}
+
+// recordsTime is how long a person waits for many of another system's records.
+const recordsTime = time.Minute
+
+// effect tries a version on linked entities or on the other system's records, which are read without a transaction.
+func (c *Console) effect(ctx context.Context, v *visit, p *mappingPage, chosen revision.Version) error {
+	var records []connector.Record
+	m, err := c.Revisions.Compiled(p.Connection, chosen)
+	if err == nil && p.Pulled {
+		reading, cancel := context.WithTimeout(ctx, recordsTime)
+		defer cancel()
+		found, err := c.Revisions.Records(reading, p.Connection, m.Record(), revision.MostChecked)
+		if err != nil {
+			p.Failed = connector.AsError(err).Message
+			return nil
+		}
+		records = found
+	}
+	var e revision.Effect
+	if err == nil {
+		err = v.as(ctx, func(tx pgx.Tx) (err error) {
+			if p.Pulled {
+				e, err = c.Revisions.EffectOnRecords(ctx, tx, chosen, records)
+			} else {
+				e, err = c.Revisions.Effect(ctx, tx, chosen, revision.MostChecked)
+			}
+			return err
+		})
+	}
+	if vs := schema.Violations(nil); errors.As(err, &vs) {
+		p.Faults = vs
+		return nil
+	}
+	p.Effect = &e
+	return err
 }
 
 func (c *Console) versionOf(ctx context.Context, tx pgx.Tx, p mappingPage, number int) (revision.Version, error) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connector"
 )
 
 func TestMappingIsTriedSavedPublishedAndTakenBack(t *testing.T) {
@@ -35,6 +37,9 @@ func TestMappingIsTriedSavedPublishedAndTakenBack(t *testing.T) {
 	s.get(s.post(path, "text", good, "note", "the first")).wants(t, 200, "It is stored and tested", "the first", "Tested")
 	s.get(path+"?version=1&effect=1").wants(t, 200, "1 records tried: 0 would change")
 	s.get(path+"?version=9").wants(t, 404)
+	s.get(path+"?version=1&effect=pull").wants(t, 200, "Effect on what is pulled", "1 records tried: 0 would change, 0 fail, 0 of them not with what holds now, 1 mended")
+	s.remoteErr = &connector.Error{Class: connector.ClassTransient, Message: "it is closed for the night"}
+	s.get(path+"?version=1&effect=pull").wants(t, 200, "it is closed for the night")
 	s.get(s.post(path+"/publish", "number", "1")).wants(t, 200, "It is live", "version 1 holds")
 	s.do(http.MethodPost, path+"/publish", url.Values{"number": {"1"}}).wants(t, http.StatusConflict)
 	s.get(s.post(path+"/roll-back", "reason", "a test")).wants(t, 200, "It was taken back", "what is shipped holds")

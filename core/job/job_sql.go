@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -82,14 +83,25 @@ func (s *Store) Create(ctx context.Context, tx pgx.Tx, in New) (Job, error) {
 	return j, audit.Record(ctx, tx, audit.Act{Action: "created", Entity: "job", EntityID: j.ID, Detail: j})
 }
 
-// connectorOf returns the connector of a connection, or what is wrong with naming it.
+// connectorOf returns the connector of a connection, with the streams that this connection carries, or what is wrong with naming it.
 func (s *Store) connectorOf(ctx context.Context, tx pgx.Tx, connection uuid.UUID) (connector.Connector, schema.Violations, error) {
 	var name string
-	err := tx.QueryRow(ctx, `select connector from connections where id = $1`, connection).Scan(&name)
+	var config json.RawMessage
+	err := tx.QueryRow(ctx, `select connector, config from connections where id = $1`, connection).Scan(&name, &config)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return connector.Connector{}, schema.Violations{{Pointer: "/connection_id", Rule: "exists", Message: "there is no such connection"}}, nil
 	}
-	return s.Connectors[name], nil, err
+	if err != nil {
+		return connector.Connector{}, nil, err
+	}
+	settings, err := schema.DecodeJSON(config)
+	if err != nil {
+		return connector.Connector{}, nil, fmt.Errorf("read the connection's configuration: %w", err)
+	}
+	c := s.Connectors[name]
+	known, _ := settings.(map[string]any)
+	c.Streams = c.Carried(known)
+	return c, nil, nil
 }
 
 const selectActivePull = `

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -130,20 +131,21 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 		return nil, misconfigured(err.Error())
 	}
 	s := &stream{
-		Puller: p, connection: c, who: c.Principal(), kind: kind, mapping: m, fields: m.Fields(), remoteOwns: true,
+		Puller: p, connection: c, who: c.Principal(), kind: kind, mapping: m, fields: slices.Clone(m.Fields()), remoteOwns: true,
 		by:  crm.By{Actor: postgres.Connection(c.ID), Origin: c.Code},
 		log: p.Logger.With("organization", c.Organization, "connection", c.Code, "entity", entity),
 	}
-	for _, f := range s.fields {
-		s.remoteOwns = s.remoteOwns && !f.Push
+	streams := p.Connections.Streams(c)
+	at := slices.IndexFunc(streams, func(d connector.Stream) bool { return d.Entity == entity && d.Record == m.Record() && d.Pull })
+	if at < 0 {
+		return nil, misconfigured(fmt.Sprintf("the connector %s does not pull %s over this connection", c.Connector, m.Record()))
 	}
-	for _, declared := range p.Connections.Connectors[c.Connector].Streams {
-		if declared.Entity == entity && declared.Record == m.Record() && declared.Pull {
-			s.incremental, s.ranged = declared.Incremental, declared.Range
-			return s, nil
-		}
+	s.incremental, s.ranged = streams[at].Incremental, streams[at].Range
+	for i := range s.fields {
+		s.fields[i].Push = s.fields[i].Push && streams[at].Push // whatever the mapping could send
+		s.remoteOwns = s.remoteOwns && !s.fields[i].Push
 	}
-	return nil, misconfigured(fmt.Sprintf("the connector %s does not pull %s", c.Connector, m.Record()))
+	return s, nil
 }
 
 func misconfigured(message string) *connector.Error {

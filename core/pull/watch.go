@@ -27,7 +27,7 @@ const (
 // It ends with ctx. One process at a time should watch a connection; several would only make runs that find nothing.
 func (p *Puller) Watch(ctx context.Context, c connection.Connection, session connector.Watcher) error {
 	var g errgroup.Group
-	for _, declared := range p.Connections.Connectors[c.Connector].Streams {
+	for _, declared := range p.Connections.Streams(c) {
 		s, err := p.streamOf(ctx, c, declared.Entity)
 		if err != nil || !s.incremental {
 			continue // it is not pulled, or always as a whole

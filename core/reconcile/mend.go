@@ -245,7 +245,7 @@ func (m *mending) unchanged(ctx context.Context, tx pgx.Tx, some []*Difference) 
 
 // push makes ours count: a record that differs is brought in with the decision, others are made due.
 func (m *mending) push(ctx context.Context, tx pgx.Tx, some []*Difference) error {
-	i := slices.IndexFunc(m.Connections.Connectors[m.connection.Connector].Streams, func(s connector.Stream) bool { return s.Entity == m.of.Entity && s.Push })
+	i := slices.IndexFunc(m.Connections.Streams(m.connection), func(s connector.Stream) bool { return s.Entity == m.of.Entity && s.Push })
 	mapped, _, err := m.Revisions.Live(ctx, tx, m.connection, m.of.Entity)
 	if err != nil {
 		return err

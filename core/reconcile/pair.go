@@ -39,7 +39,7 @@ func (r *Reconciler) Ask(ctx context.Context, who postgres.Principal, p Pair) (*
 	if err != nil {
 		return nil, err
 	}
-	streams := r.Connections.Connectors[c.Connector].Streams
+	streams := r.Connections.Streams(c)
 	stream := streams[slices.IndexFunc(streams, func(s connector.Stream) bool { return s.Entity == p.Entity })]
 	if !stream.Get {
 		return nil, nil
@@ -78,7 +78,7 @@ func (r *Reconciler) connectionOf(ctx context.Context, tx pgx.Tx, p Pair) (conne
 	if i < 0 {
 		return connection.Connection{}, schema.Violations{{Pointer: "/connection_id", Rule: "exists", Message: "there is no such connection"}}
 	}
-	streams := r.Connections.Connectors[all[i].Connector].Streams
+	streams := r.Connections.Streams(all[i])
 	if !slices.ContainsFunc(streams, func(s connector.Stream) bool { return s.Entity == p.Entity }) {
 		return all[i], schema.Violations{{Pointer: "/entity", Rule: "stream", Message: "the connector " + all[i].Connector + " does not know this entity"}}
 	}

@@ -103,7 +103,7 @@ func (c *comparison) prepare(ctx context.Context) error {
 	if c.kind, err = crm.ParseKind(entity); err != nil {
 		return misconfigured(err.Error())
 	}
-	streams := c.Connections.Connectors[c.connection.Connector].Streams
+	streams := c.Connections.Streams(c.connection)
 	i := slices.IndexFunc(streams, func(s connector.Stream) bool { return s.Entity == entity && s.Record == c.mapping.Record() && s.Pull })
 	if i < 0 {
 		return misconfigured(fmt.Sprintf("the connector %s cannot list %s", c.connection.Connector, c.mapping.Record()))

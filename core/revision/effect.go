@@ -24,23 +24,23 @@ const MostChecked = 1000
 // mostShown is how many changed records an effect lists.
 const mostShown = 100
 
-// Effect is what a version would make of the newest linked entities of its connection, compared with what is live. Nothing is
-// sent or stored.
+// Effect is what a version would make of the newest linked entities of its connection, or of the other system's records,
+// compared with what is live. Nothing is sent or stored.
 type Effect struct {
-	Checked   int            `json:"checked" doc:"Entities that were tried: the newest that are linked."`
-	Changed   int            `json:"changed" doc:"Those whose record would be another."`
-	Unchanged int            `json:"unchanged" doc:"Those whose record would be the same."`
+	Checked   int            `json:"checked" doc:"What was tried: the newest entities that are linked or, of a pull, records."`
+	Changed   int            `json:"changed" doc:"Those of which something else would be made."`
+	Unchanged int            `json:"unchanged" doc:"Those of which the same would be made."`
 	Faulty    int            `json:"faulty" doc:"Those that cannot be mapped with the version."`
 	Worse     int            `json:"worse" doc:"Those of them that can be with what is live: they keep the version from being published."`
 	Mended    int            `json:"mended" doc:"Those that can be mapped with the version, and cannot with what is live."`
-	Fields    map[string]int `json:"fields" nullable:"false" doc:"The record's top-level fields that would change, and in how many records."`
+	Fields    map[string]int `json:"fields" nullable:"false" doc:"The top-level fields that would change of what is made, and in how many."`
 	Items     []Affected     `json:"items" nullable:"false" doc:"The first hundred that would change, those that get worse first."`
 }
 
-// Affected is an entity whose record would be another.
+// Affected is an entity whose record would be another, or a record that would say something else of its entity.
 type Affected struct {
-	EntityID    uuid.UUID            `json:"entity_id"`
-	RemoteID    string               `json:"remote_id,omitempty" doc:"Its record."`
+	EntityID    uuid.UUID            `json:"entity_id,omitzero" doc:"Left out for a record that is not linked."`
+	RemoteID    string               `json:"remote_id,omitempty" doc:"The record."`
 	Differences []mapping.Difference `json:"differences,omitempty" doc:"Between what the live mapping makes and what the version makes."`
 	Before      schema.Violations    `json:"faults_before,omitempty" doc:"What keeps it from being mapped with what is live."`
 	After       schema.Violations    `json:"faults,omitempty" doc:"What keeps it from being mapped with the version."`
@@ -103,9 +103,14 @@ func (s *Store) Effect(ctx context.Context, tx pgx.Tx, v Version, limit int) (Ef
 			e.add(id, remotes[id], push(live, doc, known), push(draft, doc, known))
 		}
 	}
+	e.cut()
+	return e, nil
+}
+
+// cut keeps the items that are shown.
+func (e *Effect) cut() {
 	slices.SortStableFunc(e.Items, func(a, b Affected) int { return b.rank() - a.rank() })
 	e.Items = e.Items[:min(len(e.Items), mostShown)]
-	return e, nil
 }
 
 func (a Affected) rank() int {
@@ -209,9 +214,9 @@ func pushLinks(ctx context.Context, tx pgx.Tx, c connection.Connection, docs map
 	return known, err
 }
 
-func pullLinks(ctx context.Context, tx pgx.Tx, c connection.Connection, record map[string]any, m *mapping.Mapping) (crosswalk, error) {
+func pullLinks(ctx context.Context, tx pgx.Tx, c connection.Connection, refs []mapping.Ref) (crosswalk, error) {
 	known := crosswalk{local: map[mapping.Ref]string{}}
-	found, err := link.ByRemote(ctx, tx, c.ID, m.PullRefs(record))
+	found, err := link.ByRemote(ctx, tx, c.ID, refs)
 	for r, l := range found {
 		known.local[r] = l.EntityID.String()
 	}
@@ -220,15 +225,44 @@ func pullLinks(ctx context.Context, tx pgx.Tx, c connection.Connection, record m
 
 func push(m *mapping.Mapping, doc map[string]any, known crosswalk) made {
 	if m == nil {
-		return made{faults: schema.Violations{{Rule: "mapping", Message: "there is no mapping"}}}
+		return unmapped()
 	}
 	record, err := m.Push(doc, known)
 	return made{record, faultsOf(err)}
 }
 
+func unmapped() made {
+	return made{faults: schema.Violations{{Rule: "mapping", Message: "there is no mapping"}}}
+}
+
 func pull(m *mapping.Mapping, record map[string]any, known crosswalk) made {
+	if m == nil {
+		return unmapped()
+	}
 	doc, err := m.Pull(record, known)
 	return made{doc, faultsOf(err)}
+}
+
+// judged is what was made of a record, with what an entity's own rules have against it: a new one's, or of what is there with what
+// the record says of it.
+func (m made) judged(k crm.Kind, there map[string]any) made {
+	if len(m.faults) > 0 {
+		return m
+	}
+	whole := maps.Clone(m.doc)
+	for field, v := range there {
+		if _, said := whole[field]; !said {
+			whole[field] = v
+		}
+	}
+	e, err := crm.FromDocument(k, whole)
+	if err != nil {
+		m.faults = faultsOf(err)
+		return m
+	}
+	e.Normalize()
+	m.faults = e.Validate()
+	return m
 }
 
 // faultsOf is what a mapping has against a document.

@@ -3,6 +3,8 @@ package revision
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -22,6 +24,28 @@ type Preview struct {
 	Faults      schema.Violations    `json:"faults,omitempty" doc:"Everything that keeps it from being mapped."`
 	Live        map[string]any       `json:"live,omitempty" doc:"What the live mapping makes of it."`
 	Differences []mapping.Difference `json:"differences,omitempty" doc:"Between what the live mapping makes and what the version makes."`
+}
+
+// ofRecord is a mapping if it is one of these records, else nil.
+func ofRecord(m *mapping.Mapping, record string) *mapping.Mapping {
+	if m == nil || m.Record() != record {
+		return nil
+	}
+	return m
+}
+
+// pullRefs is what mappings look up to read a record.
+func pullRefs(record map[string]any, ms ...*mapping.Mapping) []mapping.Ref {
+	seen := map[mapping.Ref]bool{}
+	for _, m := range ms {
+		if m == nil {
+			continue
+		}
+		for _, r := range m.PullRefs(record) {
+			seen[r] = true
+		}
+	}
+	return slices.Collect(maps.Keys(seen))
 }
 
 // Remote reads a record from a connection's system. It is asked without a transaction: the other system may think for long.
@@ -75,19 +99,12 @@ func (s *Store) PreviewRecord(ctx context.Context, tx pgx.Tx, c connection.Conne
 	if err != nil && !isFaults(err) {
 		return p, err
 	}
-	known, err := pullLinks(ctx, tx, c, record, m)
+	live = ofRecord(live, m.Record())
+	known, err := pullLinks(ctx, tx, c, pullRefs(record, m, live))
 	if err != nil {
 		return p, err
 	}
-	var before made
-	if live != nil && live.Record() == m.Record() {
-		others, err := pullLinks(ctx, tx, c, record, live)
-		if err != nil {
-			return p, err
-		}
-		before = pull(live, record, others)
-	}
-	return p.with(before, pull(m, record, known)), nil
+	return p.with(pull(live, record, known), pull(m, record, known)), nil
 }
 
 func (p Preview) with(live, now made) Preview {

@@ -239,7 +239,7 @@ func (s *Store) Check(c connection.Connection, in New) (*mapping.Mapping, error)
 	if strings.ContainsRune(in.Text+in.Note, 0) {
 		return nil, schema.Violations{{Pointer: "/text", Rule: "pattern", Message: "has no null characters"}}
 	}
-	streams := s.Connections.Connectors[c.Connector].Streams
+	streams := s.Connections.Streams(c)
 	known := false
 	for _, stream := range streams {
 		known = known || stream.Entity == in.Entity

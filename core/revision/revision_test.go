@@ -1,13 +1,16 @@
 package revision_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -57,6 +60,85 @@ func process(t *testing.T) *revision.Store {
 		Streams: []connector.Stream{{Entity: "customer", Record: "party", Capabilities: connector.Capabilities{Pull: true, Push: true}}},
 	}}}
 	return &revision.Store{Shipped: mappings, Schemas: set, Connections: connections, CRM: &crm.Store{}}
+}
+
+// remote is a system in memory; its cursors count records.
+type remote struct {
+	records []connector.Record
+	down    error
+	asked   []string // cursors
+}
+
+func (*remote) Check(context.Context) error { return nil }
+func (*remote) Close() error                { return nil }
+
+func (r *remote) Pull(_ context.Context, q connector.PullRequest) (connector.Page, error) {
+	r.asked = append(r.asked, string(q.Cursor))
+	at := 0
+	if q.Cursor != nil {
+		if r.down != nil {
+			return connector.Page{}, r.down
+		}
+		at, _ = strconv.Atoi(string(q.Cursor))
+	}
+	end := min(at+2, len(r.records))
+	return connector.Page{Records: r.records[at:end], Cursor: json.RawMessage(strconv.Itoa(end)), More: end < len(r.records)}, nil
+}
+
+func TestEffectOnWhatIsPulledIsReadFromTheOtherSystem(t *testing.T) {
+	t.Parallel()
+	s := process(t)
+	f := newFirm(t, s)
+	said := func(id string, data map[string]any) connector.Record { return connector.Record{ID: id, Data: data} }
+	r := &remote{records: []connector.Record{
+		said("same", map[string]any{"name": "Anna"}),
+		said("other", map[string]any{"name": "Berta", "alias": "b@example.org"}),
+		said("worse", map[string]any{"name": "Carla", "alias": "no address"}),
+		said("bad", map[string]any{"alias": "x"}),
+		{ID: "gone", Deleted: true},
+		{ID: "unreadable", Data: map[string]any{}, Err: errors.New("a broken line")},
+	}}
+	c := s.Connections.Connectors["test"]
+	c.Open = func(connector.Options) (connector.Session, error) { return r, nil }
+	s.Connections.Connectors["test"] = c
+	draft := shipped + "  - {crm: email, remote: alias}\n"
+	var v revision.Version
+	known := uuid.Must(uuid.NewV7())
+	f.tx(func(tx pgx.Tx) (err error) {
+		if v, err = s.Add(t.Context(), tx, revision.New{ConnectionID: f.conn.ID, Entity: "customer", Text: draft}); err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'customer', $3, 'other', 'linked')`,
+			uuid.Must(uuid.NewV7()), f.conn.ID, known)
+		return err
+	})
+	records, err := s.Records(t.Context(), f.conn, "party", revision.MostChecked)
+	if err != nil || len(records) != 4 || strings.Join(r.asked, ",") != ",2,4" {
+		t.Fatalf("%v, %v, asked at %q", records, err, r.asked)
+	}
+	var e revision.Effect
+	f.tx(func(tx pgx.Tx) (err error) {
+		e, err = s.EffectOnRecords(t.Context(), tx, v, records)
+		return err
+	})
+	want := revision.Effect{Checked: 4, Changed: 1, Unchanged: 1, Faulty: 2, Worse: 1, Fields: map[string]int{"email": 1}, Items: e.Items}
+	if d := cmp.Diff(want, e); d != "" {
+		t.Error(d)
+	}
+	if len(e.Items) != 2 || e.Items[0].RemoteID != "worse" || e.Items[0].After[0].Pointer != "/email" || e.Items[1].EntityID != known ||
+		e.Items[1].Differences[0].After != "b@example.org" {
+		t.Errorf("%+v", e.Items)
+	}
+	if some, err := s.Records(t.Context(), f.conn, "party", 1); err != nil || len(some) != 1 {
+		t.Error(some, err)
+	}
+	r.down = errors.New("connection refused")
+	for _, record := range []string{"party", "nothing"} {
+		_, err := s.Records(t.Context(), f.conn, record, revision.MostChecked)
+		if e := (*connector.Error)(nil); !errors.As(err, &e) {
+			t.Errorf("%s: %v", record, err)
+		}
+	}
 }
 
 // firm is an organization with a connection.

@@ -179,6 +179,38 @@ func TestWhatIsWrittenComesBackTheSame(t *testing.T) {
 	}
 }
 
+func TestTablesAreWrittenInTheEncodingOfWhoReadsThem(t *testing.T) {
+	t.Parallel()
+	columns := []sheet.Column{{Name: "Größe"}, {Name: "Betrag", Type: sheet.Number}}
+	row := []string{"=5;\"m²\"", "-12,50"}
+	for _, encoding := range sheet.Encodings() {
+		for _, delimiter := range []string{",", ";", "\t", "|"} {
+			var b bytes.Buffer
+			w, err := sheet.NewCSVWriter(&b, encoding, delimiter, columns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(w.Write(row), w.Close()); err != nil {
+				t.Fatal(err)
+			}
+			names, rows, err := readAll(&b, sheet.Form{Format: sheet.CSV, Encoding: encoding, Delimiter: delimiter, Header: true})
+			if d := cmp.Diff([][]string{{"Größe", "Betrag"}, row}, append([][]string{names}, rows...)); err != nil || d != "" {
+				t.Errorf("%s %q: %v %s", encoding, delimiter, err, d)
+			}
+		}
+	}
+	w, err := sheet.NewCSVWriter(&bytes.Buffer{}, sheet.Windows1252, ";", columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write([]string{"客户", "1"}), w.Close()); !errors.Is(err, sheet.ErrUnwritable) {
+		t.Error("a Chinese name in a western encoding:", err)
+	}
+	if _, err := sheet.NewCSVWriter(&bytes.Buffer{}, "", sheet.Blanks, columns); err == nil {
+		t.Error("cells were to be written with blanks between them")
+	}
+}
+
 func TestWorkbooksOpenInASpreadsheetAsMeant(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer

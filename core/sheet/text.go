@@ -18,24 +18,29 @@ import (
 // decoded reads text of an encoding as UTF-8 without a byte order mark. UTF-8 passes as it is, broken bytes too: what is
 // wrong with a cell is for who reads it.
 func decoded(in io.Reader, name string) io.Reader {
-	var e encoding.Encoding
+	if e := encodingOf(name); e != nil {
+		return transform.NewReader(in, e.NewDecoder())
+	}
+	b := bufio.NewReaderSize(in, bufferSize)
+	if mark, _ := b.Peek(3); string(mark) == "\ufeff" {
+		_, _ = b.Discard(3)
+	}
+	return b
+}
+
+// encodingOf is an encoding by its name, nil for UTF-8. Those of UTF-16 have a byte order mark.
+func encodingOf(name string) encoding.Encoding {
 	switch name {
 	case UTF16LE:
-		e = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
 	case UTF16BE:
-		e = unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
+		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
 	case GB18030:
-		e = simplifiedchinese.GB18030
+		return simplifiedchinese.GB18030
 	case Windows1252:
-		e = charmap.Windows1252
-	default:
-		b := bufio.NewReaderSize(in, bufferSize)
-		if mark, _ := b.Peek(3); string(mark) == "\ufeff" {
-			_, _ = b.Discard(3)
-		}
-		return b
+		return charmap.Windows1252
 	}
-	return transform.NewReader(in, e.NewDecoder())
+	return nil
 }
 
 const bufferSize = 64 << 10

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/transform"
 )
 
 // Type is what the cells of a column are.
@@ -20,7 +21,7 @@ type Type int
 // The types.
 const (
 	Text    Type = iota
-	Number       // a decimal number with a point
+	Number       // a decimal number, with a point; in CSV with a comma, too
 	Date         // 2006-01-02
 	Instant      // RFC 3339
 	Boolean      // true or false
@@ -47,28 +48,44 @@ func NewWriter(to io.Writer, format Format, columns []Column) (Writer, error) {
 	if format == XLSX {
 		return newXLSXWriter(to, columns)
 	}
-	return newCSVWriter(to, columns)
+	return NewCSVWriter(to, "", "", columns)
 }
 
-// csvWriter writes RFC 4180 in UTF-8 with a byte order mark, without which Excel takes Chinese for something else.
-type csvWriter struct {
-	buffer  *bufio.Writer
-	out     *csv.Writer
-	columns []Column
-	cells   []string
-}
+// ErrUnwritable says that a text has a character that an encoding lacks.
+var ErrUnwritable = errors.New("it has characters that the encoding of the file lacks")
 
-func newCSVWriter(to io.Writer, columns []Column) (*csvWriter, error) {
+// NewCSVWriter begins to write a table with a header in an encoding and with a delimiter of [Form]; "" is UTF-8 and a comma.
+// Write and Close fail with [ErrUnwritable] where the encoding lacks a character.
+func NewCSVWriter(to io.Writer, encoding, delimiter string, columns []Column) (Writer, error) {
+	if delimiter == Blanks {
+		return nil, errors.New("a table with blanks between its columns is only read")
+	}
 	w := &csvWriter{buffer: bufio.NewWriterSize(to, bufferSize), columns: columns, cells: make([]string, len(columns))}
-	if _, err := w.buffer.WriteString("\ufeff"); err != nil {
+	text := io.Writer(w.buffer)
+	if e := encodingOf(encoding); e != nil {
+		w.encoder = transform.NewWriter(w.buffer, e.NewEncoder())
+		text = w.encoder
+	} else if _, err := w.buffer.WriteString("\ufeff"); err != nil {
 		return nil, err
 	}
-	w.out = csv.NewWriter(w.buffer)
+	w.out = csv.NewWriter(text)
 	w.out.UseCRLF = true
+	if delimiter != "" {
+		w.out.Comma = rune(delimiter[0])
+	}
 	for i, c := range columns {
 		w.cells[i] = guard(c.Name)
 	}
-	return w, w.out.Write(w.cells)
+	return w, w.told(w.out.Write(w.cells))
+}
+
+// csvWriter writes RFC 4180. UTF-8 gets a byte order mark, without which Excel takes Chinese for something else.
+type csvWriter struct {
+	buffer  *bufio.Writer
+	encoder *transform.Writer // nil: UTF-8
+	out     *csv.Writer
+	columns []Column
+	cells   []string
 }
 
 func (w *csvWriter) Write(cells []string) error {
@@ -78,18 +95,33 @@ func (w *csvWriter) Write(cells []string) error {
 		}
 		w.cells[i] = c
 	}
-	return w.out.Write(w.cells[:len(cells)])
+	return w.told(w.out.Write(w.cells[:len(cells)]))
 }
 
 func (w *csvWriter) Close() error {
 	w.out.Flush()
-	return errors.Join(w.out.Error(), w.buffer.Flush())
+	err := w.out.Error()
+	if w.encoder != nil {
+		err = errors.Join(err, w.encoder.Close())
+	}
+	if err != nil {
+		return w.told(err)
+	}
+	return w.buffer.Flush()
+}
+
+// told names what an encoder has against a text: it knows one reason to fail, if what it writes to has none.
+func (w *csvWriter) told(err error) error {
+	if w.encoder != nil && err != nil && w.buffer.Flush() == nil {
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
+	}
+	return err
 }
 
 // lineEnds makes every line end within a cell the one that csv.Writer turns into CRLF: it would drop a lone CR.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n") //nolint:gochecknoglobals // a constant
 
-var numberForm = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+var numberForm = regexp.MustCompile(`^-?[0-9]+([.,][0-9]+)?$`)
 
 // guard keeps a cell from being a formula: what a spreadsheet would begin to calculate gets an apostrophe before it. So does
 // what looks guarded already, or unguard would take its own apostrophe away.

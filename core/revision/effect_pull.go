@@ -1,0 +1,93 @@
+package revision
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/connection"
+	"crmhub/core/connector"
+	"crmhub/core/crm"
+	"crmhub/core/mapping"
+)
+
+// Records reads records from a connection's system as a pull from the beginning does, page by page, at most limit. Nothing is stored,
+// and no job's cursor moves. It is asked without a transaction: the other system may think for long. What is gone there, and what
+// the connector cannot read, is left out. An error of the system is a [connector.Error].
+func (s *Store) Records(ctx context.Context, c connection.Connection, record string, limit int) (records []connector.Record, err error) {
+	if !slices.ContainsFunc(s.Connections.Streams(c), func(st connector.Stream) bool { return st.Record == record && st.Pull }) {
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: record + " is not pulled over this connection"}
+	}
+	session, err := s.Connections.Open(c)
+	if err != nil {
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: "the connection cannot be opened", Err: err}
+	}
+	defer func() { _ = session.Close() }() // what was read counts
+	puller, ok := session.(connector.Puller)
+	if !ok {
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this system cannot be pulled from"}
+	}
+	ask := connector.PullRequest{Stream: record, Limit: limit}
+	for more := true; more && len(records) < limit; {
+		page, err := puller.Pull(ctx, ask)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", record, connector.AsError(err))
+		}
+		for _, r := range page.Records {
+			if !r.Deleted && r.Err == nil {
+				records = append(records, r)
+			}
+		}
+		ask.Cursor, more = page.Cursor, page.More
+	}
+	return records[:min(len(records), limit)], nil
+}
+
+// EffectOnRecords tries a version on records of its connection: what pulling them would say of entities, and what of it these could not
+// be. It finds no fault that only storing finds, such as a number that another entity has: a job's dry run does.
+func (s *Store) EffectOnRecords(ctx context.Context, tx pgx.Tx, v Version, records []connector.Record) (Effect, error) {
+	e := Effect{Fields: map[string]int{}, Items: []Affected{}}
+	c, err := s.Connections.Get(ctx, tx, v.ConnectionID)
+	if err != nil {
+		return e, err
+	}
+	draft, err := s.Compiled(c, v)
+	if err != nil {
+		return e, err
+	}
+	live, _, err := s.Live(ctx, tx, c, v.Entity)
+	if err != nil && !isFaults(err) {
+		return e, err
+	}
+	live = ofRecord(live, draft.Record())
+	own := func(r connector.Record) mapping.Ref { return mapping.Ref{Entity: v.Entity, ID: r.ID} }
+	seen := map[mapping.Ref]bool{}
+	for _, r := range records {
+		seen[own(r)] = true
+		for _, ref := range pullRefs(r.Data, draft, live) {
+			seen[ref] = true
+		}
+	}
+	known, err := pullLinks(ctx, tx, c, slices.Collect(maps.Keys(seen)))
+	if err != nil {
+		return e, err
+	}
+	ids := make([]uuid.UUID, len(records))
+	for i, r := range records {
+		ids[i], _ = uuid.Parse(known.local[own(r)]) // none if it is not linked
+	}
+	kind := crm.Kind(v.Entity)
+	there, err := s.documents(ctx, tx, kind, ids)
+	if err != nil {
+		return e, err
+	}
+	for i, r := range records {
+		e.add(ids[i], r.ID, pull(live, r.Data, known).judged(kind, there[ids[i]]), pull(draft, r.Data, known).judged(kind, there[ids[i]]))
+	}
+	e.cut()
+	return e, nil
+}
