@@ -30,7 +30,8 @@ type Proposed struct {
 
 // Propose returns the jobs that a connection lacks, as far as its connector's streams can do their work: a pull of each
 // entity, after those of what it refers to (customers before orders before invoices); a push of each when a person asks,
-// for what was there before the connection; and a reconciliation of each, after its pull. Nothing is stored.
+// for what was there before the connection; and a reconciliation, after its pull, of each that the system keeps. Nothing
+// is stored.
 // Errors: [schema.Violations].
 func (s *Store) Propose(ctx context.Context, tx pgx.Tx, connection uuid.UUID, p Plan) ([]Proposed, error) {
 	c, vs, err := s.connectorOf(ctx, tx, connection)
@@ -57,7 +58,8 @@ func propose(c connector.Connector, connection uuid.UUID, existing []Job, p Plan
 		}
 		for _, k := range crm.Kinds() {
 			in := New{ConnectionID: connection, Kind: kind, Entity: string(k), Timing: Timing{TimeZone: p.TimeZone}}
-			if !Can(c, kind, in.Entity) {
+			from, can := stream(c, kind, in.Entity)
+			if !can || kind == Reconcile && !keeps(from) {
 				continue
 			}
 			switch kind {
@@ -85,6 +87,10 @@ func propose(c connector.Connector, connection uuid.UUID, existing []Job, p Plan
 	}
 	return all, nil
 }
+
+// keeps reports whether a system still has what was read from it. Files and topics only hand on what is new: compared
+// with them, everything would be missing there.
+func keeps(s connector.Stream) bool { return s.Get || s.Range || !s.Incremental }
 
 // referred are the pulls of what fields refer to, those of lists of an entity included.
 func referred(fields []crm.Field, pulls map[crm.Kind]uuid.UUID) (ids []uuid.UUID) {

@@ -30,6 +30,7 @@ func TestProposedAreTheJobsThatAConnectionLacks(t *testing.T) {
 	}
 	want := []string{
 		"pull invoice @every 5m Europe/Berlin after pull order",
+		"pull payment @every 5m Europe/Berlin after pull invoice",
 		"push order  Europe/Berlin after",
 		"reconcile order 0 2 * * * Europe/Berlin after pull order",
 		"reconcile invoice 0 2 * * * Europe/Berlin after pull invoice",
