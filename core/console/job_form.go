@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -160,7 +161,7 @@ func (c *Console) updateJob(ctx context.Context, v *visit) error {
 		return v.show("job", p)
 	}
 	err = v.as(ctx, func(tx pgx.Tx) error {
-		_, err := c.Jobs.Update(ctx, tx, p.Job.ID, job.Change{Name: p.Job.Name, Timing: p.Job.Timing})
+		_, err := c.Jobs.Update(ctx, tx, p.Job.ID, job.Change{Name: cmp.Or(p.Job.Name, p.Job.unnamed()), Timing: p.Job.Timing})
 		return err
 	})
 	if vs := schema.Violations(nil); errors.As(err, &vs) {

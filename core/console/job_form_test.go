@@ -50,6 +50,8 @@ func TestAJobIsMadeByAFormAndTakenAway(t *testing.T) {
 	}
 	s.do(http.MethodPost, path, form("name", "Nightly", "schedule", "0 2 * * *", "time_zone", "UTC", "do", "foresee")).wants(t, 200, "At 02:00", `value="Nightly"`)
 	s.get(path).wants(t, 200, "At 06:30") // it was only asked for
+	s.get(s.post(path, append(timely, "name", "Nightly")...)).wants(t, 200, "Our ERP · Nightly")
+	s.get(s.post(path, timely...)).wants(t, 200, "Our ERP · Reconcile · Order", `name="name" value=""`)
 
 	s.post(path + "/run")
 	running := func(status, worker string) {
