@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"core/attachment":    {"core/postgres", "core/audit"},
 	"core/connection":    {"core/postgres", "core/audit", "core/connector", "core/schema", "core/secret"},
 
-	"core/job":         {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/link", "core/connector", "core/connection", "core/mapping"},
+	"core/job":         {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/crm", "core/link", "core/connector", "core/connection", "core/mapping"},
 	"core/notify/mail": {"core/secret"},
 	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
 

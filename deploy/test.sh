@@ -122,7 +122,7 @@ deploy/schemathesis.sh "$WORK/schemathesis"
 # axe-core judges every page; it is fetched for the test and no part of the repository. Pictures of the pages lie in screenshots/.
 step "the console in Chromium"
 npm install --silent --no-audit --no-fund --prefix "$WORK/axe" axe-core
-CRMHUB_TEST_AXE="$WORK/axe/node_modules/axe-core/axe.min.js" go test -count=1 -timeout 40m -tags browser -run 'AxeFinds|InTheBrowser|FromCustomerToOrder|WhoSeesWhatHeMay|FromUBLFile' ./core/console
+CRMHUB_TEST_AXE="$WORK/axe/node_modules/axe-core/axe.min.js" go test -count=1 -timeout 40m -tags browser -run 'AxeFinds|InTheBrowser|FromCustomerToOrder|WhoSeesWhatHeMay|FromUBLFile|FromNewConnection' ./core/console
 
 step "the topics' AsyncAPI document"
 npm install --silent --no-audit --no-fund --prefix "$WORK/asyncapi" @asyncapi/parser

@@ -7,17 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connection"
 	"crmhub/core/connector"
-	"crmhub/core/crm"
 	"crmhub/core/drift"
 	"crmhub/core/job"
 	"crmhub/core/postgres"
@@ -75,56 +72,14 @@ func (c *connectionAdd) Run(ctx context.Context, cfg *Config, out output) (err e
 		if err := remote.Close(); err != nil {
 			return err
 		}
-		return createJobs(ctx, tx, s.jobs, added, kind, "@every "+c.Every.String())
+		_, err = s.jobs.CreateProposed(ctx, tx, added.ID, job.Plan{Pull: "@every " + c.Every.String()})
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out.stdout, "Added %s. Next: crmhub connection check %s\n", added.Name, added.Code)
 	return nil
-}
-
-// createJobs makes a connection's jobs: a pull on schedule and a push on demand for every stream that can. A pull runs
-// after those of what its entity refers to: customers before orders before invoices.
-func createJobs(ctx context.Context, tx pgx.Tx, jobs *job.Store, conn connection.Connection, kind connector.Connector, schedule string) error {
-	pulls := map[crm.Kind]uuid.UUID{}
-	for _, k := range crm.Kinds() { // parents come before what refers to them
-		for _, stream := range kind.Carried(conn.Config) {
-			if stream.Entity != string(k) {
-				continue
-			}
-			if stream.Pull {
-				j, err := jobs.Create(ctx, tx, job.New{ConnectionID: conn.ID, Kind: job.Pull, Entity: stream.Entity, Timing: job.Timing{
-					Schedule: schedule, After: referred(crm.Fields(k), pulls),
-				}})
-				if err != nil {
-					return err
-				}
-				pulls[k] = j.ID
-			}
-			if stream.Push {
-				if _, err := jobs.Create(ctx, tx, job.New{ConnectionID: conn.ID, Kind: job.Push, Entity: stream.Entity}); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// referred are the jobs of what fields refer to.
-func referred(fields []crm.Field, jobs map[crm.Kind]uuid.UUID) (ids []uuid.UUID) {
-	for _, f := range fields {
-		if id, ok := jobs[f.Refers]; ok && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-		for _, id := range referred(f.Fields, jobs) {
-			if !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
 }
 
 // settings reads key=value pairs into what the connector's configuration schema expects.

@@ -15,6 +15,7 @@ import (
 	"crmhub/connectors/simulator"
 	"crmhub/core/connection"
 	"crmhub/core/crm"
+	"crmhub/core/job"
 	"crmhub/core/postgres"
 )
 
@@ -64,7 +65,8 @@ func (p *play) connect(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return createJobs(ctx, tx, p.jobs, added, p.connectors[n.Connector], demoPull)
+			_, err = p.jobs.CreateProposed(ctx, tx, added.ID, job.Plan{Pull: demoPull})
+			return err
 		})
 		if err != nil {
 			return fmt.Errorf("connect %s: %w", n.Code, err)

@@ -92,7 +92,7 @@ var special = map[Action][]Resource{ //nolint:gochecknoglobals // a table
 // hubActions are what may be done with the resources that are no entities.
 var hubActions = map[Resource][]Action{ //nolint:gochecknoglobals // a table
 	Connections:   {Read, Create, Update, Delete},
-	Jobs:          {Read, Create, Update, Run},
+	Jobs:          {Read, Create, Update, Delete, Run},
 	DeadLetters:   {Read, Update, Run},
 	Users:         {Read, Create, Update},
 	Roles:         {Read, Create, Update, Delete},

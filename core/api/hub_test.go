@@ -119,6 +119,16 @@ func TestJobsAndRuns(t *testing.T) {
 		{name: "all of a connection", method: "POST", path: "/connections/{connection}/run", status: 202, has: []string{`"job_id":"` + h.ids["job"] + `"`}},
 		{name: "all of none", method: "POST", path: "/connections/{customer}/run", status: 404},
 		{name: "get a run", method: "GET", path: "/runs/{run}", status: 200, has: []string{`"cause":"manual"`}},
+		{name: "delete another's", method: "DELETE", path: "/jobs/{job}", headers: []string{"Authorization: Bearer " + h.tokenB}, status: 404},
+	})
+	h.sql("update runs set status = 'running', worker = 1 where status = 'queued' and purpose = 'regular'")
+	h.play([]scenario{{name: "delete while it runs", method: "DELETE", path: "/jobs/{job}", status: 409, has: []string{"cancel it first"}}})
+	h.sql("update runs set status = 'failed', worker = null, finished_at = now() where status = 'running'")
+	h.play([]scenario{
+		{name: "delete", method: "DELETE", path: "/jobs/{job}", status: 204},
+		{name: "it is gone", method: "GET", path: "/jobs/{job}", status: 404},
+		{name: "its runs too", method: "GET", path: "/runs/{run}", status: 404},
+		{name: "delete again", method: "DELETE", path: "/jobs/{job}", status: 404},
 	})
 }
 

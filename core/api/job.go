@@ -147,6 +147,23 @@ func (s *server) patchJob() operation {
 	}
 }
 
+func (s *server) deleteJob() operation {
+	return operation{
+		id: "delete-job", needs: may(access.Jobs, access.Delete), tag: "jobs", summary: "Delete a job",
+		description: "Its runs and their logs go with it, unless one executes. What they brought stays, and the place that a pull had reached: a job made for the same again goes on there.",
+		status:      http.StatusNoContent, keyed: true, problems: []int{http.StatusConflict},
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
+				return answer{Status: http.StatusNoContent}, s.Jobs.Delete(ctx, tx, id)
+			})
+		},
+	}
+}
+
 func (s *server) pauseJob() operation {
 	return operation{
 		id: "pause-job", needs: may(access.Jobs, access.Update), tag: "jobs", summary: "Pause a job", description: "Its schedule does not count until it is resumed. A run that executes goes on.",

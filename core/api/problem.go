@@ -137,6 +137,8 @@ func problemOf(err error) *Problem {
 		return &Problem{
 			Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "The run does not stand where this makes sense: " + err.Error() + ".",
 		}
+	case errors.Is(err, job.ErrRunning):
+		return &Problem{Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "A run of the job executes: cancel it first."}
 	case errors.As(err, &decided):
 		return &Problem{
 			Type: problemType("status"), Title: "Its status forbids that", Status: http.StatusConflict, Detail: "It is " + string(decided.Status) + ", or the same file came again.",

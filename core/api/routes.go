@@ -113,6 +113,7 @@ func (s *server) table() ([]route, error) {
 		route{"POST /jobs", s.addJob()},
 		route{"GET /jobs/{id}", s.getJob()},
 		route{"PATCH /jobs/{id}", s.patchJob()},
+		route{"DELETE /jobs/{id}", s.deleteJob()},
 		route{"POST /jobs/{id}/run", s.runJob()},
 		route{"POST /jobs/{id}/dry-run", s.dryRunJob()},
 		route{"POST /jobs/{id}/backfill", s.backfillJob()},

@@ -20,11 +20,16 @@ import (
 const CheckTime = 20 * time.Second
 
 // Check calls a connection's system, harmlessly, in a session of its own. No transaction is open meanwhile.
-func (s *Store) Check(ctx context.Context, c Connection) (err error) {
+func (s *Store) Check(ctx context.Context, c Connection) error {
 	session, err := s.Open(c)
-	if err != nil {
+	return check(ctx, session, err)
+}
+
+// check calls the system of a session that was opened, if it was, and closes it.
+func check(ctx context.Context, session connector.Session, opened error) (err error) {
+	if opened != nil {
 		return &connector.Error{
-			Class: connector.ClassConfig, Message: "the connection cannot be opened: " + err.Error(), Remedy: "Enter its configuration and secrets again.", Err: err,
+			Class: connector.ClassConfig, Message: "the connection cannot be opened: " + opened.Error(), Remedy: "Enter its configuration and secrets again.", Err: opened,
 		}
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()

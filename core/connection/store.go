@@ -163,6 +163,16 @@ func (s *Store) Streams(c Connection) []connector.Stream {
 
 // Open starts a session with the connection's settings and secrets. It calls nobody: the session's Check does.
 func (s *Store) Open(c Connection) (connector.Session, error) {
+	if s.DB == nil {
+		return s.open(c, nil)
+	}
+	return s.open(c, func(ctx context.Context, name string, renew renewal) error { return s.renew(ctx, c, name, renew) })
+}
+
+// renewal makes the next secret of the one that is kept now.
+type renewal = func(current secret.Text) (secret.Text, error)
+
+func (s *Store) open(c Connection, renew func(ctx context.Context, name string, renew renewal) error) (connector.Session, error) {
 	kind, known := s.Connectors[c.Connector]
 	if !known {
 		return nil, fmt.Errorf("open connection %s: there is no connector %q in this hub", c.Code, c.Connector)
@@ -173,12 +183,7 @@ func (s *Store) Open(c Connection) (connector.Session, error) {
 	}
 	options := connector.Options{
 		Organization: c.OrganizationCode, Connection: c.Code, Config: c.Config, Secrets: secrets, Logger: s.Logger.With("connection", c.Code),
-		Folder: s.Folder(c),
-	}
-	if s.DB != nil {
-		options.Renew = func(ctx context.Context, name string, renew func(secret.Text) (secret.Text, error)) error {
-			return s.renew(ctx, c, name, renew)
-		}
+		Folder: s.Folder(c), Renew: renew,
 	}
 	session, err := kind.Open(options)
 	if err != nil {
@@ -194,7 +199,7 @@ const (
 
 // renew implements [connector.Options].Renew. The row's lock is what holds others off. The version stays: nobody changed
 // what the connection is, and sessions that are open go on.
-func (s *Store) renew(ctx context.Context, c Connection, name string, renew func(secret.Text) (secret.Text, error)) error {
+func (s *Store) renew(ctx context.Context, c Connection, name string, renew renewal) error {
 	err := s.DB.As(ctx, c.Principal(), func(tx pgx.Tx) error {
 		var sealed []byte
 		if err := tx.QueryRow(ctx, lockSecrets, c.ID).Scan(&sealed); err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/drift"
@@ -22,6 +23,7 @@ type connectionRow struct {
 type connectionPage struct {
 	Connection  connectionRow
 	Jobs        []jobRow
+	Proposed    []job.Proposed // for a connection without jobs, if the reader may make them
 	Mappings    []mappingRow
 	DeadLetters []deadLetterRow
 	Drift       []drift.Finding  // what is open
@@ -102,6 +104,11 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 		}
 		for i := range p.Jobs {
 			p.Jobs[i].ConnectionName = "" // the page is the connection's
+		}
+		if len(p.Jobs) == 0 && v.who.May(access.Jobs, access.Create) != "" {
+			if p.Proposed, err = c.Jobs.Propose(ctx, tx, id, v.plan()); err != nil {
+				return err
+			}
 		}
 		page, err := c.deadLetterRows(ctx, tx, v.who.Permissions, job.LetterFilter{Connection: id, Status: job.Open, Limit: 20})
 		for i := range page.DeadLetters {

@@ -40,7 +40,15 @@ type connectionForm struct {
 	Groups       []settingGroup
 	Faults       []string
 	Failed       *connector.Error // the check's answer; nil if it was not made or went well
+	Kept         bool             // it is saved all the same, since a secret that was entered is used up
 	Secrets      bool             // that have to be entered again
+}
+
+// refusal is why a connection's form comes again; zero if it was not sent yet.
+type refusal struct {
+	wrong  error            // violations of what was entered
+	failed *connector.Error // what its system answered
+	kept   bool             // it is saved all the same
 }
 
 // newConnection offers the connectors, or the form of the one chosen.
@@ -63,7 +71,7 @@ func (c *Console) newConnection(_ context.Context, v *visit) error {
 	if _, known := c.Connections.Connectors[name]; !known {
 		return connection.ErrNotFound
 	}
-	return v.writeConnectionForm(http.StatusOK, connection.Connection{Connector: name}, nil, nil)
+	return v.writeConnectionForm(http.StatusOK, connection.Connection{Connector: name}, refusal{})
 }
 
 func (c *Console) editConnection(ctx context.Context, v *visit) error {
@@ -71,7 +79,7 @@ func (c *Console) editConnection(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.writeConnectionForm(http.StatusOK, stored, nil, nil)
+	return v.writeConnectionForm(http.StatusOK, stored, refusal{})
 }
 
 // connection is the one in the address.
@@ -88,16 +96,16 @@ func (v *visit) connection(ctx context.Context) (stored connection.Connection, e
 }
 
 // writeConnectionForm shows the form of a connection that is stored or, with a connector alone, new.
-func (v *visit) writeConnectionForm(status int, stored connection.Connection, wrong error, failed *connector.Error) error {
+func (v *visit) writeConnectionForm(status int, stored connection.Connection, why refusal) error {
 	of, known := v.console.Connections.Connectors[stored.Connector]
 	if !known {
 		return connection.ErrNotFound
 	}
-	q, err := v.questions(wrong)
+	q, err := v.questions(why.wrong)
 	if err != nil {
 		return err
 	}
-	if failed != nil {
+	if why.failed != nil {
 		q.given = v.r.Form
 	}
 	f := schemaForm{questions: q, secrets: of.Secrets, stored: stored.Config, sealed: map[string]bool{}}
@@ -105,8 +113,9 @@ func (v *visit) writeConnectionForm(status int, stored connection.Connection, wr
 		return fmt.Errorf("configuration schema of connector %s: %w", of.Name, err)
 	}
 	p := connectionForm{
-		New: stored.ID == uuid.Nil, Title: of.Title, Connector: of.Name, Version: stored.Version, Failed: failed, Secrets: q.given != nil && len(of.Secrets) > 0,
-		Action: connectionsPath, Back: connectionsPath,
+		New: stored.ID == uuid.Nil, Title: of.Title, Connector: of.Name, Version: stored.Version, Failed: why.failed, Kept: why.kept,
+		Secrets: q.given != nil && len(of.Secrets) > 0 && !why.kept,
+		Action:  connectionsPath, Back: connectionsPath,
 	}
 	name := q.must("name", v.say("name"), "text", stored.Name)
 	if p.New {
@@ -184,23 +193,29 @@ func (c *Console) saveConnection(ctx context.Context, v *visit) error {
 		return err
 	}
 	if len(vs) > 0 {
-		return v.writeConnectionForm(http.StatusUnprocessableEntity, stored, vs, nil)
+		return v.writeConnectionForm(http.StatusUnprocessableEntity, stored, refusal{wrong: vs})
 	}
-	if tried {
-		// No transaction waits for the other system.
-		if err := c.Connections.Check(ctx, saved); err != nil {
-			return v.writeConnectionForm(http.StatusUnprocessableEntity, stored, nil, connector.AsError(err))
-		}
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			saved, err = write(tx)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		return v.done(connectionsPath+"/"+saved.ID.String(), "connection_checked")
+	if !tried {
+		return v.done(connectionsPath+"/"+saved.ID.String(), "connection_saved")
 	}
-	return v.done(connectionsPath+"/"+saved.ID.String(), "connection_saved")
+	// No transaction waits for the other system.
+	config, renewed, failed := c.Connections.Try(ctx, saved, config)
+	if failed != nil && !renewed {
+		return v.writeConnectionForm(http.StatusUnprocessableEntity, stored, refusal{failed: connector.AsError(failed)})
+	}
+	err = v.as(context.WithoutCancel(ctx), func(tx pgx.Tx) (err error) { // what the system has renewed is nowhere else
+		if saved, err = write(tx); err == nil && failed != nil {
+			saved, err = c.Connections.SetStatus(ctx, tx, saved.ID, saved.Version, connection.Paused)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if failed != nil {
+		return v.writeConnectionForm(http.StatusUnprocessableEntity, saved, refusal{failed: connector.AsError(failed), kept: true})
+	}
+	return v.done(connectionsPath+"/"+saved.ID.String(), "connection_checked")
 }
 
 func (c *Console) removeConnection(ctx context.Context, v *visit) error {

@@ -79,3 +79,51 @@ func TestAConnectionIsMadeCheckedAndChangedByAForm(t *testing.T) {
 	s.get("/sync/connections/new").wants(t, http.StatusForbidden)
 	s.get("/sync/connections/"+s.erp.ID.String()+"/edit").wants(t, http.StatusForbidden)
 }
+
+// Some systems take a secret once and give the next one, even where they refuse something else after it.
+func TestASecretThatIsRenewedByTheCheckIsKept(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.rotates = true
+	s.signIn()
+	var stored connection.Connection
+	password := func(code string) string {
+		t.Helper()
+		s.tx(func(tx pgx.Tx) (err error) {
+			stored, err = s.connections.GetByCode(t.Context(), tx, code)
+			return err
+		})
+		session, err := s.connections.Open(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stub, _ := session.(stubSession)
+		return stub.options.Secrets["password"].Reveal()
+	}
+	fields := func(code, password string, more ...string) []string {
+		return append([]string{"connector", "stub", "name", "Shop", "code", code, "config.url", "https://shop.example.org", "config.password", password, "do", "check"}, more...)
+	}
+	s.get(s.post("/sync/connections", fields("shop", "first")...)).wants(t, 200, "The system answered")
+	if got := password("shop"); got != "first+" || stored.Status != connection.Active {
+		t.Errorf("made with %s, %s", got, stored.Status)
+	}
+	edit := "/sync/connections/" + stored.ID.String() + "/edit"
+	s.post(edit, fields("", "", "version", "1")...)
+	if got := password("shop"); got != "first++" {
+		t.Errorf("changed without another secret: %s", got)
+	}
+	s.post(edit, fields("", "second", "version", "2")...)
+	if got := password("shop"); got != "second+" {
+		t.Errorf("changed with another: %s", got)
+	}
+	s.remoteErr = refused()
+	s.do(http.MethodPost, "/sync/connections", form(fields("web", "third")...)).
+		wants(t, http.StatusUnprocessableEntity, "The key was refused.", "It is saved all the same, and paused", "/edit", `name="version" value="2"`, `value="https://shop.example.org"`, "One is set and never shown")
+	if got := password("web"); got != "third+" || stored.Status != connection.Paused {
+		t.Errorf("what the system renewed before it refused: %s, %s", got, stored.Status)
+	}
+	s.do(http.MethodPost, edit, form(fields("", "", "version", "3")...)).wants(t, http.StatusUnprocessableEntity, "Nothing is saved")
+	if got := password("shop"); got != "second++" || stored.Version != 3 {
+		t.Errorf("a stored secret is renewed where it lies: %s, version %d", got, stored.Version)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -56,6 +57,7 @@ type site struct {
 	*testing.T
 	db          *postgres.DB
 	who         postgres.Principal
+	key         secret.Key
 	access      *access.Store
 	now         time.Time // of access
 	ann         access.User
@@ -66,6 +68,7 @@ type site struct {
 	server      *httptest.Server
 	browser     *http.Client
 	remoteErr   error // what the remote says when a connection is checked
+	rotates     bool  // the remote takes a password once and gives the next one
 	broken      bool  // what is replayed fails again
 
 	customer *crm.Customer
@@ -85,47 +88,60 @@ func newSite(t *testing.T) *site {
 // newSiteWith is a site where people may sign in at an OpenID provider, if there is one.
 func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	t.Helper()
-	s := &site{T: t, db: postgrestest.New(t), crm: &crm.Store{}, now: time.Now()}
-	key, err := secret.NewKey(bytes.Repeat([]byte{7}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.access = &access.Store{DB: s.db, Key: key, Now: func() time.Time { return s.now }, Entities: api.Entities()}
-	s.who = postgrestest.Organization(t, s.db)
-	s.ann, err = s.access.AddUser(t.Context(), s.who, access.User{Login: "ann", Name: "Ann Lee", Email: "ann@example.com", Roles: []string{access.Admin}}, password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	quiet := slog.New(slog.DiscardHandler)
+	s := bareSite(t)
 	connectors := map[string]connector.Connector{"stub": {
 		Name: "stub", Title: "Stub", Secrets: []string{"password"},
 		Config:  json.RawMessage(`{"type":"object","properties":{"url":{"type":"string"},"password":{"type":"string"}}}`),
 		Streams: []connector.Stream{{Entity: "order", Record: "sale", Capabilities: connector.Capabilities{Pull: true}}},
-		Open:    func(connector.Options) (connector.Session, error) { return stubSession{s}, nil },
+		Open:    func(o connector.Options) (connector.Session, error) { return stubSession{s, o}, nil },
 	}}
-	s.connections = &connection.Store{Connectors: connectors, Key: key, Logger: quiet}
+	s.connections = &connection.Store{Connectors: connectors, Key: s.key, Logger: quiet, DB: s.db}
 	s.jobs = &job.Store{Connectors: connectors}
 	entities, err := loadSchemas()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := console.New(console.Config{
-		DB: s.db, CRM: s.crm, Schemas: entities, Access: s.access, OpenID: s.openID(provider, key), Connections: s.connections, Jobs: s.jobs,
-		Notify: &notify.Store{Key: key, Entities: crm.KindNames()}, Webhooks: &webhook.Store{Key: key, Entities: crm.KindNames()},
-		DryRuns: s.dryRuns(), Key: key, Logger: quiet,
+	s.serve(console.Config{
+		Schemas: entities, OpenID: s.openID(provider, s.key), DryRuns: s.dryRuns(), Revisions: s.revisions(),
 		Matcher:    matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: s.crm, Logger: quiet}),
 		Reconciler: reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Revisions: s.revisions(), Entities: s.crm, Logger: quiet}),
-		Revisions:  s.revisions(),
 		Replay:     map[job.Kind]job.Replay{job.Pull: s.replay, job.Push: func(context.Context, pgx.Tx, []job.DeadLetter) error { return nil }},
 	})
+	return s
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// bareSite is an organization with an administrator, and no console yet.
+func bareSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{T: t, db: postgrestest.New(t), crm: &crm.Store{}, now: time.Now()}
+	var err error
+	if s.key, err = secret.NewKey(bytes.Repeat([]byte{7}, 32)); err != nil {
+		t.Fatal(err)
+	}
+	s.access = &access.Store{DB: s.db, Key: s.key, Now: func() time.Time { return s.now }, Entities: api.Entities()}
+	s.who = postgrestest.Organization(t, s.db)
+	s.ann, err = s.access.AddUser(t.Context(), s.who, access.User{Login: "ann", Name: "Ann Lee", Email: "ann@example.com", Roles: []string{access.Admin}}, password)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.sealer = audit.NewSealer(audit.SealerConfig{DB: s.db, Key: key, Logger: quiet, Registerer: prometheus.NewRegistry()})
-	s.server = httptest.NewServer(c.Handler())
-	t.Cleanup(s.server.Close)
-	s.browser = s.newBrowser()
 	return s
+}
+
+// serve opens the console, with what the site has besides what c says, and a browser before it.
+func (s *site) serve(c console.Config) {
+	s.Helper()
+	c.DB, c.CRM, c.Access, c.Connections, c.Jobs, c.Key, c.Logger = s.db, s.crm, s.access, s.connections, s.jobs, s.key, quiet
+	c.Notify, c.Webhooks = &notify.Store{Key: s.key, Entities: crm.KindNames()}, &webhook.Store{Key: s.key, Entities: crm.KindNames()}
+	pages, err := console.New(c)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.sealer = audit.NewSealer(audit.SealerConfig{DB: s.db, Key: s.key, Logger: quiet, Registerer: prometheus.NewRegistry()})
+	s.server = httptest.NewServer(pages.Handler())
+	s.Cleanup(s.server.Close)
+	s.browser = s.newBrowser()
 }
 
 // dryRuns tell of one order that a pull would change.
@@ -185,10 +201,21 @@ func (s *site) replay(ctx context.Context, tx pgx.Tx, letters []job.DeadLetter) 
 	return job.Resolve(ctx, tx, job.Things{ConnectionID: letters[0].ConnectionID, Direction: job.Pull, Entity: letters[0].Entity, IDs: ids})
 }
 
-type stubSession struct{ site *site }
+type stubSession struct {
+	site    *site
+	options connector.Options
+}
 
-func (r stubSession) Check(context.Context) error { return r.site.remoteErr }
-func (stubSession) Close() error                  { return nil }
+func (stubSession) Close() error { return nil }
+
+func (r stubSession) Check(ctx context.Context) error {
+	if !r.site.rotates {
+		return r.site.remoteErr
+	}
+	err := r.options.Renew(ctx, "password", func(current secret.Text) (secret.Text, error) { return secret.New(current.Reveal() + "+"), nil })
+	return errors.Join(err, r.site.remoteErr)
+}
+
 func (r stubSession) Pull(context.Context, connector.PullRequest) (connector.Page, error) {
 	return connector.Page{Records: []connector.Record{{ID: "S-1", Data: map[string]any{"ref": "SO-9", "note": "far"}}}}, r.site.remoteErr
 }
@@ -312,10 +339,21 @@ func (s *site) paths() []string {
 func (s *site) writing() []string {
 	return []string{
 		"/sync/connections/new", "/sync/connections/new?connector=stub", "/sync/connections/" + s.erp.ID.String() + "/edit",
-		"/sync/jobs/" + s.job.ID.String() + "/dry-run",
+		"/sync/jobs/" + s.job.ID.String() + "/dry-run", s.connect("shop"), "/sync/jobs/new", "/sync/jobs/new?connection=" + s.erp.ID.String(),
 		"/imports", "/exports", "/erasures", "/customers/" + s.customer.ID.String() + "/erase", "/pool/rules/new",
 		"/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit",
 	}
+}
+
+// connect makes a connection that has no jobs yet, and returns its page.
+func (s *site) connect(code string) string {
+	s.Helper()
+	var c connection.Connection
+	s.tx(func(tx pgx.Tx) (err error) {
+		c, err = s.connections.Add(s.Context(), tx, connection.New{Code: code, Name: "Connection " + code, Connector: "stub"})
+		return err
+	})
+	return "/sync/connections/" + c.ID.String()
 }
 
 // role is one of the roles that an organization begins with.

@@ -16,7 +16,10 @@ type jobRow struct {
 }
 
 // Named reports whether somebody gave the job a name of its own; else it is called by what it does.
-func (j jobRow) Named() bool { return j.Name != string(j.Kind)+" "+j.Entity }
+func (j jobRow) Named() bool { return j.Name != "" && j.Name != j.unnamed() }
+
+// unnamed is what the store calls a job that nobody gave a name.
+func (j jobRow) unnamed() string { return string(j.Kind) + " " + j.Entity }
 
 // jobRows lists the jobs of a connection, or of all if it is nil.
 func (c *Console) jobRows(ctx context.Context, tx pgx.Tx, connection uuid.UUID) ([]jobRow, error) {

@@ -1,9 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +29,7 @@ type jobPage struct {
 	Misfires []job.Misfire
 	From, To string            // of a backfill, as entered
 	Faults   map[string]string // by input
+	Dry      bool              // what it would do can be shown
 }
 
 // jobChoice is a job that another may run after.
@@ -38,6 +41,19 @@ type jobChoice struct {
 // Pulls reports whether a range can be asked for.
 func (p jobPage) Pulls() bool { return p.Job.Kind == job.Pull }
 
+// Usual are schedules that a form offers.
+func (jobPage) Usual() []string {
+	return []string{"@every 1m", "@every 5m", "*/15 * * * *", "@hourly", "0 2 * * *", "0 6 * * 1-5", "0 2 * * 0"}
+}
+
+// Zones are time zones that a form offers; every IANA name will do.
+func (jobPage) Zones() []string {
+	return []string{
+		"UTC", "America/Chicago", "America/Los_Angeles", "America/New_York", "America/Sao_Paulo", "Asia/Hong_Kong", "Asia/Kolkata", "Asia/Shanghai",
+		"Asia/Singapore", "Asia/Tokyo", "Australia/Sydney", "Europe/Berlin", "Europe/London", "Europe/Paris", "Europe/Vienna", "Europe/Zurich",
+	}
+}
+
 func (c *Console) showJob(ctx context.Context, v *visit) error {
 	p, err := c.jobPage(ctx, v)
 	if err != nil {
@@ -47,18 +63,11 @@ func (c *Console) showJob(ctx context.Context, v *visit) error {
 }
 
 func (c *Console) jobPage(ctx context.Context, v *visit) (p jobPage, err error) {
-	p = jobPage{
-		Overlaps: []job.Overlap{job.Skip, job.Queue, job.CancelOld}, Misfires: []job.Misfire{job.MisfireNone, job.MisfireOnce, job.MisfireAll},
-	}
 	id, err := v.id(job.ErrNotFound)
 	if err != nil {
 		return p, err
 	}
-	var rows []jobRow
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		rows, err = c.jobRows(ctx, tx, uuid.Nil)
-		return err
-	})
+	rows, err := c.allJobs(ctx, v)
 	if err != nil {
 		return p, err
 	}
@@ -66,48 +75,118 @@ func (c *Console) jobPage(ctx context.Context, v *visit) (p jobPage, err error) 
 	if at < 0 {
 		return p, job.ErrNotFound
 	}
-	p.Job = rows[at]
-	if p.Job.Schedule != "" && p.Job.Status == job.Active {
+	j := rows[at]
+	p = pageOf(j, slices.Delete(rows, at, at+1))
+	p.Dry = c.DryRuns[p.Job.Kind] != nil
+	if p.Job.Status == job.Active {
 		p.Coming = comingTimes(p.Job.Schedule, p.Job.TimeZone, time.Now())
-	}
-	for _, j := range slices.Delete(rows, at, at+1) {
-		p.Others = append(p.Others, jobChoice{j, slices.Contains(p.Job.After, j.ID)})
 	}
 	return p, nil
 }
 
-// updateJob saves a job's settings, or shows them again with what is wrong.
+func (c *Console) allJobs(ctx context.Context, v *visit) (rows []jobRow, err error) {
+	err = v.as(ctx, func(tx pgx.Tx) (err error) {
+		rows, err = c.jobRows(ctx, tx, uuid.Nil)
+		return err
+	})
+	return rows, err
+}
+
+// pageOf is the form of a job, with those that it may run after.
+func pageOf(j jobRow, others []jobRow) jobPage {
+	p := jobPage{
+		Job: j, Faults: map[string]string{},
+		Overlaps: []job.Overlap{job.Skip, job.Queue, job.CancelOld}, Misfires: []job.Misfire{job.MisfireNone, job.MisfireOnce, job.MisfireAll},
+	}
+	for _, o := range others {
+		p.Others = append(p.Others, jobChoice{o, slices.Contains(j.After, o.ID)})
+	}
+	return p
+}
+
+// enter takes over the name and timing that somebody entered.
+func (p *jobPage) enter(form url.Values) {
+	p.Job.Name = form.Get("name")
+	p.Job.Timing = job.Timing{
+		Schedule: strings.TrimSpace(form.Get("schedule")), TimeZone: strings.TrimSpace(form.Get("time_zone")),
+		Overlap: job.Overlap(form.Get("overlap")), Misfire: job.Misfire(form.Get("misfire")),
+	}
+	if text := form.Get("jitter_seconds"); text != "" {
+		var err error
+		if p.Job.JitterSeconds, err = strconv.Atoi(text); err != nil {
+			p.Job.JitterSeconds = -1 // out of range, as the store says
+		}
+	}
+	for i, o := range p.Others {
+		if p.Others[i].Chosen = slices.Contains(form["after"], o.ID.String()); p.Others[i].Chosen {
+			p.Job.After = append(p.Job.After, o.ID)
+		}
+	}
+	p.Coming = nil
+}
+
+// foresee says when a schedule that was entered comes next, or what is wrong with it.
+func (p *jobPage) foresee(v *visit) {
+	if p.Job.Schedule == "" {
+		return
+	}
+	if _, vs := job.ParseSchedule(p.Job.Schedule, p.Job.TimeZone); len(vs) > 0 {
+		p.blame(v, vs)
+		return
+	}
+	p.Coming = comingTimes(p.Job.Schedule, p.Job.TimeZone, time.Now())
+}
+
+// blame sets what is wrong beside the inputs that it is about.
+func (p *jobPage) blame(v *visit, vs schema.Violations) {
+	for _, broken := range vs {
+		input, _, _ := strings.Cut(strings.TrimPrefix(broken.Pointer, "/"), "/")
+		p.Faults[input] = v.violation(broken, nil)
+	}
+}
+
+// updateJob saves a job's settings, or shows them again with what is wrong or when they let it run.
 func (c *Console) updateJob(ctx context.Context, v *visit) error {
 	p, err := c.jobPage(ctx, v)
 	if err != nil {
 		return err
 	}
-	in := job.Change{Name: v.r.PostFormValue("name"), Timing: job.Timing{
-		Schedule: strings.TrimSpace(v.r.PostFormValue("schedule")), TimeZone: strings.TrimSpace(v.r.PostFormValue("time_zone")),
-		Overlap: job.Overlap(v.r.PostFormValue("overlap")), Misfire: job.Misfire(v.r.PostFormValue("misfire")),
-	}}
-	if text := v.r.PostFormValue("jitter_seconds"); text != "" {
-		if in.JitterSeconds, err = strconv.Atoi(text); err != nil {
-			in.JitterSeconds = -1 // out of range, as the store says
-		}
+	if err := v.r.ParseForm(); err != nil {
+		return errAddress
 	}
-	for i, o := range p.Others {
-		if p.Others[i].Chosen = slices.Contains(v.r.Form["after"], o.ID.String()); p.Others[i].Chosen {
-			in.After = append(in.After, o.ID)
-		}
+	p.enter(v.r.Form)
+	v.here = "/sync/jobs/" + p.Job.ID.String()
+	if v.r.PostFormValue("do") == "foresee" {
+		p.foresee(v)
+		return v.show("job", p)
 	}
 	err = v.as(ctx, func(tx pgx.Tx) error {
-		_, err := c.Jobs.Update(ctx, tx, p.Job.ID, in)
+		_, err := c.Jobs.Update(ctx, tx, p.Job.ID, job.Change{Name: cmp.Or(p.Job.Name, p.Job.unnamed()), Timing: p.Job.Timing})
 		return err
 	})
 	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		p.Job.Name, p.Job.Timing = in.Name, in.Timing
 		return v.refuseJob(p, vs)
 	}
 	if err != nil {
 		return err
 	}
-	return v.done("/sync/jobs/"+p.Job.ID.String(), "saved")
+	return v.done(v.here, "saved")
+}
+
+// deleteJob takes a job away, unless a run of it executes.
+func (c *Console) deleteJob(ctx context.Context, v *visit) error {
+	id, err := v.id(job.ErrNotFound)
+	if err != nil {
+		return err
+	}
+	err = v.as(ctx, func(tx pgx.Tx) error { return c.Jobs.Delete(ctx, tx, id) })
+	if errors.Is(err, job.ErrRunning) {
+		return v.done("/sync/jobs/"+id.String(), "job_runs")
+	}
+	if err != nil {
+		return err
+	}
+	return v.done("/sync/jobs", "deleted_for_good")
 }
 
 // backfillJob asks for a range to be pulled once more, or shows what is wrong with it.
@@ -151,11 +230,7 @@ func (v *visit) bound(text string) (*time.Time, error) {
 }
 
 func (v *visit) refuseJob(p jobPage, vs schema.Violations) error {
-	p.Faults = map[string]string{}
-	for _, broken := range vs {
-		input, _, _ := strings.Cut(strings.TrimPrefix(broken.Pointer, "/"), "/")
-		p.Faults[input] = v.violation(broken, nil)
-	}
+	p.blame(v, vs)
 	return v.write(http.StatusUnprocessableEntity, "job", p)
 }
 
@@ -181,10 +256,14 @@ func (c *Console) runConnection(ctx context.Context, v *visit) error {
 // jobRoutes are the pages of one job.
 func (c *Console) jobRoutes() map[string]page {
 	return map[string]page{
-		"GET /sync/jobs/{id}":             {needs(access.Jobs, access.Read), c.showJob},
-		"POST /sync/jobs/{id}":            {needs(access.Jobs, access.Update), c.updateJob},
-		"GET /sync/jobs/{id}/dry-run":     {needs(access.Jobs, access.Run), c.dryRunJob},
-		"POST /sync/jobs/{id}/backfill":   {needs(access.Jobs, access.Run), c.backfillJob},
-		"POST /sync/connections/{id}/run": {needs(access.Jobs, access.Run), c.runConnection},
+		"GET /sync/jobs/{id}":              {needs(access.Jobs, access.Read), c.showJob},
+		"POST /sync/jobs/{id}":             {needs(access.Jobs, access.Update), c.updateJob},
+		"POST /sync/jobs/{id}/delete":      {needs(access.Jobs, access.Delete), c.deleteJob},
+		"GET /sync/jobs/new":               {needs(access.Jobs, access.Create), c.newJob},
+		"POST /sync/jobs":                  {needs(access.Jobs, access.Create), c.createJob},
+		"POST /sync/connections/{id}/jobs": {needs(access.Jobs, access.Create), c.acceptProposal},
+		"GET /sync/jobs/{id}/dry-run":      {needs(access.Jobs, access.Run), c.dryRunJob},
+		"POST /sync/jobs/{id}/backfill":    {needs(access.Jobs, access.Run), c.backfillJob},
+		"POST /sync/connections/{id}/run":  {needs(access.Jobs, access.Run), c.runConnection},
 	}
 }

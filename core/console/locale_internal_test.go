@@ -236,7 +236,8 @@ func states() map[string]bool {
 	} {
 		add("step", string(k))
 	}
-	add("direction", string(job.Pull), string(job.Push), string(job.Reconcile), string(job.Match))
+	add("direction", textsOf(job.Kinds())...)
+	add("does", textsOf(job.Kinds())...)
 	add("class", textsOf(link.Classes())...)
 	add("proposal", textsOf(link.ProposalStates())...)
 	add("matching", textsOf(matching.Statuses())...)
@@ -304,7 +305,7 @@ func states() map[string]bool {
 		"overlap", "sum", "check", "const", "pattern", "opt_out", "restrict",
 		"password", "common", "login", "minLength", "administrator", "scope", "dependentRequired",
 		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
-		"cron", "time_zone", "range", "cycle", "kind", "erased",
+		"cron", "time_zone", "range", "cycle", "kind", "erased", "stream",
 	} {
 		all["rule."+rule] = true
 	}

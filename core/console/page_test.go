@@ -89,7 +89,8 @@ func TestEmptyPagesSayWhatToDoFirst(t *testing.T) {
 		"/custom-fields":     "Fields of your own",
 		"/sync":              "New connection",
 		"/sync/connections":  "crmhub connection add",
-		"/sync/jobs":         "Adding a connection",
+		"/sync/jobs":         "a new connection offers",
+		"/sync/jobs/new":     "make one first",
 		"/sync/runs":         "when a job",
 		"/sync/dead-letters": "has arrived",
 	} {

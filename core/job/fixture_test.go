@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
 
-// fixture is an organization with a connection whose connector pulls and pushes orders and pulls invoices.
+// fixture is an organization with a connection whose connector pulls and pushes orders and pulls invoices and payments.
 type fixture struct {
 	*testing.T
 	db         *postgres.DB
@@ -36,6 +36,7 @@ func newFixture(t *testing.T) *fixture {
 	f.store = &job.Store{Now: f.clock, Connectors: map[string]connector.Connector{"test": {Name: "test", Streams: []connector.Stream{
 		{Entity: "order", Capabilities: connector.Capabilities{Pull: true, Push: true, Range: true}},
 		{Entity: "invoice", Capabilities: connector.Capabilities{Pull: true}},
+		{Entity: "payment", Capabilities: connector.Capabilities{Pull: true, Incremental: true}}, // as files
 	}}}}
 	f.connection = uuid.New()
 	f.tx(func(tx pgx.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ const (
 	Reconcile Kind = "reconcile" // read all of the other side, compare it with ours, and keep what differs
 	Match     Kind = "match"     // read all of the other side, and propose which record that nobody linked is which entity
 )
+
+// Kinds are all there are.
+func Kinds() []Kind { return []Kind{Pull, Push, Reconcile, Match} }
 
 // Status says whether a job's schedule counts.
 type Status string
@@ -112,6 +116,8 @@ var (
 	ErrPaused    = errors.New("the run was paused")
 	// ErrRunState means that a run does not stand where what was asked for makes sense.
 	ErrRunState = errors.New("the run does not stand there")
+	// ErrRunning means that a run of the job executes.
+	ErrRunning = errors.New("a run of the job executes: cancel it first")
 	// ErrLost means that the run is no longer this worker's: another has taken it over, or it was ended.
 	ErrLost = errors.New("the run is no longer this worker's")
 )
@@ -149,16 +155,23 @@ func checkName(name string) schema.Violations {
 
 // checkStream reports whether the connector can do what the job asks for.
 func checkStream(c connector.Connector, kind Kind, entity string) schema.Violations {
-	if kind != Pull && kind != Push && kind != Reconcile && kind != Match {
+	if !slices.Contains(Kinds(), kind) {
 		return schema.Violations{{Pointer: "/kind", Rule: "enum", Message: "a job pulls, pushes, reconciles or matches"}}
 	}
-	if _, ok := stream(c, kind, entity); ok {
+	if Can(c, kind, entity) {
 		return nil
 	}
 	return schema.Violations{{
 		Pointer: "/entity", Rule: "stream",
 		Message: "the connector " + c.Name + " cannot " + string(kind) + " this entity",
 	}}
+}
+
+// Can reports whether a connector can do what a job of a kind does with an entity: a push needs a stream that is pushed,
+// everything else one that is pulled.
+func Can(c connector.Connector, kind Kind, entity string) bool {
+	_, ok := stream(c, kind, entity)
+	return ok
 }
 
 func stream(c connector.Connector, kind Kind, entity string) (connector.Stream, bool) {

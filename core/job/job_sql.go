@@ -172,6 +172,28 @@ func (s *Store) Resume(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error
 		returning `+jobColumns, next)
 }
 
+const deleteJob = `
+delete from jobs j
+where id = $1 and not exists (select from runs r where r.job_id = j.id and r.status = 'running')`
+
+// Delete removes a job with its runs and their logs. What they brought stays, with its dead letters and reconciliations;
+// so does the place that a pull had reached: a job made for the same again goes on there. Errors: [ErrNotFound],
+// [ErrRunning].
+func (s *Store) Delete(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	old, err := oneJob(ctx, tx, selectJob+` where id = $1 for update`, id)
+	if err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, deleteJob, id)
+	if err != nil {
+		return fmt.Errorf("delete job %s: %w", id, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrRunning
+	}
+	return audit.Record(ctx, tx, audit.Act{Action: "deleted", Entity: "job", EntityID: id, Detail: old})
+}
+
 // change runs an update of a job, and writes down for the audit trail what it changed.
 func change(ctx context.Context, tx pgx.Tx, old Job, sql string, args ...any) (Job, error) {
 	id := old.ID

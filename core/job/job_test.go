@@ -91,3 +91,38 @@ func TestEveryFaultOfAJobIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestDeletedJobTakesItsRunsAlongUnlessOneExecutes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	orders, invoices := f.create("order", "@every 1m"), f.create("invoice", "")
+	f.enqueue(orders)
+	f.tx(func(tx pgx.Tx) error {
+		_, err := f.store.Update(t.Context(), tx, invoices.ID, job.Change{Name: "Invoices", Timing: job.Timing{After: []uuid.UUID{orders.ID}}})
+		return err
+	})
+	task := f.claim(1)
+	remove := func() error {
+		return f.db.As(t.Context(), f.who, func(tx pgx.Tx) error { return f.store.Delete(t.Context(), tx, orders.ID) })
+	}
+	if err := remove(); !errors.Is(err, job.ErrRunning) {
+		t.Errorf("while a run executes: %v", err)
+	}
+	f.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "update runs set status = 'failed', worker = null, finished_at = now() where id = $1", task.ID)
+		return err
+	})
+	if err := remove(); err != nil {
+		t.Fatal(err)
+	}
+	if err := remove(); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("a second time: %v", err)
+	}
+	f.tx(func(tx pgx.Tx) error {
+		left, err := f.store.List(t.Context(), tx, f.connection)
+		if len(left) != 1 || len(left[0].After) != 0 || len(f.runs()) != 0 {
+			t.Errorf("left are %+v and %d runs", left, len(f.runs()))
+		}
+		return err
+	})
+}
