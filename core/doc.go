@@ -24,6 +24,7 @@
 //	   report   paper   edit                    what it all comes to, what is printed, what a person may write
 //	   privacy                                  a person's data, erased everywhere
 //	   webhook                                  what other systems say: something changed there
+//	   flow                                     how what moves stands
 //	   asyncapi                                 what topics there are
 //	4  job   transfer   duplicate   upkeep      when, and what a person must look at; files in and out; what is there twice;
 //	   alert   listview                         who looks after whom; what an administrator should look at; lists under a name

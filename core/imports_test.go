@@ -82,7 +82,9 @@ var mayImport = map[string][]string{
 	"core/privacy":  {"core/postgres", "core/audit", "core/crm", "core/schema"},
 	"core/matching": {"core/mapping", "core/postgres", "core/audit", "core/crm", "core/duplicate", "core/link", "core/match", "core/connector", "core/connection", "core/schema", "core/job"},
 
-	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema"},
+	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema", "core/sheet"},
+
+	"core/flow": {"core/postgres", "core/connector", "core/connection", "core/job"},
 
 	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
 	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},
@@ -101,6 +103,7 @@ var mayImport = map[string][]string{
 		"core/drift",
 		"core/duplicate",
 		"core/edit",
+		"core/flow",
 		"core/inbox",
 		"core/job",
 		"core/journey",
@@ -141,6 +144,7 @@ var mayImport = map[string][]string{
 		"core/drift",
 		"core/duplicate",
 		"core/edit",
+		"core/flow",
 		"core/inbox",
 		"core/job",
 		"core/journey",

@@ -13,6 +13,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/flow"
 	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/matching"
@@ -61,6 +62,7 @@ type server struct {
 	now      func() time.Time
 	origins  *http.CrossOriginProtection
 	reports  report.Store
+	flows    flow.Store
 	closed   map[string]bool // patterns that answer 405: see closeShadows
 	upkeep   upkeep.Store
 	editor   *edit.Editor
@@ -78,6 +80,7 @@ func New(c Config) (http.Handler, error) {
 		Config: c, mux: http.NewServeMux(), document: newDocument(c.Version), metrics: newMetrics(c.Registerer),
 		now: time.Now, origins: http.NewCrossOriginProtection(), upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
 		closed: map[string]bool{},
+		flows:  flow.Store{Connections: c.Connections, Jobs: c.Jobs, Revisions: c.Revisions},
 	}
 	var err error
 	if s.editor, err = edit.New(c.CRM, c.Schemas); err != nil {

@@ -215,12 +215,8 @@ func (s *server) exportFile() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			mediaType := csvType + "; charset=utf-8"
-			if e.Format == sheet.XLSX {
-				mediaType = xlsxType
-			}
 			return answer{Status: http.StatusOK, file: &file{
-				name: fmt.Sprintf("%s %s.%s", plural(e.Entity), e.CreatedAt.Format(time.DateOnly), e.Format), mediaType: mediaType,
+				name: fmt.Sprintf("%s %s.%s", plural(e.Entity), e.CreatedAt.Format(time.DateOnly), e.Format), mediaType: tableType(e.Format),
 				send: func(w io.Writer) error {
 					_, err := io.Copy(w, from)
 					return err
@@ -228,6 +224,13 @@ func (s *server) exportFile() operation {
 			}}, nil
 		},
 	}
+}
+
+func tableType(f sheet.Format) string {
+	if f == sheet.XLSX {
+		return xlsxType
+	}
+	return csvType + "; charset=utf-8"
 }
 
 func exportExample() transfer.Export {

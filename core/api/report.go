@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -14,14 +16,16 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/report"
 	"crmhub/core/schema"
+	"crmhub/core/sheet"
 )
 
-// reportRoutes are two for each report: its numbers, and the records behind one of them.
+// reportRoutes are three for each report: its numbers, the same as a file, and the records behind one of them.
 func (s *server) reportRoutes() []route {
 	routes := []route{{"GET /reports", s.listReports()}}
 	for _, r := range report.All() {
 		routes = append(routes,
 			route{"GET /reports/" + r.Name, s.runReport(r)},
+			route{"GET /reports/" + r.Name + "/file", s.reportFile(r)},
 			route{"GET /reports/" + r.Name + "/rows", s.listReportRows(r)},
 		)
 	}
@@ -62,6 +66,54 @@ func (s *server) runReport(r report.Report) operation {
 			}
 			result.Veil(c.blind)
 			return respond(http.StatusOK, result)
+		},
+	}
+}
+
+// reportFile is what runReport answers, as a table.
+func (s *server) reportFile(r report.Report) operation {
+	formats := []string{string(sheet.CSV), string(sheet.XLSX)}
+	parameters := reportParameters(r.Parameters)
+	for i, p := range r.Parameters {
+		if p.Name == limitParameter {
+			whole := *parameters[i].Schema
+			whole.Default = nil
+			parameters[i].Schema, parameters[i].Description = &whole, "How many rows at most; all if left out, and more than 10,000 are refused."
+		}
+	}
+	return operation{
+		id: "report-" + r.Name + "-file", needs: may(access.Reports, access.Export), tag: "reports", summary: "As a file: " + r.Title.En,
+		description: "The rows of the report with the same parameters, without the totals; the columns by their names.",
+		parameters:  append([]*huma.Param{choiceParameter("format", "Of the file; csv if left out.", formats)}, parameters...),
+		status:      http.StatusOK, result: fileContent("key,currency,revenue\r\n2026-03,EUR,1250.5\r\n", csvType, xlsxType),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			var faults parameterFaults
+			format := sheet.Format(cmp.Or(c.choiceIn("format", formats, &faults), string(sheet.CSV)))
+			if err := faults.err(); err != nil {
+				return answer{}, err
+			}
+			given, err := c.reportParameters(r.Parameters)
+			if err != nil {
+				return answer{}, err
+			}
+			if err := c.permitReport(r, given); err != nil {
+				return answer{}, err
+			}
+			var result report.Result
+			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				result, err = s.reports.Whole(ctx, tx, r, given)
+				return err
+			})
+			if err != nil {
+				return answer{}, parametersAtFault(err)
+			}
+			result.Veil(c.blind)
+			return answer{Status: http.StatusOK, file: &file{
+				name: r.Name + "." + string(format), mediaType: tableType(format),
+				send: func(w io.Writer) error {
+					return result.Write(w, format, func(c report.Column) string { return c.Name }, nil)
+				},
+			}}, nil
 		},
 	}
 }

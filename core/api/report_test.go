@@ -118,6 +118,10 @@ func TestReports(t *testing.T) {
 		{name: "no such number", method: "GET", path: "/reports/booked/rows?measure=change&key=May&after=x", status: 400, has: []string{
 			`"parameter":"measure"`, `"parameter":"key"`, `"parameter":"after"`,
 		}},
+		{name: "as a file", method: "GET", path: "/reports/booked/file?" + period, status: 200, has: []string{"key,currency,revenue,documents,previous,change\r\n2026-09,EUR,21,1,,\r\n"}},
+		{name: "as a workbook", method: "GET", path: "/reports/booked/file?format=xlsx&" + period, status: 200, has: []string{"PK"}},
+		{name: "as a paper", method: "GET", path: "/reports/booked/file?format=pdf", status: 400, has: []string{`"parameter":"format"`}},
+		{name: "a file of no day", method: "GET", path: "/reports/booked/file?from=2026-02-30", status: 400, has: []string{`"parameter":"from"`}},
 		{name: "no such report", method: "GET", path: "/reports/weather", status: 404},
 	})
 }

@@ -128,6 +128,7 @@ func (s *server) table() ([]route, error) {
 		route{"POST /runs/{id}/accept", s.acceptRun()},
 		route{"POST /runs/{id}/discard", s.discardRun()},
 
+		route{"GET /sync/flows", s.listFlows()},
 		route{"GET /links", s.listLinks()},
 		route{"GET /journeys", s.showJourney()},
 		route{"POST /links", s.addLink()},

@@ -15,6 +15,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/flow"
 	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/matching"
@@ -58,6 +59,7 @@ type Console struct {
 	render  *renderer
 	editor  *edit.Editor
 	reports report.Store
+	flows   flow.Store
 	upkeep  upkeep.Store
 	inbox   inbox.Store
 
@@ -79,7 +81,8 @@ func New(c Config) (*Console, error) {
 		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
 	return &Console{
-		Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
+		Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now},
+		flows: flow.Store{Connections: c.Connections, Jobs: c.Jobs, Revisions: c.Revisions}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
 		inbox: inbox.Store{CRM: c.CRM, Editor: e, Access: c.Access}, allocations: allocation.Store{CRM: c.CRM, Editor: e},
 	}, nil
 }
@@ -147,6 +150,7 @@ func (c *Console) pages() map[string]page {
 		"GET /reports":                         {needs(access.Reports, access.Read), c.listReports},
 		"GET /reports/{name}":                  {needs(access.Reports, access.Read), c.showReport},
 		"GET /reports/{name}/rows":             {needs(access.Reports, access.Read), c.showReportRows},
+		"GET /reports/{name}/file":             {needs(access.Reports, access.Export), c.reportFile},
 		"GET /targets":                         {needs(access.Targets, access.Read), c.listTargets},
 		"POST /targets":                        {needs(access.Targets, access.Create), c.addTarget},
 		"POST /targets/{id}":                   {needs(access.Targets, access.Update), c.changeTarget},

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"slices"
 
@@ -15,7 +14,6 @@ import (
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/report"
-	"crmhub/core/sheet"
 )
 
 // Where the pages of finance are.
@@ -43,7 +41,6 @@ func (c *Console) financePages() map[string]page {
 		"POST " + allocationPath + "/{id}":      {needs(payments, access.Update), c.allocate},
 		"POST " + allocationPath + "/{id}/undo": {needs(payments, access.Update), c.reverseAllocation},
 		"GET " + receivablesPath:                {needs(access.Reports, access.Read), c.showReceivables},
-		"GET " + receivablesPath + "/file":      {needs(access.Reports, access.Export), c.receivablesFile},
 		"GET " + comparedPath:                   {needs(invoices, access.Read), c.showCompared},
 	}
 	guarded := map[string]page{}
@@ -76,7 +73,7 @@ type receivablesPage struct {
 	Fault   bool
 	Refused string // why the visitor may not see the report
 	Report  string // where it is with everything that it can be asked for
-	File    string // "" where the visitor may not have it
+	Files   *reportFiles
 	Table   *reportTable
 }
 
@@ -116,9 +113,7 @@ func (c *Console) showReceivables(ctx context.Context, v *visit) error {
 		}
 		p.AsOf = result.Parameters["as_of"]
 		p.Report = addressOf(reportPath(r.Name), result.Parameters, nil)
-		if v.who.May(access.Reports, access.Export) != "" {
-			p.File = receivablesPath + "/file?as_of=" + p.AsOf
-		}
+		p.Files = v.reportFiles(r, result.Parameters)
 		if p.Table, err = v.reportTable(ctx, tx, r, result); err != nil {
 			return err
 		}
@@ -138,50 +133,6 @@ func (c *Console) showReceivables(ctx context.Context, v *visit) error {
 		return err
 	}
 	return v.write(status, "receivables", p)
-}
-
-// receivablesFile is the same as a file of numbers.
-func (c *Console) receivablesFile(ctx context.Context, v *visit) error {
-	var r report.Report
-	var result report.Result
-	var ok bool
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		r, result, ok, err = c.aged(ctx, tx, v)
-		return err
-	})
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return errAddress
-	case v.reportRefused(r) != "":
-		return errForbidden
-	}
-	var columns []sheet.Column
-	for _, one := range result.Columns {
-		if one.Name != "key" {
-			columns = append(columns, sheet.Column{Name: v.wordsOf(one.Title)})
-		}
-	}
-	return v.give(download{name: "receivables " + result.Parameters["as_of"] + ".csv", mediaType: "text/csv; charset=utf-8", send: func(w io.Writer) error {
-		out, err := sheet.NewWriter(w, sheet.CSV, columns)
-		if err != nil {
-			return err
-		}
-		for _, row := range result.Rows {
-			var cells []string
-			for _, one := range result.Columns {
-				if one.Name != "key" {
-					text, _ := row[one.Name].(string)
-					cells = append(cells, text)
-				}
-			}
-			if err := out.Write(cells); err != nil {
-				return err
-			}
-		}
-		return out.Close()
-	}})
 }
 
 // comparedPage are the sums of the newest comparison of each connection.

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"encoding/json"
+	"html"
 	"net/http"
 	"os"
 	"regexp"
@@ -131,7 +132,11 @@ func TestFinanceTakesInvoicesInAndMatchesPayments(t *testing.T) {
 	}
 	s.get(strings.ReplaceAll(open[1], "&amp;", "&")).wants(t, 200, "R-1", "R-2")
 	s.get("/finance/receivables?as_of=x").wants(t, http.StatusUnprocessableEntity)
-	s.get("/finance/receivables/file").wants(t, 200, "970.35", "Müller")
+	file := regexp.MustCompile(`href="(/reports/receivables-aging/file[^"]+csv[^"]*)"`).FindStringSubmatch(aged.body)
+	if file == nil {
+		t.Fatal(aged.body)
+	}
+	s.get(html.UnescapeString(file[1])).wants(t, 200, "970.35", "Müller")
 	s.get("/finance/reconciliation").wants(t, 200, "Our ERP", "equal to the cent", "0.10 EUR", "2026-11")
 
 	s.employ("bob", "sales")

@@ -46,11 +46,11 @@ func functions(lang string, words catalogue, assetNames map[string]string) templ
 func tone(state any) string {
 	value := fmt.Sprint(state)
 	switch {
-	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "responded", "converted", "confirmed", "done", "create", "equal", "accepted", "certain", "finished", "created"}, value):
+	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "responded", "converted", "confirmed", "done", "create", "equal", "accepted", "certain", "finished", "created", "flowing"}, value):
 		return "ok"
 	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant", "high", "in_review", "deferred", "inactive", "duplicate", "warn", "review"}, value):
 		return "warn"
-	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled", "lost", "urgent", "terminated", "bounced", "opted_out", "error", "differs", "stuck", "probing", "stopped", "refused"}, value):
+	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled", "lost", "urgent", "terminated", "bounced", "opted_out", "error", "differs", "stuck", "probing", "stopped", "refused", "failing", "held"}, value):
 		return "bad"
 	case slices.Contains([]string{"running", "queued", "sending", "pending", "in_progress", "submitted", "issued", "new", "assigned", "started", "planning", "potential", "sent", "opened", "clicked", "previewing", "uploaded", "previewed", "undoing", "update", "review", "likely"}, value):
 		return "info"

@@ -76,13 +76,14 @@ func (c *Console) newJobPage(ctx context.Context, v *visit, on, chosen string) (
 
 // workOf is what a connection's connector can do, and no job of it does yet.
 func workOf(c *Console, conn connection.Connection, jobs []jobRow, chosen string) (all []workGroup) {
+	streams := c.Connections.Streams(conn)
 	for _, kind := range job.Kinds() {
 		g := workGroup{Kind: kind}
 		for _, entity := range crm.Kinds() {
 			taken := slices.ContainsFunc(jobs, func(j jobRow) bool {
 				return j.ConnectionID == conn.ID && j.Kind == kind && j.Entity == string(entity)
 			})
-			if !taken && job.Can(c.Connections.Connectors[conn.Connector], kind, string(entity)) {
+			if !taken && job.Can(streams, kind, string(entity)) {
 				value := string(kind) + " " + string(entity)
 				g.Works = append(g.Works, work{value, entity, value == chosen})
 			}

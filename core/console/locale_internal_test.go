@@ -18,6 +18,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/drift"
+	"crmhub/core/flow"
 	"crmhub/core/inbox"
 	"crmhub/core/job"
 	"crmhub/core/journey"
@@ -146,6 +147,7 @@ func states() map[string]bool {
 		add("breaker", string(state))
 		all["breaker."+string(state)] = true
 	}
+	add("flow", string(flow.Flowing), string(flow.Overdue), string(flow.Failing), string(flow.Held), string(flow.Paused))
 	add("overlap", string(job.Skip), string(job.Queue), string(job.CancelOld))
 	add("misfire", string(job.MisfireNone), string(job.MisfireOnce), string(job.MisfireAll))
 	add("purpose", string(job.Backfill), string(job.Replaying))

@@ -66,7 +66,9 @@ func (c *Console) listReports(_ context.Context, v *visit) error {
 // reportPage is the data of a report's page.
 type reportPage struct {
 	Name, Title, Definition string
-	Refused                 string // why the visitor may not see it
+	Refused                 string   // why the visitor may not see it
+	Faults                  []string // what is wrong with what was asked for, where no input stands beside it
+	Files                   *reportFiles
 	Inputs                  []reportInput
 	Table                   *reportTable // nil where it was not reckoned
 	Chart                   *chart
@@ -134,6 +136,7 @@ func (c *Console) showReport(ctx context.Context, v *visit) error {
 			return err
 		} else {
 			p.Chart = v.reportChart(result, p.Table)
+			p.Files = v.reportFiles(r, result.Parameters)
 		}
 		p.Inputs, err = asked.inputs(ctx, tx, result.Parameters)
 		return err

@@ -151,7 +151,7 @@ func TestReportsRefuseWhoDoesNotSeeWhatTheyCount(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.become(access.Role{
-		Grants: []access.Grant{{Resource: access.Any, Action: access.Read, Scope: "organization"}},
+		Grants: []access.Grant{{Resource: access.Any, Action: access.Read, Scope: "organization"}, {Resource: access.Reports, Action: access.Export, Scope: "organization"}},
 		Fields: []access.FieldRule{{Resource: "order", Field: "untaxed", Access: access.FieldHidden}, {Resource: "customer", Field: "name", Access: access.FieldMasked}},
 	})
 	s.signIn()
@@ -160,7 +160,10 @@ func TestReportsRefuseWhoDoesNotSeeWhatTheyCount(t *testing.T) {
 	if strings.Contains(a.body, "/reports/booked") {
 		t.Error("the list has a report that is refused")
 	}
-	for _, path := range []string{booked2026, "/reports/booked/rows?measure=revenue"} {
+	if a := s.get("/reports/invoiced/file?by=customer&from=2026-01-01&to=2026-12-31"); a.status != 200 || strings.Contains(a.body, "Müller") || !strings.Contains(a.body, "3703.5") {
+		t.Errorf("a file with a name that is masked, or without its number: %s", a.body)
+	}
+	for _, path := range []string{booked2026, "/reports/booked/file", "/reports/booked/rows?measure=revenue"} {
 		a := s.get(path)
 		a.wants(t, http.StatusForbidden, "You do not see this report", "(Orders)")
 		if strings.Contains(a.body, "3,703") {
@@ -192,6 +195,36 @@ func TestRecordsBehindANumberKeepWhatIsHidden(t *testing.T) {
 			t.Errorf("the rows show %s", hidden)
 		}
 	}
+}
+
+// TestReportsAreFiles takes a report home, in both formats and languages, as who may and who may not.
+func TestReportsAreFiles(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	byCustomer := "?by=customer&from=2026-01-01&to=2026-12-31"
+	s.get("/reports/booked"+byCustomer+"&limit=1").wants(t, 200, `href="/reports/booked/file?by=customer&amp;format=csv&amp;from=2026-01-01&amp;to=2026-12-31" download`, "format=xlsx")
+	a := s.get("/reports/booked/file" + byCustomer)
+	want := "\ufeffCustomer,Currency,Revenue,Documents,Previous period,Change (%)\r\nMüller & Söhne <GmbH>,EUR,3703.5,1,,\r\n"
+	if a.body != want || a.header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(a.header.Get("Content-Disposition"), "booked.csv") {
+		t.Errorf("%q %v", a.body, a.header)
+	}
+	if x := s.get("/reports/booked/file" + byCustomer + "&format=xlsx"); x.status != 200 || !strings.HasPrefix(x.body, "PK") {
+		t.Errorf("no workbook: %d", x.status)
+	}
+	s.get("/reports/booked/file?format=pdf").wants(t, http.StatusBadRequest)
+	s.get("/reports/booked/file?from=x").wants(t, http.StatusUnprocessableEntity, "must be a date", "Back to the report")
+	s.post("/language", "language", "zh-CN", "to", "/reports")
+	s.get("/reports/booked/file?from=2026-11-01&to=2026-11-30").wants(t, 200, "月份,币种,销售额,单据数,上期,环比 (%)\r\n2026-11,EUR,3703.5,1,,\r\n")
+	s.get("/reports/at-risk-customers/file").wants(t, 200, "客户")
+
+	s.become(access.Role{Grants: []access.Grant{{Resource: access.Any, Action: access.Read, Scope: "organization"}}})
+	s.signIn()
+	if a := s.get("/reports/booked" + byCustomer); strings.Contains(a.body, "/file?") {
+		t.Error("a file is offered to whom it is refused")
+	}
+	s.get("/reports/booked/file").wants(t, http.StatusForbidden)
 }
 
 func TestReportsAreFoundByName(t *testing.T) {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -23,7 +24,8 @@ type syncPage struct {
 	Totals      []total
 	Waiting     int64           // open dead letters
 	DeadLetters []deadLetterRow // the newest of them
-	Connections []connectionRow
+	Flows       []flowConnection
+	Map         *flowMap // nil where there is no connection
 	Runs        []runRow // the newest of each job that ran lately
 }
 
@@ -34,7 +36,7 @@ func (p syncPage) Begun() bool {
 			return true
 		}
 	}
-	return len(p.Connections) > 0
+	return len(p.Flows) > 0
 }
 
 func (c *Console) syncOverview(ctx context.Context, v *visit) error {
@@ -48,9 +50,9 @@ func (c *Console) syncOverview(ctx context.Context, v *visit) error {
 				return err
 			}
 		}
-		if v.who.May(access.Connections, access.Read) != "" {
-			p.Connections, err = c.connectionRows(ctx, tx)
-		}
+		all, err := c.flows.Read(ctx, tx)
+		p.Flows = v.flowRows(all, time.Now())
+		p.Map = drawFlows(p.Flows)
 		return err
 	})
 	if err != nil {

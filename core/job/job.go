@@ -158,7 +158,7 @@ func checkStream(c connector.Connector, kind Kind, entity string) schema.Violati
 	if !slices.Contains(Kinds(), kind) {
 		return schema.Violations{{Pointer: "/kind", Rule: "enum", Message: "a job pulls, pushes, reconciles or matches"}}
 	}
-	if Can(c, kind, entity) {
+	if Can(c.Streams, kind, entity) {
 		return nil
 	}
 	return schema.Violations{{
@@ -167,15 +167,15 @@ func checkStream(c connector.Connector, kind Kind, entity string) schema.Violati
 	}}
 }
 
-// Can reports whether a connector can do what a job of a kind does with an entity: a push needs a stream that is pushed,
+// Can reports whether streams can do what a job of a kind does with an entity: a push needs a stream that is pushed,
 // everything else one that is pulled.
-func Can(c connector.Connector, kind Kind, entity string) bool {
-	_, ok := stream(c, kind, entity)
+func Can(streams []connector.Stream, kind Kind, entity string) bool {
+	_, ok := stream(streams, kind, entity)
 	return ok
 }
 
-func stream(c connector.Connector, kind Kind, entity string) (connector.Stream, bool) {
-	for _, s := range c.Streams {
+func stream(all []connector.Stream, kind Kind, entity string) (connector.Stream, bool) {
+	for _, s := range all {
 		if s.Entity == entity && (kind != Push && s.Pull || kind == Push && s.Push) {
 			return s, true
 		}

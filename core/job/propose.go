@@ -58,7 +58,7 @@ func propose(c connector.Connector, connection uuid.UUID, existing []Job, p Plan
 		}
 		for _, k := range crm.Kinds() {
 			in := New{ConnectionID: connection, Kind: kind, Entity: string(k), Timing: Timing{TimeZone: p.TimeZone}}
-			from, can := stream(c, kind, in.Entity)
+			from, can := stream(c.Streams, kind, in.Entity)
 			if !can || kind == Reconcile && !keeps(from) {
 				continue
 			}

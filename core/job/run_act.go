@@ -178,7 +178,7 @@ func (s *Store) Backfill(ctx context.Context, tx pgx.Tx, jobID uuid.UUID, in Ran
 	if err != nil {
 		return Run{}, fmt.Errorf("backfill: %w", err)
 	}
-	st, ok := stream(c, Pull, j.Entity)
+	st, ok := stream(c.Streams, Pull, j.Entity)
 	switch {
 	case j.Kind != Pull || !ok:
 		vs = append(vs, schema.Violation{Rule: "kind", Message: "only a pull can read a range once more; a push compares everything in any case"})

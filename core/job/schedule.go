@@ -93,6 +93,18 @@ func (s Schedule) due(t time.Time, delay time.Duration) time.Time {
 	return time.Time{}
 }
 
+// DueAfter returns the first time after t at which the job is due; zero where it has no schedule.
+func (j Job) DueAfter(t time.Time) time.Time {
+	if j.Schedule == "" {
+		return time.Time{}
+	}
+	s, vs := ParseSchedule(j.Schedule, j.TimeZone)
+	if len(vs) > 0 {
+		return time.Time{} // its next time will not come either
+	}
+	return s.due(t, delay(j.ID, j.JitterSeconds))
+}
+
 // begin returns when a job is due that is scheduled from t on.
 func (s Schedule) begin(t time.Time, delay time.Duration) time.Time {
 	if _, ok := s.cron.(*cron.SpecSchedule); !ok {

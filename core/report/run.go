@@ -52,6 +52,10 @@ func (s *Store) Run(ctx context.Context, tx pgx.Tx, r Report, given Parameters) 
 	if err != nil {
 		return Result{}, err
 	}
+	return s.answer(ctx, tx, r, a)
+}
+
+func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (Result, error) {
 	f := r.facts(a.by)
 	result := Result{
 		Report: r.Name, Title: r.Title, Definition: r.Definition, Parameters: a.shown, BaseCurrency: a.base(),

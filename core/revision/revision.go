@@ -134,6 +134,24 @@ func (s *Store) Live(ctx context.Context, tx pgx.Tx, c connection.Connection, en
 	return m, number, nil
 }
 
+// Mapped returns what tells whether an entity has a mapping on a connection, its own or a shipped one.
+func (s *Store) Mapped(ctx context.Context, tx pgx.Tx) (func(c connection.Connection, entity string) bool, error) {
+	type place struct {
+		connection uuid.UUID
+		entity     string
+	}
+	own := map[place]bool{}
+	rows, _ := tx.Query(ctx, `select connection_id, entity from mapping_versions where status = 'live'`)
+	var at place
+	if _, err := pgx.ForEachRow(rows, []any{&at.connection, &at.entity}, func() error { own[at] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("list live mappings: %w", err)
+	}
+	return func(c connection.Connection, entity string) bool {
+		_, shipped := s.Shipped.For(c.Connector, entity)
+		return shipped || own[place{c.ID, entity}]
+	}, nil
+}
+
 const selectAllLive = `
 select connection_id, string_agg(entity || ' ' || id::text, ',' order by entity) from mapping_versions where status = 'live' group by connection_id`
 
