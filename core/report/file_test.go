@@ -30,7 +30,8 @@ func TestFilesHaveTheNumbersOfTheReport(t *testing.T) {
 	t.Parallel()
 	values := map[report.Type]*rapid.Generator[any]{
 		report.TypeInteger: rapid.Map(rapid.Int64(), func(n int64) any { return n }),
-		report.TypeAmount:  rapid.Map(rapid.StringMatching(`(0|-?[1-9][0-9]{0,17})(\.[0-9]{0,3}[1-9])?`), func(s string) any { return s }),
+		// Of 16 and 17 digits with a fraction a reader cannot tell whether a spreadsheet made them of 15.
+		report.TypeAmount:  rapid.Map(rapid.StringMatching(`0|-?[1-9][0-9]{0,17}|-?(0|[1-9][0-9]{0,9})\.[0-9]{0,3}[1-9]`), func(s string) any { return s }),
 		report.TypePercent: rapid.Map(rapid.StringMatching(`(0|-?[1-9][0-9]{0,3})(\.[0-9]?[1-9])?`), func(s string) any { return s }),
 		report.TypeDate:    rapid.Map(rapid.IntRange(1, 60_000), func(n int) any { return time.Date(1950, 1, n, 0, 0, 0, 0, time.UTC).Format(time.DateOnly) }),
 		report.TypeMonth:   rapid.Map(rapid.StringMatching(`20[0-9]{2}-0[1-9]`), func(s string) any { return s }),
