@@ -187,9 +187,9 @@ func (c *connectorTest) live(ctx context.Context, cfg *Config, out output, kind 
 	return nil
 }
 
-// wrong opens sessions with secrets that are none; nil for a connector without secrets.
+// wrong opens sessions with secrets that are none; nil for a connection without secrets.
 func wrong(store *connection.Store, kind connector.Connector, conn connection.Connection) func() (connector.Session, error) {
-	if len(kind.Secrets) == 0 {
+	if names, err := store.SecretNames(conn); err != nil || len(names) == 0 {
 		return nil
 	}
 	return func() (connector.Session, error) {
