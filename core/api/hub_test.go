@@ -15,6 +15,7 @@ func TestConnections(t *testing.T) {
 	h.makeAll()
 	h.play([]scenario{
 		{name: "list", method: "GET", path: "/connections", status: 200, has: []string{`"code":"erp"`}, hasNot: []string{"hunter2", "password"}},
+		{name: "flows", method: "GET", path: "/sync/flows", status: 200, has: []string{`"code":"erp"`, `"breaker":"closed"`, `"flows":[`}, hasNot: []string{"hunter2"}},
 		{name: "get", method: "GET", path: "/connections/{connection}", status: 200, has: []string{`"config":{"url":"https://erp"}`, `"breaker":{"state":"closed"}`, "Etag: \"1\""}, hasNot: []string{"hunter2"}},
 		{name: "check fails", method: "POST", path: "/connections/{connection}/check", status: 200, has: []string{`"ok":false`, `"class":"auth"`, `"remedy":"enter it again"`}},
 		{name: "a secret alone", method: "PATCH", path: "/connections/{connection}", body: `{"config":{"password":"right"}}`, headers: []string{`If-Match: "1"`}, status: 200, has: []string{`"config":{"url":"https://erp"}`, "Etag: \"2\""}, hasNot: []string{"right"}},

@@ -53,6 +53,8 @@ func (v *visit) flowRows(all []flow.Flows, now time.Time) []flowConnection {
 					r.To = "/sync/runs?job=" + f.Pull.JobID.String()
 				case slices.Contains(linked, crm.Kind(f.Entity)):
 					r.To = linksPath + "?" + q.Encode()
+				default: // the list of links knows only kinds that are pulled somewhere
+					r.To = linksPath + "?connection=" + c.ID.String()
 				}
 			}
 			r.Letters = cell{Text: group(strconv.FormatInt(f.Letters, 10)), Numeric: true}
@@ -193,6 +195,7 @@ func drawFlows(connections []flowConnection) *flowMap {
 	}
 	m.lines(0, boxWidth, hubLeft)
 	m.lines(1, mapWidth-boxWidth, hubRight)
+	m.Height += 2 // the edges of the outer boxes
 	return m
 }
 
