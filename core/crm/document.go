@@ -14,12 +14,22 @@ import (
 
 // Document returns the entity as its JSON says it, decoded with UseNumber: what mappings and merges work on.
 func Document(e Entity) (map[string]any, error) {
-	return documentOf(shapes()[e.Kind()], reflect.ValueOf(e).Elem())
+	return documentOf(shapes()[e.Kind()], reflect.ValueOf(e).Elem(), nil)
 }
 
-func documentOf(s shape, v reflect.Value) (map[string]any, error) {
+// Part is Document with some of its fields only.
+func Part(e Entity, fields map[string]bool) (map[string]any, error) {
+	return documentOf(shapes()[e.Kind()], reflect.ValueOf(e).Elem(), fields)
+}
+
+// documentOf makes a document of the fields of only, or of all if that is nil.
+func documentOf(s shape, v reflect.Value, only map[string]bool) (map[string]any, error) {
 	doc := make(map[string]any, len(s))
-	for _, f := range s {
+	for i := range s {
+		f := &s[i]
+		if only != nil && !only[f.name] {
+			continue
+		}
 		raw := v.FieldByIndex(f.index)
 		if f.optional && raw.IsZero() {
 			continue
@@ -29,7 +39,7 @@ func documentOf(s shape, v reflect.Value) (map[string]any, error) {
 			doc[f.name] = nil
 			continue
 		}
-		out, err := plain(f, value)
+		out, err := plain(*f, value)
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", f.name, err)
 		}
@@ -45,14 +55,14 @@ func plain(f field, v reflect.Value) (any, error) {
 	case integer:
 		return json.Number(strconv.FormatInt(v.Int(), 10)), nil
 	case object:
-		return documentOf(f.elem, v)
+		return documentOf(f.elem, v, nil)
 	case list:
 		if v.IsNil() {
 			return nil, nil
 		}
 		items := make([]any, v.Len())
 		for i := range items {
-			item, err := documentOf(f.elem, v.Index(i))
+			item, err := documentOf(f.elem, v.Index(i), nil)
 			if err != nil {
 				return nil, err
 			}

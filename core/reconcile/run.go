@@ -61,6 +61,7 @@ type comparison struct {
 	stream     connector.Stream
 	kind       crm.Kind
 	mapping    *mapping.Mapping
+	compared   map[string]bool // the fields that a pull takes from a record
 	who        postgres.Principal
 	sums       sums
 	log        *slog.Logger
@@ -102,6 +103,10 @@ func (c *comparison) prepare(ctx context.Context) error {
 	}
 	if c.kind, err = crm.ParseKind(entity); err != nil {
 		return misconfigured(err.Error())
+	}
+	c.compared = map[string]bool{}
+	for _, f := range c.mapping.Fields() {
+		c.compared[f.Path] = f.Pull
 	}
 	streams := c.Connections.Streams(c.connection)
 	i := slices.IndexFunc(streams, func(s connector.Stream) bool { return s.Entity == entity && s.Record == c.mapping.Record() && s.Pull })
