@@ -214,6 +214,17 @@ func TestRoleIsAMatrix(t *testing.T) {
 	s.get(s.post(path+"/delete")).wants(t, 200, "The role is deleted")
 }
 
+func TestPresetsAreCalledAsTheReaderCallsThem(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.signIn()
+	path := "/admin/roles/" + s.role("sales").ID.String()
+	s.post(path, "name", "Field force", "grant.customer.read", "own")
+	s.post("/language", "language", "zh-CN", "to", "/")
+	s.get("/admin/roles").wants(t, 200, ">销售经理<", ">Field force<")
+	s.get("/admin/roles/"+s.role("finance").ID.String()).wants(t, 200, "<h1>财务</h1>", `value="Finance"`)
+}
+
 func TestDepartmentsAreATree(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -19,7 +19,7 @@ import (
 )
 
 // functions are what templates may call, in one language.
-func functions(lang string, words catalogue, assetNames map[string]string) template.FuncMap {
+func functions(lang string, words, english catalogue, assetNames map[string]string) template.FuncMap {
 	return template.FuncMap{
 		"lang":  func() string { return lang },
 		"t":     words.say,
@@ -39,6 +39,7 @@ func functions(lang string, words catalogue, assetNames map[string]string) templ
 		"icon":     icon,
 		"word":     func(s string) string { return inSentence(lang, s) },
 		"dict":     dict,
+		"role":     func(code, name string) string { return roleNamed(words, english, code, name) },
 	}
 }
 

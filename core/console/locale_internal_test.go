@@ -142,6 +142,9 @@ func states() map[string]bool {
 			all["state."+kind+"."+v] = true
 		}
 	}
+	for _, preset := range []string{"admin", "auditor", "finance", "integrator", "marketing", "sales", "sales_manager", "service"} {
+		all["preset."+preset] = true
+	}
 	add("active", "active", "paused")
 	for _, state := range []connection.BreakerState{connection.Open, connection.Probing, connection.Stopped} {
 		add("breaker", string(state))

@@ -90,7 +90,7 @@ func newRenderer() (*renderer, error) {
 		}
 		r.words[lang] = words
 		r.pages[lang] = map[string]*template.Template{}
-		frame, err := template.New("layout.html").Option("missingkey=error").Funcs(functions(lang, words, names)).
+		frame, err := template.New("layout.html").Option("missingkey=error").Funcs(functions(lang, words, r.words[languages[0]], names)).
 			ParseFS(templates, "template/layout.html", "template/parts.html")
 		if err != nil {
 			return nil, fmt.Errorf("frame of all pages: %w", err)

@@ -119,6 +119,14 @@ func (v *visit) resourceLabel(r access.Resource) string {
 	return v.say("resource." + string(r))
 }
 
+// roleNamed is what a role is called: by the reader's word if it is a preset that nobody renamed, which is stored in English.
+func roleNamed(words, english catalogue, code, name string) string {
+	if key := "preset." + code; english[key] == name {
+		return words.text(key)
+	}
+	return name
+}
+
 func (v *visit) actionLabel(a access.Action) string {
 	if a == access.Any {
 		return v.say("action.any")

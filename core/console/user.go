@@ -83,6 +83,9 @@ func (v *visit) order(ctx context.Context) (o order, err error) {
 		return o, err
 	}
 	o.roles, err = v.console.Access.Roles(ctx, v.who.Principal)
+	for i, r := range o.roles {
+		o.roles[i].Name = roleNamed(v.words(), v.console.render.words[languages[0]], r.Code, r.Name)
+	}
 	return o, err
 }
 
