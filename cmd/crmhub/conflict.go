@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
@@ -45,37 +43,20 @@ func (c *conflictList) Run(ctx context.Context, cfg *Config, out output) (err er
 		}
 		f.Connection = conn.ID
 	}
-	w, lines := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0), json.NewEncoder(out.stdout)
-	if !c.JSON {
-		fmt.Fprintln(w, "CONFLICT\tCONNECTION\tENTITY\tENTITY ID\tFIELD\tOURS\tTHEIRS\tSTATUS")
+	codes, err := s.codes(ctx)
+	if err != nil {
+		return err
 	}
-	for more := true; more; more = f.After != "" {
-		var codes map[uuid.UUID]string
-		var found postgres.Page[link.Kept]
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			if codes, err = s.codes(ctx, tx); err != nil {
-				return err
-			}
-			found, err = link.ListConflicts(ctx, tx, f)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, k := range found.Items {
-			if c.JSON {
-				if err := lines.Encode(k); err != nil {
-					return err
-				}
-				continue
-			}
-			ours, _ := json.Marshal(k.Ours)     // they came from JSON
-			theirs, _ := json.Marshal(k.Theirs) // they too
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, codes[k.ConnectionID], k.Entity, k.EntityID, k.Field, ours, theirs, k.Status)
-		}
-		f.After = found.Next
-	}
-	return w.Flush()
+	shown := newRows(out.stdout, c.JSON, "CONFLICT\tCONNECTION\tENTITY\tENTITY ID\tFIELD\tOURS\tTHEIRS\tSTATUS")
+	err = each(ctx, s, func(tx pgx.Tx, after string) (postgres.Page[link.Kept], error) {
+		f.After = after
+		return link.ListConflicts(ctx, tx, f)
+	}, func(k link.Kept) error {
+		ours, _ := json.Marshal(k.Ours)     // they came from JSON
+		theirs, _ := json.Marshal(k.Theirs) // they too
+		return shown.add(k, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", k.ID, codes[k.ConnectionID], k.Entity, k.EntityID, k.Field, ours, theirs, k.Status)
+	})
+	return errors.Join(err, shown.end())
 }
 
 type conflictShow struct {

@@ -192,27 +192,17 @@ func (c *connectionDrift) Run(ctx context.Context, cfg *Config, out output) (err
 		f.Status = ""
 	}
 	none := true
-	for more := true; more; more = f.After != "" {
-		var found postgres.Page[drift.Finding]
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			found, err = drift.List(ctx, tx, f)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		f.After = found.Next
-		for _, d := range found.Items {
-			none = false
-			if err := c.print(out, d); err != nil {
-				return err
-			}
-		}
-	}
-	if none && !c.JSON {
+	err = each(ctx, s, func(tx pgx.Tx, after string) (postgres.Page[drift.Finding], error) {
+		f.After = after
+		return drift.List(ctx, tx, f)
+	}, func(d drift.Finding) error {
+		none = false
+		return c.print(out, d)
+	})
+	if err == nil && none && !c.JSON {
 		fmt.Fprintln(out.stdout, "The records of", conn.Name, "look as they always did.")
 	}
-	return nil
+	return err
 }
 
 func (c *connectionDrift) print(out output, d drift.Finding) error {

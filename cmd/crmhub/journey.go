@@ -28,40 +28,26 @@ func (c *journeyCommand) Run(ctx context.Context, cfg *Config, out output) (err 
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	store, codes := &crm.Store{}, map[uuid.UUID]string{}
+	codes, err := s.codes(ctx)
+	if err != nil {
+		return err
+	}
 	f := journey.Filter{Entity: c.Entity, Limit: 500}
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		if id, parsed := uuid.Parse(c.Which); parsed == nil {
 			f.EntityID = id
-		} else if f.EntityID, err = store.FindNamed(ctx, tx, crm.Kind(c.Entity), c.Which); err != nil {
-			return err
+			return nil
 		}
-		connections, err := s.connections.List(ctx, tx)
-		for _, conn := range connections {
-			codes[conn.ID] = conn.Code
-		}
+		f.EntityID, err = (&crm.Store{}).FindNamed(ctx, tx, crm.Kind(c.Entity), c.Which)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for more := true; more; more = f.After != "" {
-		var p postgres.Page[journey.Step]
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			p, err = journey.Read(ctx, tx, bus.Topic, f)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, step := range p.Items {
-			if err := c.print(out, step, codes); err != nil {
-				return err
-			}
-		}
-		f.After = p.Next
-	}
-	return nil
+	return each(ctx, s, func(tx pgx.Tx, after string) (postgres.Page[journey.Step], error) {
+		f.After = after
+		return journey.Read(ctx, tx, bus.Topic, f)
+	}, func(step journey.Step) error { return c.print(out, step, codes) })
 }
 
 func (c *journeyCommand) print(out output, s journey.Step, codes map[uuid.UUID]string) error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -48,12 +47,12 @@ func (c *linkList) Run(ctx context.Context, cfg *Config, out output) (err error)
 		}
 		f.Connection = conn.ID
 	}
-	var codes map[uuid.UUID]string
+	codes, err := s.codes(ctx)
+	if err != nil {
+		return err
+	}
 	var found postgres.Page[link.Link]
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		if codes, err = s.codes(ctx, tx); err != nil {
-			return err
-		}
 		if c.Words != "" {
 			if f.Named, err = named(ctx, tx, c.Entity, c.Words); err != nil {
 				return err
@@ -65,22 +64,15 @@ func (c *linkList) Run(ctx context.Context, cfg *Config, out output) (err error)
 	if err != nil {
 		return err
 	}
-	w, lines := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0), json.NewEncoder(out.stdout)
-	if !c.JSON {
-		fmt.Fprintln(w, "LINK\tCONNECTION\tENTITY\tENTITY ID\tRECORD\tSTATE\tCAUSE")
-	}
+	shown := newRows(out.stdout, c.JSON, "LINK\tCONNECTION\tENTITY\tENTITY ID\tRECORD\tSTATE\tCAUSE")
 	for _, l := range found.Items {
-		if c.JSON {
-			err = errors.Join(err, lines.Encode(l))
-			continue
-		}
 		why := ""
 		if l.Cause != nil {
 			why = l.Cause.Message
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, codes[l.ConnectionID], l.Entity, l.EntityID, l.RemoteID, l.State, why)
+		err = errors.Join(err, shown.add(l, "%s\t%s\t%s\t%s\t%s\t%s\t%s", l.ID, codes[l.ConnectionID], l.Entity, l.EntityID, l.RemoteID, l.State, why))
 	}
-	return errors.Join(err, w.Flush())
+	return errors.Join(err, shown.end())
 }
 
 // named are the entities that a text finds; the hub itself sees all of them.

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -90,32 +88,25 @@ func (c *matchList) Run(ctx context.Context, cfg *Config, out output) (err error
 	if c.Matching != "" {
 		return c.proposals(ctx, s, out)
 	}
+	codes, err := s.codes(ctx)
+	if err != nil {
+		return err
+	}
 	var found postgres.Page[matching.Matching]
-	var codes map[uuid.UUID]string
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		if codes, err = s.codes(ctx, tx); err != nil {
-			return err
-		}
 		found, err = matching.List(ctx, tx, matching.Filter{})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	w, lines := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0), json.NewEncoder(out.stdout)
-	if !c.JSON {
-		fmt.Fprintln(w, "MATCHING\tCONNECTION\tENTITY\tSTATUS\tREAD\tCERTAIN\tREVIEW\tNONE\tUNREADABLE\tLINKED\tCREATED")
-	}
+	shown := newRows(out.stdout, c.JSON, "MATCHING\tCONNECTION\tENTITY\tSTATUS\tREAD\tCERTAIN\tREVIEW\tNONE\tUNREADABLE\tLINKED\tCREATED")
 	for _, m := range found.Items {
-		if c.JSON {
-			err = errors.Join(err, lines.Encode(m))
-			continue
-		}
 		n := m.Counts
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
-			m.ID, codes[m.ConnectionID], m.Entity, m.Status, n.Read, n.Certain, n.Review, n.None, n.Unreadable, n.Linked, n.Created)
+		err = errors.Join(err, shown.add(m, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d",
+			m.ID, codes[m.ConnectionID], m.Entity, m.Status, n.Read, n.Certain, n.Review, n.None, n.Unreadable, n.Linked, n.Created))
 	}
-	return errors.Join(err, w.Flush())
+	return errors.Join(err, shown.end())
 }
 
 func (c *matchList) proposals(ctx context.Context, s *session, out output) error {
@@ -127,48 +118,30 @@ func (c *matchList) proposals(ctx context.Context, s *session, out output) error
 	if c.All {
 		f.State = ""
 	}
-	w, lines := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0), json.NewEncoder(out.stdout)
-	if !c.JSON {
-		fmt.Fprintln(w, "PROPOSAL\tCLASS\tSTATE\tSCORE\tRECORD\tTHEIRS\tOURS\tREASONS")
-	}
-	for more := true; more; more = f.After != "" {
-		var page postgres.Page[link.Proposal]
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			page, err = matching.Proposals(ctx, tx, &crm.Store{}, f, func(string) (bool, func(string) bool) {
-				return true, func(string) bool { return false }
-			})
-			return err
+	shown := newRows(out.stdout, c.JSON, "PROPOSAL\tCLASS\tSTATE\tSCORE\tRECORD\tTHEIRS\tOURS\tREASONS")
+	err = each(ctx, s, func(tx pgx.Tx, after string) (postgres.Page[link.Proposal], error) {
+		f.After = after
+		return matching.Proposals(ctx, tx, &crm.Store{}, f, func(string) (bool, func(string) bool) {
+			return true, func(string) bool { return false }
 		})
-		if err != nil {
-			return err
-		}
-		for _, p := range page.Items {
-			if c.JSON {
-				if err := lines.Encode(p); err != nil {
-					return err
-				}
-				continue
-			}
-			printProposal(w, p)
-		}
-		f.After = page.Next
-	}
-	return w.Flush()
+	}, func(p link.Proposal) error { return shown.add(p, "%s", strings.Join(candidates(p), "\n")) })
+	return errors.Join(err, shown.end())
 }
 
-// printProposal prints a line for each candidate, or one without.
-func printProposal(w io.Writer, p link.Proposal) {
+// candidates are the lines of a proposal: one for each candidate, or one without.
+func candidates(p link.Proposal) (lines []string) {
 	head := fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", p.ID, p.Class, p.State, p.Score, p.RemoteID, p.Title)
 	if len(p.Candidates) == 0 {
-		fmt.Fprintf(w, "%s\t–\t%s\n", head, p.Message)
+		return []string{head + "\t–\t" + p.Message}
 	}
 	for _, c := range p.Candidates {
 		reasons := make([]string, len(c.Reasons))
 		for i, r := range c.Reasons {
 			reasons[i] = fmt.Sprintf("%s %d", r.Kind, r.Score)
 		}
-		fmt.Fprintf(w, "%s\t%s %s\t%s\n", head, c.EntityID, c.Title, strings.Join(reasons, ", "))
+		lines = append(lines, fmt.Sprintf("%s\t%s %s\t%s", head, c.EntityID, c.Title, strings.Join(reasons, ", ")))
 	}
+	return lines
 }
 
 // decided names proposals of a matching.
@@ -285,14 +258,4 @@ func parseID(text string) (uuid.UUID, error) {
 		return id, fmt.Errorf("%q is no id", text)
 	}
 	return id, nil
-}
-
-// codes are the connections' codes by id.
-func (s *session) codes(ctx context.Context, tx pgx.Tx) (map[uuid.UUID]string, error) {
-	all, err := s.connections.List(ctx, tx)
-	codes := make(map[uuid.UUID]string, len(all))
-	for _, c := range all {
-		codes[c.ID] = c.Code
-	}
-	return codes, err
 }

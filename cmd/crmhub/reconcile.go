@@ -179,23 +179,20 @@ func (c *reconcileShow) Run(ctx context.Context, cfg *Config, out output) (err e
 	if err := printReconciliation(out.stdout, r, conn, c.JSON); err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
-	lines := json.NewEncoder(out.stdout)
-	if !c.JSON && r.Counts != (reconcile.Counts{Ours: r.Counts.Ours, Theirs: r.Counts.Theirs, Equal: r.Counts.Equal}) {
-		fmt.Fprintln(w, "\nDIFFERENCE\tKIND\tWHAT\tENTITY\tRECORD\tSTATE\tDETAIL")
+	if r.Counts == (reconcile.Counts{Ours: r.Counts.Ours, Theirs: r.Counts.Theirs, Equal: r.Counts.Equal}) {
+		return nil
 	}
-	err = s.eachDifference(ctx, r.ID, func(d reconcile.Difference) error {
-		if c.JSON {
-			return lines.Encode(d)
-		}
+	shown := newRows(out.stdout, c.JSON, "\nDIFFERENCE\tKIND\tWHAT\tENTITY\tRECORD\tSTATE\tDETAIL")
+	err = each(ctx, s, func(tx pgx.Tx, after string) (postgres.Page[reconcile.Difference], error) {
+		return reconcile.Differences(ctx, tx, r.ID, reconcile.DifferenceFilter{After: after, Limit: 500})
+	}, func(d reconcile.Difference) error {
 		entity := "–"
 		if d.EntityID != nil {
 			entity = d.EntityID.String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.Kind, d.Title, entity, d.RemoteID, d.State, detail(d))
-		return nil
+		return shown.add(d, "%s\t%s\t%s\t%s\t%s\t%s\t%s", d.ID, d.Kind, d.Title, entity, d.RemoteID, d.State, detail(d))
 	})
-	return errors.Join(err, w.Flush())
+	return errors.Join(err, shown.end())
 }
 
 // detail is what a line says of a difference: which fields, or why.
@@ -213,27 +210,6 @@ func detail(d reconcile.Difference) string {
 		parts = append(parts, "ignored: "+d.Reason)
 	}
 	return strings.Join(parts, "; ")
-}
-
-func (s *session) eachDifference(ctx context.Context, of uuid.UUID, fn func(reconcile.Difference) error) error {
-	for f := (reconcile.DifferenceFilter{Limit: 500}); ; {
-		var page postgres.Page[reconcile.Difference]
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			page, err = reconcile.Differences(ctx, tx, of, f)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, d := range page.Items {
-			if err := fn(d); err != nil {
-				return err
-			}
-		}
-		if f.After = page.Next; f.After == "" {
-			return nil
-		}
-	}
 }
 
 type reconcileMend struct {

@@ -259,15 +259,11 @@ func (c *syncStatus) Run(ctx context.Context, cfg *Config, out output) (err erro
 	var runs postgres.Page[job.Run]
 	var letters postgres.Page[job.DeadLetter]
 	jobs := map[uuid.UUID]job.Job{}
-	codes := map[uuid.UUID]string{}
+	codes, err := s.codes(ctx)
+	if err != nil {
+		return err
+	}
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		connections, err := s.connections.List(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, conn := range connections {
-			codes[conn.ID] = conn.Code
-		}
 		list, err := s.jobs.List(ctx, tx, uuid.Nil)
 		if err != nil {
 			return err
