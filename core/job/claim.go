@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-
-	"crmhub/core/postgres"
 )
 
 // Task is a run that a worker has claimed, with its job.
@@ -78,22 +76,21 @@ with recursive first (organization_id, job_id, after_id) as (
 select ` + runColumns + `, r.resumed, j.organization_id, j.id, j.connection_id, j.name, j.kind, j.entity
 from taken r join jobs j on j.organization_id = r.organization_id and j.id = r.job_id`
 
-// errTaken means that another worker has just begun another run of the job: the next look finds what there is.
-var errTaken = errors.New("another run of the job has just begun")
-
-const uniqueViolation = "23505"
+// Workers claim one after the other: of two at once neither would see what the other begins, another run of the job or one that may
+// not execute beside it.
+const lockClaims = `select pg_advisory_xact_lock(hashtextextended('crmhub claim', 0))`
 
 // claimRun takes the next run for a worker; none gives nil. The transaction is the system's.
 func claimRun(ctx context.Context, tx pgx.Tx, worker int32) (*Task, error) {
+	if _, err := tx.Exec(ctx, lockClaims); err != nil {
+		return nil, fmt.Errorf("claim a run: %w", err)
+	}
 	var row runRow
 	t := Task{worker: worker}
 	err := tx.QueryRow(ctx, claim, worker).Scan(append(row.fields(), &t.Resumed,
 		&t.Job.Organization, &t.Job.ID, &t.Job.ConnectionID, &t.Job.Name, &t.Job.Kind, &t.Job.Entity)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
-	}
-	if code, _ := postgres.ErrorCode(err); code == uniqueViolation {
-		return nil, errTaken
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim a run: %w", err)

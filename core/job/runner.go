@@ -117,7 +117,7 @@ func (r *Runner) claimAll(ctx context.Context, worker int32, wg *sync.WaitGroup,
 		})
 		if err != nil || t == nil {
 			<-slots
-			if err != nil && !errors.Is(err, errTaken) && ctx.Err() == nil {
+			if err != nil && ctx.Err() == nil {
 				r.Logger.ErrorContext(ctx, "no run was claimed", "error", err)
 			}
 			return

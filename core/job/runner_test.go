@@ -117,6 +117,57 @@ func TestAskingTwiceRunsOnceAndAskingMeanwhileRunsOnceMore(t *testing.T) {
 	})
 }
 
+// Two workers look at the same moment: the one takes a pull that no matching is in the way of yet, and does not commit before the
+// other looks, who would take the matching.
+func TestAPullAndAMatchingDoNotBeginAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.enqueue(f.create("order", ""))
+	one, dieOne := postgrestest.Worker(t, f.db)
+	other, dieOther := postgrestest.Worker(t, f.db)
+	defer dieOne()
+	defer dieOther()
+	var late *job.Task
+	done := make(chan error, 1)
+	err := f.db.AsSystem(t.Context(), func(tx pgx.Tx) error {
+		pull, err := job.ClaimRun(t.Context(), tx, one)
+		if err != nil || pull == nil || pull.Job.Kind != job.Pull {
+			return fmt.Errorf("claimed %+v: %w", pull, err)
+		}
+		f.tx(func(tx pgx.Tx) error {
+			j, err := f.store.Create(t.Context(), tx, job.New{ConnectionID: f.connection, Kind: job.Match, Entity: "order"})
+			if err != nil {
+				return err
+			}
+			_, err = job.Enqueue(t.Context(), tx, j.ID, job.ByHand)
+			return err
+		})
+		go func() {
+			done <- f.db.AsSystem(t.Context(), func(tx pgx.Tx) (err error) {
+				late, err = job.ClaimRun(t.Context(), tx, other)
+				return err
+			})
+		}()
+		f.eventually("the other has looked, or waits", func() (settled bool) {
+			if len(done) > 0 {
+				return true
+			}
+			f.tx(func(tx pgx.Tx) error {
+				return tx.QueryRow(t.Context(), `select exists (select from pg_locks where locktype = 'advisory' and not granted
+					and database = (select oid from pg_database where datname = current_database()))`).Scan(&settled)
+			})
+			return settled
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil || late != nil {
+		t.Errorf("beside the pull the other took %+v, %v", late, err)
+	}
+}
+
 func TestRunOfADeadWorkerIsTakenOver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
