@@ -38,6 +38,15 @@ func TestReconciliationFindsMendsAndProves(t *testing.T) {
 		_, err := w.call(http.MethodPost, "/jobs/"+j.ID+"/pause", nil, nil)
 		w.must(err)
 	}
+	for _, status := range []string{"queued", "running"} { // what was asked for before
+		w.eventually(2*time.Minute, "no run is "+status, func() error {
+			var runs struct{ Items []struct{ ID string } }
+			if _, err := w.call(http.MethodGet, "/runs?status="+status, nil, &runs); err != nil || len(runs.Items) > 0 {
+				return fmt.Errorf("%d, %w", len(runs.Items), err)
+			}
+			return nil
+		})
+	}
 	erp := remoteERP{t: t, url: sim.ERPURL()}
 	orders := erp.orders()
 	erp.change(orders[3], "note", "written in the ERP")
