@@ -65,7 +65,7 @@ func TestPagesShowWhatTheVisitorMaySee(t *testing.T) {
 	} {
 		a := s.get(path)
 		a.wants(t, http.StatusOK, has...)
-		for _, secret := range []string{"+43 1", "Graz", "4,444", "3,703", "740", "Bolt", "R-1", "/sync/jobs", "/sync/dead-letters", "state."} {
+		for _, secret := range []string{"+43 1", "Graz", "4,444", "3,703", "740.70", "Bolt", "R-1", "/sync/jobs", "/sync/dead-letters", "state."} {
 			if strings.Contains(a.body, secret) {
 				t.Errorf("%s shows %q\n%s", path, secret, a.body)
 			}
