@@ -22,7 +22,7 @@ func TestPanicIsAnAnswerAndALogLine(t *testing.T) {
 	s.mux.HandleFunc("GET /api/v1/boom", func(http.ResponseWriter, *http.Request) { panic("boom at 4711") })
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/boom", nil))
-	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "4711") || !strings.Contains(w.Body.String(), "urn:crmhub:request:") {
+	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "at 4711") || !strings.Contains(w.Body.String(), "urn:crmhub:request:") {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 	if !strings.Contains(log.String(), "boom at 4711") || !strings.Contains(log.String(), "status=500") {
