@@ -24,7 +24,14 @@ type mappingOf struct {
 }
 
 // within calls fn in a transaction of the organization.
-func (c *mappingOf) within(ctx context.Context, cfg *Config, out output, fn func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error) (err error) {
+func (c *mappingOf) within(ctx context.Context, cfg *Config, out output, fn func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error) error {
+	return c.outside(ctx, cfg, out, func(s *session, r *revision.Store, conn connection.Connection) error {
+		return s.db.As(ctx, s.who, func(tx pgx.Tx) error { return fn(tx, r, conn) })
+	})
+}
+
+// outside calls fn in no transaction, for who asks the other system.
+func (c *mappingOf) outside(ctx context.Context, cfg *Config, out output, fn func(s *session, r *revision.Store, conn connection.Connection) error) (err error) {
 	s, err := openSession(ctx, cfg, out)
 	if err != nil {
 		return err
@@ -38,7 +45,7 @@ func (c *mappingOf) within(ctx context.Context, cfg *Config, out output, fn func
 	if err != nil {
 		return err
 	}
-	return s.db.As(ctx, s.who, func(tx pgx.Tx) error { return fn(tx, r, conn) })
+	return fn(s, r, conn)
 }
 
 // version is one of the organization's own by its number.
@@ -183,34 +190,23 @@ func (c *mappingDiff) Run(ctx context.Context, cfg *Config, out output) error {
 }
 
 // pull prints what would change in what is pulled. No transaction waits for the other system.
-func (c *mappingDiff) pull(ctx context.Context, cfg *Config, out output, v revision.Version) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
-	r, err := s.revisions()
-	if err != nil {
-		return err
-	}
-	conn, err := s.connection(ctx, c.Connection)
-	if err != nil {
-		return err
-	}
-	m, err := r.Compiled(conn, v)
-	if err != nil {
-		return err
-	}
-	records, err := r.Records(ctx, conn, m.Record(), revision.MostChecked)
-	if err != nil {
-		return err
-	}
-	return s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		e, err := r.EffectOnRecords(ctx, tx, v, records)
-		if err == nil {
-			printEffect(out, e)
+func (c *mappingDiff) pull(ctx context.Context, cfg *Config, out output, v revision.Version) error {
+	return c.outside(ctx, cfg, out, func(s *session, r *revision.Store, conn connection.Connection) error {
+		m, err := r.Compiled(conn, v)
+		if err != nil {
+			return err
 		}
-		return err
+		records, err := r.Records(ctx, conn, m.Record(), revision.MostChecked)
+		if err != nil {
+			return err
+		}
+		return s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+			e, err := r.EffectOnRecords(ctx, tx, v, records)
+			if err == nil {
+				printEffect(out, e)
+			}
+			return err
+		})
 	})
 }
 

@@ -49,25 +49,35 @@ func (s *server) runReport(r report.Report) operation {
 		parameters: reportParameters(r.Parameters),
 		status:     http.StatusOK, result: jsonBody(s.document, reportExample(r)),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			given, err := c.reportParameters(r.Parameters)
+			result, err := s.result(ctx, c, r, s.reports.Run)
 			if err != nil {
 				return answer{}, err
 			}
-			if err := c.permitReport(r, given); err != nil {
-				return answer{}, err
-			}
-			var result report.Result
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				result, err = s.reports.Run(ctx, tx, r, given)
-				return err
-			})
-			if err != nil {
-				return answer{}, parametersAtFault(err)
-			}
-			result.Veil(c.blind)
 			return respond(http.StatusOK, result)
 		},
 	}
+}
+
+// result is what a report says to the caller, as run makes it.
+func (s *server) result(ctx context.Context, c *call, r report.Report,
+	run func(context.Context, pgx.Tx, report.Report, report.Parameters) (report.Result, error),
+) (result report.Result, err error) {
+	given, err := c.reportParameters(r.Parameters)
+	if err != nil {
+		return result, err
+	}
+	if err := c.permitReport(r, given); err != nil {
+		return result, err
+	}
+	err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+		result, err = run(ctx, tx, r, given)
+		return err
+	})
+	if err != nil {
+		return report.Result{}, parametersAtFault(err)
+	}
+	result.Veil(c.blind)
+	return result, nil
 }
 
 // reportFile is what runReport answers, as a table.
@@ -92,22 +102,10 @@ func (s *server) reportFile(r report.Report) operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			given, err := c.reportParameters(r.Parameters)
+			result, err := s.result(ctx, c, r, s.reports.Whole)
 			if err != nil {
 				return answer{}, err
 			}
-			if err := c.permitReport(r, given); err != nil {
-				return answer{}, err
-			}
-			var result report.Result
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				result, err = s.reports.Whole(ctx, tx, r, given)
-				return err
-			})
-			if err != nil {
-				return answer{}, parametersAtFault(err)
-			}
-			result.Veil(c.blind)
 			return answer{Status: http.StatusOK, file: &file{
 				name: r.Name + "." + string(format), mediaType: tableType(format),
 				send: func(w io.Writer) error {
