@@ -57,12 +57,7 @@ func (s *server) listInbox() operation {
 			}
 			var faults parameterFaults
 			q := inbox.Query{Status: inbox.Status(c.choiceIn("status", statuses, &faults)), After: c.idIn(afterParameter, &faults), Limit: parseLimit(c.query, &faults)}
-			limit := q.Limit
-			q.Limit++
-			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[inbox.Item], error) {
-				items, err := s.inbox.List(ctx, tx, q)
-				return postgres.Cut(items, limit, func(i inbox.Item) string { return i.ID.String() }), err
-			})
+			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[inbox.Item], error) { return s.inbox.List(ctx, tx, q) })
 		},
 	}
 }

@@ -54,7 +54,7 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 	if !q.Has("status") {
 		p.Status = string(inbox.Review)
 	}
-	ask := inbox.Query{Status: inbox.Status(p.Status), Limit: pageSize + 1}
+	ask := inbox.Query{Status: inbox.Status(p.Status), Limit: pageSize}
 	if p.Status != "" && !slices.Contains(p.Statuses, ask.Status) {
 		return errAddress
 	}
@@ -66,13 +66,12 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 		ask.After = id
 	}
 	err := v.as(ctx, func(tx pgx.Tx) error {
-		items, err := v.console.inbox.List(ctx, tx, ask)
+		found, err := v.console.inbox.List(ctx, tx, ask)
 		if err != nil {
 			return err
 		}
-		if len(items) > pageSize {
-			items = items[:pageSize]
-			p.Next = inboxPath + "?status=" + p.Status + "&after=" + items[pageSize-1].ID.String()
+		if found.Next != "" {
+			p.Next = inboxPath + "?status=" + p.Status + "&after=" + found.Next
 		}
 		seller, err := v.console.Access.Seller(ctx, tx)
 		if err != nil {
@@ -80,7 +79,7 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 		}
 		p.SellerKnown = seller.VATNumber+seller.TaxNumber+seller.Registration+seller.Name != ""
 		var customers []string
-		for _, item := range items {
+		for _, item := range found.Items {
 			if item.CustomerID != nil {
 				customers = append(customers, item.CustomerID.String())
 			}
@@ -89,7 +88,7 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 		if err != nil {
 			return err
 		}
-		for _, item := range items {
+		for _, item := range found.Items {
 			row := inboxRow{Item: item, Issued: v.dayOf(item.IssueDate), Shown: inboxTotal(item)}
 			if item.CustomerID != nil {
 				row.Customer = called(item.CustomerID.String())

@@ -138,24 +138,19 @@ func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Item, error) 
 type Query struct {
 	Status Status
 	After  uuid.UUID // the last of the page before
-	Limit  int
+	Limit  int       // 0: 50; at most 500
 }
 
 // List returns files, the newest first.
-func (s *Store) List(ctx context.Context, tx pgx.Tx, q Query) ([]Item, error) {
-	var after *uuid.UUID
-	if q.After != uuid.Nil {
-		after = &q.After
-	}
-	rows, err := tx.Query(ctx, columns+" where ($1 = '' or b.status = $1) and ($2::uuid is null or b.id < $2) order by b.id desc limit $3", q.Status, after, q.Limit)
-	if err != nil {
-		return nil, fmt.Errorf("list the inbox: %w", err)
-	}
+func (s *Store) List(ctx context.Context, tx pgx.Tx, q Query) (p postgres.Page[Item], err error) {
+	size := postgres.PageSize(q.Limit)
+	rows, _ := tx.Query(ctx, columns+" where ($1 = '' or b.status = $1) and ($2::uuid is null or b.id < $2) order by b.id desc limit $3",
+		q.Status, postgres.OrNull(q.After), size+1)
 	items, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Item])
 	if err != nil {
-		return nil, fmt.Errorf("list the inbox: %w", err)
+		return p, fmt.Errorf("list the inbox: %w", err)
 	}
-	return items, nil
+	return postgres.Cut(items, size, func(i Item) string { return i.ID.String() }), nil
 }
 
 // Waiting is how many files wait for somebody.
