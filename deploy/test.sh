@@ -2,14 +2,16 @@
 # Every test there is: the linters, the Go tests, then the same code against a real Apache Kafka, a real Tryton and a real Kill Bill.
 # On a Debian-like machine it installs what is missing; elsewhere it says what to install.
 #
-#   deploy/test.sh            everything (about 50 minutes on two cores)
+#   deploy/test.sh            everything
 #   deploy/test.sh quick      what needs nothing but Go
+#   deploy/test.sh fuzz       looks for inputs that break a parser, FUZZTIME (1m) for each: for nights. The inputs found so far are Go tests.
 #
 # WORK is where servers keep their files while the tests run (default: a folder under the temporary directory).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 WORK=${WORK:-${TMPDIR:-/tmp}/crmhub-test}
 mkdir -p "$WORK"
+export WORK
 started=$SECONDS
 
 step() { printf '\n== %s (%d s)\n' "$*" "$((SECONDS - started))"; }
@@ -28,119 +30,153 @@ need() {
 
 tool() { go tool -modfile=deploy/tools/go.mod "$@"; }
 
-if [ "${1:-}" != quick ]; then
-  step "install what is missing"
-  need openjdk-17-jre-headless java -version
-  need maven mvn -version
-  need python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
-  need postgresql bash -c 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
-  need gcc gcc --version # for the race detector
-  need curl curl --version
-  need unzip unzip -v
-  need hledger hledger --version
-  need openssl openssl version
-  need chromium chromium --version
-  need fonts-noto-cjk bash -c 'ls /usr/share/fonts/opentype/noto/NotoSansCJK*'
-  need npm npm --version
+# lane FUNCTION: each line of what it says behind its name.
+lane() { "$1" 2>&1 | sed -u "s/^/$1| /"; }
 
-  # They take minutes the first time; they get ready while the Go tests run.
-  KAFKA_SECURED=1 deploy/kafka.sh start "$WORK/kafka" >"$WORK/kafka.log" 2>&1 &
-  kafka=$!
-  deploy/tryton.sh up "$WORK/tryton" >"$WORK/tryton.log" 2>&1 &
-  tryton=$!
-  deploy/killbill.sh up "$WORK/killbill" >"$WORK/killbill.url" 2>"$WORK/killbill.log" &
-  killbill=$!
-  trap 'deploy/killbill.sh down "$WORK/killbill" || true; deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
-  [ -x "$WORK/beancount/bin/bean-query" ] || {
-    /usr/bin/python3 -m venv "$WORK/beancount" && "$WORK/beancount/bin/pip" install -q beancount==3.2.3 beanquery==0.2.0
-  } >"$WORK/beancount.log" 2>&1 || { cat "$WORK/beancount.log" >&2; exit 1; }
-fi
+# What needs nothing but Go.
+alone() {
+  step "format, lint" # go vet and staticcheck are among the linters, which see every build tag
+  unformatted=$(tool gofumpt -l cmd connectors core mappings schemas)
+  [ -z "$unformatted" ] || { echo "not formatted: $unformatted"; exit 1; }
+  tool golangci-lint run
+  go mod tidy -diff
+  dead=$(tool deadcode -test ./...)
+  [ -z "$dead" ] || { echo "dead code: $dead"; exit 1; }
 
-step "format, vet, lint"
-unformatted=$(tool gofumpt -l cmd connectors core mappings schemas)
-[ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
-go vet ./...
-go vet -tags system,tryton,killbill,ledger,browser ./...
-tool golangci-lint run
-go mod tidy -diff
-dead=$(tool deadcode -test ./...)
-[ -z "$dead" ] || { echo "dead code: $dead" >&2; exit 1; }
+  step "go test -race ./..."
+  go test -race -count=1 -timeout 30m ./...
 
-step "go test -race ./..."
-go test -race -count=1 -timeout 30m ./...
-
-# By count, since the end of a time can look like a finding (context deadline exceeded).
-step "fuzz every parser for a moment"
-grep -rl --include='*_test.go' '^func Fuzz' core connectors cmd | while read -r file; do
-  grep -o '^func Fuzz[A-Za-z0-9_]*' "$file" | while read -r _ name; do
-    go test -run='^$' -fuzz="^$name\$" -fuzztime="${FUZZTIME:-2000x}" -fuzzminimizetime=10x "./$(dirname "$file")" >"$WORK/fuzz.log" 2>&1 ||
-      { cat "$WORK/fuzz.log" >&2; exit 1; }
-    echo "$name: $(tail -1 "$WORK/fuzz.log")"
-  done
-done
-
-step "known vulnerabilities"
-if ! tool govulncheck ./... >"$WORK/vulnerabilities.log" 2>&1; then
-  if grep -q 'Vulnerability #' "$WORK/vulnerabilities.log"; then
-    cat "$WORK/vulnerabilities.log" >&2
-    exit 1
+  step "known vulnerabilities"
+  if ! tool govulncheck ./... >"$WORK/vulnerabilities.log" 2>&1; then
+    if grep -q 'Vulnerability #' "$WORK/vulnerabilities.log"; then
+      cat "$WORK/vulnerabilities.log"
+      exit 1
+    fi
+    echo "NOT CHECKED: the vulnerability database is out of reach from here"
   fi
-  echo "NOT CHECKED: the vulnerability database is out of reach from here"
-fi
+  step "done"
+}
 
-[ "${1:-}" != quick ] || exit 0
+fuzz() {
+  grep -rl --include='*_test.go' '^func Fuzz' core connectors cmd | while read -r file; do
+    grep -o '^func Fuzz[A-Za-z0-9_]*' "$file" | while read -r _ name; do
+      go test -run='^$' -fuzz="^$name\$" -fuzztime="${FUZZTIME:-1m}" -fuzzminimizetime=10x "./$(dirname "$file")"
+    done
+  done
+}
 
-step "wait for Kafka, Tryton and Kill Bill"
-wait "$kafka" || { cat "$WORK/kafka.log" >&2; exit 1; }
-wait "$tryton" || { cat "$WORK/tryton.log" >&2; exit 1; }
-CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
-wait "$killbill" || { cat "$WORK/killbill.url" "$WORK/killbill.log" >&2; exit 1; }
-CRMHUB_TEST_KAFKA_SECURED=$WORK/kafka
-CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
-CRMHUB_TEST_KILLBILL=$(tail -1 "$WORK/killbill.url")
-[ -x "$WORK/python/bin/python" ] || /usr/bin/python3 -m venv "$WORK/python"
-"$WORK/python/bin/pip" install -q confluent-kafka
-CRMHUB_TEST_PYTHON=$WORK/python/bin/python
-export CRMHUB_TEST_KAFKA CRMHUB_TEST_KAFKA_SECURED CRMHUB_TEST_TRYTON CRMHUB_TEST_KILLBILL CRMHUB_TEST_PYTHON WORK
+case "${1:-}" in
+  quick) alone; exit ;;
+  fuzz) fuzz; exit ;;
+esac
 
-# Files of others, which are no part of the project: where they are at hand, dirty ones go in, and the official test cases of
-# EN 16931 get the verdicts they state.
-if [ -d "${CRMHUB_TEST_DATA:=../shared/data}" ]; then
-  CRMHUB_TEST_DATA=$(cd "$CRMHUB_TEST_DATA" && pwd)
-  step "import dirty files"
-  CRMHUB_TEST_DATA=$CRMHUB_TEST_DATA go test -count=1 -timeout 10m -run GoesIn ./core/transfer
-  step "the official cases of EN 16931"
-  CRMHUB_TEST_DATA=$CRMHUB_TEST_DATA go test -count=1 -timeout 10m -run OfficialCases -v ./core/einvoice | grep -E '^ |^---|^ok|^FAIL'
-fi
+# kept LOG COMMAND…: keeps what it says, and says it if it fails.
+kept() {
+  local log=$1
+  shift
+  "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }
+}
 
-step "electronic invoices against the official rules"
-WORK=$WORK deploy/validate-ubl.sh core/einvoice/testdata/*.xml core/paper/testdata/ubl/*.xml
+# venv FOLDER PACKAGE…
+venv() {
+  local folder=$1
+  shift
+  [ -x "$folder/bin/python" ] || /usr/bin/python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
 
-step "the API against its OpenAPI document"
-deploy/schemathesis.sh "$WORK/schemathesis"
+# The whole program, and connectors, with servers that nobody here wrote. They take minutes to get ready the first time.
+servers() {
+  step "Kafka, Tryton and Kill Bill"
+  kept "$WORK/kafka.log" env KAFKA_SECURED=1 deploy/kafka.sh start "$WORK/kafka"
+  kept "$WORK/tryton.log" deploy/tryton.sh up "$WORK/tryton"
+  deploy/killbill.sh up "$WORK/killbill" >"$WORK/killbill.url" 2>"$WORK/killbill.log" || { cat "$WORK/killbill.url" "$WORK/killbill.log"; exit 1; }
+  venv "$WORK/python" confluent-kafka
+  venv "$WORK/beancount" beancount==3.2.3 beanquery==0.2.0
+  CRMHUB_TEST_KAFKA=$(tail -1 "$WORK/kafka.log")
+  CRMHUB_TEST_KAFKA_SECURED=$WORK/kafka
+  CRMHUB_TEST_TRYTON=$(tail -1 "$WORK/tryton.log")
+  CRMHUB_TEST_KILLBILL=$(tail -1 "$WORK/killbill.url")
+  CRMHUB_TEST_PYTHON=$WORK/python/bin/python
+  export CRMHUB_TEST_KAFKA CRMHUB_TEST_KAFKA_SECURED CRMHUB_TEST_TRYTON CRMHUB_TEST_KILLBILL CRMHUB_TEST_PYTHON
 
-# axe-core judges every page; it is fetched for the test and no part of the repository. Pictures of the pages lie in screenshots/.
-step "the console in Chromium"
-npm install --silent --no-audit --no-fund --prefix "$WORK/axe" axe-core
-CRMHUB_TEST_AXE="$WORK/axe/node_modules/axe-core/axe.min.js" go test -count=1 -timeout 40m -tags browser -run 'AxeFinds|InTheBrowser|FromCustomerToOrder|WhoSeesWhatHeMay|FromUBLFile|FromNewConnection' ./core/console
+  step "the Kill Bill connector on a Kill Bill server"
+  go test -count=1 -timeout 10m -tags killbill ./connectors/killbill
+  deploy/killbill.sh down "$WORK/killbill"
 
-step "the topics' AsyncAPI document"
-npm install --silent --no-audit --no-fund --prefix "$WORK/asyncapi" @asyncapi/parser
-cp deploy/asyncapi.mjs "$WORK/asyncapi"
-go run ./cmd/crmhub asyncapi >"$WORK/asyncapi/topics.json"
-node "$WORK/asyncapi/asyncapi.mjs" "$WORK/asyncapi/topics.json"
+  step "the Tryton connector on a Tryton server"
+  go test -count=1 -timeout 10m -tags tryton ./connectors/tryton
 
-step "bus, outbox and the connector by topics on Apache Kafka"
-go test -count=1 -timeout 10m ./core/bus/... ./core/outbox/... ./connectors/kafka
+  step "the ledger connector's journals in beancount and hledger"
+  PATH=$PATH:$WORK/beancount/bin go test -count=1 -timeout 10m -tags ledger ./connectors/ledger
 
-step "the ledger connector's journals in beancount and hledger"
-PATH=$PATH:$WORK/beancount/bin go test -count=1 -timeout 5m -tags ledger ./connectors/ledger
+  step "the whole program: crashes, faults, outages, Tryton, topics"
+  go test -count=1 -timeout 40m -tags system -v ./cmd/crmhub | grep -Ev '^=== '
+  deploy/tryton.sh down "$WORK/tryton"
 
-step "the Tryton connector on a Tryton server"
-go test -count=1 -timeout 5m -tags tryton ./connectors/...
+  step "bus, outbox and the connector by topics on Apache Kafka"
+  go test -count=1 -timeout 10m ./core/bus/... ./core/outbox/... ./connectors/kafka
+  deploy/kafka.sh stop "$WORK/kafka"
 
-step "the Kill Bill connector on a Kill Bill server"
-go test -count=1 -timeout 5m -tags killbill ./connectors/killbill
+  step "the topics' AsyncAPI document"
+  npm install --silent --no-audit --no-fund --prefix "$WORK/asyncapi" @asyncapi/parser
+  cp deploy/asyncapi.mjs "$WORK/asyncapi"
+  go run ./cmd/crmhub asyncapi >"$WORK/asyncapi/topics.json"
+  node "$WORK/asyncapi/asyncapi.mjs" "$WORK/asyncapi/topics.json"
+  step "done"
+}
 
-step "the whole program: crashes, faults, outages, Tryton, topics"
-go test -count=1 -timeout 40m -tags system -v ./cmd/crmhub | grep -Ev '^=== '
+# The doors, judged by what others wrote to judge them.
+doors() {
+  # Files of others, which are no part of the project: where they are at hand, dirty ones go in, and the official test cases of
+  # EN 16931 get the verdicts they state.
+  if [ -d "${CRMHUB_TEST_DATA:=../shared/data}" ]; then
+    CRMHUB_TEST_DATA=$(cd "$CRMHUB_TEST_DATA" && pwd)
+    export CRMHUB_TEST_DATA
+    step "import dirty files"
+    go test -count=1 -timeout 10m -run GoesIn ./core/transfer
+    step "the official cases of EN 16931"
+    go test -count=1 -timeout 10m -run OfficialCases -v ./core/einvoice | grep -E '^ |^---|^ok|^FAIL'
+  fi
+
+  step "the commands as people type them"
+  go test -count=1 -timeout 10m -run TestCommands ./cmd/crmhub
+
+  step "electronic invoices against the official rules"
+  deploy/validate-ubl.sh core/einvoice/testdata/*.xml core/paper/testdata/ubl/*.xml
+
+  step "the API against its OpenAPI document"
+  deploy/schemathesis.sh "$WORK/schemathesis"
+
+  # axe-core judges every page; it is fetched for the test and no part of the repository. Pictures of the pages lie in screenshots/.
+  step "the console in Chromium"
+  npm install --silent --no-audit --no-fund --prefix "$WORK/axe" axe-core
+  CRMHUB_TEST_AXE="$WORK/axe/node_modules/axe-core/axe.min.js" go test -count=1 -timeout 40m -tags browser -run 'AxeFinds|InTheBrowser|FromCustomerToOrder|WhoSeesWhatHeMay|FromUBLFile|FromNewConnection' ./core/console
+  step "done"
+}
+
+step "install what is missing"
+need openjdk-17-jre-headless java -version
+need maven mvn -version
+need python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
+need postgresql bash -c 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
+need gcc gcc --version # for the race detector
+need curl curl --version
+need unzip unzip -v
+need hledger hledger --version
+need openssl openssl version
+need chromium chromium --version
+need fonts-noto-cjk bash -c 'ls /usr/share/fonts/opentype/noto/NotoSansCJK*'
+need npm npm --version
+
+trap 'deploy/killbill.sh down "$WORK/killbill" || true; deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
+
+# Two things at a time, since servers are waited for more than they compute; each lane is told apart by its name.
+lane servers &
+servers=$!
+for name in alone doors; do
+  lane "$name" & # a function that is waited for in a condition would not end at its first failure
+  wait $! || failed=1
+done
+wait "$servers" || failed=1
+[ -z "${failed:-}" ] || { echo "FAILED: see above" >&2; exit 1; }

@@ -1,4 +1,4 @@
-//go:build !system
+//go:build !system && !race
 
 package main
 
@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestCommands runs the scripts in testdata/script: every command as a person types it, in processes of their own.
+//
+// The race detector is left out: a process takes seconds to start with it, and a script starts dozens.
 //
 // A script has a data directory and addresses of its own. Without more it works on a private server there, whose
 // starts cost time; "database" gives it a database of the tests' server instead. Further commands:

@@ -152,22 +152,24 @@ func (c *cluster) start(folder string) error {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	c.server, err = private.Start(ctx, private.Config{
+	config := private.Config{
 		Dir: filepath.Join(c.dir, "pg"), Cache: filepath.Join(cache, "crmhub"), Logger: slog.New(slog.DiscardHandler),
 		Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"},
-	})
+	}
+	made, err := newMade(config.Cache)
 	if err != nil {
+		return err
+	}
+	if !made.copyTo(ctx, config.Dir) {
+		if err := migrate(ctx, config); err != nil {
+			return err
+		}
+		made.keep(ctx, config.Dir)
+	}
+	if c.server, err = private.Start(ctx, config); err != nil {
 		return err
 	}
 	if err := c.startGuard(); err != nil {
-		return err
-	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: c.server.URL(), MaxConns: 1})
-	if err != nil {
-		return err
-	}
-	defer db.Close() // a template is copied only while nobody is connected to it
-	if _, err := db.Migrate(ctx); err != nil {
 		return err
 	}
 	u, err := url.Parse(c.server.URL())
@@ -176,6 +178,22 @@ func (c *cluster) start(folder string) error {
 	}
 	u.Path = "/postgres"
 	c.admin, err = postgres.Open(ctx, postgres.Config{URL: u.String(), MaxConns: 4})
+	return err
+}
+
+// migrate makes a server whose database is migrated, and stops it.
+func migrate(ctx context.Context, c private.Config) (err error) {
+	server, err := private.Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop(ctx)) }()
+	db, err := postgres.Open(ctx, postgres.Config{URL: server.URL(), MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Migrate(ctx)
 	return err
 }
 
