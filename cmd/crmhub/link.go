@@ -120,15 +120,11 @@ type linkAdd struct {
 
 // Run asks the other system for the record where it can, links the two, and merges them.
 func (c *linkAdd) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
+	s, conn, err := openConnection(ctx, cfg, out, c.Connection)
 	if err != nil {
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	conn, err := s.connection(ctx, c.Connection)
-	if err != nil {
-		return err
-	}
 	p := reconcile.Pair{Connection: conn.ID, Entity: c.Entity, RemoteID: c.Record}
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
 		p.EntityID, err = findEntity(ctx, tx, crm.Kind(c.Entity), c.Which)

@@ -26,7 +26,7 @@ func (s *server) listDeadLetters() operation {
 	text := &huma.Schema{Type: huma.TypeString}
 	return operation{
 		id: "list-dead-letters", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "List dead letters",
-		description: "The one that changed last first. Who does not see all fields of the entity sees the names in the payload and no values.",
+		description: "The one that changed last first. Who does not see all fields of the entity sees the names in the payload, and only those values that the mapping joins to a field that he sees and that is not personal.",
 		parameters: append([]*huma.Param{
 			choiceParameter("status", "Those that stand there.", statuses),
 			idParameter("connection_id", "Those of this connection."),
