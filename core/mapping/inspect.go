@@ -32,10 +32,10 @@ type inspector struct {
 	env    environment
 	each   *node            // the element, within a predicate
 	within map[ast.Node]int // how many predicates are around each predicate
-	reads  []string       // the properties of the document that it looks at
-	places []looked       // where it looks
-	whole  map[string]int // how often it takes the document, or the element, other than by a property that its text names
-	err    error          // the first
+	reads  []string         // the properties of the document that it looks at
+	places []looked         // where it looks
+	whole  map[string]int   // how often it takes the document, or the element, other than by a property that its text names
+	err    error            // the first
 }
 
 // looked is a place that an expression looks at, in the document or in the element that it is about.

@@ -66,7 +66,7 @@ func process(t *testing.T) *revision.Store {
 type remote struct {
 	records []connector.Record
 	down    error
-	stuck   bool // its cursor does not move
+	stuck   bool     // its cursor does not move
 	asked   []string // cursors
 }
 
