@@ -132,15 +132,11 @@ type connectionCheck struct {
 
 // Run calls the other system.
 func (c *connectionCheck) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
+	s, conn, err := openConnection(ctx, cfg, out, c.Code)
 	if err != nil {
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	conn, err := s.connection(ctx, c.Code)
-	if err != nil {
-		return err
-	}
 	if err := s.check(ctx, conn); err != nil {
 		return err
 	}
@@ -178,15 +174,11 @@ type connectionDrift struct {
 
 // Run prints a line for each change of shape, the latest first.
 func (c *connectionDrift) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
+	s, conn, err := openConnection(ctx, cfg, out, c.Code)
 	if err != nil {
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	conn, err := s.connection(ctx, c.Code)
-	if err != nil {
-		return err
-	}
 	f := drift.Filter{Connection: conn.ID, Status: "open", Limit: 500}
 	if c.All {
 		f.Status = ""

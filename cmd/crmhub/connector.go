@@ -159,15 +159,11 @@ func (c *connectorTest) Run(ctx context.Context, cfg *Config, out output) error 
 
 // live runs the kit on the system of a connection.
 func (c *connectorTest) live(ctx context.Context, cfg *Config, out output, kind connector.Connector, files fs.FS, card *conformance.Card) (err error) {
-	s, err := openSession(ctx, cfg, out)
+	s, conn, err := openConnection(ctx, cfg, out, c.Connection)
 	if err != nil {
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	conn, err := s.connection(ctx, c.Connection)
-	if err != nil {
-		return err
-	}
 	if conn.Connector != kind.Name {
 		return fmt.Errorf("the connection %s is one of %s, not of %s", conn.Code, conn.Connector, kind.Name)
 	}

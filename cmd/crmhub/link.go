@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/edit"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
@@ -54,7 +55,7 @@ func (c *linkList) Run(ctx context.Context, cfg *Config, out output) (err error)
 	var found postgres.Page[link.Link]
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		if c.Words != "" {
-			if f.Named, err = named(ctx, tx, c.Entity, c.Words); err != nil {
+			if f.Named, err = edit.NamedForHub(ctx, tx, &crm.Store{}, c.Entity, c.Words); err != nil {
 				return err
 			}
 		}
@@ -73,24 +74,6 @@ func (c *linkList) Run(ctx context.Context, cfg *Config, out output) (err error)
 		err = errors.Join(err, shown.add(l, "%s\t%s\t%s\t%s\t%s\t%s\t%s", l.ID, codes[l.ConnectionID], l.Entity, l.EntityID, l.RemoteID, l.State, why))
 	}
 	return errors.Join(err, shown.end())
-}
-
-// named are the entities that a text finds; the hub itself sees all of them.
-func named(ctx context.Context, tx pgx.Tx, entity, text string) ([]uuid.UUID, error) {
-	ids := []uuid.UUID{}
-	for _, k := range crm.Kinds() {
-		if entity != "" && entity != string(k) {
-			continue
-		}
-		hits, err := (&crm.Store{}).Search(ctx, tx, k, text, 50, nil)
-		if err != nil {
-			return nil, err
-		}
-		for _, h := range hits {
-			ids = append(ids, h.ID)
-		}
-	}
-	return ids, nil
 }
 
 type linkShow struct {
@@ -137,15 +120,11 @@ type linkAdd struct {
 
 // Run asks the other system for the record where it can, links the two, and merges them.
 func (c *linkAdd) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
+	s, conn, err := openConnection(ctx, cfg, out, c.Connection)
 	if err != nil {
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	conn, err := s.connection(ctx, c.Connection)
-	if err != nil {
-		return err
-	}
 	p := reconcile.Pair{Connection: conn.ID, Entity: c.Entity, RemoteID: c.Record}
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
 		p.EntityID, err = findEntity(ctx, tx, crm.Kind(c.Entity), c.Which)

@@ -192,11 +192,7 @@ func (c *mappingDiff) Run(ctx context.Context, cfg *Config, out output) error {
 // pull prints what would change in what is pulled. No transaction waits for the other system.
 func (c *mappingDiff) pull(ctx context.Context, cfg *Config, out output, v revision.Version) error {
 	return c.outside(ctx, cfg, out, func(s *session, r *revision.Store, conn connection.Connection) error {
-		m, err := r.Compiled(conn, v)
-		if err != nil {
-			return err
-		}
-		records, err := r.Records(ctx, conn, m.Record(), revision.MostChecked)
+		records, err := r.Records(ctx, conn, v, revision.MostChecked)
 		if err != nil {
 			return err
 		}

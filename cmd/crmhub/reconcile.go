@@ -45,15 +45,11 @@ func (c *reconcileRun) Run(ctx context.Context, cfg *Config, out output) (err er
 	if err := hubRuns(cfg); err != nil {
 		return err
 	}
-	s, err := openSession(ctx, cfg, out)
+	s, conn, err := openConnection(ctx, cfg, out, c.Connection)
 	if err != nil {
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	conn, err := s.connection(ctx, c.Connection)
-	if err != nil {
-		return err
-	}
 	var run job.Run
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		run, err = reconcile.Start(ctx, tx, s.jobs, conn.ID, c.Entity)

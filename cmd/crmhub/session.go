@@ -58,6 +58,20 @@ func openSession(ctx context.Context, c *Config, out output) (*session, error) {
 	return s, nil
 }
 
+// openConnection is openSession for a command that is about one connection, by its code.
+func openConnection(ctx context.Context, c *Config, out output, code string) (*session, connection.Connection, error) {
+	s, err := openSession(ctx, c, out)
+	if err != nil {
+		return nil, connection.Connection{}, err
+	}
+	conn, err := s.connection(ctx, code)
+	if err != nil {
+		s.closeInto(ctx, &err)
+		return nil, conn, err
+	}
+	return s, conn, nil
+}
+
 func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, out output) error {
 	var err error
 	if s.key, err = c.key(); err != nil {

@@ -60,15 +60,11 @@ func (c *syncRun) Run(ctx context.Context, cfg *Config, out output) (err error) 
 			return err
 		}
 	}
-	s, err := openSession(ctx, cfg, out)
+	s, conn, err := openConnection(ctx, cfg, out, c.Connection)
 	if err != nil {
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	conn, err := s.connection(ctx, c.Connection)
-	if err != nil {
-		return err
-	}
 	kind := job.Pull
 	if c.Push {
 		kind = job.Push
@@ -123,15 +119,11 @@ func (c *syncBackfill) Run(ctx context.Context, cfg *Config, out output) (err er
 	if err := hubRuns(cfg); err != nil {
 		return err
 	}
-	s, err := openSession(ctx, cfg, out)
+	s, conn, err := openConnection(ctx, cfg, out, c.Connection)
 	if err != nil {
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	conn, err := s.connection(ctx, c.Connection)
-	if err != nil {
-		return err
-	}
 	var r job.Run
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
 		j, err := s.job(ctx, tx, conn, job.Pull, c.Entity)

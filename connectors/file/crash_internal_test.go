@@ -87,12 +87,22 @@ func (r *reader) take() {
 // it only if it is not found; an update it repeats in any case.
 func TestEachStateIsHandedOverOnceWhereverTheProcessDies(t *testing.T) {
 	t.Parallel()
+	for _, record := range []string{"order", "invoice", "payment"} {
+		t.Run(record, func(t *testing.T) {
+			t.Parallel()
+			eachStateOnce(t, record)
+		})
+	}
+}
+
+func eachStateOnce(t *testing.T, record string) {
+	t.Helper()
 	for first := range 6 { // a write makes five changes
 		for _, second := range []int{0, 1, 3, 4} {
 			r := &reader{T: t, dir: t.TempDir()}
 			died := 0
 			session := func(left int) *session {
-				opened, err := open(connector.Options{Folder: r.dir, Config: map[string]any{"order": map[string]any{"write": "jsonl"}}}, time.Now)
+				opened, err := open(connector.Options{Folder: r.dir, Config: map[string]any{record: map[string]any{"write": "jsonl"}}}, time.Now)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -105,7 +115,7 @@ func TestEachStateIsHandedOverOnceWhereverTheProcessDies(t *testing.T) {
 				for _, left := range append(lives, 1000) {
 					s := session(left)
 					if w.Op == connector.OpCreate {
-						found, err := s.Find(t.Context(), "order", w.Reference)
+						found, err := s.Find(t.Context(), record, w.Reference)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -113,7 +123,7 @@ func TestEachStateIsHandedOverOnceWhereverTheProcessDies(t *testing.T) {
 							return
 						}
 					}
-					results, err := s.Push(t.Context(), "order", []connector.Write{w})
+					results, err := s.Push(t.Context(), record, []connector.Write{w})
 					r.take()
 					if err != nil {
 						t.Fatal(err)
@@ -135,9 +145,15 @@ func TestEachStateIsHandedOverOnceWhereverTheProcessDies(t *testing.T) {
 			if first == 0 && died == 0 {
 				t.Error("nothing died")
 			}
-			found, err := session(0).Get(t.Context(), "order", "SO-1")
+			found, err := session(0).Get(t.Context(), record, "SO-1")
 			if err != nil || found == nil || found.Version != "2" || found.Data["remark"] != "hurry" {
 				t.Errorf("with deaths at %d and %d: %+v, %v", first, second, found, err)
+			}
+			write(connector.Write{Op: connector.OpDelete, ID: "SO-1"}, first, second)
+			write(connector.Write{Op: connector.OpDelete, ID: "SO-1"}) // the engine asks again for what it does not know to be done
+			write(connector.Write{Op: connector.OpCreate, Reference: "SO-1", Data: one}, second, first)
+			if want := []string{`{"deleted":"yes","number":"SO-1"}`, `{"number":"SO-1"}`}; !slices.Equal(r.seen[2:], want) {
+				t.Errorf("with deaths at %d and %d: deleted and new again, %q", first, second, r.seen)
 			}
 			left, err := filepath.Glob(filepath.Join(r.dir, "*", ".*"))
 			if err != nil || len(left) > 0 {

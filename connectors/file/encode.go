@@ -44,7 +44,7 @@ func (s *settings) table(b *bytes.Buffer, l *layout, rows [][]string) error {
 		types[date] = sheet.Date
 	}
 	var columns []sheet.Column
-	for _, f := range slices.Concat(l.fields, l.element) {
+	for _, f := range slices.Concat(l.fields, l.told, l.element) {
 		columns = append(columns, sheet.Column{Name: f.title, Type: types[f.kind]})
 	}
 	begin := func() (sheet.Writer, error) { return sheet.NewCSVWriter(b, s.Encoding, s.Delimiter, columns) }
@@ -66,7 +66,7 @@ func (s *settings) table(b *bytes.Buffer, l *layout, rows [][]string) error {
 // rows are a record's: one for each element of its list, with the record's own fields in each; one if there is none.
 func (s *settings) rows(l *layout, data map[string]any) (rows [][]string, faults schema.Violations) {
 	list, _ := data[l.list].([]any)
-	own, faults := s.cells(l, l.fields, data, "")
+	own, faults := s.cells(l, slices.Concat(l.fields, l.told), data, "")
 	if len(list) == 0 {
 		return [][]string{append(own, make([]string, len(l.element))...)}, faults
 	}

@@ -1,6 +1,6 @@
 // Package file is the connector to files that people and programs drop: customers, products, orders, invoices and payments as
-// CSV, XLSX or JSON lines, and invoices as UBL, in the connection's own folder or in one of an SFTP server. Customers, products
-// and orders it writes there, too, for systems that take files, where the configuration says so.
+// CSV, XLSX or JSON lines, and invoices as UBL, in the connection's own folder or in one of an SFTP server. All but UBL it writes
+// there, too, for systems that take files, where the configuration says so.
 //
 // A pull takes the files that are complete, the oldest first, and remembers in its cursor which are done and how far it is
 // in the one under way; so each row goes in once, whatever happens between. Only a file that a committed cursor knows as
@@ -26,11 +26,10 @@ func Connector(now func() time.Time) connector.Connector {
 		Carries: carries,
 		Open:    func(o connector.Options) (connector.Session, error) { return open(o, now) },
 	}
+	written := writes()
 	for _, l := range layouts() {
-		can := connector.Capabilities{Pull: true, Incremental: true}
-		if l.both {
-			can.Push, can.Find, can.Get, can.Batch = true, true, true, batch
-		}
+		can := written
+		can.Pull, can.Incremental = true, true
 		c.Streams = append(c.Streams, connector.Stream{Entity: l.record, Record: l.record, Capabilities: can})
 	}
 	return c

@@ -20,7 +20,7 @@ type layout struct {
 	fields  []field
 	list    string // the field that is a list of elements, one a row; "" if there is none
 	element []field
-	both    bool // it can be written, too; the others are what finance says
+	told    []field // of a table that is written, what it says besides
 	writing
 }
 
@@ -48,11 +48,11 @@ const (
 
 // layouts are the default layouts, in the order in which a file looks for the one it belongs to.
 func layouts() []layout {
-	return []layout{
-		{record: "customer", pattern: "customer*", id: []string{"code"}, both: true, fields: fields("code name tax_id email phone website currency payment_term credit_limit:decimal street city postcode country")},
-		{record: "product", pattern: "product*", id: []string{"sku"}, both: true, fields: fields("sku name category description unit currency list_price:decimal cost:decimal tax_rate:decimal")},
+	all := []layout{
+		{record: "customer", pattern: "customer*", id: []string{"code"}, fields: fields("code name tax_id email phone website currency payment_term credit_limit:decimal street city postcode country")},
+		{record: "product", pattern: "product*", id: []string{"sku"}, fields: fields("sku name category description unit currency list_price:decimal cost:decimal tax_rate:decimal")},
 		{
-			record: "order", pattern: "order*", id: []string{"number"}, both: true,
+			record: "order", pattern: "order*", id: []string{"number"},
 			fields: fields("number customer client_ref date:date promised_date:date currency payment_term status " +
 				"bill_street bill_district bill_city bill_province bill_postcode bill_country ship_street ship_district ship_city ship_province ship_postcode ship_country " +
 				"untaxed:decimal tax:decimal total:decimal remark"),
@@ -60,16 +60,23 @@ func layouts() []layout {
 		},
 		{
 			record: "invoice", pattern: "invoice*", id: []string{"number"},
-			fields: fields("number kind customer reverses issue_date:date due_date:date currency untaxed:decimal tax:decimal total:decimal open:decimal remark"),
-			list:   "lines", element: elements("line_", "product description unit qty:decimal price:decimal discount:decimal tax_rate:decimal untaxed:decimal tax:decimal"),
+			fields: fields("number kind customer reverses issue_date:date due_date:date currency untaxed:decimal tax:decimal total:decimal open:decimal remark"), told: fields("status"),
+			list: "lines", element: elements("line_", "product description unit qty:decimal price:decimal discount:decimal tax_rate:decimal untaxed:decimal tax:decimal"),
 		},
 		{
 			record: "payment", pattern: "payment*", id: []string{"number"},
-			fields: fields("number customer date:date method reference currency amount:decimal remark"),
-			list:   "allocations", element: []field{{"invoice", text, "invoice"}, {"amount", decimal, "allocated"}},
+			fields: fields("number customer date:date method reference currency amount:decimal remark"), told: fields("status"),
+			list: "allocations", element: []field{{"invoice", text, "invoice"}, {"amount", decimal, "allocated"}},
 		},
 	}
+	for i := range all {
+		all[i].told = append(all[i].told, field{deletedField, text, deletedField})
+	}
+	return all
 }
+
+// deletedField says of what is written that it does not exist any more.
+const deletedField = "deleted"
 
 func fields(names string) []field { return elements("", names) }
 

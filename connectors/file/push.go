@@ -32,7 +32,7 @@ func (s *session) Find(ctx context.Context, stream, reference string) (*connecto
 	return s.Get(ctx, stream, reference)
 }
 
-// Get reads a record as it was handed over last.
+// Get reads a record as it was handed over last; there is none that was said to be deleted.
 func (s *session) Get(ctx context.Context, stream, id string) (found *connector.Record, err error) {
 	err = s.do(ctx, func() error {
 		l, err := s.writable(stream)
@@ -40,7 +40,7 @@ func (s *session) Get(ctx context.Context, stream, id string) (found *connector.
 			return err
 		}
 		k, err := s.known(ctx, l, id)
-		if err != nil || k.last == nil {
+		if err != nil || k.last == nil || k.last.deleted() {
 			return err
 		}
 		r := k.last.record()
@@ -95,8 +95,6 @@ func (s *session) next(ctx context.Context, l *layout, w connector.Write) (*sent
 		id = w.Reference
 	}
 	switch {
-	case w.Op == connector.OpDelete:
-		return nil, nil, &connector.Error{Class: connector.ClassBusiness, Message: "what was handed over as a file cannot be taken back"}
 	case id == "":
 		return nil, nil, schema.Violations{{Rule: "required", Message: "has no reference to name its file after"}}
 	}
@@ -104,12 +102,18 @@ func (s *session) next(ctx context.Context, l *layout, w connector.Write) (*sent
 	if err != nil {
 		return nil, nil, err
 	}
-	if k.last != nil && w.Op == connector.OpCreate {
+	there := k.last != nil && !k.last.deleted()
+	switch {
+	case w.Op == connector.OpDelete && !there: // what was never sent needs no file that says so
+		return &sent{ID: id, Data: map[string]any{deletedField: "yes"}}, nil, nil
+	case w.Op == connector.OpDelete:
+		w.Data = k.last.gone(l)
+	case there && w.Op == connector.OpCreate:
 		return nil, nil, &connector.Error{
 			Class: connector.ClassConflict, Message: "a " + l.record + " with this reference was sent already", Remedy: "Give one of the two another number.",
 		}
 	}
-	if k.last != nil && same(k.last.Data, w.Data) {
+	if there && same(k.last.Data, w.Data) {
 		return k.last, nil, nil
 	}
 	st := sent{ID: id, N: 1, Data: w.Data}

@@ -370,7 +370,7 @@ func TestWhatIsWrittenKeepsTheContract(t *testing.T) { //nolint:paralleltest // 
 	}
 	head, _, _ := strings.Cut(string(written), "\r\n")
 	comma := func(n int) string { return strings.Repeat(";", n) }
-	i.want("a table", string(written), head+"\r\nSO/1"+comma(22)+"12,50"+comma(2)+"'=X"+comma(3)+"1"+comma(3)+"\r\nSO/1"+comma(22)+"12,50"+comma(2)+"Y"+comma(3)+"-2,5"+comma(3)+"\r\n")
+	i.want("a table", string(written), head+"\r\nSO/1"+comma(22)+"12,50"+comma(3)+"'=X"+comma(3)+"1"+comma(3)+"\r\nSO/1"+comma(22)+"12,50"+comma(3)+"Y"+comma(3)+"-2,5"+comma(3)+"\r\n")
 	if err := s.(connector.Receiver).Receive(t.Context(), "orders.csv", strings.NewReader("number\n1\n")); err == nil || connector.AsError(err).Class != connector.ClassData {
 		t.Error("orders were taken in over a connection that writes them:", err)
 	}

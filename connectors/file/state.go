@@ -26,7 +26,21 @@ type sent struct {
 }
 
 func (s *sent) record() connector.Record {
-	return connector.Record{ID: s.ID, Version: strconv.Itoa(s.N), Data: s.Data}
+	return connector.Record{ID: s.ID, Version: strconv.Itoa(s.N), Deleted: s.deleted(), Data: s.Data}
+}
+
+// deleted reports whether the state says that the record does not exist any more.
+func (s *sent) deleted() bool { return s.Data[deletedField] != nil }
+
+// gone is the state that says so, by what makes the record's id and nothing else of it.
+func (s *sent) gone(l *layout) map[string]any {
+	data := map[string]any{deletedField: "yes"}
+	for _, name := range l.id {
+		if v := s.Data[name]; v != nil {
+			data[name] = v
+		}
+	}
+	return data
 }
 
 // notes are the names of the files in which a record's states are noted. next is one that is being handed over: it was if its draft,

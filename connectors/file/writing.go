@@ -18,12 +18,17 @@ import (
 func carries(config map[string]any) (streams []connector.Stream) {
 	for _, l := range layouts() {
 		s := connector.Stream{Entity: l.record, Record: l.record, Capabilities: connector.Capabilities{Pull: true, Incremental: true}}
-		if o, _ := config[l.record].(map[string]any); l.both && o["write"] != nil {
-			s.Capabilities = connector.Capabilities{Push: true, Find: true, Get: true, Batch: batch}
+		if o, _ := config[l.record].(map[string]any); o["write"] != nil {
+			s.Capabilities = writes()
 		}
 		streams = append(streams, s)
 	}
 	return streams
+}
+
+// writes is what can be done where files are written.
+func writes() connector.Capabilities {
+	return connector.Capabilities{Push: true, Find: true, Get: true, Delete: true, Batch: batch}
 }
 
 // batch is how many records are written in a call: on a distant server each takes a second.

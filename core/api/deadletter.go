@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -25,7 +26,7 @@ func (s *server) listDeadLetters() operation {
 	text := &huma.Schema{Type: huma.TypeString}
 	return operation{
 		id: "list-dead-letters", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "List dead letters",
-		description: "The one that changed last first. Who does not see all fields of the entity sees the names in the payload and no values.",
+		description: "The one that changed last first. Who does not see all fields of the entity sees the names in the payload, and only those values that the mapping joins to a field that he sees and that is not personal.",
 		parameters: append([]*huma.Param{
 			choiceParameter("status", "Those that stand there.", statuses),
 			idParameter("connection_id", "Those of this connection."),
@@ -46,11 +47,22 @@ func (s *server) listDeadLetters() operation {
 				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
 			return listed(ctx, s, c, faults, func(tx pgx.Tx) (p postgres.Page[job.DeadLetter], err error) {
-				p, err = job.ListDeadLetters(ctx, tx, f)
-				for i := range p.Items {
-					c.veilLetter(&p.Items[i])
+				if p, err = job.ListDeadLetters(ctx, tx, f); err != nil {
+					return p, err
 				}
-				return p, err
+				sights := map[string]journey.Sight{}
+				for i := range p.Items {
+					entity := p.Items[i].Entity
+					sight, ok := sights[entity]
+					if !ok {
+						sight = s.sight(ctx, tx, c, entity)
+						sights[entity] = sight
+					}
+					if err := veilLetter(&p.Items[i], sight); err != nil {
+						return p, err
+					}
+				}
+				return p, nil
 			})
 		},
 	}
@@ -62,7 +74,7 @@ func (s *server) getDeadLetter() operation {
 		status: http.StatusOK, result: jsonBody(s.document, deadLetterExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			return s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
-				return c.letter(job.GetDeadLetter(ctx, tx, id))
+				return s.letter(ctx, tx, c)(job.GetDeadLetter(ctx, tx, id))
 			})(ctx, c)
 		},
 	}
@@ -81,7 +93,7 @@ func (s *server) replayDeadLetter() operation {
 				if _, err := job.ReplayDeadLetters(ctx, tx, s.Replay, []uuid.UUID{id}); err != nil {
 					return nil, err
 				}
-				return c.letter(job.GetDeadLetter(ctx, tx, id))
+				return s.letter(ctx, tx, c)(job.GetDeadLetter(ctx, tx, id))
 			})(ctx, c)
 		},
 	}
@@ -102,23 +114,26 @@ func (s *server) dismissDeadLetter() operation {
 				if err := openDeadLetter(ctx, tx, id); err != nil {
 					return nil, err
 				}
-				return c.letter(job.Dismiss(ctx, tx, id, in.Reason))
+				return s.letter(ctx, tx, c)(job.Dismiss(ctx, tx, id, in.Reason))
 			})(ctx, c)
 		},
 	}
 }
 
-// veilLetter takes the values out of what the caller must not see whole.
-func (c *call) veilLetter(d *job.DeadLetter) {
-	if !c.who.Whole(access.Resource(d.Entity)) {
-		d.Payload = access.Veil(d.Payload)
+// letter answers with a letter as the caller sees it.
+func (s *server) letter(ctx context.Context, tx pgx.Tx, c *call) func(job.DeadLetter, error) (any, error) {
+	return func(d job.DeadLetter, err error) (any, error) {
+		if err != nil {
+			return nil, err
+		}
+		return d, veilLetter(&d, s.sight(ctx, tx, c, d.Entity))
 	}
 }
 
-// letter answers with a letter as the caller sees it.
-func (c *call) letter(d job.DeadLetter, err error) (any, error) {
-	c.veilLetter(&d)
-	return d, err
+// veilLetter takes the values out of what is not to be seen.
+func veilLetter(d *job.DeadLetter, sight journey.Sight) (err error) {
+	d.Payload, err = sight.Payload(d.Payload, journey.Direction(d.Direction), d.Stage != job.StageMapping, d.ConnectionID, d.MappingVersion)
+	return err
 }
 
 // openDeadLetter fails if the letter is closed.

@@ -22,7 +22,7 @@ func (s *server) showJourney() operation {
 		id: "get-journey", needs: may(access.DeadLetters, access.Read), tag: "links", summary: "Tell what happened to an entity across systems",
 		description: "Its changes, where they were published, what was said to other systems about it and what they answered, links, conflicts, dead letters, and " +
 			"what was done about them, the oldest first; of a deleted one too. A change appears here within a second. Bodies carry no secrets; who does not see all " +
-			"fields of the entity sees the names in them and no values. Needs the permission to read the entity, too.",
+			"fields of the entity sees the names in them, and only those values that the mapping joins to a field that he sees and that is not personal. Needs the permission to read the entity, too.",
 		parameters: append([]*huma.Param{
 			required(choiceParameter("entity", "The kind of entity.", kindNames())),
 			idParameter("id", "Which one; this or its number."),
@@ -61,18 +61,22 @@ func (s *server) showJourney() operation {
 					return notFound()
 				}
 				f.EntityID = id
-				found, err = journey.Read(ctx, tx, bus.Topic, f)
-				return err
+				if found, err = journey.Read(ctx, tx, bus.Topic, f); err != nil {
+					return err
+				}
+				return s.sight(ctx, tx, c, string(kind)).Mask(found.Items)
 			})
 			if err != nil {
-				return answer{}, err
-			}
-			if err := journey.Mask(found.Items, string(kind), c.who.Permissions); err != nil {
 				return answer{}, err
 			}
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
+}
+
+// sight is how the caller sees the values of entities in the shape that other systems give them.
+func (s *server) sight(ctx context.Context, tx pgx.Tx, c *call, entity string) journey.Sight {
+	return journey.SightOf(c.who.Permissions, entity, s.Revisions.UsedBy(ctx, tx, entity))
 }
 
 // required marks a parameter that must be there.

@@ -336,13 +336,12 @@ func (s *server) pullEffect(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	m, err := s.Revisions.Compiled(conn, v)
-	if err != nil {
-		return answer{}, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, dryTimeout)
 	defer cancel()
-	records, err := s.Revisions.Records(ctx, conn, m.Record(), revision.MostChecked)
+	records, err := s.Revisions.Records(ctx, conn, v, revision.MostChecked)
+	if vs := schema.Violations(nil); errors.As(err, &vs) {
+		return answer{}, vs
+	}
 	if err != nil {
 		return answer{}, &Problem{
 			Type: problemType("remote"), Title: "The other system cannot be read", Status: http.StatusFailedDependency, Detail: connector.AsError(err).Error(),

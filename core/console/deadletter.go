@@ -12,6 +12,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/journey"
 	"crmhub/core/schema"
 )
 
@@ -95,13 +96,25 @@ func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, who *access.Per
 		return deadLettersPage{}, err
 	}
 	p := deadLettersPage{DeadLetters: make([]deadLetterRow, len(page.Items)), Next: page.Next}
+	sights := map[string]journey.Sight{}
 	for i, d := range page.Items {
-		if !who.Whole(access.Resource(d.Entity)) {
-			d.Payload = access.Veil(d.Payload)
+		sight, ok := sights[d.Entity]
+		if !ok {
+			sight = c.sight(ctx, tx, who, d.Entity)
+			sights[d.Entity] = sight
+		}
+		if err := veilLetter(&d, sight); err != nil {
+			return deadLettersPage{}, err
 		}
 		p.DeadLetters[i] = deadLetterRow{d, names[d.ConnectionID]}
 	}
 	return p, nil
+}
+
+// veilLetter takes the values out of what is not to be seen.
+func veilLetter(d *job.DeadLetter, sight journey.Sight) (err error) {
+	d.Payload, err = sight.Payload(d.Payload, journey.Direction(d.Direction), d.Stage != job.StageMapping, d.ConnectionID, d.MappingVersion)
+	return err
 }
 
 func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
@@ -166,8 +179,8 @@ func (c *Console) deadLetter(ctx context.Context, v *visit, id uuid.UUID) (p dea
 		if err != nil {
 			return err
 		}
-		if !v.who.Whole(access.Resource(d.Entity)) {
-			d.Payload = access.Veil(d.Payload)
+		if err := veilLetter(&d, c.sight(ctx, tx, v.who.Permissions, d.Entity)); err != nil {
+			return err
 		}
 		names, err := c.connectionNames(ctx, tx)
 		p.Letter = deadLetterRow{d, names[d.ConnectionID]}

@@ -98,7 +98,7 @@ func (c *Console) journey(w view) func(context.Context, *visit) error {
 				return err
 			}
 			p.Next = found.Next
-			if err := journey.Mask(found.Items, string(w.kind), v.who.Permissions); err != nil {
+			if err := c.sight(ctx, tx, v.who.Permissions, string(w.kind)).Mask(found.Items); err != nil {
 				return err
 			}
 			p.Steps, err = v.stepRows(ctx, tx, found.Items, record.fields)
@@ -115,6 +115,11 @@ func (c *Console) journey(w view) func(context.Context, *visit) error {
 		}
 		return v.show("journey", p)
 	}
+}
+
+// sight is how somebody sees the values of entities in the shape that other systems give them.
+func (c *Console) sight(ctx context.Context, tx pgx.Tx, who *access.Permissions, entity string) journey.Sight {
+	return journey.SightOf(who, entity, c.Revisions.UsedBy(ctx, tx, entity))
 }
 
 func (v *visit) stepRows(ctx context.Context, tx pgx.Tx, steps []journey.Step, fields []field) ([]stepRow, error) {

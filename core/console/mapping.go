@@ -198,16 +198,15 @@ const recordsTime = time.Minute
 // effect tries a version on linked entities or on the other system's records, which are read without a transaction.
 func (c *Console) effect(ctx context.Context, v *visit, p *mappingPage, chosen revision.Version) error {
 	var records []connector.Record
-	m, err := c.Revisions.Compiled(p.Connection, chosen)
-	if err == nil && p.Pulled {
+	var err error
+	if p.Pulled {
 		reading, cancel := context.WithTimeout(ctx, recordsTime)
 		defer cancel()
-		found, err := c.Revisions.Records(reading, p.Connection, m.Record(), revision.MostChecked)
-		if err != nil {
+		records, err = c.Revisions.Records(reading, p.Connection, chosen, revision.MostChecked)
+		if vs := schema.Violations(nil); err != nil && !errors.As(err, &vs) {
 			p.Failed = connector.AsError(err).Message
 			return nil
 		}
-		records = found
 	}
 	var e revision.Effect
 	if err == nil {

@@ -23,9 +23,32 @@ func (s *Store) GetForUpdate(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.
 // forUpdate locks in one order, whoever locks: no deadlock.
 const forUpdate = " order by id for no key update"
 
+// GetPart is Get, and reads no more than some of the fields, whether an entity is deleted, and its id: what else it has is
+// empty here. It is for comparing very many entities, and must not be saved.
+func (s *Store) GetPart(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID, fields map[string]bool) (map[uuid.UUID]Entity, error) {
+	var b pgx.Batch
+	found := tableOf(k).reduced(fields).queueGet(&b, k, ids, "")
+	if b.Len() == 0 {
+		return found, nil
+	}
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, fmt.Errorf("get parts of %d of %s: %w", len(ids), k.Plural(), err)
+	}
+	return found, nil
+}
+
+// reduced is the table with some of its columns and parts only.
+func (t table) reduced(fields map[string]bool) table {
+	t.columns = slices.Clone(t.columns)
+	t.columns = slices.DeleteFunc(t.columns, func(f field) bool { return !fields[f.name] && f.name != "id" && f.name != "deleted_at" })
+	t.parts = slices.Clone(t.parts)
+	t.parts = slices.DeleteFunc(t.parts, func(p part) bool { return !fields[p.list] })
+	return t
+}
+
 func get(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID, tail string) (map[uuid.UUID]Entity, error) {
 	var b pgx.Batch
-	found := queueGet(&b, k, ids, tail)
+	found := tableOf(k).queueGet(&b, k, ids, tail)
 	if b.Len() == 0 {
 		return found, nil
 	}
@@ -37,15 +60,14 @@ func get(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID, tail string) (
 
 // QueueGet is Get as part of a batch: the map is filled when the batch was sent.
 func (s *Store) QueueGet(b *pgx.Batch, k Kind, ids []uuid.UUID) map[uuid.UUID]Entity {
-	return queueGet(b, k, ids, "")
+	return tableOf(k).queueGet(b, k, ids, "")
 }
 
-func queueGet(b *pgx.Batch, k Kind, ids []uuid.UUID, tail string) map[uuid.UUID]Entity {
+func (t table) queueGet(b *pgx.Batch, k Kind, ids []uuid.UUID, tail string) map[uuid.UUID]Entity {
 	found := make(map[uuid.UUID]Entity, len(ids))
 	if len(ids) == 0 {
 		return found
 	}
-	t := tableOf(k)
 	var entities []Entity
 	b.Queue("select "+names(t.columns, "")+" from "+t.name+" where id = any($1)"+tail, ids).Query(func(rows pgx.Rows) (err error) {
 		entities, err = t.scanAll(k, rows)

@@ -107,7 +107,7 @@ func (w *writing) open(ctx context.Context, tx pgx.Tx) error {
 	}
 	var b pgx.Batch
 	b.Queue(byIndex)
-	w.stored = queueGet(&b, w.kind, ids, forUpdate)
+	w.stored = w.table.queueGet(&b, w.kind, ids, forUpdate)
 	w.queueDeclared(&b)
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("read %d of %s to change: %w", len(ids), w.table.name, err)

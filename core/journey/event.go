@@ -5,7 +5,7 @@
 // remotes: [Queue] adds them to the statements of a push or a pull, in sets.
 //
 // Promises: nothing is kept twice; bodies are bounded and without secrets (the connector sees to that); who does not see all
-// fields of an entity sees the names in a body and no values ([Mask]).
+// fields of an entity sees the names in a body, and of its values what a mapping joins to a field that he sees ([Sight]).
 // It leaves to others: who may read an entity at all (access, and the rows' own policies), and what each kind of step means.
 package journey
 

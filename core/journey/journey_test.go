@@ -220,7 +220,7 @@ func TestWhoSeesNotEverythingSeesNoValues(t *testing.T) {
 	steps := f.read(f.who, journey.Filter{}).Items
 	plain := slices.Clone(steps)
 	var nobody *access.Permissions
-	if err := journey.Mask(steps, "order", nobody); err != nil {
+	if err := journey.SightOf(nobody, "order", nil).Mask(steps); err != nil {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(steps)

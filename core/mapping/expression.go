@@ -20,6 +20,8 @@ type expression struct {
 	target  node     // what its value becomes
 	reads   []string // the properties of the document it looks at
 	places  []looked // where it looks
+	wholly  bool     // it may look at any property of the document
+	wholeIt bool     // or of the element
 }
 
 // environment is what an expression may name; a name that is not there is refused when it is compiled.
@@ -54,11 +56,11 @@ func compileExpression(source string, env environment, target node) (*expression
 		e.it = shapeOf(*env.it)
 		names["it"] = e.it.types
 	}
-	var value node
-	var err error
-	if e.reads, e.places, value, err = inspect(source, env); err != nil {
+	found, value, err := inspect(source, env)
+	if err != nil {
 		return nil, err
 	}
+	e.reads, e.places, e.wholly, e.wholeIt = found.reads, found.places, found.whole[env.root] > 0, found.whole["it"] > 0
 	options := []expr.Option{expr.Env(names), expr.MaxNodes(maxNodes), expr.DisableAllBuiltins()}
 	for _, name := range builtins {
 		options = append(options, expr.EnableBuiltin(name))

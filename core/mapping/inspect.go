@@ -9,14 +9,14 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// inspect reports what an expression does that would go wrong silently. It gives the properties of the document that the
-// expression reads, the places it looks at, and what the schema says of its value where that is just one place.
-func inspect(source string, env environment) (reads []string, places []looked, value node, err error) {
+// inspect reports what an expression does that would go wrong silently, and what it finds on the way; value is what the schema says
+// of the expression's value where that is just one place.
+func inspect(source string, env environment) (v inspector, value node, err error) {
 	tree, err := parser.Parse(source)
 	if err != nil {
-		return nil, nil, node{}, oneLine(err)
+		return inspector{}, node{}, oneLine(err)
 	}
-	v := inspector{env: env, within: map[ast.Node]int{}}
+	v = inspector{env: env, within: map[ast.Node]int{}, whole: map[string]int{}}
 	ast.Walk(&tree.Node, &v)
 	for _, depth := range v.within {
 		if depth >= maxPredicates {
@@ -24,16 +24,18 @@ func inspect(source string, env environment) (reads []string, places []looked, v
 		}
 	}
 	value, _ = v.place(tree.Node)
-	return v.reads, longest(v.places), value, v.err
+	v.places = longest(v.places)
+	return v, value, v.err
 }
 
 type inspector struct {
 	env    environment
 	each   *node            // the element, within a predicate
 	within map[ast.Node]int // how many predicates are around each predicate
-	reads  []string
-	places []looked
-	err    error // the first
+	reads  []string         // the properties of the document that it looks at
+	places []looked         // where it looks
+	whole  map[string]int   // how often it takes the document, or the element, other than by a property that its text names
+	err    error            // the first
 }
 
 // looked is a place that an expression looks at, in the document or in the element that it is about.
@@ -75,6 +77,7 @@ func (v *inspector) Visit(n *ast.Node) {
 		if n.Value == "$env" {
 			v.refuse("$env is not used here: name %s", v.env.root)
 		}
+		v.whole[n.Value]++
 	case *ast.BuiltinNode: // the library's own switch spares those that take predicates
 		if !slices.Contains(builtins, n.Name) {
 			v.refuse("%s is not among the functions that a mapping may use", n.Name)
@@ -93,6 +96,9 @@ func (v *inspector) Visit(n *ast.Node) {
 		from, p, ok := v.path(n)
 		if !ok || len(p) == 0 {
 			return
+		}
+		if name, ofRoot := n.Node.(*ast.IdentifierNode); ofRoot {
+			v.whole[name.Value]--
 		}
 		if from == &v.env.doc && !slices.Contains(v.reads, p[0].name) {
 			v.reads = append(v.reads, p[0].name)
@@ -114,7 +120,7 @@ func (v *inspector) predicate(n *ast.BuiltinNode) {
 		return
 	}
 	if item, ok := list.items(); ok {
-		inner := inspector{env: v.env, each: &item, within: map[ast.Node]int{}}
+		inner := inspector{env: v.env, each: &item, within: map[ast.Node]int{}, whole: map[string]int{}}
 		ast.Walk(&p.Node, &inner)
 		if inner.err != nil {
 			v.refuse("%w", inner.err)

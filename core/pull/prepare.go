@@ -176,15 +176,17 @@ func (s *stream) mapData(it *item, l links) error {
 	// A value is compared and remembered in the form the store will give it. Else a blank at a name's end would look
 	// like a change of ours, and be pushed back.
 	entity.Normalize()
+	it.entity = entity
+	if it.unsaved { // no more of it is looked at than the record says
+		part, err := crm.Part(entity, s.pulled)
+		it.doc, _ = like(theirs, part).(map[string]any)
+		return err
+	}
 	whole, err := crm.Document(entity)
 	if err != nil {
 		return err
 	}
-	it.entity = entity
 	it.doc, _ = like(theirs, whole).(map[string]any)
-	if it.unsaved {
-		return nil
-	}
 	return s.agreeOnNew(it, whole)
 }
 

@@ -103,6 +103,7 @@ type stream struct {
 	kind        crm.Kind
 	mapping     *mapping.Mapping
 	fields      []mapping.Field
+	pulled      map[string]bool // the fields that come from a record
 	incremental bool
 	ranged      bool // a range of it can be read
 	remoteOwns  bool // nothing is ever pushed: the remote's deletions count
@@ -141,7 +142,9 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 		return nil, misconfigured(fmt.Sprintf("the connector %s does not pull %s over this connection", c.Connector, m.Record()))
 	}
 	s.incremental, s.ranged = streams[at].Incremental, streams[at].Range
+	s.pulled = make(map[string]bool, len(s.fields))
 	for i := range s.fields {
+		s.pulled[s.fields[i].Path] = s.fields[i].Pull
 		s.fields[i].Push = s.fields[i].Push && streams[at].Push // whatever the mapping could send
 		s.remoteOwns = s.remoteOwns && !s.fields[i].Push
 	}

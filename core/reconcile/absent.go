@@ -75,10 +75,12 @@ func (c *comparison) missingThere(ctx context.Context, tx pgx.Tx, pairs []*pair,
 	return job.Advance(ctx, tx, c.task, job.Counts{}) // who lost the run must not go on
 }
 
+// The ids are all that there are from one to another, so their links lie beside each other, and are read in one go.
 const withoutRecord = `
-select i.id
-from unnest((select $3::uuid[])) as i (id)
-where not exists (select from links l where l.connection_id = $1 and l.entity = $2 and l.entity_id = i.id and (l.remote_id is not null or l.state = 'unlinked'))`
+select i.id from unnest((select $3::uuid[])) as i (id)
+except
+select l.entity_id from links l
+where l.connection_id = $1 and l.entity = $2 and l.entity_id > $4 and l.entity_id <= $5 and (l.remote_id is not null or l.state = 'unlinked')`
 
 // neverSent walks through all entities. What somebody unlinked is not expected there.
 func (c *comparison) neverSent(ctx context.Context, counts *Counts) error {
@@ -88,16 +90,19 @@ func (c *comparison) neverSent(ctx context.Context, counts *Counts) error {
 			if err != nil {
 				return err
 			}
-			if more = len(refs) == idle; more {
-				after = refs[idle-1].ID
+			if len(refs) == 0 {
+				more = false
+				return nil
 			}
+			first, last := after, refs[len(refs)-1].ID
+			after, more = last, len(refs) == idle
 			living := make([]uuid.UUID, 0, len(refs))
 			for _, r := range refs {
 				if !r.Deleted {
 					living = append(living, r.ID)
 				}
 			}
-			rows, _ := tx.Query(ctx, withoutRecord, c.connection.ID, c.kind, living)
+			rows, _ := tx.Query(ctx, withoutRecord, c.connection.ID, c.kind, living, first, last)
 			missing, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 			if err != nil {
 				return fmt.Errorf("entities without a record: %w", err)

@@ -27,6 +27,11 @@ func amountOf(e crm.Entity) *Amount {
 	return nil
 }
 
+// amountFields are the fields that amountOf looks at, of all kinds.
+func amountFields() []string {
+	return []string{"status", "currency", "date", "issue_date", "total", "amount"}
+}
+
 func amount(status, currency string, on *crm.Date, total decimal.Decimal) *Amount {
 	if status == "cancelled" {
 		return nil

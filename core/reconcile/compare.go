@@ -29,6 +29,7 @@ type pair struct {
 	link     *linked // nil: the record is linked with nothing
 	entityID uuid.UUID
 	entity   crm.Entity // nil: there is none
+	same     bool       // record and entity are both there and do not differ; of the entity only what tells so was read
 
 	ours, theirs *Amount // set by judge
 }
@@ -46,7 +47,9 @@ func (p *pair) living() bool { return p.entity != nil && crm.HeadOf(p.entity).De
 const linksOf = `
 select l.id, l.entity_id, l.remote_id, l.updated_at
 from unnest((select $3::text[])) as i (id)
-cross join lateral (select * from links l where l.connection_id = $1 and l.entity = $2 and l.remote_id = i.id offset 0) l`
+cross join lateral (
+	select l.id, l.entity_id, l.remote_id, l.updated_at from links l where l.connection_id = $1 and l.entity = $2 and l.remote_id = i.id offset 0
+) l`
 
 // pairs finds the entities of records.
 func (c *comparison) pairs(ctx context.Context, tx pgx.Tx, p *page) ([]*pair, error) {
@@ -69,20 +72,35 @@ func (c *comparison) pairs(ctx context.Context, tx pgx.Tx, p *page) ([]*pair, er
 	return all, c.entities(ctx, tx, all)
 }
 
-// entities reads the entities of pairs.
+// entities reads the entities of pairs: of those that are the same as their record, as nearly all are, what tells so, of the others
+// all there is.
 func (c *comparison) entities(ctx context.Context, tx pgx.Tx, pairs []*pair) error {
-	var ids []uuid.UUID
+	if err := c.look(pairs, func(p *pair) bool { return p.doc != nil && p.fault == nil }, func(ids []uuid.UUID) (map[uuid.UUID]crm.Entity, error) {
+		return c.Entities.GetPart(ctx, tx, c.kind, ids, c.telling)
+	}); err != nil {
+		return err
+	}
+	return c.look(pairs, func(p *pair) bool { return !p.same }, func(ids []uuid.UUID) (map[uuid.UUID]crm.Entity, error) {
+		return c.Entities.Get(ctx, tx, c.kind, ids)
+	})
+}
+
+// look reads the entities of some of the pairs, and compares these.
+func (c *comparison) look(pairs []*pair, which func(*pair) bool, get func([]uuid.UUID) (map[uuid.UUID]crm.Entity, error)) error {
+	ids := make([]uuid.UUID, 0, len(pairs))
+	some := make([]*pair, 0, len(pairs))
 	for _, p := range pairs {
-		if p.entityID != uuid.Nil {
-			ids = append(ids, p.entityID)
+		if p.entityID != uuid.Nil && which(p) {
+			ids, some = append(ids, p.entityID), append(some, p)
 		}
 	}
-	found, err := c.Entities.Get(ctx, tx, c.kind, ids)
+	found, err := get(ids)
 	if err != nil {
 		return err
 	}
-	for _, p := range pairs {
+	for _, p := range some {
 		p.entity = found[p.entityID]
+		p.same = c.equal(p)
 	}
 	return nil
 }
@@ -92,14 +110,14 @@ func (c *comparison) judge(p *pair) *Difference {
 	if p.living() {
 		p.ours = amountOf(p.entity)
 	}
-	if c.equal(p) {
+	if p.same {
 		p.theirs = p.ours
 		return nil
 	}
 	return c.differing(p)
 }
 
-// equal reports whether a pair is whole and does not differ, as nearly all do: no more is read of the entity than a record says.
+// equal reports whether a pair is whole and does not differ.
 func (c *comparison) equal(p *pair) bool {
 	if p.record == nil || p.fault != nil || !p.living() {
 		return false

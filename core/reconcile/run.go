@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -62,6 +63,7 @@ type comparison struct {
 	kind       crm.Kind
 	mapping    *mapping.Mapping
 	compared   map[string]bool // the fields that a pull takes from a record
+	telling    map[string]bool // these, and those that the sums need
 	who        postgres.Principal
 	sums       sums
 	log        *slog.Logger
@@ -107,6 +109,10 @@ func (c *comparison) prepare(ctx context.Context) error {
 	c.compared = map[string]bool{}
 	for _, f := range c.mapping.Fields() {
 		c.compared[f.Path] = f.Pull
+	}
+	c.telling = maps.Clone(c.compared)
+	for _, name := range amountFields() {
+		c.telling[name] = true
 	}
 	streams := c.Connections.Streams(c.connection)
 	i := slices.IndexFunc(streams, func(s connector.Stream) bool { return s.Entity == entity && s.Record == c.mapping.Record() && s.Pull })

@@ -24,10 +24,10 @@ const MostChecked = 1000
 // mostShown is how many changed records an effect lists.
 const mostShown = 100
 
-// Effect is what a version would make of the newest linked entities of its connection, or of the other system's records,
+// Effect is what a version would make of the newest linked entities of its connection, or of the first of the other system's records,
 // compared with what is live. Nothing is sent or stored.
 type Effect struct {
-	Checked   int            `json:"checked" doc:"What was tried: the newest entities that are linked or, of a pull, records."`
+	Checked   int            `json:"checked" doc:"What was tried: the newest entities that are linked or, of a pull, the records that one from the beginning reads first."`
 	Changed   int            `json:"changed" doc:"Those of which something else would be made."`
 	Unchanged int            `json:"unchanged" doc:"Those of which the same would be made."`
 	Faulty    int            `json:"faulty" doc:"Those that cannot be mapped with the version."`

@@ -15,10 +15,16 @@ import (
 	"crmhub/core/mapping"
 )
 
-// Records reads records from a connection's system as a pull from the beginning does, page by page, at most limit. Nothing is stored,
-// and no job's cursor moves. It is asked without a transaction: the other system may think for long. What is gone there, and what
-// the connector cannot read, is left out. An error of the system is a [connector.Error].
-func (s *Store) Records(ctx context.Context, c connection.Connection, record string, limit int) (records []connector.Record, err error) {
+// Records reads the records of a version's mapping from its connection's system as a pull from the beginning does, page by page, at most
+// limit. Nothing is stored, and no job's cursor moves. It is asked without a transaction: the other system may think for long. What is
+// gone there, and what the connector cannot read, is left out. An error of the system is a [connector.Error], one of the version
+// [schema.Violations].
+func (s *Store) Records(ctx context.Context, c connection.Connection, v Version, limit int) (records []connector.Record, err error) {
+	m, err := s.Compiled(c, v)
+	if err != nil {
+		return nil, err
+	}
+	record := m.Record()
 	if !slices.ContainsFunc(s.Connections.Streams(c), func(st connector.Stream) bool { return st.Record == record && st.Pull }) {
 		return nil, &connector.Error{Class: connector.ClassConfig, Message: record + " is not pulled over this connection"}
 	}
@@ -41,6 +47,9 @@ func (s *Store) Records(ctx context.Context, c connection.Connection, record str
 			if !r.Deleted && r.Err == nil {
 				records = append(records, r)
 			}
+		}
+		if page.More && string(page.Cursor) == string(ask.Cursor) {
+			return nil, &connector.Error{Class: connector.ClassConfig, Message: "the connector gave a page that does not move its cursor"}
 		}
 		ask.Cursor, more = page.Cursor, page.More
 	}

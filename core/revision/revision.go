@@ -134,6 +134,62 @@ func (s *Store) Live(ctx context.Context, tx pgx.Tx, c connection.Connection, en
 	return m, number, nil
 }
 
+const selectByHash = `select mapping from mapping_versions where connection_id = $1 and entity = $2 and hash = $3 limit 1`
+
+// Used returns the mapping of an entity that was used over a connection by its version ([mapping.Mapping.Version]), or the live one for
+// "". It is nil where there is none, or none that fits this hub any more.
+func (s *Store) Used(ctx context.Context, tx pgx.Tx, connectionID uuid.UUID, entity, version string) (*mapping.Mapping, error) {
+	c, err := s.Connections.Get(ctx, tx, connectionID)
+	if errors.Is(err, connection.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := s.Live(ctx, tx, c, entity)
+	if err != nil && !isFaults(err) {
+		return nil, err
+	}
+	if version == "" || m != nil && m.Version() == version {
+		return m, nil
+	}
+	if m, ok := s.Shipped.For(c.Connector, entity); ok && m.Version() == version {
+		return m, nil
+	}
+	var text string
+	switch err := tx.QueryRow(ctx, selectByHash, connectionID, entity, version).Scan(&text); {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("look up version %s of the mapping of %s: %w", version, entity, err)
+	}
+	if m, err = s.compile(c.Connector, entity, text); isFaults(err) {
+		return nil, nil
+	}
+	return m, err
+}
+
+// UsedBy is [Store.Used] of one entity, which looks each version up once.
+func (s *Store) UsedBy(ctx context.Context, tx pgx.Tx, entity string) func(connection uuid.UUID, version string) (*mapping.Mapping, error) {
+	type use struct {
+		connection uuid.UUID
+		version    string
+	}
+	known := map[use]*mapping.Mapping{}
+	return func(connection uuid.UUID, version string) (*mapping.Mapping, error) {
+		u := use{connection, version}
+		m, ok := known[u]
+		if ok {
+			return m, nil
+		}
+		m, err := s.Used(ctx, tx, connection, entity, version)
+		if err == nil {
+			known[u] = m
+		}
+		return m, err
+	}
+}
+
 // Mapped returns what tells whether an entity has a mapping on a connection, its own or a shipped one.
 func (s *Store) Mapped(ctx context.Context, tx pgx.Tx) (func(c connection.Connection, entity string) bool, error) {
 	type place struct {

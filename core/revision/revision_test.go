@@ -66,6 +66,7 @@ func process(t *testing.T) *revision.Store {
 type remote struct {
 	records []connector.Record
 	down    error
+	stuck   bool     // its cursor does not move
 	asked   []string // cursors
 }
 
@@ -82,6 +83,9 @@ func (r *remote) Pull(_ context.Context, q connector.PullRequest) (connector.Pag
 		at, _ = strconv.Atoi(string(q.Cursor))
 	}
 	end := min(at+2, len(r.records))
+	if r.stuck && q.Cursor != nil {
+		end = at
+	}
 	return connector.Page{Records: r.records[at:end], Cursor: json.RawMessage(strconv.Itoa(end)), More: end < len(r.records)}, nil
 }
 
@@ -112,7 +116,7 @@ func TestEffectOnWhatIsPulledIsReadFromTheOtherSystem(t *testing.T) {
 			uuid.Must(uuid.NewV7()), f.conn.ID, known)
 		return err
 	})
-	records, err := s.Records(t.Context(), f.conn, "party", revision.MostChecked)
+	records, err := s.Records(t.Context(), f.conn, v, revision.MostChecked)
 	if err != nil || len(records) != 4 || strings.Join(r.asked, ",") != ",2,4" {
 		t.Fatalf("%v, %v, asked at %q", records, err, r.asked)
 	}
@@ -129,15 +133,19 @@ func TestEffectOnWhatIsPulledIsReadFromTheOtherSystem(t *testing.T) {
 		e.Items[1].Differences[0].After != "b@example.org" {
 		t.Errorf("%+v", e.Items)
 	}
-	if some, err := s.Records(t.Context(), f.conn, "party", 1); err != nil || len(some) != 1 {
+	if some, err := s.Records(t.Context(), f.conn, v, 1); err != nil || len(some) != 1 {
 		t.Error(some, err)
 	}
+	if _, err := s.Records(t.Context(), f.conn, revision.Version{Entity: "customer", Text: "entity: x"}, 1); !errors.As(err, new(schema.Violations)) {
+		t.Errorf("of a version that does not fit: %v", err)
+	}
+	r.stuck = true
+	if _, err := s.Records(t.Context(), f.conn, v, revision.MostChecked); !errors.As(err, new(*connector.Error)) || len(r.asked) > 20 {
+		t.Errorf("of a cursor that does not move: %v, asked %d times", err, len(r.asked))
+	}
 	r.down = errors.New("connection refused")
-	for _, record := range []string{"party", "nothing"} {
-		_, err := s.Records(t.Context(), f.conn, record, revision.MostChecked)
-		if e := (*connector.Error)(nil); !errors.As(err, &e) {
-			t.Errorf("%s: %v", record, err)
-		}
+	if _, err := s.Records(t.Context(), f.conn, v, revision.MostChecked); !errors.As(err, new(*connector.Error)) {
+		t.Errorf("of a system that is away: %v", err)
 	}
 }
 
