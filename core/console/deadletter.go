@@ -96,12 +96,17 @@ func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, who *access.Per
 	}
 	p := deadLettersPage{DeadLetters: make([]deadLetterRow, len(page.Items)), Next: page.Next}
 	for i, d := range page.Items {
-		if !who.Whole(access.Resource(d.Entity)) {
-			d.Payload = access.Veil(d.Payload)
-		}
-		p.DeadLetters[i] = deadLetterRow{d, names[d.ConnectionID]}
+		p.DeadLetters[i] = deadLetterRow{veiled(who, d), names[d.ConnectionID]}
 	}
 	return p, nil
+}
+
+// veiled is a dead letter without the values of its payload, for who does not see all fields of what it is about.
+func veiled(who *access.Permissions, d job.DeadLetter) job.DeadLetter {
+	if !who.Whole(access.Resource(d.Entity)) {
+		d.Payload = access.Veil(d.Payload)
+	}
+	return d
 }
 
 func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {

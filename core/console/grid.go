@@ -95,6 +95,12 @@ func columnsOf(w view, fields []field, shown []string) []column {
 		state, amount = state || c.Badge, amount || c.amount()
 		columns = append(columns, c)
 	}
+	if !state && !amount { // and where there is neither, the second field and the first number
+		number := slices.IndexFunc(columns, func(c column) bool { return c.numeric() })
+		for i := range columns {
+			columns[i].Wide = columns[i].Wide && i != 1 && i != number
+		}
+	}
 	return columns
 }
 
@@ -202,7 +208,7 @@ func (v *visit) relatedGrid(ctx context.Context, tx pgx.Tx, r relation, id uuid.
 		Sort:   []crm.Sort{{Field: r.newest, Desc: true}}, Limit: relatedSize,
 	}
 	shown := slices.DeleteFunc(slices.Clone(w.columns), func(name string) bool {
-		return name == r.field || slices.Contains([]string{"updated_at", "owner_id", "customer_id", "delivery_status"}, name)
+		return name == r.field || name == "customer_id" && r.kind != crm.KindCampaignMember || slices.Contains([]string{"updated_at", "owner_id", "delivery_status"}, name)
 	})
 	g, next, err := v.grid(ctx, tx, r.kind, q, shown)
 	if next != "" {
