@@ -317,7 +317,7 @@ func (v *visit) compare(p *pairPage, fields []field, docs [2]map[string]any, n *
 		row := pairField{Name: f.Name, Label: f.label, A: v.cell(f, f.valueIn(docs[0]), docs[0], n), B: v.cell(f, f.valueIn(docs[1]), docs[1], n)}
 		same := row.A.Text == row.B.Text && row.A.Time == row.B.Time && slices.Equal(row.A.Texts, row.B.Texts)
 		switch {
-		case row.A.Empty() && row.B.Empty():
+		case f.valueIn(docs[0]) == nil && f.valueIn(docs[1]) == nil, row.A.Empty() && row.B.Empty():
 		case same || row.A.Empty() || row.B.Empty() || len(f.Name) > len(customPrefix) && f.Name[:len(customPrefix)] == customPrefix:
 			p.Alike = append(p.Alike, row)
 		default:

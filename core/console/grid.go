@@ -15,14 +15,15 @@ import (
 
 // grid is a table of records: on a list's page, and wherever records of a kind belong to something.
 type grid struct {
-	Kind    crm.Kind
-	Path    string // of the kind's list
-	Columns []column
-	Rows    []gridRow
-	All     string // where all of them are listed, "" where this is all
-	New     string // where one is added, "" if the visitor may not
-	Linked  bool   // some rows say where they are on other systems
-	Bulk    bool   // rows may be chosen, for the form called bulk
+	Kind     crm.Kind
+	Path     string // of the kind's list
+	Columns  []column
+	Rows     []gridRow
+	All      string // where all of them are listed, "" where this is all
+	New      string // where one is added, "" if the visitor may not
+	Linked   bool   // some rows say where they are on other systems
+	Journeys bool   // the visitor may see how they went there
+	Bulk     bool   // rows may be chosen, for the form called bulk
 
 	list *listPage // the page whose rows are sorted by the headings; nil elsewhere
 }

@@ -153,7 +153,7 @@ func states() map[string]bool {
 	for _, word := range []string{ // of journeys and of faults
 		"create", "update", "delete", "find", "get", "read", "unchanged", "failed", "waiting", "parked", "unknown", "retry",
 		string(connector.ClassTransient), string(connector.ClassQuota), string(connector.ClassAuth), string(connector.ClassConfig),
-		string(connector.ClassData), string(connector.ClassConflict), string(connector.ClassBusiness), "mapping", "schema",
+		string(connector.ClassData), string(connector.ClassConflict), string(connector.ClassBusiness), "mapping", "schema", "link", "matching", "internal",
 	} {
 		all["act."+word] = true
 	}
