@@ -3,9 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,10 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
-	"crmhub/core/audit"
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
-	"crmhub/core/edit"
 	"crmhub/core/match"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
@@ -99,20 +94,9 @@ func (e entities) mergeInto() operation {
 				return answer{}, schema.Violations{{Pointer: "/loser_id", Rule: "format", Message: "must be a UUID"}}
 			}
 			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				if err := e.permitMerge(ctx, tx, c, id, loser, in.Take); err != nil {
-					return answer{}, err
-				}
-				var m duplicate.Merge
-				err := postgres.AsHub(ctx, tx, func() (err error) { // what refers to them moves, whosever it is
-					m, err = duplicate.Do(ctx, tx, e.CRM, c.by(), duplicate.Request{
-						Kind: e.kind, Survivor: duplicate.Side{ID: id, Version: seen}, Loser: duplicate.Side{ID: loser, Version: in.LoserVersion}, Take: in.Take,
-					})
-					return err
+				m, err := e.editor.Merge(ctx, tx, c.author(), duplicate.Request{
+					Kind: e.kind, Survivor: duplicate.Side{ID: id, Version: seen}, Loser: duplicate.Side{ID: loser, Version: in.LoserVersion}, Take: in.Take,
 				})
-				if err != nil {
-					return answer{}, err
-				}
-				err = audit.Record(ctx, tx, audit.Act{Action: "merged", Entity: string(e.kind), EntityID: id, Detail: map[string]any{"loser_id": loser, "take": in.Take}})
 				if err != nil {
 					return answer{}, err
 				}
@@ -120,32 +104,6 @@ func (e entities) mergeInto() operation {
 			})
 		},
 	}
-}
-
-// permitMerge refuses who may not merge both, or would take fields that he may not write.
-func (e entities) permitMerge(ctx context.Context, tx pgx.Tx, c *call, survivor, loser uuid.UUID, take []string) error {
-	found, err := e.CRM.Get(ctx, tx, e.kind, []uuid.UUID{survivor, loser})
-	if err != nil {
-		return err
-	}
-	for _, id := range []uuid.UUID{survivor, loser} {
-		if found[id] == nil {
-			continue // whoever merges says so
-		}
-		if err := edit.Permit(c.who, found[id], access.Merge); err != nil {
-			return err
-		}
-	}
-	fields := make(map[string]any, len(take))
-	for _, name := range take {
-		fields[name] = nil
-	}
-	vs := c.who.Unwritable(e.resource(), fields)
-	for i := range vs {
-		at := slices.Index(take, strings.TrimPrefix(vs[i].Pointer, "/"))
-		vs[i].Pointer = "/take/" + strconv.Itoa(max(at, 0))
-	}
-	return vs.Err()
 }
 
 func comparedNames() []string { return textsOf(crm.Matched()) }
@@ -275,15 +233,8 @@ func (s *server) undoMerge() operation {
 				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				var u duplicate.Unmerged
-				err := postgres.AsHub(ctx, tx, func() (err error) {
-					u, err = duplicate.Undo(ctx, tx, s.CRM, c.by(), id)
-					return err
-				})
+				u, err := s.editor.Unmerge(ctx, tx, c.author(), id)
 				if err != nil {
-					return answer{}, err
-				}
-				if err := audit.Record(ctx, tx, audit.Act{Action: "unmerged", Entity: "merge", EntityID: id}); err != nil {
 					return answer{}, err
 				}
 				return respond(http.StatusOK, u)

@@ -313,7 +313,7 @@ func TestTokensAreShownOnce(t *testing.T) {
 		t.Errorf("the token is %+v, %v", who.Permissions, err)
 	}
 	page := s.get("/account/tokens")
-	page.wants(t, 200, "customer:*, order:read")
+	page.wants(t, 200, "Customers, Orders (")
 	if strings.Contains(page.body, secretIn(t, made.body)) {
 		t.Error("the secret is shown again")
 	}

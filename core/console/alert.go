@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
@@ -21,6 +23,7 @@ type alertsPage struct {
 	Statuses  []string
 	Items     []alertRow
 	CanAnswer bool
+	Settings  *alertSettings
 	First     string // URL of the first page, "" on it
 	Next      string // URL of the next page, "" on the last
 }
@@ -33,6 +36,10 @@ type alertRow struct {
 }
 
 func (c *Console) listAlerts(ctx context.Context, v *visit) error {
+	return v.writeAlerts(ctx, http.StatusOK, nil)
+}
+
+func (v *visit) writeAlerts(ctx context.Context, status int, wrong error) error {
 	q := v.r.URL.Query()
 	p := alertsPage{Status: cmp.Or(q.Get("status"), "open"), Statuses: []string{"open", "resolved"}, CanAnswer: v.who.May(access.Alerts, access.Update) != ""}
 	if p.Status != "open" && p.Status != "resolved" {
@@ -41,10 +48,18 @@ func (c *Console) listAlerts(ctx context.Context, v *visit) error {
 	after := q.Get("after")
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		found, err := alert.List(ctx, tx, alert.Filter{Status: p.Status, After: after, Limit: pageSize})
+		if err != nil {
+			return err
+		}
+		names, err := v.console.connectionNames(ctx, tx)
+		if err != nil {
+			return err
+		}
 		for _, a := range found.Items {
-			p.Items = append(p.Items, v.alertRow(a))
+			p.Items = append(p.Items, v.alertRow(a, names))
 		}
 		p.Next = found.Next
+		p.Settings, err = v.alertSettings(ctx, tx, wrong)
 		return err
 	})
 	if err != nil {
@@ -56,11 +71,16 @@ func (c *Console) listAlerts(ctx context.Context, v *visit) error {
 	if after != "" {
 		p.First = alertsPath + "?status=" + p.Status
 	}
-	return v.show("alerts", p)
+	v.here = alertsPath
+	return v.write(status, "alerts", p)
 }
 
-func (v *visit) alertRow(a alert.Alert) alertRow {
+// alertRow says where an alert is mended; what is about a connection is known by its name.
+func (v *visit) alertRow(a alert.Alert, connections map[uuid.UUID]string) alertRow {
 	r := alertRow{Alert: a}
+	if id, err := uuid.Parse(a.Subject); err == nil && connections[id] != "" {
+		r.Name = connections[id]
+	}
 	var d struct {
 		RunID            string `json:"run_id"`
 		ReconciliationID string `json:"reconciliation_id"`

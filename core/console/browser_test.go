@@ -16,6 +16,9 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/job"
 )
 
 // tab is a page of a real browser. Chromium is found where Debian puts it, or as CRMHUB_TEST_CHROMIUM says.
@@ -361,4 +364,54 @@ func TestFinanceGoesFromUBLFileToMatchedPayment(t *testing.T) {
 	b.goes("/")
 	b.sees("Every payment is matched")
 	b.pictured("walk-finance-home")
+}
+
+// What moves on the overview shows without a reload, and the focus stays where it was.
+func TestSyncIsFollowedInTheBrowser(t *testing.T) {
+	s := newSite(t)
+	s.fill()
+	b := s.newTab()
+	b.signsIn("ann", password)
+	b.goes("/sync")
+	b.sees("Waiting for a person")
+	b.waits(`!document.querySelector("[data-live-sign]").hidden`)
+	run(b, chromedp.Evaluate[bool](`(() => { window.loaded = true; document.querySelector(".flows .system a").focus(); return true })()`))
+	s.tx(func(tx pgx.Tx) error {
+		_, err := job.Dismiss(t.Context(), tx, s.letter, "a test")
+		return err
+	})
+	b.waits(`!document.querySelector("main").innerText.includes("Waiting for a person")`)
+	if stayed := run(b, chromedp.Evaluate[bool](`window.loaded === true && document.activeElement.matches(".flows .system a") && document.activeElement.isConnected`)); !stayed {
+		t.Error("the page was loaded anew, or the focus is lost")
+	}
+	b.pictured("walk-sync")
+}
+
+// Rows of a list are gone through and chosen by keys alone.
+func TestListsAreWalkedByKeysInTheBrowser(t *testing.T) {
+	s := newSite(t)
+	s.fill()
+	s.twin()
+	b := s.newTab()
+	b.signsIn("ann", password)
+	b.goes("/customers")
+	key := func(key string) {
+		run(b, chromedp.Evaluate[bool](`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: `+quoted(key)+`, bubbles: true, cancelable: true})) || true`))
+	}
+	at := func() float64 {
+		return run(b, chromedp.Evaluate[float64](`[...document.querySelectorAll("main tbody tr")].indexOf(document.activeElement.closest("tr"))`))
+	}
+	run(b, chromedp.Evaluate[bool](`document.getElementById("q").focus() ?? true`))
+	for _, step := range []struct {
+		key  string
+		want float64
+	}{{"ArrowDown", 0}, {"ArrowDown", 1}, {"ArrowDown", 1}, {"ArrowUp", 0}, {"End", 1}, {"x", 1}} {
+		key(step.key)
+		if got := at(); got != step.want {
+			t.Errorf("after %s the focus is in row %v, not %v", step.key, got, step.want)
+		}
+	}
+	if chosen := run(b, chromedp.Evaluate[float64](`document.querySelectorAll("main input[name=id]:checked").length`)); chosen != 1 {
+		t.Errorf("%v rows are chosen", chosen)
+	}
 }

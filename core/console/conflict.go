@@ -19,6 +19,7 @@ import (
 type conflictRow struct {
 	link.Kept
 	ConnectionName     string
+	Label              string // of the field
 	Title              string // of the entity, "" where the visitor does not see it
 	URL                string // of its page
 	BaseText           string
@@ -41,6 +42,7 @@ type conflictRule struct {
 	ConnectionID   uuid.UUID
 	ConnectionName string
 	Entity, Field  string
+	Label          string // of the field
 }
 
 func (p conflictsPage) url(after string) string {
@@ -92,7 +94,7 @@ func (c *Console) conflicts(ctx context.Context, v *visit, q url.Values) (confli
 		p.First = p.url("")
 	}
 	for _, k := range p.Conflicts {
-		rule := conflictRule{k.ConnectionID, k.ConnectionName, k.Entity, k.Field}
+		rule := conflictRule{k.ConnectionID, k.ConnectionName, k.Entity, k.Field, k.Label}
 		same := func(r conflictRule) bool {
 			return r == rule
 		}
@@ -104,7 +106,7 @@ func (c *Console) conflicts(ctx context.Context, v *visit, q url.Values) (confli
 }
 
 func (v *visit) conflictRow(k link.Kept, connection string) conflictRow {
-	row := conflictRow{Kept: k, ConnectionName: connection}
+	row := conflictRow{Kept: k, ConnectionName: connection, Label: v.label(k.Entity + "." + k.Field)}
 	if !v.who.Sees(access.Resource(k.Entity), k.Field) {
 		return row
 	}

@@ -110,7 +110,7 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 				return err
 			}
 		}
-		page, err := c.deadLetterRows(ctx, tx, v.who.Permissions, job.LetterFilter{Connection: id, Status: job.Open, Limit: 20})
+		page, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Connection: id, Status: job.Open, Limit: 20})
 		for i := range page.DeadLetters {
 			page.DeadLetters[i].ConnectionName = ""
 		}

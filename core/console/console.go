@@ -56,12 +56,13 @@ type Config struct {
 // Console serves the pages.
 type Console struct {
 	Config
-	render  *renderer
-	editor  *edit.Editor
-	reports report.Store
-	flows   flow.Store
-	upkeep  upkeep.Store
-	inbox   inbox.Store
+	render   *renderer
+	editor   *edit.Editor
+	reports  report.Store
+	flows    flow.Store
+	standing reading[standing]
+	upkeep   upkeep.Store
+	inbox    inbox.Store
 
 	allocations allocation.Store
 	transfers   transfer.Store
@@ -81,7 +82,7 @@ func New(c Config) (*Console, error) {
 		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
 	return &Console{
-		Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now},
+		Config: c, standing: reading[standing]{every: flowsEvery}, render: r, editor: e, reports: report.Store{Now: c.CRM.Now},
 		flows: flow.Store{Connections: c.Connections, Jobs: c.Jobs, Revisions: c.Revisions}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
 		inbox: inbox.Store{CRM: c.CRM, Editor: e, Access: c.Access}, allocations: allocation.Store{CRM: c.CRM, Editor: e},
 	}, nil
@@ -157,6 +158,8 @@ func (c *Console) pages() map[string]page {
 		"POST /targets/{id}/delete":            {needs(access.Targets, access.Delete), c.removeTarget},
 		"GET /follow-ups":                      {everybody, c.followUps},
 		"GET /sync":                            {needs(access.Connections, access.Read), c.syncOverview},
+		"GET /sync/live":                       {needs(access.Connections, access.Read), c.followSync},
+		"GET /live":                            {needs(access.Connections, access.Read), c.followHome},
 		"GET /sync/connections":                {needs(access.Connections, access.Read), c.listConnections},
 		"GET /sync/connections/{id}":           {needs(access.Connections, access.Read), c.showConnection},
 		"POST /sync/connections/{id}/check":    {needs(access.Connections, access.Update), c.checkConnection},
@@ -192,6 +195,7 @@ func (c *Console) pages() map[string]page {
 	}
 	maps.Copy(all, c.poolPages())
 	maps.Copy(all, c.matchingPages())
+	maps.Copy(all, c.duplicatePages())
 	maps.Copy(all, c.jobRoutes())
 	maps.Copy(all, c.connectionRoutes())
 	maps.Copy(all, c.transferPages())

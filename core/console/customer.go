@@ -78,8 +78,10 @@ func (v *visit) fillCustomer(ctx context.Context, tx pgx.Tx, p *customerPage) er
 			*part.to = &g
 		}
 	}
-	if err := v.linkOrders(ctx, tx, p.Orders); err != nil {
-		return err
+	for _, documents := range []*grid{p.Orders, p.Invoices} {
+		if err := v.linkRows(ctx, tx, documents); err != nil {
+			return err
+		}
 	}
 	if err := v.people(ctx, tx, p); err != nil {
 		return err
@@ -91,16 +93,17 @@ func (v *visit) fillCustomer(ctx context.Context, tx pgx.Tx, p *customerPage) er
 	return v.timeline(ctx, tx, p)
 }
 
-// linkOrders says of orders where they are on other systems.
-func (v *visit) linkOrders(ctx context.Context, tx pgx.Tx, orders *grid) error {
-	if orders == nil || len(orders.Rows) == 0 {
+// linkRows says of records where they are on other systems.
+func (v *visit) linkRows(ctx context.Context, tx pgx.Tx, g *grid) error {
+	if g == nil || len(g.Rows) == 0 {
 		return nil
 	}
-	ids := make([]uuid.UUID, len(orders.Rows))
-	for i, row := range orders.Rows {
+	g.Journeys = v.who.May(access.DeadLetters, access.Read) != ""
+	ids := make([]uuid.UUID, len(g.Rows))
+	for i, row := range g.Rows {
 		ids[i] = row.ID
 	}
-	links, err := link.OfEntities(ctx, tx, string(crm.KindOrder), ids)
+	links, err := link.OfEntities(ctx, tx, string(g.Kind), ids)
 	if err != nil {
 		return err
 	}
@@ -108,10 +111,10 @@ func (v *visit) linkOrders(ctx context.Context, tx pgx.Tx, orders *grid) error {
 	if err != nil {
 		return err
 	}
-	for i, row := range orders.Rows {
+	for i, row := range g.Rows {
 		for _, l := range links[row.ID] {
-			orders.Rows[i].Links = append(orders.Rows[i].Links, linkRow{l, known.connections[l.ConnectionID.String()]})
-			orders.Linked = true
+			g.Rows[i].Links = append(g.Rows[i].Links, linkRow{l, known.connections[l.ConnectionID.String()]})
+			g.Linked = true
 		}
 	}
 	return nil

@@ -80,10 +80,7 @@ func hourly(day int64) string {
 // behind says how far a flow is behind, in a few words.
 func (v *visit) behind(f flow.Flow, now time.Time) string {
 	if f.Push != nil {
-		waiting := group(strconv.FormatInt(f.Push.Waiting, 10))
-		if f.Push.More {
-			waiting += "+"
-		}
+		waiting := amountWaiting(*f.Push)
 		switch {
 		case f.Push.Waiting == 0:
 			return v.say("flow.up_to_date")
@@ -101,11 +98,22 @@ func (v *visit) behind(f flow.Flow, now time.Time) string {
 	return v.say("flow.good", v.age(now.Sub(*f.Pull.GoodAt)))
 }
 
-// age is how long something has been, in its greatest unit.
+// amountWaiting is how much waits to be pushed, as far as it was counted.
+func amountWaiting(p flow.Push) string {
+	n := group(strconv.FormatInt(p.Waiting, 10))
+	if p.More {
+		n += "+"
+	}
+	return n
+}
+
+// age is how long something has been, in its greatest unit; seconds in tens, so that a page which is followed stands still.
 func (v *visit) age(d time.Duration) string {
 	switch {
+	case d < 10*time.Second:
+		return v.say("flow.moment")
 	case d < time.Minute:
-		return v.say("flow.seconds", max(int(d.Seconds()), 0))
+		return v.say("flow.seconds", int(d.Seconds())/10*10)
 	case d < time.Hour:
 		return v.say("flow.minutes", int(d.Minutes()))
 	case d < 48*time.Hour:

@@ -25,10 +25,13 @@ func functions(lang string, words, english catalogue, assetNames map[string]stri
 		"t":     words.say,
 		"asset": func(name string) string { return assetNames[name] },
 		// state gives the words of a state: the key is state.<kind>.<value>.
-		"state":  func(kind string, value any) string { return words.text(fmt.Sprintf("state.%s.%v", kind, value)) },
+		"state": func(kind string, value any) string { return words.text(fmt.Sprintf("state.%s.%v", kind, value)) },
+		// act says what was done; what has no words here, such as an action of a later version, as it is stored.
+		"act":    func(action string) string { return words.act(action) },
 		"tone":   tone,
 		"amount": formatAmount,
 		"number": func(n int64) string { return group(strconv.FormatInt(n, 10)) },
+		"day":    func(d crm.Date) (string, error) { return formatDate(lang, d) },
 		"when":   func(v any) (template.HTML, error) { return formatTime(lang, v) },
 		"took":   formatDuration,
 		// schedule says a cron schedule in words.

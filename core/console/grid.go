@@ -15,14 +15,15 @@ import (
 
 // grid is a table of records: on a list's page, and wherever records of a kind belong to something.
 type grid struct {
-	Kind    crm.Kind
-	Path    string // of the kind's list
-	Columns []column
-	Rows    []gridRow
-	All     string // where all of them are listed, "" where this is all
-	New     string // where one is added, "" if the visitor may not
-	Linked  bool   // some rows say where they are on other systems
-	Bulk    bool   // rows may be chosen, for the form called bulk
+	Kind     crm.Kind
+	Path     string // of the kind's list
+	Columns  []column
+	Rows     []gridRow
+	All      string // where all of them are listed, "" where this is all
+	New      string // where one is added, "" if the visitor may not
+	Linked   bool   // some rows say where they are on other systems
+	Journeys bool   // the visitor may see how they went there
+	Bulk     bool   // rows may be chosen, for the form called bulk
 
 	list *listPage // the page whose rows are sorted by the headings; nil elsewhere
 }
@@ -94,6 +95,12 @@ func columnsOf(w view, fields []field, shown []string) []column {
 		c.Wide = len(columns) > 0 && (!c.Badge || state) && (!c.amount() || amount)
 		state, amount = state || c.Badge, amount || c.amount()
 		columns = append(columns, c)
+	}
+	if !state && !amount { // and where there is neither, the second field and the first number
+		number := slices.IndexFunc(columns, func(c column) bool { return c.numeric() })
+		for i := range columns {
+			columns[i].Wide = columns[i].Wide && i != 1 && i != number
+		}
 	}
 	return columns
 }
@@ -202,7 +209,7 @@ func (v *visit) relatedGrid(ctx context.Context, tx pgx.Tx, r relation, id uuid.
 		Sort:   []crm.Sort{{Field: r.newest, Desc: true}}, Limit: relatedSize,
 	}
 	shown := slices.DeleteFunc(slices.Clone(w.columns), func(name string) bool {
-		return name == r.field || slices.Contains([]string{"updated_at", "owner_id", "customer_id", "delivery_status"}, name)
+		return name == r.field || name == "customer_id" && r.kind != crm.KindCampaignMember || slices.Contains([]string{"updated_at", "owner_id", "delivery_status"}, name)
 	})
 	g, next, err := v.grid(ctx, tx, r.kind, q, shown)
 	if next != "" {

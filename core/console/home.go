@@ -10,7 +10,6 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
-	"crmhub/core/job"
 	"crmhub/core/postgres"
 )
 
@@ -24,10 +23,8 @@ type homePage struct {
 	Own       bool // the funnel is the visitor's own
 	Invoices  *grid
 	Finance   *homeFinance // nil for those who do not match payments
-	Sync      []connectionRow
-	MaySync   bool
-	Waiting   int64 // open dead letters
-	Begin     bool  // nothing is there yet
+	Sync      *homeSync    // nil for those who see no connections
+	Begin     bool         // nothing is there yet
 	MayNew    bool
 }
 
@@ -190,14 +187,11 @@ func (v *visit) dueInvoices(ctx context.Context, tx pgx.Tx, p *homePage) error {
 }
 
 func (v *visit) syncHealth(ctx context.Context, tx pgx.Tx, p *homePage) (err error) {
-	if p.MaySync = v.who.May(access.Connections, access.Read) != ""; p.MaySync {
-		if p.Sync, err = v.console.connectionRows(ctx, tx); err != nil {
-			return err
-		}
+	if v.who.May(access.Connections, access.Read) == "" {
+		return nil
 	}
-	if v.who.May(access.DeadLetters, access.Read) != "" {
-		p.Waiting, err = job.CountOpen(ctx, tx)
-	}
+	s, err := v.console.readStanding(ctx, tx)
+	p.Sync = v.homeSync(s)
 	return err
 }
 
@@ -211,6 +205,6 @@ func (v *visit) beginning(ctx context.Context, tx pgx.Tx, p *homePage) error {
 	q := crm.Query{Limit: 1}
 	v.narrow(crm.KindCustomer, &q)
 	page, err := v.console.CRM.List(ctx, tx, crm.KindCustomer, q)
-	p.Begin = len(page.Items) == 0 && len(p.Sync) == 0
+	p.Begin = len(page.Items) == 0 && (p.Sync == nil || len(p.Sync.Connections) == 0)
 	return err
 }

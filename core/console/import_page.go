@@ -311,7 +311,7 @@ func (c *Console) importErrors(ctx context.Context, v *visit) error {
 
 // followImport streams the import's progress, until it has ended.
 func (c *Console) followImport(ctx context.Context, v *visit) error {
-	return v.follow(ctx, func() (g glance, err error) {
+	return v.follow(ctx, liveEvery, func(ctx context.Context) (g glance, err error) {
 		var i transfer.Import
 		err = v.as(ctx, func(tx pgx.Tx) (err error) {
 			i, err = v.importIn(ctx, tx)

@@ -28,7 +28,7 @@ func TestJourneyOfARecord(t *testing.T) {
 	})
 	path := "/orders/" + s.order.ID.String()
 	s.get(path).wants(t, 200, `href="`+path+`/journey"`)
-	s.get(path+"/journey").wants(t, 200, "Pushed", "create", "linked", "4711", "5f0c2a9b7d11", "POST /orders", "&lt;SO&gt;")
+	s.get(path+"/journey").wants(t, 200, "Pushed", "Create", "Linked", "4711", "5f0c2a9b7d11", "POST /orders", "&lt;SO&gt;")
 	s.get("/orders/"+s.erp.ID.String()+"/journey").wants(t, 404)
 	s.get(path+"/journey?after=x").wants(t, 400)
 }

@@ -91,7 +91,7 @@ var views = sync.OnceValue(func() map[crm.Kind]view { //nolint:gochecknoglobals 
 			related: []relation{{crm.KindCampaignMember, "campaign_id", "updated_at"}, {crm.KindOpportunity, "campaign_id", "updated_at"}},
 		},
 		{
-			kind: crm.KindCampaignMember, icon: "people", title: []string{"response"}, badges: []string{"status"},
+			kind: crm.KindCampaignMember, icon: "people", title: []string{"contact_id", "customer_id"}, badges: []string{"status"},
 			columns: []string{"contact_id", "customer_id", "campaign_id", "status", "responded_at"}, filters: []string{"status"},
 		},
 		{

@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// liveEvery is how often what is followed is looked at.
-const liveEvery = time.Second
+const (
+	liveEvery = time.Second // how often what is followed is looked at
+
+	// liveFor is how long a stream lasts. The browser then asks for the next one, and whether its reader may still see this is decided anew.
+	liveFor = 10 * time.Minute
+)
 
 // glance is how something that moves looks now: a part of its page, and whether it goes on.
 type glance struct {
@@ -19,16 +23,18 @@ type glance struct {
 }
 
 // follow streams what moves as server-sent events: "fragment" with HTML each time it has moved, and "done" when it goes on no
-// more. The stream ends then, and when the browser goes.
-func (v *visit) follow(ctx context.Context, look func() (glance, error)) error {
-	now, err := look()
+// more. The stream ends then, when the browser goes, and after liveFor.
+func (v *visit) follow(ctx context.Context, every time.Duration, look func(ctx context.Context) (glance, error)) error {
+	ctx, end := context.WithTimeout(ctx, liveFor)
+	defer end()
+	now, err := look(ctx)
 	if err != nil {
 		return err
 	}
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no") // proxies that buffer would hold the progress back
 	flush := http.NewResponseController(v.w).Flush
-	tick := time.NewTicker(liveEvery)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var last []byte
 	for {
@@ -49,7 +55,7 @@ func (v *visit) follow(ctx context.Context, look func() (glance, error)) error {
 			return nil
 		case <-tick.C:
 		}
-		if now, err = look(); err != nil {
+		if now, err = look(ctx); err != nil {
 			if ctx.Err() == nil {
 				// No error page fits into a stream; the browser asks again by itself.
 				v.console.Logger.WarnContext(ctx, "progress ended", "path", v.r.URL.Path, "error", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/job"
 )
 
@@ -93,4 +94,85 @@ func TestStreamOfNoRunIsAPage(t *testing.T) {
 	s.fill()
 	s.signIn()
 	s.get("/sync/runs/"+s.job.ID.String()+"/live").wants(t, http.StatusNotFound, "Nothing here")
+}
+
+// stream opens a stream and returns what comes on it: one event's data after the other.
+func (s *site) stream(path string) (next func() string, leave func()) {
+	s.Helper()
+	ctx, cancel := context.WithCancel(s.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server.URL+path, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	r, err := s.browser.Do(req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if kind := r.Header.Get("Content-Type"); kind != "text/event-stream" {
+		s.Fatalf("%s: status %d, Content-Type %q", path, r.StatusCode, kind)
+	}
+	lines := bufio.NewScanner(r.Body)
+	lines.Buffer(nil, 1<<20)
+	next = func() string {
+		s.Helper()
+		var data strings.Builder
+		for lines.Scan() {
+			if lines.Text() == "" {
+				return data.String()
+			}
+			data.WriteString(strings.TrimPrefix(lines.Text(), "data: "))
+		}
+		s.Fatalf("%s ended: %v", path, lines.Err())
+		return ""
+	}
+	return next, func() { cancel(); _ = r.Body.Close() } // it is broken off
+}
+
+// The overview and home follow the sync: a dead letter that is dismissed is gone for all who look, without a reload.
+func TestSyncIsFollowed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.get("/sync").wants(t, 200, `data-live="/sync/live"`, "Waiting for a person")
+	s.get("/").wants(t, 200, `data-live="/live"`)
+	overview, leave := s.stream("/sync/live")
+	home, leaveHome := s.stream("/live")
+	if first := overview(); !strings.Contains(first, "Failing") || !strings.Contains(first, "Waiting for a person") || !strings.Contains(first, "Our ERP") {
+		t.Errorf("the overview begins with\n%s", first)
+	}
+	if first := home(); !strings.Contains(first, "Failing") || !strings.Contains(first, "Our ERP") {
+		t.Errorf("home begins with\n%s", first)
+	}
+	s.post("/sync/dead-letters/"+s.letter.String()+"/dismiss", "reason", "a test")
+	if then := overview(); strings.Contains(then, "Waiting for a person") || strings.Contains(then, "Failing") || !strings.Contains(then, "all clear") {
+		t.Errorf("the overview goes on with\n%s", then)
+	}
+	if then := home(); strings.Contains(then, "Failing") || !strings.Contains(then, "Our ERP") {
+		t.Errorf("home goes on with\n%s", then)
+	}
+	leave()
+	leaveHome()
+	s.server.Close() // waits for every request
+}
+
+// Who sees connections but no dead letters is told of none.
+func TestSyncIsFollowedByWhoMayNotSeeLetters(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.become(access.Role{Grants: []access.Grant{{Resource: access.Connections, Action: access.Read, Scope: "organization"}}})
+	s.signIn()
+	overview, leave := s.stream("/sync/live")
+	defer leave()
+	first := overview()
+	if !strings.Contains(first, "Our ERP") {
+		t.Errorf("the connection is not shown:\n%s", first)
+	}
+	for _, secret := range []string{"no amount", "/sync/dead-letters", "Latest runs", "/sync/runs"} {
+		if strings.Contains(first, secret) {
+			t.Errorf("%q is shown:\n%s", secret, first)
+		}
+	}
+	s.get("/sync/runs/"+s.run.ID.String()+"/live").wants(t, http.StatusForbidden)
 }

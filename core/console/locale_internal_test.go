@@ -16,8 +16,10 @@ import (
 	"crmhub/core/allocation"
 	"crmhub/core/audit"
 	"crmhub/core/connection"
+	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/drift"
+	"crmhub/core/duplicate"
 	"crmhub/core/flow"
 	"crmhub/core/inbox"
 	"crmhub/core/job"
@@ -144,6 +146,22 @@ func states() map[string]bool {
 	}
 	for _, preset := range []string{"admin", "auditor", "finance", "integrator", "marketing", "sales", "sales_manager", "service"} {
 		all["preset."+preset] = true
+	}
+	for _, action := range auditedActions() {
+		all["act."+action] = true
+	}
+	for _, word := range []string{ // of journeys and of faults
+		"create", "update", "delete", "find", "get", "read", "unchanged", "failed", "waiting", "parked", "unknown", "retry",
+		string(connector.ClassTransient), string(connector.ClassQuota), string(connector.ClassAuth), string(connector.ClassConfig),
+		string(connector.ClassData), string(connector.ClassConflict), string(connector.ClassBusiness), "mapping", "schema", "link", "matching", "internal",
+	} {
+		all["act."+word] = true
+	}
+	for _, name := range []string{"lag_minutes", "dead_letters", "conflicts"} {
+		all["alert.setting."+name] = true
+	}
+	for _, s := range duplicate.Statuses() {
+		add("duplicate", string(s))
 	}
 	add("active", "active", "paused")
 	for _, state := range []connection.BreakerState{connection.Open, connection.Probing, connection.Stopped} {

@@ -54,6 +54,7 @@ func navigation() []section {
 		{Key: "nav.data", Open: true, Items: []entry{
 			{Key: "nav.imports", To: importsPath, Icon: "upload", action: access.Import, some: true},
 			{Key: "nav.exports", To: "/exports", Icon: "download", action: access.Export, some: true},
+			{Key: "nav.duplicates", To: duplicatesPath, Icon: "people", action: access.Merge, some: true},
 		}},
 		{Key: "nav.reports", Open: true, Items: []entry{
 			{Key: "nav.all_reports", To: "/reports", Icon: "chart", resource: access.Reports, action: access.Read},

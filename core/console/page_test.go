@@ -108,7 +108,8 @@ func TestPagesShowWhatIsThere(t *testing.T) {
 		`<span class="badge bad">Failing</span>`, `href="/sync/dead-letters?connection=`+s.erp.ID.String()+`&amp;entity=order&amp;status=open">1</a>`)
 	s.get("/customers?q=müller").wants(t, 200, "Müller &amp; Söhne &lt;GmbH&gt;", "C1")
 	s.get("/customers?lifecycle=lead").wants(t, 200, "Nothing matches", `href="/customers"`)
-	s.get("/customers/"+s.customer.ID.String()).wants(t, 200, "O-1", "R-1", "Main 1", "Not yet in any other system")
+	s.get("/customers/"+s.customer.ID.String()).wants(t, 200, "O-1", "R-1", "Main 1", "Not yet in any other system",
+		`<a class="badge bad" href="/orders/`+s.order.ID.String()+`/journey" title="Failed 4711">Our ERP`)
 	s.get("/orders/"+s.order.ID.String()).wants(t, 200, "1,234.50", "3,703.50 EUR", "4,444.20 EUR", "4711", "Our ERP", "the article is blocked", "Release it.")
 	s.get("/invoices/"+s.invoice.ID.String()).wants(t, 200, "20 Nov 2026", "/orders/"+s.order.ID.String())
 	s.get("/sync/dead-letters/"+s.letter.String()).wants(t, 200, "/total", "no amount", "&lt;b&gt;")

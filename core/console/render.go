@@ -55,6 +55,14 @@ func (c catalogue) text(key string, args ...any) string {
 	return fmt.Sprintf(s, args...)
 }
 
+// act says what was done, or how it went, in words; what is not known here is said as it is stored.
+func (c catalogue) act(code string) string {
+	if words, ok := c["act."+code]; ok {
+		return words
+	}
+	return code
+}
+
 // say is text for a template: what is HTML already, such as a time, stays so within the words, and other texts are escaped.
 func (c catalogue) say(key string, args ...any) any {
 	if !slices.ContainsFunc(args, func(arg any) bool { _, is := arg.(template.HTML); return is }) {

@@ -154,7 +154,7 @@ func (c *Console) showRun(ctx context.Context, v *visit) error {
 			return err
 		}
 		p.Run.Job.ConnectionName = names[p.Run.Job.ConnectionID]
-		page, err := c.deadLetterRows(ctx, tx, v.who.Permissions, job.LetterFilter{Run: id, Limit: pageSize})
+		page, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Run: id, Limit: pageSize})
 		if p.DeadLetters = page.DeadLetters; err != nil {
 			return err
 		}

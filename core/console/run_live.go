@@ -14,7 +14,7 @@ func (c *Console) followRun(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.follow(ctx, func() (g glance, err error) {
+	return v.follow(ctx, liveEvery, func(ctx context.Context) (g glance, err error) {
 		var r runRow
 		err = v.as(ctx, func(tx pgx.Tx) (err error) {
 			r.Run, err = job.GetRun(ctx, tx, id)

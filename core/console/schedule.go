@@ -73,6 +73,8 @@ func (c catalogue) every(d time.Duration) string {
 		return c.text("cron.every_hour")
 	case d == time.Minute:
 		return c.text("cron.every_minute")
+	case d == time.Second:
+		return c.text("cron.every_second")
 	case d%time.Hour == 0:
 		return c.text("cron.every", c.text("cron.hours", int(d.Hours())))
 	case d%time.Minute == 0:

@@ -41,6 +41,7 @@ func (c *Console) notifyPages() map[string]page {
 	return map[string]page{
 		"GET " + alertsPath:                       {needs(access.Alerts, access.Read), c.listAlerts},
 		"POST " + alertsPath + "/{id}/take":       {needs(access.Alerts, access.Update), c.acknowledgeAlert},
+		"POST " + alertsPath + "/settings":        {needs(access.Alerts, access.Update), c.changeAlertSettings},
 		"GET " + subscriptionsPath:                {needs(access.Subscriptions, access.Read), c.listSubscriptions},
 		"POST " + subscriptionsPath:               {needs(access.Subscriptions, access.Create), c.addSubscription},
 		"POST " + subscriptionsPath + "/{id}":     {change, c.setSubscriptionStatus},

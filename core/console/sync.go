@@ -2,14 +2,12 @@ package console
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
-	"crmhub/core/job"
 )
 
 // total is a tile of the sync overview: how many there are, and their sums.
@@ -21,12 +19,8 @@ type total struct {
 }
 
 type syncPage struct {
-	Totals      []total
-	Waiting     int64           // open dead letters
-	DeadLetters []deadLetterRow // the newest of them
-	Flows       []flowConnection
-	Map         *flowMap // nil where there is no connection
-	Runs        []runRow // the newest of each job that ran lately
+	Totals []total
+	Now    nowStanding // streamed from then on
 }
 
 // Begun reports whether the hub holds anything yet.
@@ -36,28 +30,23 @@ func (p syncPage) Begun() bool {
 			return true
 		}
 	}
-	return len(p.Flows) > 0
+	return len(p.Now.Flows) > 0
 }
 
 func (c *Console) syncOverview(ctx context.Context, v *visit) error {
 	var p syncPage
+	var s standing
 	err := v.as(ctx, func(tx pgx.Tx) (err error) {
 		if p.Totals, err = v.totals(ctx, tx); err != nil {
 			return err
 		}
-		if v.who.May(access.DeadLetters, access.Read) != "" {
-			if err := c.lately(ctx, tx, v.who.Permissions, &p); err != nil {
-				return err
-			}
-		}
-		all, err := c.flows.Read(ctx, tx)
-		p.Flows = v.flowRows(all, time.Now())
-		p.Map = drawFlows(p.Flows)
+		s, err = c.readStanding(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	p.Now = v.shown(s)
 	return v.show("sync", p)
 }
 
@@ -94,23 +83,6 @@ func (v *visit) totals(ctx context.Context, tx pgx.Tx) ([]total, error) {
 		all = append(all, shown)
 	}
 	return all, nil
-}
-
-// lately fills in what waits for a person and what ran.
-func (c *Console) lately(ctx context.Context, tx pgx.Tx, who *access.Permissions, p *syncPage) (err error) {
-	if p.Waiting, err = job.CountOpen(ctx, tx); err != nil {
-		return err
-	}
-	if p.Waiting > 0 {
-		letters, err := c.deadLetterRows(ctx, tx, who, job.LetterFilter{Status: job.Open, Limit: 5})
-		if err != nil {
-			return err
-		}
-		p.DeadLetters = letters.DeadLetters
-	}
-	runs, err := c.runRows(ctx, tx, job.RunFilter{Limit: 200})
-	p.Runs = newestOfEach(runs.Runs)
-	return err
 }
 
 // totalOf gathers the sums of one kind, a currency each.

@@ -27,7 +27,27 @@ type tokensPage struct {
 // tokenRow is a token as the page shows it.
 type tokenRow struct {
 	access.Token
-	Over bool // it does not count any more
+	Over bool     // it does not count any more
+	May  []string // what, in words; empty for everything
+}
+
+// mayOf says what a token may do.
+func (v *visit) mayOf(t access.Token) []string {
+	var all []string
+	for _, s := range t.Scopes {
+		resource, action, _ := strings.Cut(s, ":")
+		said := v.resourceLabel(access.Resource(resource))
+		switch {
+		case s == "*:*":
+			return nil
+		case action == "read":
+			said += " (" + v.say("token.read") + ")"
+		case action != "*":
+			said += " (" + action + ")"
+		}
+		all = append(all, said)
+	}
+	return all
 }
 
 // tokenScope is a resource of which a token may be given reading, or everything.
@@ -51,7 +71,7 @@ func (v *visit) writeTokens(ctx context.Context, status int, wrong error) error 
 	}
 	p := tokensPage{CanMake: v.who.May(access.Tokens, access.Create) != ""}
 	for _, t := range tokens {
-		p.Items = append(p.Items, tokenRow{t, t.RevokedAt != nil || t.ExpiresAt != nil && t.ExpiresAt.Before(time.Now())})
+		p.Items = append(p.Items, tokenRow{t, t.RevokedAt != nil || t.ExpiresAt != nil && t.ExpiresAt.Before(time.Now()), v.mayOf(t)})
 	}
 	name, until := q.must("name", v.say("token.name"), "text", ""), q.ask("expires_at", v.say("token.until"), "date", "")
 	name.Hint, until.Hint = v.say("token.name_hint"), v.say("token.until_hint")

@@ -25,7 +25,7 @@ const auditPath = "/admin/audit"
 type trailPage struct {
 	Entities []option
 	Actors   []option
-	Action   string
+	Actions  []option
 	From, To string
 	EntityID string
 	Items    []trailRow
@@ -75,12 +75,12 @@ func (c *Console) verifyTrail(ctx context.Context, v *visit) error {
 
 func (v *visit) writeTrail(ctx context.Context, report *audit.Report) error {
 	q := v.r.URL.Query()
-	p := &trailPage{Action: q.Get("action"), From: q.Get("from"), To: q.Get("to"), EntityID: q.Get("entity_id"), Report: report, asked: firsts(q)}
+	p := &trailPage{From: q.Get("from"), To: q.Get("to"), EntityID: q.Get("entity_id"), Report: report, asked: firsts(q)}
 	p.asked.Del("after")
 	if report != nil && report.Fault != nil {
 		p.Fault = v.say("audit.fault."+string(report.Fault.Kind), report.Fault.Number)
 	}
-	f := audit.Filter{Entity: q.Get("entity"), Actor: q.Get("actor"), Action: p.Action, After: q.Get("after"), Limit: pageSize}
+	f := audit.Filter{Entity: q.Get("entity"), Actor: q.Get("actor"), Action: q.Get("action"), After: q.Get("after"), Limit: pageSize}
 	var err error
 	if p.EntityID != "" {
 		if f.EntityID, err = uuid.Parse(p.EntityID); err != nil {
@@ -149,6 +149,17 @@ func (v *visit) day(s string, later int) (time.Time, error) {
 func auditedThings() []string {
 	return []string{
 		"user", "role", "department", "team", "session", "token", "organization", "connection", "job", "run", "dead_letter", "link", "import", "attachment", "pool",
+		"mapping_version", "proposal", "subscription", "alert", "alert_settings", "merge", "drift", "seller", "pool_limit", "recycle_rule", "target", "view", "export",
+	}
+}
+
+// auditedActions are what is looked for in the trail, the most frequent first.
+func auditedActions() []string {
+	return []string{
+		"created", "updated", "deleted", "restored", "merged", "unmerged", "erased", "exported", "revealed", "signed_in", "sign_in_reset", "password_changed",
+		"second_factor_begun", "second_factor_ended", "unlocked", "revoked", "sessions_revoked", "handed_over", "claimed", "assigned", "released", "recycled",
+		"queued", "paused", "resumed", "cancelled", "accepted", "discarded", "replayed", "dismissed", "settled", "acknowledged", "linked", "unlinked",
+		"drafted", "published", "rolled_back", "webhook_set", "webhook_removed",
 	}
 }
 
@@ -162,6 +173,13 @@ func (p *trailPage) choices(v *visit, f audit.Filter, known *names) {
 	}
 	if !slices.ContainsFunc(p.Entities, func(o option) bool { return o.Chosen }) {
 		p.Entities = append(p.Entities, option{f.Entity, f.Entity, true})
+	}
+	p.Actions = []option{{"", v.say("audit.any_action"), f.Action == ""}}
+	for _, action := range auditedActions() {
+		p.Actions = append(p.Actions, option{action, v.words().act(action), f.Action == action})
+	}
+	if !slices.ContainsFunc(p.Actions, func(o option) bool { return o.Chosen }) {
+		p.Actions = append(p.Actions, option{f.Action, f.Action, true})
 	}
 	p.Actors = []option{{"", v.say("audit.anybody"), f.Actor == ""}, {"system", v.say("record.by_system"), f.Actor == "system"}}
 	for _, person := range known.persons {

@@ -188,6 +188,8 @@ func (v *visit) textCell(c *cell, f field, s string, doc map[string]any, n *name
 		}
 	case len(f.Enum) > 0:
 		c.Text = v.word(f, s)
+	case f.Name == "entity" && slices.Contains(crm.Kinds(), crm.Kind(s)): // of a custom field
+		c.Text = v.say("kinds." + s)
 	case f.Type == "number":
 		c.Text = v.number(f, s, doc)
 	case f.Type == "date":
@@ -270,7 +272,11 @@ func (v *visit) badge(f field, value any) cell {
 // titleOf is what a page calls a record.
 func (v *visit) titleOf(w view, doc map[string]any, n *names, fields []field) string {
 	for _, name := range w.title {
-		if s, _ := doc[name].(string); s != "" {
+		s, _ := doc[name].(string)
+		if i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name && f.Refers != "" }); i >= 0 && s != "" {
+			s, _ = n.of(fields[i], s)
+		}
+		if s != "" {
 			if r := []rune(s); len(r) > 80 {
 				return string(r[:80]) + "…"
 			}

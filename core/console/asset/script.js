@@ -5,9 +5,36 @@
 // then the page is loaded anew, as what can be done on it has changed.
 // Without this script the page shows the state at load and its Refresh link does the rest.
 function follow(part) {
-  const events = new EventSource(part.dataset.live);
-  events.addEventListener("fragment", (e) => { part.innerHTML = e.data; localize(part); });
-  events.addEventListener("done", () => { events.close(); location.replace(location.pathname); });
+  const sign = document.querySelector("[data-live-sign]");
+  let events;
+  const end = () => { events?.close(); events = undefined; };
+  const seen = () => {
+    if (!part.isConnected) { end(); document.removeEventListener("visibilitychange", seen); return; }
+    if (document.hidden) { end(); return; } // nobody looks
+    if (events) return;
+    events = new EventSource(part.dataset.live);
+    events.addEventListener("open", () => { if (sign) sign.hidden = false; });
+    events.addEventListener("error", () => { if (sign) sign.hidden = true; });
+    events.addEventListener("fragment", (e) => { if (part.isConnected) refill(part, e.data); else end(); });
+    events.addEventListener("done", () => { end(); location.replace(location.pathname); });
+  };
+  document.addEventListener("visibilitychange", seen);
+  seen();
+}
+
+// refill leaves the focus and what was scrolled where they are, and waits while somebody marks text.
+function refill(part, html) {
+  const marked = getSelection();
+  if (!marked.isCollapsed && part.contains(marked.anchorNode)) return;
+  const focusable = () => [...part.querySelectorAll("a, button, [tabindex]")];
+  const name = (e) => e.getAttribute("href") ?? e.getAttribute("aria-label");
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  const wanted = focused && name(focused), nth = focused && focusable().filter((e) => name(e) === wanted).indexOf(focused);
+  const scrolled = [...part.querySelectorAll(".scroll")].map((e) => e.scrollLeft);
+  part.innerHTML = html;
+  localize(part);
+  part.querySelectorAll(".scroll").forEach((e, i) => { e.scrollLeft = scrolled[i] ?? 0; });
+  if (focused) focusable().filter((e) => name(e) === wanted)[nth]?.focus({ preventScroll: true });
 }
 
 // Instants are shown in the reader's own time zone, which the server is told for the times in forms.
@@ -148,6 +175,25 @@ function chooseAll(all) {
   count();
 }
 
+// Rows of a list: arrows go from one to the next, x chooses the one that has the focus; from the search above, down leads to them.
+function rows(region) {
+  const all = () => [...region.querySelectorAll("tbody tr")];
+  region.addEventListener("keydown", (e) => {
+    const row = e.target.closest("tbody tr");
+    if (!row || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), select, textarea")) return;
+    const at = all().indexOf(row);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all().length - 1 }[e.key];
+    if (to !== undefined) all()[to]?.querySelector("a")?.focus();
+    else if (e.key === "x") row.querySelector("input[name=id]")?.click();
+    else return;
+    e.preventDefault();
+  });
+  document.getElementById("q")?.addEventListener("keydown", (e) => {
+    if (e.key === "ArrowDown") { e.preventDefault(); all()[0]?.querySelector("a")?.focus(); }
+  });
+  document.querySelector("[data-keys]")?.removeAttribute("hidden");
+}
+
 // Whatever is new on the page is made comfortable.
 function begin(root) {
   localize(root);
@@ -155,6 +201,7 @@ function begin(root) {
   root.querySelectorAll("[data-refer]").forEach(refer);
   root.querySelectorAll("[data-board]").forEach(board);
   root.querySelectorAll("[data-all]").forEach(chooseAll);
+  root.querySelectorAll("[data-rows]").forEach(rows);
   // Forms marked data-submit-on-change are sent when a choice is made.
   for (const form of root.querySelectorAll("form[data-submit-on-change]")) {
     form.addEventListener("change", (e) => { if (e.target.type !== "search") form.requestSubmit(); });
@@ -169,6 +216,7 @@ function begin(root) {
   }
 }
 begin(document);
+document.querySelector(".navs [aria-current]")?.scrollIntoView({ block: "nearest" }); // the navigation is longer than most windows
 addEventListener("popstate", () => location.reload());
 
 // Folded panels close when something else is clicked, and by Escape.

@@ -1,0 +1,170 @@
+package console
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/connection"
+	"crmhub/core/flow"
+	"crmhub/core/job"
+)
+
+// flowsEvery is how often the flows of an organization are looked at while somebody watches them.
+const flowsEvery = 2 * time.Second
+
+// standing is how the sync stands, alike for all who may see it.
+type standing struct {
+	flows   []flow.Flows
+	waiting int64            // open dead letters
+	letters []job.DeadLetter // the newest of them
+	runs    []runRow         // the newest of each job that ran lately
+}
+
+// nowStanding is what an overview of the sync shows: a standing, for one reader.
+type nowStanding struct {
+	Flows       []flowConnection
+	Map         *flowMap // nil where there is no connection
+	Troubled    int64    // flows that are held up
+	Hour        string   // records of the last hour, over all connections
+	Pending     string   // what waits to be pushed
+	MayLetters  bool     // the reader sees dead letters and runs
+	Waiting     int64
+	DeadLetters []deadLetterRow
+	Runs        []runRow
+}
+
+// readStanding reads how the sync stands; rows, but not who may see them.
+func (c *Console) readStanding(ctx context.Context, tx pgx.Tx) (s standing, err error) {
+	if s.flows, err = c.flows.Read(ctx, tx); err != nil {
+		return s, err
+	}
+	if s.waiting, err = job.CountOpen(ctx, tx); err != nil {
+		return s, err
+	}
+	if s.waiting > 0 {
+		letters, err := job.ListDeadLetters(ctx, tx, job.LetterFilter{Status: job.Open, Limit: 5})
+		if err != nil {
+			return s, err
+		}
+		s.letters = letters.Items
+	}
+	runs, err := c.runRows(ctx, tx, job.RunFilter{Limit: 200})
+	s.runs = newestOfEach(runs.Runs)
+	return s, err
+}
+
+// standing is how the sync stood a moment ago, read once for all who watch.
+func (v *visit) standing(ctx context.Context) (standing, error) {
+	return v.console.standing.get(ctx, v.who.Principal.Organization, func(ctx context.Context) (s standing, err error) {
+		err = v.as(ctx, func(tx pgx.Tx) (err error) {
+			s, err = v.console.readStanding(ctx, tx)
+			return err
+		})
+		return s, err
+	})
+}
+
+// shown is the standing for the visitor: in his words, and without what he may not see.
+func (v *visit) shown(s standing) nowStanding {
+	p := nowStanding{Flows: v.flowRows(s.flows, time.Now()), MayLetters: v.who.May(access.DeadLetters, access.Read) != ""}
+	p.Map = drawFlows(p.Flows)
+	var hour int64
+	var waits flow.Push
+	for _, c := range s.flows {
+		all := totalFlow(c)
+		hour, waits.Waiting, waits.More = hour+all.LastHour, waits.Waiting+all.Push.Waiting, waits.More || all.Push.More
+		for _, f := range c.Flows {
+			if f.State != flow.Flowing && f.State != flow.Paused {
+				p.Troubled++
+			}
+		}
+	}
+	p.Hour, p.Pending = group(strconv.FormatInt(hour, 10)), amountWaiting(waits)
+	if p.MayLetters {
+		names := make(map[string]string, len(s.flows))
+		for _, c := range s.flows {
+			names[c.ID.String()] = c.Name
+		}
+		p.Waiting, p.Runs = s.waiting, s.runs
+		for _, d := range s.letters {
+			d.Payload = nil // a row shows none
+			p.DeadLetters = append(p.DeadLetters, deadLetterRow{d, names[d.ConnectionID.String()]})
+		}
+	}
+	return p
+}
+
+// totalFlow is all that flows over a connection as one.
+func totalFlow(c flow.Flows) flow.Flow {
+	all := flow.Flow{Push: &flow.Push{}, State: c.State()}
+	for _, f := range c.Flows {
+		all.LastHour += f.LastHour
+		all.LastDay += f.LastDay
+		all.Letters += f.Letters
+		if f.Push != nil {
+			all.Push.Waiting += f.Push.Waiting
+			all.Push.More = all.Push.More || f.Push.More
+		}
+	}
+	return all
+}
+
+// followSync streams how the sync stands, as long as somebody watches.
+func (c *Console) followSync(ctx context.Context, v *visit) error {
+	return v.follow(ctx, flowsEvery, func(ctx context.Context) (glance, error) {
+		s, err := v.standing(ctx)
+		if err != nil {
+			return glance{}, err
+		}
+		html, err := c.render.render(v.lang, "sync", "sync-now", v.shown(s))
+		return glance{html, true}, err
+	})
+}
+
+// health is a connection at a glance.
+type health struct {
+	flow.Flow
+	Name, To string
+	Status   connection.Status
+	Breaker  connection.BreakerState
+	Hour     string
+	Pending  string
+}
+
+// homeSync is the part of somebody's home that says how the sync stands.
+type homeSync struct {
+	Connections []health
+	MayLetters  bool
+	Waiting     int64
+}
+
+func (v *visit) homeSync(s standing) *homeSync {
+	p := homeSync{MayLetters: v.who.May(access.DeadLetters, access.Read) != ""}
+	if p.MayLetters {
+		p.Waiting = s.waiting
+	}
+	for _, c := range s.flows {
+		all := totalFlow(c)
+		p.Connections = append(p.Connections, health{
+			Flow: all, Name: c.Name, To: "/sync/connections/" + c.ID.String(), Status: c.Status, Breaker: c.Breaker,
+			Hour: group(strconv.FormatInt(all.LastHour, 10)), Pending: amountWaiting(*all.Push),
+		})
+	}
+	return &p
+}
+
+// followHome streams how the sync stands at home.
+func (c *Console) followHome(ctx context.Context, v *visit) error {
+	return v.follow(ctx, flowsEvery, func(ctx context.Context) (glance, error) {
+		s, err := v.standing(ctx)
+		if err != nil {
+			return glance{}, err
+		}
+		html, err := c.render.render(v.lang, "home", "home-sync", v.homeSync(s))
+		return glance{html, true}, err
+	})
+}
