@@ -168,7 +168,7 @@ func (f *largeFirm) lists() (took []time.Duration, worst []string) {
 	return took, worst
 }
 
-// filters are, by kind, what the document says that lists are filtered by and what people choose from: each value of an
+// filters are, by kind, what the store says that people choose from and the document says how: each value of an
 // enumeration, yes and no, days and instants from long ago and from lately on and until then, amounts, whose it is, and a text.
 func (f *largeFirm) filters() map[crm.Kind][]string {
 	f.b.Helper()
@@ -194,6 +194,7 @@ func (f *largeFirm) filters() map[crm.Kind][]string {
 		filters := []string{"", "q=12", "q=nor", "q=" + url.QueryEscape("上海"), "q=0000012"}
 		for _, p := range doc.Paths["/api/v1/"+strings.ReplaceAll(k.Plural(), "_", "-")].Get.Parameters {
 			switch s := p.Schema; {
+			case !crm.FiltersQuickly(k, p.Name): // asked for by programs, not offered to people
 			case len(s.Enum) > 0:
 				for _, value := range s.Enum {
 					filters = append(filters, p.Name+"="+value)
@@ -201,7 +202,7 @@ func (f *largeFirm) filters() map[crm.Kind][]string {
 			case s.Type == "boolean":
 				filters = append(filters, p.Name+"=true", p.Name+"=false")
 			case s.Format == "date", s.Format == "date-time":
-				for _, days := range []int{3, 60, 600} {
+				for _, days := range []int{3, 600} {
 					day := now.AddDate(0, 0, -days).Format(map[string]string{"date": "2006-01-02", "date-time": "2006-01-02T15:04:05Z"}[s.Format])
 					filters = append(filters, p.Name+"[ge]="+day, p.Name+"[le]="+day)
 				}
