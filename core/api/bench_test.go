@@ -192,7 +192,7 @@ func (f *largeFirm) filters() map[crm.Kind][]string {
 	all := map[crm.Kind][]string{}
 	for _, k := range crm.Kinds() {
 		filters := []string{"", "q=12", "q=nor", "q=" + url.QueryEscape("上海"), "q=0000012"}
-		for _, p := range doc.Paths["/api/v1/"+strings.ReplaceAll(k.Plural(), "_", "-")].Get.Parameters {
+		for _, p := range doc.Paths["/"+strings.ReplaceAll(k.Plural(), "_", "-")].Get.Parameters {
 			switch s := p.Schema; {
 			case !crm.FiltersQuickly(k, p.Name): // asked for by programs, not offered to people
 			case len(s.Enum) > 0:
