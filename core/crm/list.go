@@ -198,6 +198,8 @@ func (l *listing) statement(q Query) string {
 	tail := " order by " + strings.Join(order, ", ") + " limit " + strconv.Itoa(l.limit+1)
 	narrow := q.Owners != nil && l.owned
 	switch {
+	case narrow && slices.ContainsFunc(q.Filter, func(c Condition) bool { return c.Field == "owner_id" && c.Op != OpNotEqual }):
+		narrow = false // the filter says whose; twice would have the planner take them for fewer than they are
 	case narrow && len(q.Owners) == 1: // an index has the one's rows in the order of a list
 		l.where = append(l.where, "owner_id = "+l.arg(q.Owners[0]))
 		narrow = false
@@ -334,10 +336,11 @@ func (l *listing) condition(at string, c Condition) {
 	case ranked(l.table, f): // the amount's own comparison is looked up in no index
 		l.where = append(l.where, rankOf(f)+" "+strings.TrimSuffix(sign, "=")+"= "+than+"::float8")
 	case f.optional && f.typ != text && len(QuickSorts(l.kind)) > 0 && SortsQuickly(l.kind, f.name):
-		if c.Op == OpLess || c.Op == OpLessEqual {
-			l.where = append(l.where, column+" is not null")
+		sorted := sortField{field: f}
+		column = sorted.expression()
+		if c.Op == OpLess || c.Op == OpLessEqual { // of the values alone: the empty ones, which may be many, stand before them
+			l.where = append(l.where, column+" > '"+sorted.lowest()+"'")
 		}
-		column = sortField{field: f}.expression()
 	}
 	l.where = append(l.where, column+" "+sign+" "+than)
 }
