@@ -78,7 +78,14 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	h.access = &access.Store{DB: db, Key: key, Now: func() time.Time { return h.now }, Entities: api.Entities()}
 	h.principalA, h.tokenA = h.organization("alpha")
 	_, h.tokenB = h.organization("beta")
+	h.open(key)
+	return h
+}
 
+// open makes the API of what the hub has.
+func (h *hub) open(key secret.Key) {
+	h.t.Helper()
+	t, db := h.t, h.db
 	set, err := loadSchemas()
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +111,6 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
 }
 
 func (h *hub) organization(code string) (postgres.Principal, string) {

@@ -1,7 +1,7 @@
 package api_test
 
 import (
-	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -18,11 +18,18 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"crmhub/core/access"
+	"crmhub/core/api"
 	"crmhub/core/crm"
+	"crmhub/core/largefirm"
 	"crmhub/core/postgres"
-	"crmhub/core/postgres/postgrestest"
+)
+
+var (
+	only       = flag.String("kind", "", "the one kind whose lists are asked for")
+	worstShown = flag.Int("worst", 30, "how many slow lists are named")
 )
 
 var customers = flag.Int("customers", 10_000, "how many customers BenchmarkCRM has; orders are twice, activities five times as many")
@@ -60,7 +67,7 @@ func report95(b *testing.B, name string, took []time.Duration) {
 type largeFirm struct {
 	*hub
 	b      *testing.B
-	url    string // of the database
+	firm   *largefirm.Firm
 	server *httptest.Server
 	tokens map[access.Scope]string // of who reads as far as the scope
 	ids    []uuid.UUID             // of some customers
@@ -68,113 +75,35 @@ type largeFirm struct {
 
 func newLargeFirm(b *testing.B, n int) *largeFirm {
 	b.Helper()
-	f := &largeFirm{b: b, url: postgrestest.URL(b), tokens: map[access.Scope]string{}}
-	f.hub = openHub(b, postgrestest.Open(b, f.url))
-	f.access.TokensHeld = time.Second // as the hub is wired
-	f.hire()
-	f.fill(n)
+	f := &largeFirm{b: b, firm: largefirm.Open(b, api.Entities(), n), tokens: map[access.Scope]string{}}
+	f.hub = &hub{t: b, db: f.firm.DB, now: time.Now(), registry: prometheus.NewRegistry(), access: f.firm.Access, principalA: f.firm.Who}
+	f.hub.open(f.firm.Key)
+	for _, scope := range postgres.Scopes() {
+		f.tokens[scope] = f.firm.Token(b, largefirm.Reader(scope))
+	}
+	err := f.db.As(b.Context(), f.firm.Who, func(tx pgx.Tx) error {
+		rows, err := tx.Query(b.Context(), "select id from customers where owner_id is not null order by id limit 60")
+		if err == nil {
+			f.ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 	f.server = httptest.NewServer(f.handler)
 	b.Cleanup(f.server.Close)
 	return f
 }
 
-// hire adds a hundred people: ten in a department, forty in those below it, the others elsewhere. One in the department reads as far
-// as each scope.
-func (f *largeFirm) hire() {
-	f.b.Helper()
-	must := func(err error) {
-		f.b.Helper()
-		if err != nil {
-			f.b.Fatal(err)
-		}
-	}
-	ctx := f.b.Context()
-	department := func(name string, above *uuid.UUID) *uuid.UUID {
-		d, err := f.access.AddDepartment(ctx, f.principalA, access.Department{Name: name, ParentID: above})
-		must(err)
-		return &d.ID
-	}
-	head := department("Head", nil)
-	north := department("North", head)
-	places := []*uuid.UUID{department("Harbour", north), department("Market", north), head}
-	for _, scope := range postgres.Scopes() {
-		code := "reader" + strings.ReplaceAll(string(scope), "_", "")
-		var grants []access.Grant
-		for _, r := range []access.Resource{"customer", "contact", "opportunity", "order", "invoice", "ticket", "activity", "task"} {
-			grants = append(grants, access.Grant{Resource: r, Action: access.Read, Scope: scope})
-		}
-		_, err := f.access.AddRole(ctx, f.principalA, access.Role{Code: code, Name: code, Grants: grants})
-		must(err)
-		u, err := f.access.AddUser(ctx, f.principalA, access.User{Login: code, Name: code, DepartmentID: north, Roles: []string{code}}, "correct horse")
-		must(err)
-		_, f.tokens[scope], err = f.access.AddToken(ctx, f.principalA, u.ID, "bench", nil)
-		must(err)
-	}
-	err := f.db.As(ctx, f.principalA, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `
-			insert into users (id, login, name, department_id)
-			select gen_random_uuid(), 'u' || i, 'User ' || i, case when i <= 6 then $1::uuid when i <= 46 then ($2::uuid[])[1 + i % 2] else ($2::uuid[])[3] end
-			from generate_series(1, 96) i`, north, places)
-		return err
-	})
-	must(err)
-}
-
-// fill lets the server write the books itself, with foreign keys and triggers off.
-func (f *largeFirm) fill(n int) {
-	f.b.Helper()
-	ctx := f.b.Context()
-	conn, err := pgx.Connect(ctx, f.url)
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	for _, statement := range []string{
-		`set session_replication_role = replica`,
-		`set crmhub.organization = '{organization}'`,
-		`create temporary table u as select row_number() over (order by id) - 1 as n, id from users where organization_id = '{organization}'`,
-		`create temporary table c as select n, gen_random_uuid() as id, (n * 7919) % 101 as owner from generate_series(1, {n}) n`,
-		`insert into customers (id, version, code, name, kind, lifecycle, level, phone, email, owner_id, next_contact_at, created_at, created_by, updated_at, updated_by)
-			select c.id, 1, 'C-' || lpad(c.n::text, 7, '0'),
-				case when c.n % 4 = 0 then (array['North', 'East', 'South', 'West'])[1 + c.n / 4 % 4] || (array['wind', 'star', 'field', 'gate'])[1 + c.n / 16 % 4] || ' ' || c.n || ' Trading'
-					else (array['上海', '北京', '深圳', '广州'])[1 + c.n % 4] || chr(19968 + c.n % 3000) || chr(19968 + c.n / 3000 % 3000) || (array['科技', '贸易', '机械'])[1 + c.n % 3] || '有限公司' end,
-				'company', (array['lead', 'potential', 'customer', 'dormant'])[1 + c.n % 4], (array['A', 'B', 'C'])[1 + c.n % 3], '1' || 3000000000 + c.n, 'u' || c.n || '@d' || c.n % 5000 || '.com',
-				u.id, case when c.n % 3 = 0 then now() + (c.n % 90 - 30) * interval '1 day' end,
-				now() - c.n * interval '1 minute', 'system', now() - (c.n * 31 % 500000) * interval '1 minute', 'system'
-			from c left join u on u.n = c.owner`,
-		`insert into customer_addresses (customer_id, seq, kind, street, city, country) select id, 0, 'bill', 'Main street 1', 'Graz', 'AT' from c`,
-		`insert into orders (id, version, number, customer_id, date, currency, rate_to_base, status, delivery_status, billing_status, payment_status, untaxed, tax, total, owner_id, created_at, created_by, updated_at, updated_by)
-			select gen_random_uuid(), 1, 'SO-' || lpad(o::text, 8, '0'), c.id, current_date - (o % 730)::integer, 'EUR', 1, (array['draft', 'confirmed', 'completed', 'completed'])[1 + o % 4],
-				'none', 'none', 'none', o % 10000, 0, o % 10000, u.id, now() - o * interval '30 seconds', 'system', now() - (o * 17 % 900000) * interval '30 seconds', 'system'
-			from generate_series(1, 2 * {n}) o join c on c.n = 1 + o % {n} left join u on u.n = c.owner`,
-		`insert into order_lines (order_id, seq, description, qty, price, untaxed, tax) select id, 0, 'Pump', 1, total, total, 0 from orders`,
-		`insert into activities (id, version, kind, subject, customer_id, at, owner_id, created_at, created_by, updated_at, updated_by)
-			select gen_random_uuid(), 1, (array['call', 'visit', 'email'])[1 + a % 3], 'Spoke about offer ' || a, c.id, now() - a * interval '12 seconds', u.id,
-				now() - a * interval '12 seconds', 'system', now() - a * interval '12 seconds', 'system'
-			from generate_series(1, 5 * {n}) a join c on c.n = 1 + a % {n} left join u on u.n = c.owner`,
-	} {
-		sql := strings.NewReplacer("{organization}", f.principalA.Organization.String(), "{n}", fmt.Sprint(n)).Replace(statement)
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			f.b.Fatalf("%v\n%s", err, sql)
-		}
-	}
-	began := time.Now()
-	if _, err := crm.FillSearch(ctx, f.db); err != nil {
-		f.b.Fatal(err)
-	}
-	f.b.Logf("search filled in %s", time.Since(began).Round(time.Second))
-	if _, err := conn.Exec(ctx, "vacuum analyze"); err != nil {
-		f.b.Fatal(err)
-	}
-	rows, _ := conn.Query(ctx, "select id from customers where owner_id is not null order by id limit 60")
-	if f.ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
-		f.b.Fatal(err)
-	}
-}
-
 // get returns how long a request took.
 func (f *largeFirm) get(scope access.Scope, path string) time.Duration {
 	began := time.Now()
+	f.read(scope, path)
+	return time.Since(began)
+}
+
+func (f *largeFirm) read(scope access.Scope, path string) []byte {
 	r, err := http.NewRequestWithContext(f.b.Context(), http.MethodGet, f.server.URL+"/api/v1"+path, nil)
 	if err != nil {
 		f.b.Fatal(err)
@@ -191,32 +120,38 @@ func (f *largeFirm) get(scope access.Scope, path string) time.Duration {
 	if err != nil || a.StatusCode != http.StatusOK {
 		f.b.Fatalf("%s: %d %s %v", path, a.StatusCode, body, err)
 	}
-	return time.Since(began)
+	return body
 }
 
-// lists also returns which ten took longest.
+// user is the id of who has a login.
+func (f *largeFirm) user(login string) (id string) {
+	err := f.db.As(f.b.Context(), f.firm.Who, func(tx pgx.Tx) error {
+		return tx.QueryRow(f.b.Context(), "select id::text from users where login = $1", login).Scan(&id)
+	})
+	if err != nil {
+		f.b.Fatal(err)
+	}
+	return id
+}
+
+// lists asks for the first page of each kind's list, under each scope, in each order that pages offer, with each filter that has values to
+// choose from, dates since and until, and a text. It also returns which took longest.
 func (f *largeFirm) lists() (took []time.Duration, worst []string) {
 	type request struct {
 		name string
 		took time.Duration
 	}
 	var all []request
-	for _, of := range []struct {
-		path           string
-		sorts, filters []string
-	}{
-		{"/customers", []string{"", "name", "-created_at", "next_contact_at", "code"}, []string{"", "lifecycle=customer", "level=A", "q=north"}},
-		{"/orders", []string{"", "-date", "-total", "number"}, []string{"", "status=confirmed", "total[ge]=9990", "q=SO-000001"}},
-		{"/activities", []string{"", "-at", "subject"}, []string{"", "kind=visit"}},
-	} {
+	filters := f.filters()
+	for _, k := range crm.Kinds() {
+		if len(crm.QuickSorts(k)) == 0 || *only != "" && *only != string(k) {
+			continue
+		}
 		for _, scope := range postgres.Scopes() {
-			for _, sort := range of.sorts {
-				for _, filter := range of.filters {
-					path := of.path + "?" + filter
-					if sort != "" {
-						path += "&sort=" + sort
-					}
-					for range 3 {
+			for _, sort := range crm.QuickSorts(k) {
+				for _, filter := range filters[k] {
+					for _, sort := range []string{sort, "-" + sort} {
+						path := "/" + strings.ReplaceAll(k.Plural(), "_", "-") + "?sort=" + sort + "&" + filter
 						all = append(all, request{string(scope) + " " + path, f.get(scope, path)})
 					}
 				}
@@ -224,13 +159,62 @@ func (f *largeFirm) lists() (took []time.Duration, worst []string) {
 		}
 	}
 	slices.SortFunc(all, func(a, b request) int { return int(b.took - a.took) })
-	for i, r := range all {
+	for _, r := range all {
 		took = append(took, r.took)
-		if i < 30 {
+		if r.took > 100*time.Millisecond && len(worst) < *worstShown {
 			worst = append(worst, fmt.Sprintf("%v %s", r.took.Round(time.Millisecond), r.name))
 		}
 	}
 	return took, worst
+}
+
+// filters are, by kind, what the store says that people choose from and the document says how: each value of an
+// enumeration, yes and no, days and instants from long ago and from lately on and until then, amounts, whose it is, and a text.
+func (f *largeFirm) filters() map[crm.Kind][]string {
+	f.b.Helper()
+	var doc struct {
+		Paths map[string]struct {
+			Get struct {
+				Parameters []struct {
+					Name   string
+					Schema struct {
+						Type, Format, Pattern string
+						Enum                  []string
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(f.read(postgres.ScopeOrganization, "/openapi.json"), &doc); err != nil {
+		f.b.Fatal(err)
+	}
+	now := time.Now().UTC()
+	all := map[crm.Kind][]string{}
+	for _, k := range crm.Kinds() {
+		filters := []string{"", "q=12", "q=nor", "q=" + url.QueryEscape("上海"), "q=0000012"}
+		for _, p := range doc.Paths["/"+strings.ReplaceAll(k.Plural(), "_", "-")].Get.Parameters {
+			switch s := p.Schema; {
+			case !crm.FiltersQuickly(k, p.Name): // asked for by programs, not offered to people
+			case len(s.Enum) > 0:
+				for _, value := range s.Enum {
+					filters = append(filters, p.Name+"="+value)
+				}
+			case s.Type == "boolean":
+				filters = append(filters, p.Name+"=true", p.Name+"=false")
+			case s.Format == "date", s.Format == "date-time":
+				for _, days := range []int{3, 600} {
+					day := now.AddDate(0, 0, -days).Format(map[string]string{"date": "2006-01-02", "date-time": "2006-01-02T15:04:05Z"}[s.Format])
+					filters = append(filters, p.Name+"[ge]="+day, p.Name+"[le]="+day)
+				}
+			case p.Name == "total", p.Name == "amount", p.Name == "residual":
+				filters = append(filters, p.Name+"[ge]=9990", p.Name+"[le]=10", p.Name+"[ge]=100000000")
+			case p.Name == "owner_id":
+				filters = append(filters, "owner_id[null]=true", "owner_id="+f.user(largefirm.Reader(postgres.ScopeOwn)))
+			}
+		}
+		all[k] = filters
+	}
+	return all
 }
 
 func (f *largeFirm) searches() (took []time.Duration) {
@@ -261,7 +245,7 @@ func (f *largeFirm) pages() (took []time.Duration) {
 
 // reads returns how many customers a second are read by id, and how many by the floor, by turns.
 func (f *largeFirm) reads(length time.Duration) (read, bare float64) {
-	pool, err := pgxpool.New(f.b.Context(), f.url)
+	pool, err := pgxpool.New(f.b.Context(), f.firm.URL)
 	if err != nil {
 		f.b.Fatal(err)
 	}

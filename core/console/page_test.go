@@ -60,7 +60,7 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 }
 
 // unzip is the body of an answer that was asked for compressed.
-func unzip(t *testing.T, a answer) string {
+func unzip(t testing.TB, a answer) string {
 	t.Helper()
 	if a.header.Get("Content-Encoding") != "gzip" {
 		t.Fatalf("not compressed: %v", a.header)

@@ -33,12 +33,25 @@ func (l *listing) sortBy(sorts []Sort) {
 	}
 }
 
-// expression is what is sorted by: the column, and where that can be null the lowest value in its place.
+// expression is what is sorted by: the column, and where that can be null the lowest value in its place. It is a case and no coalesce,
+// which row level security lets no index answer for.
 func (s sortField) expression() string {
 	if !s.optional {
 		return s.name
 	}
-	return "coalesce(" + s.name + ", '" + s.lowest() + "')"
+	return "(case when " + s.name + " is null then '" + s.lowest() + "' else " + s.name + " end)"
+}
+
+// order is the field's part of an order.
+func (s sortField) order(ranked bool) string {
+	direction := ""
+	if s.desc {
+		direction = " desc"
+	}
+	if ranked {
+		return rankOf(s.field) + direction + ", " + s.name + direction
+	}
+	return s.expression() + direction
 }
 
 func (s sortField) lowest() string {
@@ -111,6 +124,9 @@ func (l *listing) after(cursor string) {
 	if !slices.ContainsFunc(l.sort, func(s sortField) bool { return s.desc != l.sort[0].desc }) {
 		// One direction: a comparison of rows, which an index answers.
 		l.where = append(l.where, "("+strings.Join(columns, ", ")+") "+sign(l.sort[0].desc)+" ("+strings.Join(values, ", ")+")")
+		if ranked(l.table, l.sort[0].field) { // where the index begins
+			l.where = append(l.where, rankOf(l.sort[0].field)+" "+sign(l.sort[0].desc)+"= "+values[0]+"::float8")
+		}
 		return
 	}
 	behind := ""

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -232,25 +231,5 @@ func TestVersionsAreListedInOrderWithDeletedOnes(t *testing.T) {
 	want := [][]crm.VersionRef{{{ID: a.ID, Version: 1}, {ID: b.ID, Version: 2, Deleted: true}}, {{ID: c.ID, Version: 1}, {ID: d.ID, Version: 2}}, {}}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("ids (-want +got):\n%s", diff)
-	}
-}
-
-func TestQuickSortsHaveTheirIndex(t *testing.T) {
-	t.Parallel()
-	s := newShop(t)
-	for _, k := range crm.Kinds() {
-		for _, field := range crm.QuickSorts(k) {
-			var has bool
-			err := s.as(t, func(ctx context.Context, tx pgx.Tx) error {
-				return tx.QueryRow(ctx, `select exists (select from pg_indexes where tablename = $1 and indexdef ~ $2)`,
-					strings.ReplaceAll(k.Plural(), "-", "_"), `\(organization_id, (COALESCE\()?`+field+`\M.*WHERE .*deleted_at IS NULL`).Scan(&has)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !has {
-				t.Errorf("%s by %s has no index", k.Plural(), field)
-			}
-		}
 	}
 }

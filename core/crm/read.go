@@ -69,7 +69,8 @@ func (t table) queueGet(b *pgx.Batch, k Kind, ids []uuid.UUID, tail string) map[
 		return found
 	}
 	var entities []Entity
-	b.Queue("select "+names(t.columns, "")+" from "+t.name+" where id = any($1)"+tail, ids).Query(func(rows pgx.Rows) (err error) {
+	is, of := named(ids)
+	b.Queue("select "+names(t.columns, "")+" from "+t.name+" where id "+is+tail, of).Query(func(rows pgx.Rows) (err error) {
 		entities, err = t.scanAll(k, rows)
 		for _, e := range entities {
 			found[e.head().ID] = e
@@ -81,6 +82,15 @@ func (t table) queueGet(b *pgx.Batch, k Kind, ids []uuid.UUID, tail string) map[
 		p.queue(b, ids, func(rows pgx.Rows) error { return p.read(rows, entities) })
 	}
 	return found
+}
+
+// named is the condition that an id is one of some, and its argument. One is asked for most often, by who reads a page or a record,
+// and an index answers that in order.
+func named(ids []uuid.UUID) (is string, of any) {
+	if len(ids) == 1 {
+		return "= $1", ids[0]
+	}
+	return "= any($1)", ids
 }
 
 // query reads entities whole, their lists by one more round trip.
@@ -108,7 +118,8 @@ func (t table) readParts(ctx context.Context, tx pgx.Tx, entities []Entity) erro
 
 // queue asks for the items of entities, in their order.
 func (p *part) queue(b *pgx.Batch, of []uuid.UUID, read func(pgx.Rows) error) {
-	b.Queue("select "+p.parent+", "+names(p.columns, "")+" from "+p.name+" where "+p.parent+" = any($1) order by "+p.parent+", seq", of).Query(read)
+	is, ids := named(of)
+	b.Queue("select "+p.parent+", "+names(p.columns, "")+" from "+p.name+" where "+p.parent+" "+is+" order by "+p.parent+", seq", ids).Query(read)
 }
 
 // read appends the items to the entities' lists.

@@ -71,7 +71,7 @@ func (c SegmentCondition) condition() Condition {
 
 // conditionFaults judges conditions as a list of the kind does.
 func conditionFaults(k Kind, at string, rule []SegmentCondition) schema.Violations {
-	l := listing{table: tableOf(k)}
+	l := listing{kind: k, table: tableOf(k)}
 	for i, c := range rule {
 		l.condition(at+"/"+strconv.Itoa(i), c.condition())
 	}

@@ -152,7 +152,7 @@ func (p Principal) settings() []setting {
 	return append(s, p.Reach.settings...)
 }
 
-// begin opens a transaction with settings, in one round trip. No value can carry a quote: UUIDs printed by us, a kind with a
+// begin opens a transaction with settings, in one round trip. No value can carry a quote of either form: UUIDs printed by us, a kind with a
 // UUID (check), and words of the alphabet (NewReach).
 func begin(settings []setting) string {
 	var b strings.Builder
@@ -165,12 +165,17 @@ func begin(settings []setting) string {
 
 // ask lets the batch be one transaction: the server ends it with the batch.
 func (db *DB) ask(ctx context.Context, settings []setting, asked *pgx.Batch) error {
-	names, values := make([]string, len(settings)), make([]string, len(settings))
+	var names, values strings.Builder // arrays as the server writes them, which costs less than to have the driver make them
 	for i, s := range settings {
-		names[i], values[i] = s.name, s.value
+		before := `,"`
+		if i == 0 {
+			before = `{"`
+		}
+		names.WriteString(before + s.name + `"`)
+		values.WriteString(before + s.value + `"`)
 	}
 	var b pgx.Batch
-	b.Queue("select set_config(s.name, s.value, true) from unnest($1::text[], $2::text[]) s (name, value)", names, values)
+	b.Queue("select set_config(s.name, s.value, true) from unnest($1::text[], $2::text[]) s (name, value)", names.String()+"}", values.String()+"}")
 	b.QueuedQueries = append(b.QueuedQueries, asked.QueuedQueries...)
 	return db.pool.SendBatch(ctx, &b).Close()
 }

@@ -1,0 +1,92 @@
+package crm
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
+	"crmhub/core/postgres/postgrestest"
+)
+
+// A page is found along an index, however deep it is, and under the policies of who reads it: an index may answer only for some operators there.
+func TestQuickListsAreReadAlongAnIndex(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	who := postgrestest.Organization(t, db)
+	who.Actor = postgres.User(uuid.New())
+	for _, k := range Kinds() {
+		for _, name := range QuickSorts(k) {
+			for _, desc := range []bool{false, true} {
+				l := listing{kind: k, table: tableOf(k), owned: Owned(k)}
+				q := Query{Sort: []Sort{{Field: name, Desc: desc}}}
+				l.sortBy(q.Sort)
+				m := mark{Sort: l.order()}
+				for _, s := range l.sort {
+					m.Values = append(m.Values, map[fieldType]string{
+						text: "m", number: "7.5", day: "2026-11-01", instant: "2026-11-01T00:00:00Z", id: uuid.Nil.String(),
+					}[s.typ])
+				}
+				after, err := json.Marshal(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				q.After = base64.RawURLEncoding.EncodeToString(after)
+				l = listing{kind: k, table: tableOf(k), owned: Owned(k)}
+				wants := map[bool]string{false: ">", true: "<"}[desc]
+				if plan := explain(t, db, who, l.statement(q), l.args); !slices.ContainsFunc(plan, func(line string) bool {
+					return strings.Contains(line, "Index Cond:") && strings.Contains(line, wants)
+				}) || slices.ContainsFunc(plan, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "->  Sort") }) {
+					t.Errorf("%s by %s:\n%s", k.Plural(), name, strings.Join(plan, "\n"))
+				}
+			}
+		}
+		for _, name := range QuickFilters(k) {
+			l := listing{kind: k, table: tableOf(k), owned: Owned(k)}
+			f, ok := l.find("", name)
+			if !ok {
+				t.Fatalf("%s have no %s", k.Plural(), name)
+			}
+			c := Condition{Field: name, Op: OpEqual, Value: "true"}
+			switch {
+			case len(f.enum) > 0:
+				c.Value = f.enum[0]
+			case f.typ == day:
+				c.Op, c.Value = OpGreaterEqual, "2026-11-01"
+			case f.typ == instant:
+				c.Op, c.Value = OpGreaterEqual, "2026-11-01T00:00:00Z"
+			}
+			plan := explain(t, db, who, l.statement(Query{Filter: []Condition{c}}), l.args, "set local enable_sort = on", "set local enable_indexscan = off")
+			if !slices.ContainsFunc(plan, func(line string) bool { return strings.Contains(line, "Bitmap Index Scan on "+k.Plural()+"_") }) {
+				t.Errorf("%s with %s:\n%s", k.Plural(), name, strings.Join(plan, "\n"))
+			}
+		}
+	}
+}
+
+// explain is the plan of who takes an index wherever one answers.
+func explain(t *testing.T, db *postgres.DB, who postgres.Principal, sql string, args []any, settings ...string) (plan []string) {
+	t.Helper()
+	err := db.As(t.Context(), who, func(tx pgx.Tx) error {
+		for _, s := range append([]string{"set local enable_seqscan = off", "set local enable_sort = off"}, settings...) {
+			if _, err := tx.Exec(t.Context(), s); err != nil {
+				return err
+			}
+		}
+		rows, err := tx.Query(t.Context(), "explain (costs off) "+sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+		if err != nil {
+			return err
+		}
+		plan, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, sql)
+	}
+	return plan
+}
