@@ -108,23 +108,29 @@ func TestKeptLinesAreThoseOfTheDocuments(t *testing.T) {
 				update := func(what string) string { return "update " + k.kind + "s set " + what + " where id = " + document }
 				drop := fmt.Sprintf("delete from %[1]s_lines where %[1]s_id = %[2]s", k.kind, document)
 				write := map[string]func() []string{
-					"status":        func() []string { return []string{update("status = '" + one("status", statuses...) + "'")} },
-					"date":          func() []string { return []string{update(k.dated + " = '2026-02-" + one("day", "01", "28") + "'")} },
-					"owner":         func() []string { return []string{update("owner_id = " + id("owner", owners))} },
-					"customer":      func() []string { return []string{update("customer_id = " + id("customer", customers))} },
-					"currency":      func() []string { return []string{update("currency = 'USD', rate_to_base = " + one("rate", "0.9", "0.95"))} },
-					"amount":        func() []string { return []string{update("untaxed = 7, total = 7")} },
-					"delete":        func() []string { return []string{update("deleted_at = now()")} },
-					"revive":        func() []string { return []string{update("deleted_at = null")} },
-					"lines":         func() []string { return append([]string{drop}, lines(document)...) },
-					"lines, status": func() []string { return append(append([]string{drop}, lines(document)...), update("status = '"+one("status", statuses...)+"'")) },
-					"a line":        func() []string { return []string{drop, line(document, 0), line(document, 5)} },
-					"hand over":     func() []string { return []string{"update " + k.kind + "s set owner_id = " + id("owner", owners)} },
+					"status":   func() []string { return []string{update("status = '" + one("status", statuses...) + "'")} },
+					"date":     func() []string { return []string{update(k.dated + " = '2026-02-" + one("day", "01", "28") + "'")} },
+					"owner":    func() []string { return []string{update("owner_id = " + id("owner", owners))} },
+					"customer": func() []string { return []string{update("customer_id = " + id("customer", customers))} },
+					"currency": func() []string {
+						return []string{update("currency = 'USD', rate_to_base = " + one("rate", "0.9", "0.95"))}
+					},
+					"amount": func() []string { return []string{update("untaxed = 7, total = 7")} },
+					"delete": func() []string { return []string{update("deleted_at = now()")} },
+					"revive": func() []string { return []string{update("deleted_at = null")} },
+					"lines":  func() []string { return append([]string{drop}, lines(document)...) },
+					"lines, status": func() []string {
+						return append(append([]string{drop}, lines(document)...), update("status = '"+one("status", statuses...)+"'"))
+					},
+					"a line":    func() []string { return []string{drop, line(document, 0), line(document, 5)} },
+					"hand over": func() []string { return []string{"update " + k.kind + "s set owner_id = " + id("owner", owners)} },
 					"merge": func() []string {
 						return []string{"update " + k.kind + "_lines set product_id = '" + products[0].String() + "' where product_id = '" + products[1].String() + "'"}
 					},
-					"revalue": func() []string { return []string{"update " + k.kind + "_lines set untaxed = untaxed + 1, seq = seq + 10 where " + k.kind + "_id = " + document} },
-					"erase":   func() []string { return []string{"delete from " + k.kind + "s where id = " + document} },
+					"revalue": func() []string {
+						return []string{"update " + k.kind + "_lines set untaxed = untaxed + 1, seq = seq + 10 where " + k.kind + "_id = " + document}
+					},
+					"erase": func() []string { return []string{"delete from " + k.kind + "s where id = " + document} },
 				}
 				how := one("write", "status", "date", "owner", "customer", "currency", "amount", "delete", "revive", "lines", "lines, status", "a line", "hand over", "merge", "revalue", "erase")
 				b.exec(t, write[how]()...)

@@ -167,7 +167,8 @@ func stageConversion() Report {
 }
 
 // conversionSQL counts an opportunity once a stage, by its first entry in the period: of several, that one has most behind
-// it. What came later is in the stay itself; stays of who returned are added up apart, since they are few.
+// it. What came later is in the stay itself; stays of who returned are added up apart, since they are few. The offset keeps
+// the stages below a stage from being asked for with each stay.
 const conversionSQL = `
 select 'opportunity' as kind, d.id, s.seq, s.code as key, @base::text as currency, d.number, d.created_at::date as date, d.customer_id, d.name, d.stage,
 	1 as entered, case when e.reached && s.further then 1 end as advanced,
@@ -177,7 +178,7 @@ select 'opportunity' as kind, d.id, s.seq, s.code as key, @base::text as currenc
 from opportunity_stays e
 join (
 	select o.code, o.seq, array(select f.code from pipeline_stages f where f.pipeline_id = o.pipeline_id and f.seq > o.seq and f.kind <> 'lost') as further
-	from pipeline_stages o where o.pipeline_id = ` + ofPipeline + ` and o.kind = 'open'
+	from pipeline_stages o where o.pipeline_id = ` + ofPipeline + ` and o.kind = 'open' offset 0
 ) s on s.code = e.stage
 left join (
 	select x.opportunity_id, x.stage, count(x.left_at) as stays, extract(epoch from sum(x.left_at - x.entered_at)) as seconds

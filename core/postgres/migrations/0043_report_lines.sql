@@ -127,7 +127,8 @@ $q$insert into {done}_lines (organization_id, {kind}_id, seq, date, product_id, 
     where d.deleted_at is null and d.{counts}$q$,
 $q$reset role$q$,
 $q$create index {done}_lines_date on {done}_lines (organization_id, date)
-    include (product_id, customer_id, owner_id, currency, rate_to_base, untaxed)$q$
+    include (product_id, customer_id, owner_id, currency, rate_to_base, untaxed)$q$,
+$q$do $d$ begin if pg_relation_size('{done}_lines') > 0 then analyze {done}_lines; end if; end $d$$q$
         ] loop
             execute replace(replace(replace(replace(statement, '{done}', k.done), '{kind}', k.kind), '{dated}', k.dated), '{counts}', k.counts);
         end loop;

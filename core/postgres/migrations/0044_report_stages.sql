@@ -61,6 +61,9 @@ from opportunity_stage_log l;
 reset role;
 create index opportunity_stays_entered on opportunity_stays (organization_id, pipeline_id, entered_at)
     include (opportunity_id, stage, left_at, entered_before, returned, reached);
+-- +goose StatementBegin
+do $$ begin if pg_relation_size('opportunity_stays') > 0 then analyze opportunity_stays; end if; end $$;
+-- +goose StatementEnd
 
 -- +goose StatementBegin
 do $$
