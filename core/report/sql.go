@@ -38,11 +38,10 @@ func dimensions(date string) map[string]dimension {
 	// A document of the period before counts in the month it is compared with.
 	dated := `case when ` + date + ` < @from::date
 		then (` + date + ` + make_interval(months => @shift_months::integer, days => @shift_days::integer)) else ` + date + ` end`
-	// The first address: to find it by its order would be for one worker alone.
 	const bill = `
 left join (
-	select f.customer_id, f.country::text as country, f.province from customer_addresses f
-	where not exists (select from customer_addresses b where b.customer_id = f.customer_id and (b.kind <> 'bill', b.seq) < (f.kind <> 'bill', f.seq))
+	select distinct on (customer_id) customer_id, country::text as country, province from customer_addresses
+	order by customer_id, kind <> 'bill', seq
 ) a on a.customer_id = d.customer_id`
 	return map[string]dimension{
 		"month": {
