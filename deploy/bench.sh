@@ -4,12 +4,12 @@
 # it takes about a quarter of an hour on two cores, most of it for a million changes.
 #
 #   deploy/bench.sh             all figures
-#   deploy/bench.sh NAME…       some of: mapping relay push latency pull reconcile import memory crm
+#   deploy/bench.sh NAME…       some of: mapping relay push latency pull reconcile import memory crm report
 #
 # CRMHUB_BENCH_CHANGES (1000000) says how many changes pass for the memory, CRMHUB_BENCH_ROWS (1000000) how many customers a file has,
 # CRMHUB_BENCH_LINKS (1000000) how many links are reconciled,
-# CRMHUB_BENCH_CUSTOMERS (1000000) how many customers the CRM; `crm` is not among all figures, since it makes its data twice, each time for
-# ten minutes and more. CRMHUB_BENCH_DATABASE names a migrated database that is filled once and kept instead (package largefirm).
+# CRMHUB_BENCH_CUSTOMERS (1000000) how many customers the CRM; `crm` and `report` are not among all figures, since making their data takes ten
+# minutes and more each time. CRMHUB_BENCH_DATABASE names a migrated database that `crm` fills once and keeps instead (package largefirm).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 WORK=${WORK:-$(mktemp -d "${TMPDIR:-/tmp}/crmhub-bench.XXXXXX")}
@@ -107,6 +107,12 @@ crm() {
   figure crm.console.heaviest heaviest-kB kB '<100'
 }
 
+# report prints a line a report and grouping.
+report() {
+  bench ./core/report BenchmarkReports 3x -customers "${CRMHUB_BENCH_CUSTOMERS:-1000000}"
+  awk '$1 ~ /^BenchmarkReports\// { sub(/^BenchmarkReports\//, "", $1); sub(/-[0-9]+$/, "", $1); gsub("/", ".", $1); printf "report.%s %.2f s <2\n", $1, $3 / 1e9 }' "$WORK/out"
+}
+
 memory() {
   bench ./cmd/crmhub 'BenchmarkMemory$' 1x -tags system
   figure memory.idle idle-MiB MiB '<100'
@@ -118,7 +124,7 @@ memory() {
 
 for name in "${@:-mapping}"; do
   case $name in
-    mapping | relay | push | latency | pull | reconcile | import | memory | crm) ;;
+    mapping | relay | push | latency | pull | reconcile | import | memory | crm | report) ;;
     *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done

@@ -75,3 +75,67 @@ func pulledCustomers(round int) []crm.Entity {
 	}
 	return batch
 }
+
+// BenchmarkSaveOrders saves 1,000 confirmed orders of three lines as a pull brings them.
+func BenchmarkSaveOrders(b *testing.B) {
+	s := newShop(b)
+	order := s.confirmedOrders(b)
+	for n := 0; b.Loop(); n++ {
+		b.StopTimer()
+		batch := order(n)
+		b.StartTimer()
+		if err := s.trySave(b, s.connection(), batch...); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkUpdateOrders changes 1,000 of them in something that no report adds up.
+func BenchmarkUpdateOrders(b *testing.B) {
+	s := newShop(b)
+	batch := s.confirmedOrders(b)(0)
+	s.save(b, batch...)
+	for b.Loop() {
+		for _, e := range batch {
+			e.(*crm.Order).Remark += "x"
+		}
+		s.save(b, batch...)
+	}
+}
+
+// BenchmarkCancelOrders cancels 1,000 of them: they count no more.
+func BenchmarkCancelOrders(b *testing.B) {
+	s := newShop(b)
+	order := s.confirmedOrders(b)
+	for n := 0; b.Loop(); n++ {
+		b.StopTimer()
+		batch := order(n)
+		s.save(b, batch...)
+		for _, e := range batch {
+			e.(*crm.Order).Status = "cancelled"
+		}
+		b.StartTimer()
+		s.save(b, batch...)
+	}
+}
+
+func (s *shop) confirmedOrders(b *testing.B) func(round int) []crm.Entity {
+	customer := &crm.Customer{Name: "Alpha"}
+	products := make([]crm.Entity, 100)
+	for i := range products {
+		products[i] = &crm.Product{SKU: fmt.Sprintf("P%d", i), Name: fmt.Sprintf("Product %d", i)}
+	}
+	s.save(b, customer)
+	s.save(b, products...)
+	return func(round int) []crm.Entity {
+		batch := make([]crm.Entity, 1000)
+		for i := range batch {
+			o := &crm.Order{Number: fmt.Sprintf("B%d-%d", round, i), CustomerID: customer.ID, Date: date(b, "2026-02-04"), Currency: "EUR", Status: "confirmed"}
+			for l := range 3 {
+				o.Lines = append(o.Lines, crm.OrderLine{ProductID: &products[(i+31*l)%100].(*crm.Product).ID, Description: "Bolt", Qty: dec("1"), Price: dec("100")})
+			}
+			batch[i] = o
+		}
+		return batch
+	}
+}

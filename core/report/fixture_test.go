@@ -34,9 +34,10 @@ func newBooks(t testing.TB) *books {
 
 func openBooks(t testing.TB, db *postgres.DB) *books {
 	t.Helper()
-	today := func() time.Time { return time.Date(2026, 3, 15, 9, 30, 0, 0, time.UTC) }
 	return &books{db: db, who: postgrestest.Organization(t, db), store: report.Store{Now: today}}
 }
+
+func today() time.Time { return time.Date(2026, 3, 15, 9, 30, 0, 0, time.UTC) }
 
 func (b *books) as(t testing.TB, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	t.Helper()

@@ -166,28 +166,30 @@ func stageConversion() Report {
 	}
 }
 
-// conversionSQL reads the log once in the order of its key: what follows an entry is in the rows behind it. Of several
-// entries of an opportunity the first has most behind it, so the greatest of each is that of the first.
-const conversionSQL = `
-select 'opportunity' as kind, d.id, e.seq, e.to_stage as key, @base::text as currency, d.number, d.created_at::date as date, d.customer_id, d.name, d.stage,
-	1 as entered, case when e.reached > e.seq then 1 end as advanced,
+// conversionSQL counts an opportunity once a stage, by its first entry in the period: of several, that one has most behind
+// it. What came later is in the stay itself; only of who returned the stays are looked up. The offset keeps the stages below
+// a stage from being asked for with each stay.
+const (
+	conversionSQL = `
+select 'opportunity' as kind, d.id, s.seq, s.code as key, @base::text as currency, d.number, d.created_at::date as date, d.customer_id, d.name, d.stage,
+	1 as entered, case when e.reached && s.further then 1 end as advanced,
 	case d.status when 'won' then 1 end as won, case d.status when 'lost' then 1 end as lost,
-	nullif(e.stays, 0) as stays, round(e.seconds / 86400.0, 2) as days
-from (
-	select g.opportunity_id, g.to_stage, g.seq, max(g.reached) as reached, count(g.left_at) as stays, extract(epoch from sum(g.left_at - g.at)) as seconds
-	from (
-		select l.opportunity_id, l.to_stage, l.at, s.seq, s.kind,
-			lead(l.at) over (partition by l.opportunity_id order by l.version) as left_at,
-			max(case when s.kind <> 'lost' then s.seq end) over (partition by l.opportunity_id order by l.version rows between 1 following and unbounded following) as reached
-		from opportunity_stage_log l
-		left join pipeline_stages s on s.pipeline_id = l.pipeline_id and s.code = l.to_stage and l.pipeline_id = ` + ofPipeline + `
-		where l.at >= @from::date::timestamptz
-	) g
-	where g.kind = 'open' and g.at < (@to::date + 1)::timestamptz
-	group by g.opportunity_id, g.to_stage, g.seq
-) e
+	nullif(case when e.returned then (select count(x.left_at) ` + staysInPeriod + `) else (e.left_at is not null)::integer end, 0) as stays,
+	round(case when e.returned then (select extract(epoch from sum(x.left_at - x.entered_at)) ` + staysInPeriod + `)
+		else extract(epoch from e.left_at - e.entered_at) end / 86400.0, 2) as days
+from opportunity_stays e
+join (
+	select o.code, o.seq, array(select f.code from pipeline_stages f where f.pipeline_id = o.pipeline_id and f.seq > o.seq and f.kind <> 'lost') as further
+	from pipeline_stages o where o.pipeline_id = ` + ofPipeline + ` and o.kind = 'open' offset 0
+) s on s.code = e.stage
 join opportunities d on d.id = e.opportunity_id
-where d.deleted_at is null and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid) and (@customer_id::uuid is null or d.customer_id = @customer_id::uuid)`
+where e.pipeline_id = ` + ofPipeline + ` and e.entered_at >= @from::date::timestamptz and e.entered_at < (@to::date + 1)::timestamptz
+	and coalesce(e.entered_before < @from::date::timestamptz, true)
+	and d.deleted_at is null and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid) and (@customer_id::uuid is null or d.customer_id = @customer_id::uuid)`
+	staysInPeriod = `from opportunity_stays x
+	where x.opportunity_id = e.opportunity_id and x.pipeline_id = e.pipeline_id and x.stage = e.stage
+		and x.entered_at >= @from::date::timestamptz and x.entered_at < (@to::date + 1)::timestamptz`
+)
 
 func forecast() Report {
 	return Report{

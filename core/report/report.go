@@ -74,6 +74,10 @@ type facts struct {
 	reasons  []string // what the facts of a score are, by seq from 1; nil if the report has none
 	record   []Column // what a row behind a number shows besides its measures
 	order    string   // of the rows; the key comes last
+
+	// fromIndex says that an index holds all that the numbers are made of. The planner would rather read the table, not
+	// knowing that each row of a table is asked anew for its organization, which takes longer than to read it.
+	fromIndex bool
 }
 
 // columns are those of the rows of a result.

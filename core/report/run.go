@@ -61,6 +61,11 @@ func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (R
 		Report: r.Name, Title: r.Title, Definition: r.Definition, Parameters: a.shown, BaseCurrency: a.base(),
 		Columns: f.columns(), Labels: f.labels, Rows: []Row{}, Totals: []Row{},
 	}
+	if f.fromIndex {
+		if _, err := tx.Exec(ctx, `set local random_page_cost = 1.1`); err != nil {
+			return Result{}, fmt.Errorf("report %s: %w", r.Name, err)
+		}
+	}
 	rows, err := tx.Query(ctx, f.numbers(), a.named)
 	if err != nil {
 		return Result{}, fmt.Errorf("report %s: %w", r.Name, err)

@@ -70,12 +70,12 @@ left join (
 		},
 		"product": {
 			key: Column{Name: "product", Type: TypeID, Title: Text{"Product", "产品"}},
-			sql: `l.product_id`, label: productName, inLine: true,
+			sql: `d.product_id`, label: productName, inLine: true,
 		},
 		"category": {
 			key: Column{Name: "category", Type: TypeText, Title: Text{"Category of the product", "产品类别"}},
 			sql: `nullif(p.category, '')`, join: `
-left join products p on p.id = l.product_id`, inLine: true,
+left join products p on p.id = d.product_id`, inLine: true,
 		},
 	}
 }
