@@ -86,7 +86,7 @@ var mayImport = map[string][]string{
 
 	"core/flow": {"core/postgres", "core/connector", "core/connection", "core/job"},
 
-	"core/largefirm": {"core/access", "core/postgres", "core/postgres/postgrestest", "core/secret"},
+	"core/firmtest": {"core/access", "core/postgres", "core/postgres/postgrestest", "core/secret"},
 
 	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
 	"core/paper":     {"core/crm", "core/money", "core/einvoice", "core/schema"},

@@ -9,7 +9,7 @@
 # CRMHUB_BENCH_CHANGES (1000000) says how many changes pass for the memory, CRMHUB_BENCH_ROWS (1000000) how many customers a file has,
 # CRMHUB_BENCH_LINKS (1000000) how many links are reconciled,
 # CRMHUB_BENCH_CUSTOMERS (1000000) how many customers the CRM; `crm` and `report` are not among all figures, since making their data takes ten
-# minutes and more each time. CRMHUB_BENCH_DATABASE names a migrated database that `crm` fills once and keeps instead (package largefirm).
+# minutes and more each time. CRMHUB_BENCH_DATABASE names a migrated database that `crm` fills once and keeps instead (package firmtest).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 WORK=${WORK:-$(mktemp -d "${TMPDIR:-/tmp}/crmhub-bench.XXXXXX")}

@@ -94,8 +94,7 @@ func (s *session) next(ctx context.Context, l *layout, w connector.Write) (*sent
 	if w.Op == connector.OpCreate {
 		id = w.Reference
 	}
-	switch {
-	case id == "":
+	if id == "" {
 		return nil, nil, schema.Violations{{Rule: "required", Message: "has no reference to name its file after"}}
 	}
 	k, err := s.known(ctx, l, id)

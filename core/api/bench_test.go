@@ -23,7 +23,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/api"
 	"crmhub/core/crm"
-	"crmhub/core/largefirm"
+	"crmhub/core/firmtest"
 	"crmhub/core/postgres"
 )
 
@@ -67,7 +67,7 @@ func report95(b *testing.B, name string, took []time.Duration) {
 type largeFirm struct {
 	*hub
 	b      *testing.B
-	firm   *largefirm.Firm
+	firm   *firmtest.Firm
 	server *httptest.Server
 	tokens map[access.Scope]string // of who reads as far as the scope
 	ids    []uuid.UUID             // of some customers
@@ -75,11 +75,11 @@ type largeFirm struct {
 
 func newLargeFirm(b *testing.B, n int) *largeFirm {
 	b.Helper()
-	f := &largeFirm{b: b, firm: largefirm.Open(b, api.Entities(), n), tokens: map[access.Scope]string{}}
+	f := &largeFirm{b: b, firm: firmtest.Open(b, api.Entities(), n), tokens: map[access.Scope]string{}}
 	f.hub = &hub{t: b, db: f.firm.DB, now: time.Now(), registry: prometheus.NewRegistry(), access: f.firm.Access, principalA: f.firm.Who}
-	f.hub.open(f.firm.Key)
+	f.open(f.firm.Key)
 	for _, scope := range postgres.Scopes() {
-		f.tokens[scope] = f.firm.Token(b, largefirm.Reader(scope))
+		f.tokens[scope] = f.firm.Token(b, firmtest.Reader(scope))
 	}
 	err := f.db.As(b.Context(), f.firm.Who, func(tx pgx.Tx) error {
 		rows, err := tx.Query(b.Context(), "select id from customers where owner_id is not null order by id limit 60")
@@ -209,7 +209,7 @@ func (f *largeFirm) filters() map[crm.Kind][]string {
 			case p.Name == "total", p.Name == "amount", p.Name == "residual":
 				filters = append(filters, p.Name+"[ge]=9990", p.Name+"[le]=10", p.Name+"[ge]=100000000")
 			case p.Name == "owner_id":
-				filters = append(filters, "owner_id[null]=true", "owner_id="+f.user(largefirm.Reader(postgres.ScopeOwn)))
+				filters = append(filters, "owner_id[null]=true", "owner_id="+f.user(firmtest.Reader(postgres.ScopeOwn)))
 			}
 		}
 		all[k] = filters

@@ -64,7 +64,7 @@ func (c *Console) changeAlertSettings(ctx context.Context, v *visit) error {
 		*to = n
 	}
 	for _, k := range alert.Kinds {
-		if !slices.Contains(v.r.PostForm["watched"], string(k)) {
+		if !slices.Contains(v.r.Form["watched"], string(k)) {
 			s.Muted = append(s.Muted, k)
 		}
 	}

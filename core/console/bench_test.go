@@ -20,8 +20,8 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/console"
 	"crmhub/core/crm"
+	"crmhub/core/firmtest"
 	"crmhub/core/job"
-	"crmhub/core/largefirm"
 	"crmhub/core/matching"
 	"crmhub/core/notify"
 	"crmhub/core/reconcile"
@@ -29,7 +29,7 @@ import (
 	"crmhub/core/webhook"
 )
 
-var customers = flag.Int("customers", 10_000, "how many customers BenchmarkPages has; see package largefirm")
+var customers = flag.Int("customers", 10_000, "how many customers BenchmarkPages has; see package firmtest")
 
 // BenchmarkPages opens each page that the navigation of a large organization leads to, and of each list its first record's, as an
 // administrator and as who sells: how long the server takes, the second time, and how much comes over the wire, compressed.
@@ -40,7 +40,7 @@ func BenchmarkPages(b *testing.B) {
 	for b.Loop() {
 		var pages []pageRead
 		assets := 0
-		for _, login := range []string{largefirm.Admin, largefirm.Seller} {
+		for _, login := range []string{firmtest.Admin, firmtest.Seller} {
 			w.signIn(login)
 			if assets == 0 {
 				for _, asset := range regexp.MustCompile(`/assets/[^"]+`).FindAllString(w.get("/").body, -1) {
@@ -79,7 +79,7 @@ type walk struct {
 
 func newWalk(b *testing.B) *walk {
 	b.Helper()
-	f := largefirm.Open(b, api.Entities(), *customers)
+	f := firmtest.Open(b, api.Entities(), *customers)
 	set, err := loadSchemas()
 	if err != nil {
 		b.Fatal(err)
@@ -111,7 +111,7 @@ func (w *walk) signIn(login string) {
 	transport := &http.Transport{DisableCompression: true}
 	w.Cleanup(transport.CloseIdleConnections)
 	w.browser = &http.Client{Jar: jar, Transport: transport}
-	a, err := w.browser.PostForm(w.server.URL+"/login", url.Values{"login": {login}, "password": {largefirm.Password}})
+	a, err := w.browser.PostForm(w.server.URL+"/login", url.Values{"login": {login}, "password": {firmtest.Password}})
 	if err != nil {
 		w.Fatal(err)
 	}

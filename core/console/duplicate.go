@@ -118,10 +118,9 @@ func (c *Console) listDuplicates(ctx context.Context, v *visit) error {
 func (v *visit) fillDuplicates(ctx context.Context, tx pgx.Tx, p *duplicatesPage, pairs []duplicate.Pair, merges []duplicate.Merge) error {
 	doc := map[string]any{}
 	var refers []field
-	ask := func(k crm.Kind, id uuid.UUID) field {
+	ask := func(k crm.Kind, id uuid.UUID) {
 		f := field{Field: crm.Field{Name: id.String(), Type: "id", Refers: k}}
 		refers, doc[f.Name] = append(refers, f), id.String()
-		return f
 	}
 	for _, pair := range pairs {
 		ask(pair.Kind, pair.A)

@@ -22,14 +22,14 @@ func TestWhatManyWatchIsReadOnce(t *testing.T) {
 		ours, theirs := uuid.New(), uuid.New()
 		began := time.Now()
 		read := func(context.Context) (int, error) {
-			time.Sleep(10 * time.Millisecond)
+			<-time.After(10 * time.Millisecond)
 			reads++
 			return reads, nil
 		}
 		var watchers sync.WaitGroup
 		for i := range 10 {
 			watchers.Go(func() {
-				time.Sleep(time.Duration(i) * 77 * time.Millisecond)
+				<-time.After(time.Duration(i) * 77 * time.Millisecond)
 				last := 0
 				for time.Since(began) < time.Minute {
 					n, err := s.get(t.Context(), ours, read)
@@ -37,7 +37,7 @@ func TestWhatManyWatchIsReadOnce(t *testing.T) {
 						t.Errorf("after %d comes %d, %v", last, n, err)
 					}
 					last = n
-					time.Sleep(every)
+					<-time.After(every)
 				}
 			})
 		}
@@ -57,9 +57,9 @@ func TestWhatTakesLongIsReadSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := reading[int]{every: 2 * time.Second}
 		reads := 0
-		for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(2 * time.Second) {
+		for began := time.Now(); time.Since(began) < time.Minute; <-time.After(2 * time.Second) {
 			_, _ = s.get(t.Context(), uuid.Nil, func(context.Context) (int, error) {
-				time.Sleep(500 * time.Millisecond)
+				<-time.After(500 * time.Millisecond)
 				reads++
 				return reads, nil
 			})
@@ -96,7 +96,7 @@ func TestReaderWhoGoesLeavesItToTheNext(t *testing.T) {
 				t.Errorf("the next reader got %d, %v", n, err)
 			}
 		})
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		leave()
 		all.Wait()
 	})

@@ -139,7 +139,7 @@ func (s Sight) Payload(payload []byte, d Direction, mapped bool, connection uuid
 	v, err := schema.DecodeJSON(payload)
 	doc, ok := v.(map[string]any)
 	if err != nil || !ok {
-		return access.Veil(payload), nil
+		return access.Veil(payload), nil //nolint:nilerr // what cannot be read cannot be told apart
 	}
 	if d == Push && !mapped {
 		return s.entity(doc), nil

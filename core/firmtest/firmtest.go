@@ -1,6 +1,6 @@
-// Package largefirm makes what benchmarks of the doors measure: an organization with a hundred people and the books of
+// Package firmtest makes what benchmarks of the doors measure: an organization with a hundred people and the books of
 // years, a million customers if asked. It is for tests only.
-package largefirm
+package firmtest
 
 import (
 	"bytes"
@@ -49,7 +49,7 @@ const kept = "CRMHUB_BENCH_DATABASE"
 // filled unless it was before, and kept; else the firm is gone when the benchmark ends.
 func Open(b testing.TB, entities []access.Entity, customers int) *Firm {
 	b.Helper()
-	f := &Firm{URL: os.Getenv(kept)}
+	f := &Firm{URL: os.Getenv(kept)} //nolint:forbidigo // a benchmark has no other door
 	if f.URL == "" {
 		f.URL = postgrestest.URL(b)
 	}

@@ -1,4 +1,4 @@
-package largefirm_test
+package firmtest_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 	"crmhub/core/api"
 	"crmhub/core/crm"
-	"crmhub/core/largefirm"
+	"crmhub/core/firmtest"
 	"crmhub/core/postgres/postgrestest"
 )
 
@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { postgrestest.Main(m) }
 // The server writes by what rows are found; it must be what the store makes of them, else benchmarks look for what is not there.
 func TestRowsAreFoundByWhatTheStoreMakesOfThem(t *testing.T) {
 	t.Parallel()
-	f := largefirm.Open(t, api.Entities(), 400)
+	f := firmtest.Open(t, api.Entities(), 400)
 	written := tokens(t, f)
 	conn, err := pgx.Connect(t.Context(), f.URL)
 	if err != nil {
@@ -43,7 +43,7 @@ func TestRowsAreFoundByWhatTheStoreMakesOfThem(t *testing.T) {
 }
 
 // tokens are a few rows of each kind with what they are found by.
-func tokens(t *testing.T, f *largefirm.Firm) map[string]string {
+func tokens(t *testing.T, f *firmtest.Firm) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := f.DB.As(t.Context(), f.Who, func(tx pgx.Tx) error {
