@@ -111,7 +111,7 @@ servers() {
   PATH=$PATH:$WORK/beancount/bin go test -count=1 -timeout 10m -tags ledger ./connectors/ledger
 
   step "the whole program: crashes, faults, outages, Tryton, topics"
-  go test -count=1 -timeout 40m -tags system -v ./cmd/crmhub | grep -Ev '^=== '
+  go test -count=1 -timeout 40m -tags system -v ./cmd/crmhub | grep --line-buffered -Ev '^=== '
   deploy/tryton.sh down "$WORK/tryton"
 
   step "bus, outbox and the connector by topics on Apache Kafka"

@@ -22,7 +22,7 @@ func overview() Report {
 			return facts{
 				sql: overviewSQL(), key: &Column{Name: "figure", Type: TypeText, Title: Text{"Figure", "指标"}}, order: "key",
 				measures: []Column{measure("count", TypeInteger, "Number", "数量"), measure("amount", TypeAmount, "Amount", "金额")},
-				record:   documentColumns(),
+				record:   documentColumns(), fromTable: true, // open orders are
 				labels: map[string]Text{
 					"open_orders": {"Open orders", "未完成订单"}, "revenue_this_month": {"Revenue this month", "本月销售额"},
 					"revenue_last_month": {"Revenue last month", "上月销售额"}, "new_customers": {"New customers this month", "本月新客户"},

@@ -75,9 +75,9 @@ type facts struct {
 	record   []Column // what a row behind a number shows besides its measures
 	order    string   // of the rows; the key comes last
 
-	// fromIndex says that an index holds all that the numbers are made of. The planner would rather read the table, not
-	// knowing that each row of a table is asked anew for its organization, which takes longer than to read it.
-	fromIndex bool
+	// fromTable says that no index holds all that the numbers are made of. Of the others the planner would rather read the
+	// table, too, not knowing that each row of a table is asked anew for its organization, which takes longer than to read it.
+	fromTable bool
 }
 
 // columns are those of the rows of a result.

@@ -96,6 +96,6 @@ func revenue(kind, lines, date, counts, by string) facts {
 		derived: []Column{
 			derived("change", TypePercent, "Change", "环比", `round(100 * (coalesce(g.revenue, 0) - g.previous) / nullif(abs(g.previous), 0), 2)`),
 		},
-		record: documentColumns(), fromIndex: d.inLine,
+		record: documentColumns(),
 	}
 }
