@@ -215,3 +215,55 @@ func TestKeptStaysAreThoseOfTheLog(t *testing.T) {
 		}
 	})
 }
+
+// Who reaches a part of the documents has the sums of that part, also of the rows that are kept beside them.
+func TestKeptRowsAreReachedAsTheirDocuments(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	customer, product, mine, colleague := newID(), newID(), newID(), newID()
+	b.insert(t, "customers", customerRow(customer, "C"))
+	b.insert(t, "products", entity(map[string]any{"id": product, "sku": "P", "name": "P"}))
+	pipeline, stages := pipelineRows(newID(), true)
+	b.insert(t, "pipelines", pipeline)
+	b.insert(t, "pipeline_stages", stages...)
+	for amount, owner := range map[string]any{"3": mine, "7": colleague, "5": nil} {
+		if owner != nil {
+			b.insert(t, "users", map[string]any{"id": owner, "login": amount, "name": "User"})
+		}
+		of := map[string]any{"owner_id": owner}
+		order, invoice := with(orderRow(customer, "2026-03-01", amount), of), with(invoiceRow(customer, "2026-03-01", amount), of)
+		b.insert(t, "orders", order)
+		b.insert(t, "order_lines", map[string]any{"order_id": order["id"], "seq": 0, "product_id": product, "description": "P", "qty": 1, "price": amount, "untaxed": amount, "tax": 0})
+		b.insert(t, "invoices", invoice)
+		opportunity := with(opportunityRow(pipeline["id"].(uuid.UUID), customer, "proposal", amount), of)
+		b.insert(t, "opportunities", opportunity)
+		b.insert(t, "opportunity_stage_log", map[string]any{
+			"opportunity_id": opportunity["id"], "version": 1, "at": "2026-03-01", "by": "system", "pipeline_id": pipeline["id"], "to_stage": "proposal",
+		})
+	}
+	for scope, want := range map[postgres.Scope]struct{ revenue, entered string }{
+		postgres.ScopeOwn: {"3", "1"}, postgres.ScopeDepartment: {"10", "2"}, postgres.ScopeOrganization: {"15", "3"},
+	} {
+		person := &books{db: b.db, store: b.store, who: postgres.Principal{
+			Organization: b.who.Organization, Actor: postgres.User(mine),
+			Reach: postgres.NewReach(postgres.Owners{Own: mine, Department: []uuid.UUID{mine, colleague}}, map[string]postgres.Scope{"*.read": scope}),
+		}}
+		for _, r := range []struct{ name, by, measure, want string }{
+			{"booked", "month", "revenue", want.revenue}, {"booked", "product", "revenue", want.revenue},
+			{"invoiced", "month", "revenue", want.revenue}, {"invoiced", "product", "revenue", want.revenue},
+			{"stage-conversion", "", "entered", want.entered},
+		} {
+			given := report.Parameters{}
+			if r.by != "" {
+				given["by"] = r.by
+			}
+			result := person.run(t, r.name, given)
+			if len(result.Totals) != 1 || fmt.Sprint(result.Totals[0][r.measure]) != r.want {
+				t.Errorf("%s of %s by %q is %v, not %s", r.name, scope, r.by, result.Totals, r.want)
+			}
+			if rows := person.behind(t, r.name, given, report.Behind{}); fmt.Sprint(len(rows)) != want.entered {
+				t.Errorf("%s of %s by %q has %d rows, not %s", r.name, scope, r.by, len(rows), want.entered)
+			}
+		}
+	}
+}
