@@ -249,8 +249,10 @@ func TestKeptRowsAreReachedAsTheirDocuments(t *testing.T) {
 			Reach: postgres.NewReach(postgres.Owners{Own: mine, Department: []uuid.UUID{mine, colleague}}, map[string]postgres.Scope{"*.read": scope}),
 		}}
 		for _, r := range []struct{ name, by, measure, want string }{
-			{"booked", "month", "revenue", want.revenue}, {"booked", "product", "revenue", want.revenue},
-			{"invoiced", "month", "revenue", want.revenue}, {"invoiced", "product", "revenue", want.revenue},
+			{"booked", "month", "revenue", want.revenue},
+			{"booked", "product", "revenue", want.revenue},
+			{"invoiced", "month", "revenue", want.revenue},
+			{"invoiced", "product", "revenue", want.revenue},
 			{"stage-conversion", "", "entered", want.entered},
 		} {
 			given := report.Parameters{}
