@@ -190,7 +190,7 @@ func (v *visit) syncHealth(ctx context.Context, tx pgx.Tx, p *homePage) (err err
 	if v.who.May(access.Connections, access.Read) == "" {
 		return nil
 	}
-	s, err := v.console.readStanding(ctx, tx)
+	s, err := v.console.readHealth(ctx, tx)
 	p.Sync = v.homeSync(s)
 	return err
 }

@@ -19,9 +19,9 @@ const flowsEvery = 2 * time.Second
 // standing is how the sync stands, alike for all who may see it.
 type standing struct {
 	flows   []flow.Flows
-	waiting int64            // open dead letters
-	letters []job.DeadLetter // the newest of them
-	runs    []runRow         // the newest of each job that ran lately
+	waiting int64           // open dead letters
+	letters []deadLetterRow // the newest of them
+	runs    []runRow        // the newest of each job that ran lately
 }
 
 // nowStanding is what an overview of the sync shows: a standing, for one reader.
@@ -38,22 +38,29 @@ type nowStanding struct {
 }
 
 // readStanding reads how the sync stands; rows, but not who may see them.
-func (c *Console) readStanding(ctx context.Context, tx pgx.Tx) (s standing, err error) {
-	if s.flows, err = c.flows.Read(ctx, tx); err != nil {
-		return s, err
-	}
-	if s.waiting, err = job.CountOpen(ctx, tx); err != nil {
+func (c *Console) readStanding(ctx context.Context, tx pgx.Tx) (standing, error) {
+	s, err := c.readHealth(ctx, tx)
+	if err != nil {
 		return s, err
 	}
 	if s.waiting > 0 {
-		letters, err := job.ListDeadLetters(ctx, tx, job.LetterFilter{Status: job.Open, Limit: 5})
+		letters, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Status: job.Open, Limit: 5})
 		if err != nil {
 			return s, err
 		}
-		s.letters = letters.Items
+		s.letters = letters.DeadLetters
 	}
 	runs, err := c.runRows(ctx, tx, job.RunFilter{Limit: 200})
 	s.runs = newestOfEach(runs.Runs)
+	return s, err
+}
+
+// readHealth reads no more of how the sync stands than a home shows.
+func (c *Console) readHealth(ctx context.Context, tx pgx.Tx) (s standing, err error) {
+	if s.flows, err = c.flows.Read(ctx, tx); err != nil {
+		return s, err
+	}
+	s.waiting, err = job.CountOpen(ctx, tx)
 	return s, err
 }
 
@@ -85,15 +92,7 @@ func (v *visit) shown(s standing) nowStanding {
 	}
 	p.Hour, p.Pending = group(strconv.FormatInt(hour, 10)), amountWaiting(waits)
 	if p.MayLetters {
-		names := make(map[string]string, len(s.flows))
-		for _, c := range s.flows {
-			names[c.ID.String()] = c.Name
-		}
-		p.Waiting, p.Runs = s.waiting, s.runs
-		for _, d := range s.letters {
-			d.Payload = nil // a row shows none
-			p.DeadLetters = append(p.DeadLetters, deadLetterRow{d, names[d.ConnectionID.String()]})
-		}
+		p.Waiting, p.DeadLetters, p.Runs = s.waiting, s.letters, s.runs
 	}
 	return p
 }
@@ -113,14 +112,24 @@ func totalFlow(c flow.Flows) flow.Flow {
 	return all
 }
 
-// followSync streams how the sync stands, as long as somebody watches.
+// followSync streams how the sync stands.
 func (c *Console) followSync(ctx context.Context, v *visit) error {
+	return v.followStanding(ctx, "sync", "sync-now", func(s standing) any { return v.shown(s) })
+}
+
+// followHome streams how the sync stands at home.
+func (c *Console) followHome(ctx context.Context, v *visit) error {
+	return v.followStanding(ctx, "home", "home-sync", func(s standing) any { return v.homeSync(s) })
+}
+
+// followStanding streams a part of a page that says how the sync stands, as long as somebody watches.
+func (v *visit) followStanding(ctx context.Context, page, part string, shown func(standing) any) error {
 	return v.follow(ctx, flowsEvery, func(ctx context.Context) (glance, error) {
 		s, err := v.standing(ctx)
 		if err != nil {
 			return glance{}, err
 		}
-		html, err := c.render.render(v.lang, "sync", "sync-now", v.shown(s))
+		html, err := v.console.render.render(v.lang, page, part, shown(s))
 		return glance{html, true}, err
 	})
 }
@@ -155,16 +164,4 @@ func (v *visit) homeSync(s standing) *homeSync {
 		})
 	}
 	return &p
-}
-
-// followHome streams how the sync stands at home.
-func (c *Console) followHome(ctx context.Context, v *visit) error {
-	return v.follow(ctx, flowsEvery, func(ctx context.Context) (glance, error) {
-		s, err := v.standing(ctx)
-		if err != nil {
-			return glance{}, err
-		}
-		html, err := c.render.render(v.lang, "home", "home-sync", v.homeSync(s))
-		return glance{html, true}, err
-	})
 }
