@@ -43,7 +43,7 @@ func openHouse(t *testing.T, db *postgres.DB, login string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Store = &access.Store{DB: db, Key: key, Now: func() time.Time { return h.now }}
+	h.Store = &access.Store{DB: db, Key: key, Now: func() time.Time { return h.now }, Passwords: access.Cost{Memory: 8, Passes: 1}}
 	h.user, err = h.AddUser(t.Context(), h.who, access.User{Login: login, Name: "Ann", Locale: "zh-CN"}, password)
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +356,7 @@ func TestSecretsAreNowhereInTheDatabase(t *testing.T) {
 			t.Errorf("the %s is in the database", name)
 		}
 	}
-	if !strings.Contains(stored, "$argon2id$v=19$m=19456,t=2,p=1$") {
+	if !strings.Contains(stored, "$argon2id$v=19$m=8,t=1,p=1$") {
 		t.Error("the password is not hashed as it should be")
 	}
 }
@@ -377,7 +377,7 @@ func TestATokenIsHeldForAWhile(t *testing.T) {
 		}
 	}
 	asked(nil)
-	other := &access.Store{DB: h.DB, Key: h.Key, Now: h.Now} // another process
+	other := &access.Store{DB: h.DB, Key: h.Key, Now: h.Now, Passwords: h.Passwords} // another process
 	if err := other.RevokeToken(t.Context(), h.who, token.ID); err != nil {
 		t.Fatal(err)
 	}

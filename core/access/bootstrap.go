@@ -45,7 +45,7 @@ func (s *Store) Bootstrap(ctx context.Context) (Bootstrapped, error) {
 			return err
 		}
 		b.Login, b.Password = adminLogin, secret.New(password)
-		_, err = addUser(ctx, tx, b.Organization.ID, User{Login: adminLogin, Name: "Administrator", Locale: "en", Roles: []string{Admin}}, hashPassword(password))
+		_, err = addUser(ctx, tx, b.Organization.ID, User{Login: adminLogin, Name: "Administrator", Locale: "en", Roles: []string{Admin}}, s.Passwords.hash(password))
 		return err
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
@@ -11,26 +12,39 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The cost of a guess, as OWASP recommends for argon2id: 19 MiB, two passes, one lane.
+// Cost is what it costs to try a password: argon2id on one lane. A hash carries its own, so those kept stay good when it changes.
+// The zero value is what OWASP recommends, 19 MiB and two passes.
+type Cost struct {
+	Memory uint32 // KiB
+	Passes uint32
+}
+
 const (
-	argonMemory  = 19456 // KiB
-	argonTime    = 2
-	argonThreads = 1
-	saltBytes    = 16
-	keyBytes     = 32
+	saltBytes = 16
+	keyBytes  = 32
 )
 
-// hashPassword returns the password's hash in the PHC string format, with a salt of its own.
-func hashPassword(password string) string {
+// hash returns the password's hash in the PHC string format, with a salt of its own.
+func (c Cost) hash(password string) string {
+	c = c.orDefault()
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails, it says
-	key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, keyBytes)
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
+	return c.format(salt, argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, 1, keyBytes))
+}
+
+// nobodys is a hash to compare with when there is no user, so that the answer takes as long as for one.
+func (c Cost) nobodys() string {
+	return c.orDefault().format(make([]byte, saltBytes), make([]byte, keyBytes))
+}
+
+func (c Cost) format(salt, key []byte) string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, c.Memory, c.Passes,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 }
 
-// nobodysHash is compared with when there is no user, so that the answer takes as long as for one.
-const nobodysHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+func (c Cost) orDefault() Cost {
+	return Cost{Memory: cmp.Or(c.Memory, 19456), Passes: cmp.Or(c.Passes, 2)}
+}
 
 // checkPassword compares in constant time.
 func checkPassword(hash, password string) (bool, error) {

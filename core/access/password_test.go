@@ -3,8 +3,8 @@ package access
 import "testing"
 
 func FuzzParseHash(f *testing.F) {
-	f.Add(hashPassword("x"))
-	f.Add(nobodysHash)
+	f.Add(Cost{}.hash("x"))
+	f.Add(Cost{}.nobodys())
 	f.Add("$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
 	f.Fuzz(func(t *testing.T, s string) {
 		h, err := parseHash(s)
@@ -16,7 +16,7 @@ func FuzzParseHash(f *testing.F) {
 
 func TestPasswordMatchesItsOwnHashOnly(t *testing.T) {
 	t.Parallel()
-	a, b := hashPassword("one password"), hashPassword("one password")
+	a, b := Cost{}.hash("one password"), Cost{}.hash("one password")
 	if a == b {
 		t.Error("two hashes of a password are equal: there is no salt")
 	}
@@ -26,7 +26,7 @@ func TestPasswordMatchesItsOwnHashOnly(t *testing.T) {
 			t.Errorf("%q: got %v, %v, want %v", password, got, err, want)
 		}
 	}
-	if ok, err := checkPassword(nobodysHash, ""); ok || err != nil {
+	if ok, err := checkPassword(Cost{}.nobodys(), ""); ok || err != nil {
 		t.Errorf("nobody's hash: %v, %v", ok, err)
 	}
 }

@@ -17,10 +17,11 @@ import (
 // Store keeps organizations, their departments, roles and users, sessions and tokens. Methods on one organization's people
 // take the principal who asks.
 type Store struct {
-	DB       *postgres.DB
-	Key      secret.Key       // seals second factors; nobody can turn one on without
-	Now      func() time.Time // nil is the clock
-	Entities []Entity         // the kinds that roles may name; without them a masked field is hidden
+	DB        *postgres.DB
+	Key       secret.Key       // seals second factors; nobody can turn one on without
+	Now       func() time.Time // nil is the clock
+	Entities  []Entity         // the kinds that roles may name; without them a masked field is hidden
+	Passwords Cost             // of passwords set from now on
 
 	// TokensHeld is how long an API token stands for whom it stood when it was read, so that a program that asks much is not
 	// looked up with each request. A token revoked by another process, a user disabled and a role changed count that much

@@ -64,7 +64,7 @@ func (s *Store) AddUser(ctx context.Context, p postgres.Principal, u User, passw
 	if err := append(u.validate(), validatePassword(u.Login, password)...).Err(); err != nil {
 		return u, err
 	}
-	hash := hashPassword(password) // before the transaction: it takes long on purpose
+	hash := s.Passwords.hash(password) // before the transaction: it takes long on purpose
 	err := s.DB.As(ctx, p, func(tx pgx.Tx) (err error) {
 		u, err = addUser(ctx, tx, p.Organization, u, hash)
 		return err
@@ -296,7 +296,7 @@ func (s *Store) SetPassword(ctx context.Context, p postgres.Principal, user uuid
 	if err := validatePassword(login, password).Err(); err != nil {
 		return err
 	}
-	hash := hashPassword(password)
+	hash := s.Passwords.hash(password)
 	return s.DB.As(ctx, p, func(tx pgx.Tx) error {
 		return changeUser(ctx, tx, user, "password_changed", "update users set password_hash = $2, updated_at = now() where id = $1", hash)
 	})

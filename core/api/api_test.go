@@ -75,7 +75,7 @@ func openHub(t testing.TB, db *postgres.DB) *hub {
 		t.Fatal(err)
 	}
 	h := &hub{t: t, db: db, now: time.Now().UTC().Truncate(time.Second), registry: prometheus.NewRegistry(), ids: map[string]string{}}
-	h.access = &access.Store{DB: db, Key: key, Now: func() time.Time { return h.now }, Entities: api.Entities()}
+	h.access = &access.Store{DB: db, Key: key, Now: func() time.Time { return h.now }, Entities: api.Entities(), Passwords: access.Cost{Memory: 8, Passes: 1}}
 	h.principalA, h.tokenA = h.organization("alpha")
 	_, h.tokenB = h.organization("beta")
 	h.open(key)

@@ -120,7 +120,7 @@ func bareSite(t *testing.T) *site {
 	if s.key, err = secret.NewKey(bytes.Repeat([]byte{7}, 32)); err != nil {
 		t.Fatal(err)
 	}
-	s.access = &access.Store{DB: s.db, Key: s.key, Now: func() time.Time { return s.now }, Entities: api.Entities()}
+	s.access = &access.Store{DB: s.db, Key: s.key, Now: func() time.Time { return s.now }, Entities: api.Entities(), Passwords: access.Cost{Memory: 8, Passes: 1}}
 	s.who = postgrestest.Organization(t, s.db)
 	s.ann, err = s.access.AddUser(t.Context(), s.who, access.User{Login: "ann", Name: "Ann Lee", Email: "ann@example.com", Roles: []string{access.Admin}}, password)
 	if err != nil {

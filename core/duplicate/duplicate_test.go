@@ -28,10 +28,16 @@ type office struct {
 
 func newOffice(t testing.TB) *office {
 	t.Helper()
-	db := postgrestest.New(t)
-	who := postgrestest.Organization(t, db)
-	who.Actor, who.Reach = postgres.User(uuid.New()), postgres.Everywhere()
-	return &office{db: db, who: who}
+	o := &office{db: postgrestest.New(t)}
+	o.moveIn(t)
+	return o
+}
+
+// moveIn makes a new, empty organization the office's.
+func (o *office) moveIn(t testing.TB) {
+	t.Helper()
+	o.who = postgrestest.Organization(t, o.db)
+	o.who.Actor, o.who.Reach = postgres.User(uuid.New()), postgres.Everywhere()
 }
 
 func (o *office) by() crm.By { return crm.By{Actor: o.who.Actor, Origin: "crm"} }

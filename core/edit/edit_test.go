@@ -45,7 +45,7 @@ func newDesk(t *testing.T, grants ...access.Grant) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people := &access.Store{DB: d.db, Key: key, Entities: []access.Entity{
+	people := &access.Store{DB: d.db, Key: key, Passwords: access.Cost{Memory: 8, Passes: 1}, Entities: []access.Entity{
 		{Name: "customer", Owned: true, Fields: map[string]bool{}},
 		{Name: "order", Owned: true, Fields: map[string]bool{}},
 		{Name: "invoice", Owned: true, Fields: map[string]bool{}},

@@ -50,7 +50,7 @@ func newOffice(t *testing.T) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people := &access.Store{DB: o.db, Key: key}
+	people := &access.Store{DB: o.db, Key: key, Passwords: access.Cost{Memory: 8, Passes: 1}}
 	var grants []access.Grant
 	for _, r := range []access.Resource{"customer", "order", "invoice"} {
 		people.Entities = append(people.Entities, access.Entity{Name: r, Owned: true, Fields: map[string]bool{}})

@@ -63,7 +63,7 @@ func newOffice(t *testing.T) *office {
 	for _, k := range crm.Kinds() {
 		entities = append(entities, access.Entity{Name: access.Resource(k), Owned: crm.Owned(k), Fields: map[string]bool{"total": false}})
 	}
-	o.access = &access.Store{DB: o.db, Entities: entities}
+	o.access = &access.Store{DB: o.db, Entities: entities, Passwords: access.Cost{Memory: 8, Passes: 1}}
 	o.who = postgrestest.Organization(t, o.db)
 	d, err := o.access.AddDepartment(t.Context(), o.who, access.Department{Name: "North"})
 	o.must(err)

@@ -44,7 +44,7 @@ func newFirm(t testing.TB) *firm {
 	clock := func() time.Time { return f.now }
 	f.crm = &crm.Store{Now: clock}
 	f.store = &upkeep.Store{Entities: f.crm, Now: clock}
-	f.access = &access.Store{DB: db, Key: key, Now: clock, Entities: []access.Entity{{Name: "customer", Owned: true}, {Name: "task", Owned: true}}}
+	f.access = &access.Store{DB: db, Key: key, Now: clock, Passwords: access.Cost{Memory: 8, Passes: 1}, Entities: []access.Entity{{Name: "customer", Owned: true}, {Name: "task", Owned: true}}}
 	f.runner = &upkeep.Runner{DB: db, Access: f.access, Store: f.store, Logger: slog.New(slog.DiscardHandler)}
 	return f
 }
