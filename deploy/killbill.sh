@@ -83,7 +83,7 @@ start() {
     opens+=(--add-opens "$package=ALL-UNNAMED")
   done
   cd "$dir"
-  TZ=UTC nohup java -XX:TieredStopAtLevel=1 -Xmx1g "${opens[@]}" --add-exports jdk.naming.rmi/com.sun.jndi.rmi.registry=ALL-UNNAMED \
+  TZ=UTC nohup java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx1g "${opens[@]}" --add-exports jdk.naming.rmi/com.sun.jndi.rmi.registry=ALL-UNNAMED \
     -Duser.timezone=UTC -Djava.security.egd=file:/dev/./urandom -Dlogback.configurationFile="$dir/logback.xml" \
     -Dorg.killbill.server.properties="file://$dir/killbill.properties" \
     -jar "$dir/jetty-runner-$jetty.jar" --host 127.0.0.1 --port "$port" "$dir/war" >"$dir/log" 2>&1 </dev/null 3>&- &

@@ -10,13 +10,22 @@ here=$(cd "$(dirname "$0")" && pwd)
 WORK=${WORK:-${TMPDIR:-/tmp}/crmhub-test}
 rules=external/schematron/1.3.16/ubl/EN16931-UBL-validation.xslt
 jars=$WORK/ubl
-mkdir -p "$jars"
-
-for artifact in net.sf.saxon:Saxon-HE:10.9 com.helger.phive.rules:phive-rules-en16931:4.3.7 com.helger.ubl:ph-ubl21:10.2.0 \
-  com.helger.xsd:ph-xsds-xmldsig:4.1.0 com.helger.xsd:ph-xsds-xades132:4.1.0 com.helger.xsd:ph-xsds-xades141:4.1.0 \
-  com.helger.xsd:ph-xsds-ccts-cct-schemamodule:4.1.0; do
-  IFS=: read -r _ name version <<<"$artifact"
-  [ -f "$jars/$name-$version.jar" ] && continue
-  mvn -q dependency:copy -Dartifact="$artifact" -DoutputDirectory="$jars" >"$jars/maven.log" 2>&1 || { cat "$jars/maven.log" >&2; exit 2; }
-done
-exec java -cp "$jars/*" "$here/ValidateUBL.java" "$rules" "$@"
+if [ ! -e "$jars/complete" ]; then
+  project=$(mktemp -d)
+  dependencies=
+  for artifact in net.sf.saxon:Saxon-HE:10.9 com.helger.phive.rules:phive-rules-en16931:4.3.7 com.helger.ubl:ph-ubl21:10.2.0 \
+    com.helger.xsd:ph-xsds-xmldsig:4.1.0 com.helger.xsd:ph-xsds-xades132:4.1.0 com.helger.xsd:ph-xsds-xades141:4.1.0 \
+    com.helger.xsd:ph-xsds-ccts-cct-schemamodule:4.1.0; do
+    IFS=: read -r group name version <<<"$artifact"
+    dependencies+="<dependency><groupId>$group</groupId><artifactId>$name</artifactId><version>$version</version></dependency>"
+  done
+  cat >"$project/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>crmhub</groupId><artifactId>ubl</artifactId><version>1</version><packaging>pom</packaging><dependencies>$dependencies</dependencies></project>
+POM
+  mvn -q -B -f "$project/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+    -DexcludeTransitive=true -DoutputDirectory="$jars" >&2
+  rm -r "$project"
+  touch "$jars/complete"
+fi
+exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$jars/*" "$here/ValidateUBL.java" "$rules" "$@"
