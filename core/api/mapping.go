@@ -300,7 +300,7 @@ func (s *server) showEffect() operation {
 	return operation{
 		id: "show-mapping-effect", needs: may(access.Connections, access.Read), tag: "mappings", summary: "Show what a version of a mapping would change",
 		description: "Of a push, the newest linked entities, a thousand at most, are mapped with the version and with what is live; of a pull, records that are read from the other " +
-			"system now, the first thousand that it gives. Nothing is sent or stored, and no cursor moves. Needs the permission to read all fields of the entity, too.",
+			"system now, a thousand of those that changed last, or the first thousand of a system that knows no times. Nothing is sent or stored, and no cursor moves. Needs the permission to read all fields of the entity, too.",
 		parameters: []*huma.Param{choiceParameter("direction", "What is tried: push, which is meant when left out, or pull.", directions)},
 		status:     http.StatusOK, result: jsonBody(s.document, revision.Effect{
 			Checked: 1000, Changed: 12, Unchanged: 988, Fields: map[string]int{"comment": 12}, Items: []revision.Affected{{

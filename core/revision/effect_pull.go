@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,17 +16,19 @@ import (
 	"crmhub/core/mapping"
 )
 
-// Records reads the records of a version's mapping from its connection's system as a pull from the beginning does, page by page, at most
-// limit. Nothing is stored, and no job's cursor moves. It is asked without a transaction: the other system may think for long. What is
-// gone there, and what the connector cannot read, is left out. An error of the system is a [connector.Error], one of the version
-// [schema.Violations].
+// Records reads the newest records of a version's mapping from its connection's system, at most limit: those that changed since the
+// nearest of a few times that gives as many, or, of a system that knows no times, the first that it gives. Nothing is stored, and no job's
+// cursor moves. It is asked without a transaction: the other system may think for long. What is gone there, and what the connector
+// cannot read, is left out. An error of the system is a [connector.Error], one of the version [schema.Violations].
 func (s *Store) Records(ctx context.Context, c connection.Connection, v Version, limit int) (records []connector.Record, err error) {
 	m, err := s.Compiled(c, v)
 	if err != nil {
 		return nil, err
 	}
 	record := m.Record()
-	if !slices.ContainsFunc(s.Connections.Streams(c), func(st connector.Stream) bool { return st.Record == record && st.Pull }) {
+	streams := s.Connections.Streams(c)
+	at := slices.IndexFunc(streams, func(st connector.Stream) bool { return st.Record == record && st.Pull })
+	if at < 0 {
 		return nil, &connector.Error{Class: connector.ClassConfig, Message: record + " is not pulled over this connection"}
 	}
 	session, err := s.Connections.Open(c)
@@ -37,11 +40,24 @@ func (s *Store) Records(ctx context.Context, c connection.Connection, v Version,
 	if !ok {
 		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this system cannot be pulled from"}
 	}
-	ask := connector.PullRequest{Stream: record, Limit: limit}
+	if streams[at].Range {
+		const day = 24 * time.Hour
+		for _, back := range []time.Duration{time.Hour, day, 30 * day, 365 * day} {
+			records, err = read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit, Since: time.Now().Add(-back)}, limit)
+			if err != nil || len(records) == limit {
+				return records, err
+			}
+		}
+	}
+	return read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit}, limit)
+}
+
+// read reads page by page, at most limit.
+func read(ctx context.Context, puller connector.Puller, ask connector.PullRequest, limit int) (records []connector.Record, err error) {
 	for more := true; more && len(records) < limit; {
 		page, err := puller.Pull(ctx, ask)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", record, connector.AsError(err))
+			return nil, fmt.Errorf("read %s: %w", ask.Stream, connector.AsError(err))
 		}
 		for _, r := range page.Records {
 			if !r.Deleted && r.Err == nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,11 +83,42 @@ func (r *remote) Pull(_ context.Context, q connector.PullRequest) (connector.Pag
 		}
 		at, _ = strconv.Atoi(string(q.Cursor))
 	}
-	end := min(at+2, len(r.records))
+	var since []connector.Record
+	for _, record := range r.records {
+		if !record.UpdatedAt.Before(q.Since) {
+			since = append(since, record)
+		}
+	}
+	end := min(at+2, len(since))
 	if r.stuck && q.Cursor != nil {
 		end = at
 	}
-	return connector.Page{Records: r.records[at:end], Cursor: json.RawMessage(strconv.Itoa(end)), More: end < len(r.records)}, nil
+	return connector.Page{Records: since[at:end], Cursor: json.RawMessage(strconv.Itoa(end)), More: end < len(since)}, nil
+}
+
+func TestTheNewestRecordsAreRead(t *testing.T) {
+	t.Parallel()
+	s := process(t)
+	f := newFirm(t, s)
+	r := &remote{}
+	for _, days := range []int{900, 800, 20, 700, 3, 2} {
+		r.records = append(r.records, connector.Record{ID: strconv.Itoa(days), UpdatedAt: time.Now().AddDate(0, 0, -days)})
+	}
+	c := s.Connections.Connectors["test"]
+	c.Streams[0].Range = true
+	c.Open = func(connector.Options) (connector.Session, error) { return r, nil }
+	s.Connections.Connectors["test"] = c
+	v := revision.Version{Entity: "customer", Text: shipped}
+	for limit, want := range map[int]string{1: "20", 2: "20 3", 3: "20 3 2", 4: "900 800 20 700", 10: "900 800 20 700 3 2"} {
+		records, err := s.Records(t.Context(), f.conn, v, limit)
+		var got []string
+		for _, record := range records {
+			got = append(got, record.ID)
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("of %d: %v, %v, want %s", limit, got, err, want)
+		}
+	}
 }
 
 func TestEffectOnWhatIsPulledIsReadFromTheOtherSystem(t *testing.T) {
