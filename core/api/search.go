@@ -61,7 +61,7 @@ func (s *server) search() operation {
 					if kind != "" && kind != string(k) || c.who.May(of, access.Read) == "" {
 						continue
 					}
-					hits, err := s.CRM.Search(ctx, tx, k, text, limit, c.who.Blind(of))
+					hits, err := s.CRM.Search(ctx, tx, k, crm.Query{Text: text, Limit: limit, Owners: c.who.Owners(of, access.Read), Blind: c.who.Blind(of)})
 					if err != nil {
 						return err
 					}

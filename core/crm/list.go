@@ -122,6 +122,9 @@ const (
 func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (postgres.Page[Entity], error) {
 	l := listing{kind: k, table: tableOf(k), owned: Owned(k), blind: q.Blind}
 	l.narrow(q.Blind)
+	if l.owned && !slices.ContainsFunc(q.Filter, func(c Condition) bool { return c.Field == "deleted_at" }) {
+		l.owners = q.Owners
+	}
 	if err := l.look(ctx, tx, q.Text); err != nil {
 		return postgres.Page[Entity]{}, err
 	}
@@ -165,6 +168,7 @@ type listing struct {
 	narrowed bool // some columns that a text is looked for in are blind
 	text     search.Query
 	ids      []uuid.UUID // where the text may be; nil if that is not known
+	owners   []uuid.UUID // whose rows a text is looked for in; nil is everybody's and nobody's
 }
 
 type sortField struct {
