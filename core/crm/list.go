@@ -199,7 +199,8 @@ func (l *listing) statement(q Query) string {
 	for _, s := range l.sort {
 		order = append(order, s.order(ranked(l.table, s.field)))
 	}
-	tail := " order by " + strings.Join(order, ", ") + " limit " + strconv.Itoa(l.limit+1)
+	by := " order by " + strings.Join(order, ", ")
+	tail := by + " limit " + strconv.Itoa(l.limit+1)
 	narrow := q.Owners != nil && l.owned
 	switch {
 	case narrow && slices.ContainsFunc(q.Filter, func(c Condition) bool { return c.Field == "owner_id" && c.Op != OpNotEqual }):
@@ -213,6 +214,11 @@ func (l *listing) statement(q Query) string {
 		// filter, or those owners' rows.
 		l.where = append(l.where, "owner_id = any("+l.arg(q.Owners)+"::uuid[])")
 		narrow = false
+	}
+	if !narrow && q.Text == "" && !l.seeing && l.covered(q.Filter) {
+		// Found in the index alone, and only what is on the page is read.
+		return "select " + names(l.table.columns, "t.") + " from (select id as found from " + l.table.name + " where " + strings.Join(l.where, " and ") + tail +
+			") page join " + l.table.name + " t on t.id = page.found" + by
 	}
 	if !narrow {
 		sql := "select " + names(l.table.columns, "") + " from " + l.table.name
@@ -231,6 +237,19 @@ func (l *listing) statement(q Query) string {
 	return "select " + names(l.table.columns, "t.") + " from (select p.id as found from unnest(" + l.arg(q.Owners) + "::uuid[]) o(owner)" +
 		" cross join lateral (select " + strings.Join(keys, ", ") + " from " + l.table.name + " where " + strings.Join(l.where, " and ") + tail + ") p" +
 		tail + ") page join " + l.table.name + " t on t.id = page.found" + tail
+}
+
+// covered reports whether the index of the list's order has all that its rows are chosen by (migration 0039).
+func (l *listing) covered(filter []Condition) bool {
+	by := l.sort[0].name
+	if !slices.Contains(QuickSorts(l.kind), by) || l.sort[1].name != "id" {
+		return false
+	}
+	return !slices.ContainsFunc(filter, func(c Condition) bool {
+		f, _ := l.table.column(c.Field)
+		choice := len(f.enum) > 0 || f.typ == boolean
+		return c.Field != by && c.Field != "owner_id" && (!choice || !slices.Contains(QuickFilters(l.kind), c.Field))
+	})
 }
 
 // find returns the column of a field that may be filtered and sorted by: no other name ever reaches the statement.

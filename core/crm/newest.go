@@ -93,9 +93,9 @@ func (l *listing) glance(ctx context.Context, tx pgx.Tx) (sight, error) {
 	return s, nil
 }
 
-// lookUp asks the index for rows that have the text, the newest first: as many as narrow of the first rows that it has. Whole is false where
-// there may be others.
-func (l *listing) lookUp(ctx context.Context, tx pgx.Tx, seen sight, first int) (whole bool, err error) {
+// lookUp asks the index for rows that have the text, the newest first: as many as narrow of the first rows that it has, or of all where those are
+// too few to be enough of the owners'. Whole is false where there may be others.
+func (l *listing) lookUp(ctx context.Context, tx pgx.Tx, seen sight, enough int) (whole bool, err error) {
 	frequent := func(term string) bool { return seen.of[term]*20 > seen.rows }
 	looked := l.text.TSQuery()
 	for _, t := range l.text.Terms() {
@@ -106,10 +106,17 @@ func (l *listing) lookUp(ctx context.Context, tx pgx.Tx, seen sight, first int) 
 			break
 		}
 	}
-	err = tx.QueryRow(ctx, "select ids, whole from crmhub_find($1, $2::text::tsquery, $3::text::tsquery, $4, $5, $6)",
-		l.table.name, looked, l.text.TSQuery(), l.owners, narrow, first).Scan(&l.ids, &whole)
-	if err != nil {
-		return false, fmt.Errorf("look for a text in %s: %w", l.table.name, err)
+	find := func(far any) error {
+		err := tx.QueryRow(ctx, "select ids, whole from crmhub_find($1, $2::text::tsquery, $3::text::tsquery, $4, $5, $6)",
+			l.table.name, looked, l.text.TSQuery(), l.owners, narrow, far).Scan(&l.ids, &whole)
+		if err != nil {
+			return fmt.Errorf("look for a text in %s: %w", l.table.name, err)
+		}
+		return nil
 	}
-	return whole, nil
+	if err := find(far); err != nil || whole || l.owners == nil || len(l.ids) >= enough {
+		return whole, err
+	}
+	err = find(nil)
+	return whole, err
 }

@@ -58,7 +58,7 @@ func (l *listing) search(ctx context.Context, tx pgx.Tx, typed string) ([]Hit, e
 			return hits, err
 		}
 	}
-	whole, err := l.lookUp(ctx, tx, seen, far)
+	whole, err := l.lookUp(ctx, tx, seen, l.limit)
 	if err != nil || whole && len(l.ids) == 0 {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (l *listing) look(ctx context.Context, tx pgx.Tx, text string) error {
 	if err != nil || seen.frequent() {
 		return err
 	}
-	whole, err := l.lookUp(ctx, tx, seen, narrow+1)
+	whole, err := l.lookUp(ctx, tx, seen, narrow)
 	if !whole {
 		l.ids = nil
 	}

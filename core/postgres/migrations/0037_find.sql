@@ -1,7 +1,7 @@
 -- +goose Up
 -- A text that many rows have gives an inverted index all its rows before the first is looked at. So package crm looks at the newest rows
--- first, which tells what is frequent, and asks the index for what is rare: with the words that are worth asking for (looked), the whole
--- text as a test of each row found (wanted), and the owners whose rows are asked for, which the index of owners narrows it to before any row is read.
+-- first, which tells what is frequent, and asks the index for what is rare: with the words that are worth asking for (looked), and the whole
+-- text (wanted) and the owners whose rows are asked for as a test of each row that it has.
 
 -- What the lookup sees besides ids and tokens: whose a row is, when it changed, and whether it is deleted.
 -- +goose StatementBegin
@@ -40,19 +40,22 @@ end $$;
 drop function crmhub_find(text, tsquery, integer);
 
 -- The ids of rows of a kind's table whose tokens match, of the caller's organization, the newest change first; of the owners' living rows where owners are
--- given. They are at most so many of the first `far` rows that the index has; whole says that there are no others.
--- "is true" keeps the test from the index, which would look up again what looked leaves out.
+-- given. They are at most so many of the first `far` rows that the index has for what is looked; whole says that there are no others. Without a far, all are
+-- found that it has, and the index of owners is asked, too, so that no row of anybody else is read: it is worth that where most are others'.
 -- +goose StatementBegin
 create function crmhub_find(kind text, looked tsquery, wanted tsquery, owners uuid[], most integer, far integer, out ids uuid[], out whole boolean)
     language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_indexscan = off as $$
+declare
+    tested text := concat_ws(' and ',
+        case when looked::text <> wanted::text then 'search @@ $2' end,
+        case when owners is not null then 'owner_id = any ($3) and deleted_at is null' end);
 begin
     execute format('
-        select coalesce((array_agg(id order by updated_at desc, id desc))[:$4], array[]::uuid[]), count(*) <= $4 from (
-            select id, updated_at from %I where organization_id = crmhub_organization() and search @@ $1 %s %s limit $5) found',
-        kind,
-        case when looked::text <> wanted::text then 'and (search @@ $2) is true' end,
-        case when owners is not null then 'and owner_id = any ($3) and deleted_at is null' end)
-        into ids, whole using looked, wanted, owners, most, greatest(far, most + 1);
+        select coalesce((array_agg(id order by updated_at desc, id desc) filter (where tested))[:$4], array[]::uuid[]),
+            count(*) filter (where tested) <= $4 and ($5 is null or count(*) < $5) from (
+            select id, updated_at, %2$s as tested from %1$I where organization_id = crmhub_organization() and search @@ $1 %3$s limit $5) found',
+        kind, coalesce(nullif(tested, ''), 'true'), case when far is null and owners is not null then 'and owner_id = any ($3) and deleted_at is null' end)
+        into ids, whole using looked, wanted, owners, most, far;
 end $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
