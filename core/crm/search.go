@@ -94,7 +94,7 @@ func (l *listing) best(text string, depth int) string {
 	}
 	found := matching
 	if depth > 0 {
-		found = "id in ((select id from (" + l.newest("id, search, "+columns, depth) + ") n where " + matching
+		found = "id = any (array((select id from (" + l.newest("id, search, "+columns, depth) + ") n where " + matching
 		if len(l.owners) < 2 {
 			found += " limit " + strconv.Itoa(max(compared, l.limit))
 		}
@@ -105,7 +105,7 @@ func (l *listing) best(text string, depth int) string {
 				found += " union all select id from " + t.name + " where " + key + " in (" + l.arg(text) + "::text, upper(" + typed + ")) and deleted_at is null"
 			}
 		}
-		found += ")"
+		found += "))" // found once, whatever the planner takes the table for
 	}
 	return "select id, " + strings.Join(values, ", ") + " from " + t.name + " where deleted_at is null and " + found +
 		" order by case when " + typed + " in (" + strings.Join(exact, ", ") + ") then 0" +
