@@ -44,7 +44,8 @@ drop function crmhub_find(text, tsquery, integer);
 -- found that it has, and the index of owners is asked, too, so that no row of anybody else is read: it is worth that where most are others'.
 -- +goose StatementBegin
 create function crmhub_find(kind text, looked tsquery, wanted tsquery, owners uuid[], most integer, far integer, out ids uuid[], out whole boolean)
-    language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_indexscan = off as $$
+    language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_indexscan = off
+    set max_parallel_workers_per_gather = 0 as $$
 declare
     tested text := concat_ws(' and ',
         case when looked::text <> wanted::text then 'search @@ $2' end,
