@@ -30,7 +30,8 @@ func (s *server) search() operation {
 	return operation{
 		id: "search", needs: maySome(access.Read), tag: "search", summary: "Search all kinds",
 		description: "A Latin word or a number is found by its beginning, Chinese by any part of it, a phone number however it is written; all words must be there. " +
-			"The very code or number comes first, then names that begin with the text, names with it, others; the newest first among equals.",
+			"The very code, number or name comes first, then names that begin with the text, names with it, others; the newest first among equals. " +
+			"Of a text that very many have, those changed last are compared.",
 		parameters: []*huma.Param{
 			{Name: textParameter, In: "query", Required: true, Description: "What to look for.", Schema: &huma.Schema{Type: huma.TypeString}, Example: "northwind"},
 			choiceParameter("entity", "This kind only.", kindNames()),
@@ -61,7 +62,7 @@ func (s *server) search() operation {
 					if kind != "" && kind != string(k) || c.who.May(of, access.Read) == "" {
 						continue
 					}
-					hits, err := s.CRM.Search(ctx, tx, k, text, limit, c.who.Blind(of))
+					hits, err := s.CRM.Search(ctx, tx, k, crm.Query{Text: text, Limit: limit, Owners: c.who.Owners(of, access.Read), Blind: c.who.Blind(of)})
 					if err != nil {
 						return err
 					}

@@ -221,7 +221,7 @@ func (v *visit) hits(ctx context.Context, tx pgx.Tx, k crm.Kind, text string, mo
 	if v.who.May(r, access.Read) == "" {
 		return nil, nil
 	}
-	return v.console.CRM.Search(ctx, tx, k, text, most, v.who.Blind(r))
+	return v.console.CRM.Search(ctx, tx, k, crm.Query{Text: text, Limit: most, Owners: v.who.Owners(r, access.Read), Blind: v.who.Blind(r)})
 }
 
 // place is the field that an input is for, and where its value goes.

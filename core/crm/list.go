@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -122,11 +121,17 @@ const (
 func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (postgres.Page[Entity], error) {
 	l := listing{kind: k, table: tableOf(k), owned: Owned(k), blind: q.Blind}
 	l.narrow(q.Blind)
+	if l.owned && !slices.ContainsFunc(q.Filter, func(c Condition) bool { return c.Field == "deleted_at" }) {
+		l.owners = q.Owners
+	}
 	if err := l.look(ctx, tx, q.Text); err != nil {
 		return postgres.Page[Entity]{}, err
 	}
-	sql := l.statement(q)
+	sql, err := l.statement(q), error(nil)
 	if err := l.violations.Err(); err != nil {
+		return postgres.Page[Entity]{}, err
+	}
+	if sql, err = l.shorter(ctx, tx, sql); err != nil {
 		return postgres.Page[Entity]{}, err
 	}
 	// Planned for these very values each time: which index is best depends on how many rows have them.
@@ -165,6 +170,9 @@ type listing struct {
 	narrowed bool // some columns that a text is looked for in are blind
 	text     search.Query
 	ids      []uuid.UUID // where the text may be; nil if that is not known
+	rows     string      // the statement of all the list's rows, where they may be few and far away
+	sorted   string      // of the page, found by sorting them
+	owners   []uuid.UUID // whose rows a text is looked for in; nil is everybody's and nobody's
 }
 
 type sortField struct {
@@ -195,9 +203,13 @@ func (l *listing) statement(q Query) string {
 	for _, s := range l.sort {
 		order = append(order, s.order(ranked(l.table, s.field)))
 	}
-	tail := " order by " + strings.Join(order, ", ") + " limit " + strconv.Itoa(l.limit+1)
+	by := " order by " + strings.Join(order, ", ")
+	tail := by + " limit " + strconv.Itoa(l.limit+1)
 	narrow := q.Owners != nil && l.owned
 	switch {
+	case narrow && slices.ContainsFunc(q.Filter, func(c Condition) bool { return c.Field == "owner_id" && c.Op == OpNull && c.Value == "true" }):
+		l.where = append(l.where, "false") // nobody's are none of theirs
+		narrow = false
 	case narrow && slices.ContainsFunc(q.Filter, func(c Condition) bool { return c.Field == "owner_id" && c.Op != OpNotEqual }):
 		narrow = false // the filter says whose; twice would have the planner take them for fewer than they are
 	case narrow && len(q.Owners) == 1: // an index has the one's rows in the order of a list
@@ -209,6 +221,17 @@ func (l *listing) statement(q Query) string {
 		// filter, or those owners' rows.
 		l.where = append(l.where, "owner_id = any("+l.arg(q.Owners)+"::uuid[])")
 		narrow = false
+	}
+	if !narrow && q.Text == "" && !l.seeing && l.covered(q.Filter) {
+		// Found in the index alone, and only what is on the page is read.
+		page := func(rows string) string {
+			return "select " + names(l.table.columns, "") + " from " + l.table.name + " where id = any (array(select id from " + rows + tail + "))" + by
+		}
+		rows := l.table.name + " where " + strings.Join(l.where, " and ")
+		if l.ranges(q.Filter) {
+			l.rows, l.sorted = "select from "+rows, page("(select * from "+rows+" offset 0) r")
+		}
+		return page(rows)
 	}
 	if !narrow {
 		sql := "select " + names(l.table.columns, "") + " from " + l.table.name
@@ -261,156 +284,4 @@ func (f field) sql() string {
 func (l *listing) arg(v any) string {
 	l.args = append(l.args, v)
 	return "$" + strconv.Itoa(len(l.args))
-}
-
-var comparisons = map[Op]string{ //nolint:gochecknoglobals // a table
-	OpEqual: "=", OpNotEqual: "is distinct from", OpLess: "<", OpLessEqual: "<=", OpGreater: ">", OpGreaterEqual: ">=",
-}
-
-func (l *listing) condition(at string, c Condition) {
-	f, ok := l.find(at+"/field", c.Field)
-	if !ok {
-		return
-	}
-	l.seeing = l.seeing || f.name == "deleted_at"
-	if (f.typ == texts) != (c.Op == OpHas) {
-		l.add(at+"/op", "operator", "has is for lists of texts, and they have no other")
-		return
-	}
-	switch c.Op {
-	case OpIn:
-		values, ok := c.Value.([]string)
-		if !ok {
-			l.add(at+"/value", "type", "must be a list of texts")
-			return
-		}
-		values = slices.Clone(values)
-		for i, v := range values {
-			l.check(at+"/value/"+strconv.Itoa(i), f, v)
-			values[i] = f.inUTC(v)
-		}
-		l.where = append(l.where, f.sql()+" = any("+l.arg(values)+"::text[]::"+f.sqlType()+"[])")
-		return
-	case OpNull:
-		switch c.Value {
-		case "true":
-			l.where = append(l.where, f.sql()+" is null")
-		case "false":
-			l.where = append(l.where, f.sql()+" is not null")
-		default:
-			l.add(at+"/value", "type", `must be "true" or "false"`)
-		}
-		return
-	}
-	value, ok := c.Value.(string)
-	if !ok {
-		l.add(at+"/value", "type", "must be a text")
-		return
-	}
-	if c.Op == OpContains {
-		if f.typ != text {
-			l.add(at+"/op", "operator", "contains is for texts")
-			return
-		}
-		f.enum = nil // a part of a value is none of them
-		l.check(at+"/value", f, value)
-		l.where = append(l.where, f.sql()+" ilike "+l.arg("%"+likeEscape(value)+"%")+"::text")
-		return
-	}
-	if c.Op == OpHas {
-		l.check(at+"/value", f, value)
-		l.where = append(l.where, f.sql()+" @> array["+l.arg(value)+"::text]")
-		return
-	}
-	sign, ok := comparisons[c.Op]
-	if !ok {
-		l.add(at+"/op", "operator", "must be one of eq, ne, lt, le, gt, ge, in, contains, null, has")
-		return
-	}
-	if !l.check(at+"/value", f, value) {
-		return
-	}
-	column, than := f.sql(), l.arg(f.inUTC(value))+"::text::"+f.sqlType()
-	switch {
-	case c.Op == OpNotEqual:
-	case ranked(l.table, f): // the amount's own comparison is looked up in no index
-		l.where = append(l.where, rankOf(f)+" "+strings.TrimSuffix(sign, "=")+"= "+than+"::float8")
-	case f.optional && f.typ != text && len(QuickSorts(l.kind)) > 0 && SortsQuickly(l.kind, f.name):
-		sorted := sortField{field: f}
-		column = sorted.expression()
-		if c.Op == OpLess || c.Op == OpLessEqual { // of the values alone: the empty ones, which may be many, stand before them
-			l.where = append(l.where, column+" > '"+sorted.lowest()+"'")
-		}
-	}
-	l.where = append(l.where, column+" "+sign+" "+than)
-}
-
-// check reports whether s can be a value of the field.
-func (l *listing) check(at string, f field, s string) bool {
-	if err := f.parse(s); err != nil || strings.ContainsRune(s, 0) {
-		l.add(at, "format", "must be %s", formOf(f.typ))
-		return false
-	}
-	if len(f.enum) > 0 && !slices.Contains(f.enum, s) {
-		l.add(at, "enum", "must be one of %s", strings.Join(f.enum, ", "))
-		return false
-	}
-	return true
-}
-
-// parse reads a field's value from the text a query carries.
-func (f field) parse(s string) (err error) {
-	switch f.typ {
-	case boolean:
-		if s != "true" && s != "false" {
-			err = errForm
-		}
-	case texts:
-	case integer:
-		_, err = strconv.ParseInt(s, 10, f.goType.Bits())
-	default:
-		v := reflect.New(f.goType).Elem()
-		if err = setText(f.typ, s, v); err == nil && f.typ == instant {
-			if at, _ := reflect.TypeAssert[time.Time](v); at.UTC().Year() < 1 || at.UTC().Year() > 9999 {
-				err = errForm
-			}
-		}
-	}
-	return err
-}
-
-// inUTC is a value as PostgreSQL takes it: it knows no zone that is 16 hours or more away from UTC.
-func (f field) inUTC(s string) string {
-	if f.typ != instant {
-		return s
-	}
-	at, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return s // check tells
-	}
-	return at.UTC().Format(time.RFC3339Nano)
-}
-
-// sqlType is the type a text is cast to for comparison with the field's column.
-func (f field) sqlType() string {
-	switch f.typ {
-	case boolean:
-		return "boolean"
-	case integer:
-		return "bigint"
-	case number:
-		return "numeric"
-	case id:
-		return "uuid"
-	case day:
-		return "date"
-	case instant:
-		return "timestamptz"
-	default:
-		return "text"
-	}
-}
-
-func likeEscape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }

@@ -22,7 +22,7 @@ func (s *shop) search(t testing.TB, k crm.Kind, text string) []crm.Hit {
 	t.Helper()
 	var hits []crm.Hit
 	err := s.as(t, func(ctx context.Context, tx pgx.Tx) (err error) {
-		hits, err = s.store.Search(ctx, tx, k, text, 10, nil)
+		hits, err = s.store.Search(ctx, tx, k, crm.Query{Text: text, Limit: 10})
 		return err
 	})
 	if err != nil {

@@ -69,6 +69,56 @@ func TestQuickListsAreReadAlongAnIndex(t *testing.T) {
 	}
 }
 
+// What people choose from and whose a row is stands in the index of each order: no row is read that is none of the page's.
+func TestNarrowedListsAreFoundInTheIndexAlone(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	who := postgrestest.Organization(t, db)
+	who.Actor = postgres.User(uuid.New())
+	owners := []uuid.UUID{uuid.New(), uuid.New()}
+	for _, k := range Kinds() {
+		if QuickSorts(k) == nil {
+			continue
+		}
+		var filter []Condition
+		for _, name := range QuickFilters(k) {
+			switch f, _ := tableOf(k).column(name); {
+			case len(f.enum) > 0:
+				filter = append(filter, Condition{Field: name, Op: OpIn, Value: f.enum[:1]})
+			case f.typ == boolean:
+				filter = append(filter, Condition{Field: name, Op: OpEqual, Value: "true"})
+			}
+		}
+		for _, name := range QuickSorts(k)[1:] {
+			switch f, _ := tableOf(k).column(name); f.typ {
+			case day:
+				filter = append(filter, Condition{Field: name, Op: OpLessEqual, Value: "2026-11-01"})
+			case instant:
+				filter = append(filter, Condition{Field: name, Op: OpLessEqual, Value: "2026-11-01T00:00:00Z"})
+			case number:
+				filter = append(filter, Condition{Field: name, Op: OpGreaterEqual, Value: "100"})
+			}
+		}
+		for _, name := range QuickSorts(k) {
+			for n := range len(owners) + 1 {
+				l := listing{kind: k, table: tableOf(k), owned: Owned(k)}
+				sql := l.statement(Query{Sort: []Sort{{Field: name}}, Filter: filter, Owners: owners[:n:n]})
+				if n == 0 {
+					l = listing{kind: k, table: tableOf(k), owned: Owned(k)}
+					sql = l.statement(Query{Sort: []Sort{{Field: name}}, Filter: filter})
+				}
+				if err := l.violations.Err(); err != nil {
+					t.Fatal(err)
+				}
+				plan := explain(t, db, who, sql, l.args, "set local enable_bitmapscan = off")
+				if !slices.ContainsFunc(plan, func(line string) bool { return strings.Contains(line, "Index Only Scan") }) {
+					t.Errorf("%s by %s of %d owners:\n%s", k.Plural(), name, n, strings.Join(plan, "\n"))
+				}
+			}
+		}
+	}
+}
+
 // explain is the plan of who takes an index wherever one answers.
 func explain(t *testing.T, db *postgres.DB, who postgres.Principal, sql string, args []any, settings ...string) (plan []string) {
 	t.Helper()

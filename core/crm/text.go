@@ -2,7 +2,6 @@ package crm
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -47,17 +46,21 @@ func (l *listing) narrow(blind []string) {
 	l.narrowed = len(l.table.search) < all
 }
 
-// look asks the index what a text may be found in. ids is nil where that is more than a page is worth reading one by one.
+// look asks how a text is found best: by the ids of the rows that have it, or on the way along the list's order where that is short. ids is nil then.
 func (l *listing) look(ctx context.Context, tx pgx.Tx, text string) error {
 	l.text = search.Parse(text)
 	if l.text.IsEmpty() {
 		return nil
 	}
-	err := tx.QueryRow(ctx, "select crmhub_find($1, $2::text::tsquery, $3)", l.table.name, l.text.TSQuery(), narrow).Scan(&l.ids)
-	if err != nil {
-		return fmt.Errorf("look for a text in %s: %w", l.table.name, err)
+	seen, err := l.glance(ctx, tx)
+	if err != nil || seen.frequent() {
+		return err
 	}
-	return nil
+	whole, err := l.lookUp(ctx, tx, seen, narrow)
+	if !whole {
+		l.ids = nil
+	}
+	return err
 }
 
 // matching adds the condition that a row has the text.

@@ -40,27 +40,41 @@ func (q Query) IsEmpty() bool { return len(q.terms) == 0 }
 
 // TSQuery is the query on tokens kept as a tsvector. It finds every hit, and, for lack of places in the tokens, texts
 // that have the pairs of a longer Chinese part at other places: see [Query.Parts].
-func (q Query) TSQuery() string {
-	var b strings.Builder
-	for i, t := range q.terms {
-		if i > 0 {
-			b.WriteString(" & ")
-		}
+func (q Query) TSQuery() string { return q.tsquery(q.Terms()) }
+
+// Terms are the queries of which a hit answers all, each on one token or on the beginning of one. A phone number written in groups
+// is found by its digits in one piece, too, which is none of them.
+func (q Query) Terms() []string {
+	var terms []string
+	for _, t := range q.terms {
 		if !t.ideographs {
-			b.WriteString(lexeme(t.text))
+			terms = append(terms, lexeme(t.text))
 			continue
 		}
-		for j, pair := range pairs(t.text) {
-			if j > 0 {
-				b.WriteString(" & ")
-			}
-			b.WriteString("'" + pair + "'")
+		for _, pair := range pairs(t.text) {
+			terms = append(terms, "'"+pair+"'")
 		}
 	}
-	if q.number == "" {
-		return b.String()
+	return terms
+}
+
+// IsBeginning reports whether a term of [Query.Terms] asks for all tokens that begin so.
+func IsBeginning(term string) bool { return strings.HasSuffix(term, ":*") }
+
+// Wider is TSQuery without the terms that leave says, unless those are all: it finds what TSQuery finds, and more.
+func (q Query) Wider(leave func(term string) bool) string {
+	if kept := slices.DeleteFunc(q.Terms(), leave); len(kept) > 0 {
+		return q.tsquery(kept)
 	}
-	return "(" + b.String() + ") | " + lexeme(q.number)
+	return q.TSQuery()
+}
+
+func (q Query) tsquery(terms []string) string {
+	all := strings.Join(terms, " & ")
+	if q.number == "" {
+		return all
+	}
+	return "(" + all + ") | " + lexeme(q.number)
 }
 
 // lexeme matches a word by its beginning; the shortest are tokens themselves.
