@@ -189,6 +189,12 @@ func (b *books) fill(t testing.TB, url string, n int) {
 		`insert into targets (id, department_id, month, measure, amount, currency)
 			select gen_random_uuid(), d.id, m, s, 10000000, 'EUR' from departments d, generate_series('2025-04-01'::date, '2026-03-01', interval '1 month') m, unnest(array['revenue', 'won']) s`,
 		// What triggers would have kept.
+		`insert into booked_documents (organization_id, order_id, date, customer_id, owner_id, currency, untaxed, base)
+			select organization_id, id, date, customer_id, owner_id, currency, untaxed, round(untaxed * rate_to_base, 2) from orders where status not in ('draft', 'submitted', 'cancelled')`,
+		`insert into invoiced_documents (organization_id, invoice_id, date, customer_id, owner_id, currency, untaxed, base, kind)
+			select organization_id, id, issue_date, customer_id, owner_id, currency, untaxed, round(untaxed * rate_to_base, 2), kind from invoices where status not in ('draft', 'cancelled')`,
+		`insert into customer_regions (organization_id, customer_id, owner_id, country, province)
+			select a.organization_id, a.customer_id, c.owner_id, a.country, a.province from customer_addresses a join customers c on c.id = a.customer_id`,
 		`insert into booked_lines (organization_id, order_id, seq, date, product_id, customer_id, owner_id, currency, rate_to_base, untaxed)
 			select d.organization_id, d.id, coalesce(l.seq, -1), d.date, l.product_id, d.customer_id, d.owner_id, d.currency, d.rate_to_base, coalesce(l.untaxed, d.untaxed)
 			from orders d left join order_lines l on l.order_id = d.id where d.status not in ('draft', 'submitted', 'cancelled')`,

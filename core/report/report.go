@@ -65,7 +65,10 @@ type facts struct {
 	// sql selects a row for each record: kind ('order'), id and seq (which record), key (the group it counts in),
 	// currency (of its amounts), every measure (what it contributes; null where it does not), and the record's columns.
 	// It has the names of the parameters (@from) for arguments.
-	sql      string
+	sql string
+	// sums selects what the facts come to, a row for each key and currency, with "packed" where there are reasons: it is there
+	// where the server would take much longer to find each fact first. "": the facts are summed up.
+	sums     string
 	key      *Column // what a row is about; nil: there is one row a currency
 	label    string  // SQL that names the key of the row g for people; "" if the key speaks for itself
 	labels   map[string]Text

@@ -134,7 +134,7 @@ func (f facts) numbers() string {
 	if f.key != nil {
 		key, order = "key", f.order+", key nulls last, currency"
 	}
-	var inner, outer string
+	var inner, outer, packed string
 	var row, total selection
 	if f.key != nil {
 		row.add("g.key::text")
@@ -158,15 +158,19 @@ func (f facts) numbers() string {
 		inner, outer = inner+sum, outer+sum
 	}
 	if f.reasons != nil {
-		inner += packed
+		packed = packedScore
 		row.add(f.unpacked())
 		total.add("null")
 	}
+	grouped := f.sums
+	if grouped == "" {
+		grouped = `
+	select ` + key + ` as key, currency` + inner + packed + `
+	from (` + f.sql + `
+	) facts group by 1, 2`
+	}
 	return `
-with facts as (` + f.sql + `
-), grouped as materialized (
-	select ` + key + ` as key, currency` + inner + `
-	from facts group by 1, 2
+with grouped as materialized (` + grouped + `
 )
 (select 'false'` + row.sql + `
 from (select * from grouped order by ` + order + ` limit @limit::bigint + 1) g
@@ -189,9 +193,9 @@ func (s *selection) add(expression string) {
 	s.sql += ", " + expression + " as shown_" + strconv.Itoa(s.n)
 }
 
-// packed holds the points of each reason, below 128 each, in one number: to make a list of them for everybody, when a
+// packedScore holds the points of each reason, below 128 each, in one number: to make a list of them for everybody, when a
 // hundred are shown, would take longer than all the rest.
-const packed = `, sum(score::bigint << (7 * (seq - 1)))::bigint as packed`
+const packedScore = `, sum(score::bigint << (7 * (seq - 1)))::bigint as packed`
 
 // unpacked is the list, of the row g.
 func (f facts) unpacked() string {
