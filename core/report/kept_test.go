@@ -20,13 +20,14 @@ import (
 
 // liveLines is what the kept lines of a kind have to be.
 const liveLines = `
-select format('%%s', row(d.id, coalesce(l.seq, -1), d.%[3]s, l.product_id, d.customer_id, d.owner_id, d.currency, d.rate_to_base, coalesce(l.untaxed, d.untaxed)))
+select format('%%s', row(d.id, coalesce(l.seq, -1), d.%[3]s, l.product_id, d.customer_id, d.owner_id, d.currency, coalesce(l.untaxed, d.untaxed),
+	round(coalesce(l.untaxed, d.untaxed) * d.rate_to_base, 2)))
 from %[1]ss d left join %[1]s_lines l on l.%[1]s_id = d.id
 where d.deleted_at is null and d.status not in (%[4]s)
 order by 1`
 
 const keptLines = `
-select format('%%s', row(%[1]s_id, seq, date, product_id, customer_id, owner_id, currency, rate_to_base, untaxed)) from %[2]s order by 1`
+select format('%%s', row(%[1]s_id, seq, date, product_id, customer_id, owner_id, currency, untaxed, base)) from %[2]s order by 1`
 
 // liveDocuments is what the kept documents of a kind have to be, in books whose base currency has two decimals.
 const liveDocuments = `
@@ -191,7 +192,7 @@ func TestKeptRegionsAreThoseOfTheBillAddresses(t *testing.T) {
 			return fmt.Sprintf("insert into customer_addresses (customer_id, seq, kind, country, province) values (%s, %d, %s, %s, %s) on conflict do nothing",
 				customer, seq, one("kind", "'bill'", "'ship'"), one("country", "null", "'DE'", "'CN'"), one("province", "null", "'X'", "'Y'"))
 		}
-		for range rapid.IntRange(1, 12).Draw(rt, "writes") {
+		for i := range rapid.IntRange(1, 12).Draw(rt, "writes") {
 			of := id("customer", customers)
 			seq := rapid.IntRange(0, 2).Draw(rt, "seq")
 			at := fmt.Sprintf(" where customer_id = %s and seq = %d", of, seq)
@@ -208,7 +209,7 @@ func TestKeptRegionsAreThoseOfTheBillAddresses(t *testing.T) {
 					return []string{"delete from customer_addresses where customer_id = " + of, address(of, 0), address(of, 1)}
 				},
 				"move": func() []string {
-					return []string{"update customer_addresses set seq = seq + 10, customer_id = " + id("to", customers) + at}
+					return []string{fmt.Sprintf("update customer_addresses set seq = %d, customer_id = %s", 10+i, id("to", customers)) + at}
 				},
 				"give": func() []string {
 					return []string{"update customers set owner_id = " + one("owner", "null", "'"+owners[0].String()+"'") + " where id = " + of}
@@ -245,6 +246,7 @@ from (
 			lead(l.at) over (partition by l.opportunity_id order by l.version) as left_at,
 			max(case when s.kind <> 'lost' then s.seq end) over (partition by l.opportunity_id order by l.version rows between 1 following and unbounded following) as reached
 		from opportunity_stage_log l
+		join opportunities d on d.id = l.opportunity_id and d.deleted_at is null
 		left join pipeline_stages s on s.pipeline_id = l.pipeline_id and s.code = l.to_stage and l.pipeline_id = $1
 		where l.at >= $2::date
 	) g
@@ -253,12 +255,28 @@ from (
 ) e
 group by e.to_stage, e.seq order by e.seq`
 
+const (
+	liveStays = `
+select format('%s', row(l.opportunity_id, l.version, l.to_stage, l.at, d.customer_id, d.owner_id, d.status, d.deleted_at is not null))
+from opportunity_stage_log l join opportunities d on d.id = l.opportunity_id order by 1`
+	keptStays = `
+select format('%s', row(opportunity_id, version, stage, entered_at, customer_id, owner_id, status, deleted)) from opportunity_stays order by 1`
+)
+
+func literal(value any) string {
+	if value == nil {
+		return "null"
+	}
+	return fmt.Sprintf("'%s'", value)
+}
+
 func TestKeptStaysAreThoseOfTheLog(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		b := openBooks(t, db)
-		customer := newID()
+		customer, owner := newID(), newID()
+		b.insert(t, "users", map[string]any{"id": owner, "login": owner.String(), "name": "User"})
 		b.insert(t, "customers", customerRow(customer, "C"))
 		pipelines := []uuid.UUID{newID(), newID()}
 		for i, p := range pipelines {
@@ -285,6 +303,17 @@ func TestKeptStaysAreThoseOfTheLog(t *testing.T) {
 			if rapid.Bool().Draw(rt, "the pipeline changes") {
 				b.exec(t, "update pipeline_stages set seq = 100 + seq", "update pipeline_stages set seq = 104 - seq")
 			}
+		}
+		for _, deal := range deals {
+			for what, value := range map[string]any{"owner_id": rapid.SampledFrom([]any{nil, owner}).Draw(rt, "owner"), "deleted_at": rapid.SampledFrom([]any{nil, nil, "2026-03-01"}).Draw(rt, "deleted")} {
+				b.exec(t, fmt.Sprintf("update opportunities set %s = %s where id = '%s'", what, literal(value), deal["id"]))
+			}
+			if rapid.Bool().Draw(rt, "lost") {
+				b.exec(t, fmt.Sprintf("update opportunities set status = 'lost', lost_reason = 'price', closed_at = now() where id = '%s'", deal["id"]))
+			}
+		}
+		if diff := cmp.Diff(b.texts(t, liveStays), b.texts(t, keptStays)); diff != "" {
+			rt.Fatalf("(-want +got):\n%s", diff)
 		}
 		for _, p := range pipelines {
 			given := report.Parameters{"pipeline_id": p.String(), "from": rapid.SampledFrom([]string{"2025-12-01", "2026-01-01"}).Draw(rt, "from"), "to": rapid.SampledFrom([]string{"2026-01-10", "2026-03-01"}).Draw(rt, "to")}

@@ -208,7 +208,7 @@ func paymentsReceived() Report {
 
 func paymentsSQL(key string) string {
 	return `
-select 'payment' as kind, d.id, 0 as seq, ` + key + ` as key, d.currency::text as currency, d.number, d.date, d.customer_id, d.method,
+select 'payment' as kind, d.id, 0 as seq, ` + key + ` as key, d.currency, d.number, d.date, d.customer_id, d.method,
 	d.amount as received, 1 as payments
 from payments d
 where d.deleted_at is null and d.status = 'posted' and d.date between @from::date and @to::date

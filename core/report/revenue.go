@@ -64,18 +64,32 @@ from {kept} d{join}
 where d.date between @before::date and @to::date
 	and ` + documentFilter
 
+// lineSums sums lines up by product and period before it looks at what products are. There are more lines than documents.
+const lineSums = `
+	select {key} as key, d.currency, sum(case when d.late then d.lines end) as documents, sum(case when d.late then d.amount end) as revenue,
+		sum(case when not d.late then d.amount end) as previous
+	from (
+		select d.product_id, ` + documentCurrency + ` as currency, d.date >= @from::date as late, count(*) as lines, sum({amount}) as amount
+		from {kept} d
+		where d.date between @before::date and @to::date
+			and ` + documentFilter + `
+		group by 1, 2, 3
+	) d{join}
+	group by 1, 2`
+
 func revenue(kind, done, by string) facts {
 	d := dimensions("d.date")[by]
-	kept, seq, sum, counted := done+"_documents", "0", bookedAmount, measure("documents", TypeInteger, "Documents", "单据数")
+	kept, seq, sums, counted := done+"_documents", "0", "", measure("documents", TypeInteger, "Documents", "单据数")
 	if d.inLine {
-		kept, seq, sum, counted = done+"_lines", "d.seq", amount("d.untaxed"), measure("documents", TypeInteger, "Lines", "行数")
+		kept, seq, sums, counted = done+"_lines", "d.seq", lineSums, measure("documents", TypeInteger, "Lines", "行数")
 	}
+	in := strings.NewReplacer("{kind}", kind, "{kept}", kept, "{seq}", seq, "{amount}", bookedAmount, "{key}", d.sql, "{join}", d.join)
 	order := d.order
 	if order == "" {
 		order = "revenue desc nulls last"
 	}
 	return facts{
-		sql: strings.NewReplacer("{kind}", kind, "{kept}", kept, "{seq}", seq, "{amount}", sum, "{key}", d.sql, "{join}", d.join).Replace(revenueSQL),
+		sql: in.Replace(revenueSQL), sums: in.Replace(sums),
 		key: &d.key, label: d.label, order: order,
 		measures: []Column{
 			measure("revenue", TypeAmount, "Revenue", "销售额"), counted,

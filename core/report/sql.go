@@ -17,7 +17,7 @@ const (
 	documentCurrency = `case when @per_currency::boolean then d.currency::text else @base::text end`
 )
 
-// bookedAmount is the untaxed amount of a document that is kept beside orders or invoices (booked_documents), as [amount] has it.
+// bookedAmount is the untaxed amount of a document or line that is kept beside orders or invoices, as [amount] has it.
 const bookedAmount = `case when @per_currency::boolean then d.untaxed else d.base end`
 
 // amount is an amount of the document as the caller wants it: in the base currency at the document's rate, rounded as

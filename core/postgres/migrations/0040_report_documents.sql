@@ -216,8 +216,8 @@ create index invoices_open on invoices (organization_id, customer_id)
     where deleted_at is null and status not in ('draft', 'cancelled') and residual <> 0;
 create index orders_open on orders (organization_id) include (id, owner_id, rate_to_base, untaxed)
     where deleted_at is null and status in ('confirmed', 'in_progress', 'on_hold');
-create index payments_of_customer on payments (organization_id, customer_id, date)
-    include (method, currency, amount, owner_id)
+create index payments_of_customer on payments (organization_id, customer_id, currency)
+    include (date, amount, owner_id)
     where deleted_at is null and status = 'posted';
 drop index orders_quoted;
 create index orders_quoted on orders (organization_id, customer_id) include (owner_id)
