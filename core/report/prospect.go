@@ -23,12 +23,14 @@ func potentialCustomers() Report {
 		},
 		Parameters: []Parameter{asOf(), ownerID(), limit()},
 		facts: func(string) facts {
-			return scoreFacts(potentialSQL(), []string{"quote", "recent_contact", "decision_maker", "next_contact", "level", "size", "reachable"}, map[string]Text{
+			f := scoreFacts(potentialSQL(), []string{"quote", "recent_contact", "decision_maker", "next_contact", "level", "size", "reachable"}, map[string]Text{
 				"quote": {"An order in draft or submitted", "有草稿或已提交的订单"}, "recent_contact": {"Spoken to in the last 30 days", "近 30 天内有联系"},
 				"decision_maker": {"A contact that decides", "有决策人联系人"}, "next_contact": {"A next contact is planned", "已计划下次联系"},
 				"level": {"Level set by hand", "手工级别"}, "size": {"100 employees or more", "员工 100 人及以上"},
 				"reachable": {"A phone number or e-mail address", "有电话或邮箱"},
 			})
+			f.fromTable = true // customers are
+			return f
 		},
 	}
 }
@@ -56,11 +58,13 @@ func atRiskCustomers() Report {
 
 // scoreFacts are those of a text that selects a row for each customer: customer_id, and the points for each reason, p1 for the
 // first, null where it does not hold.
+// It ends with an offset, lest they be found out anew wherever they are asked for.
 func scoreFacts(scored string, reasons []string, labels map[string]Text) facts {
-	var values, score, packed []string
+	var values, points, score, packed []string
 	for i, reason := range reasons {
 		p := fmt.Sprintf("p%d", i+1)
 		values = append(values, fmt.Sprintf("(%d, '%s', s.%s)", i+1, reason, p))
+		points = append(points, "s."+p)
 		score = append(score, fmt.Sprintf("coalesce(s.%s, 0)", p))
 		packed = append(packed, fmt.Sprintf("(coalesce(s.%s, 0)::bigint << %d)", p, 7*i))
 	}
@@ -72,11 +76,10 @@ from (` + scored + `
 cross join lateral (values ` + strings.Join(values, ", ") + `) r (seq, reason, points)
 where r.points is not null`,
 		sums: `
-	select s.* from (
-		select s.customer_id as key, @base::text as currency, ` + strings.Join(score, " + ") + ` as score, ` + strings.Join(packed, " | ") + ` as packed
-		from (` + scored + `
-		) s
-	) s where s.score > 0`,
+	select s.customer_id as key, @base::text as currency, ` + strings.Join(score, " + ") + ` as score, ` + strings.Join(packed, " | ") + ` as packed
+	from (` + scored + `
+	) s
+	where coalesce(` + strings.Join(points, ", ") + `) is not null`,
 		key: &Column{Name: "customer", Type: TypeID, Title: Text{"Customer", "客户"}}, label: customerName, labels: labels,
 		measures: []Column{measure("score", TypeInteger, "Score", "得分")},
 		reasons:  reasons,
@@ -105,7 +108,8 @@ left join (
 ) k on k.customer_id = c.id
 where c.deleted_at is null and c.lifecycle in ('lead', 'potential') and not c.is_frozen
 	and not exists (select from booked_documents d where d.customer_id = c.id)
-	and (@owner_id::uuid is null or c.owner_id = @owner_id::uuid)`
+	and (@owner_id::uuid is null or c.owner_id = @owner_id::uuid)
+offset 0`
 }
 
 func atRiskSQL() string {
@@ -136,5 +140,6 @@ left join (
 	from invoiced_documents d
 	where d.kind = 'credit_note' and d.date > @as_of::date - 365 and d.date <= @as_of::date
 	group by d.customer_id
-) c on c.customer_id = b.customer_id`
+) c on c.customer_id = b.customer_id
+offset 0`
 }

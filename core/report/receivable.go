@@ -122,15 +122,13 @@ func dsoSums(key string) string {
 	return `
 	select key, currency, sum(open) as open, sum(invoiced) as invoiced
 	from (
-		select ` + key + ` as key, ` + documentCurrency + ` as currency, sum(` + amount("d.open") + `) as open, null::numeric as invoiced
+		select ` + key + ` as key, ` + documentCurrency + ` as currency, ` + amount("d.open") + ` as open, null::numeric as invoiced
 		from ` + openSQL("@to::date") + `
 		where d.open <> 0 and ` + documentFilter + `
-		group by 1, 2
 		union all
-		select ` + key + `, ` + documentCurrency + `, null, sum(` + amount("d.total") + `)
+		select ` + key + `, ` + documentCurrency + `, null, ` + amount("d.total") + `
 		from invoices d
 		where ` + invoiceCounts + ` and d.issue_date between @from::date and @to::date and ` + documentFilter + `
-		group by 1, 2
 	) of group by 1, 2`
 }
 
