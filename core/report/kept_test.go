@@ -333,6 +333,18 @@ func TestKeptStaysAreThoseOfTheLog(t *testing.T) {
 	})
 }
 
+// Amounts are kept in the base currency.
+func TestBaseCurrencyStays(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	if err := b.as(t, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "update organizations set base_currency = 'USD'")
+		return err
+	}); err == nil {
+		t.Error("the base currency changed")
+	}
+}
+
 // Who reaches a part of the documents has the sums of that part, also of the rows that are kept beside them.
 func TestKeptRowsAreReachedAsTheirDocuments(t *testing.T) {
 	t.Parallel()

@@ -23,14 +23,12 @@ func potentialCustomers() Report {
 		},
 		Parameters: []Parameter{asOf(), ownerID(), limit()},
 		facts: func(string) facts {
-			f := scoreFacts(potentialSQL(), []string{"quote", "recent_contact", "decision_maker", "next_contact", "level", "size", "reachable"}, map[string]Text{
+			return scoreFacts(potentialSQL(), []string{"quote", "recent_contact", "decision_maker", "next_contact", "level", "size", "reachable"}, map[string]Text{
 				"quote": {"An order in draft or submitted", "有草稿或已提交的订单"}, "recent_contact": {"Spoken to in the last 30 days", "近 30 天内有联系"},
 				"decision_maker": {"A contact that decides", "有决策人联系人"}, "next_contact": {"A next contact is planned", "已计划下次联系"},
 				"level": {"Level set by hand", "手工级别"}, "size": {"100 employees or more", "员工 100 人及以上"},
 				"reachable": {"A phone number or e-mail address", "有电话或邮箱"},
 			})
-			f.fromTable = true // customers are
-			return f
 		},
 	}
 }

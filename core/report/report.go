@@ -77,10 +77,6 @@ type facts struct {
 	reasons  []string // what the facts of a score are, by seq from 1; nil if the report has none
 	record   []Column // what a row behind a number shows besides its measures
 	order    string   // of the rows; the key comes last
-
-	// fromTable says that no index holds all that the numbers are made of. Of the others the planner would rather read the
-	// table, too, not knowing that each row of a table is asked anew for its organization, which takes longer than to read it.
-	fromTable bool
 }
 
 // columns are those of the rows of a result.

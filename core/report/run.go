@@ -94,12 +94,8 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 	if err != nil {
 		return a, err
 	}
-	settings := reportSettings
-	if !r.facts(a.by).fromTable {
-		settings += indexSettings
-	}
 	var base string
-	if err := tx.QueryRow(ctx, `select base_currency`+settings+` from organizations`).Scan(&base, nil); err != nil {
+	if err := tx.QueryRow(ctx, `select base_currency, `+settings+` from organizations`).Scan(&base, nil); err != nil {
 		return a, fmt.Errorf("report %s: base currency: %w", r.Name, err)
 	}
 	digits, err := money.Digits(base)
@@ -113,13 +109,11 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 	return a, nil
 }
 
-// The settings of a transaction that reads much: a plan for the parameters at hand, memory for a hash of a million customers,
-// and what a row from a worker costs in truth. An index that holds all that is asked for is read at the price of a table, and
-// a table at twice that: of each of its rows the policy's organization is asked anew.
-const (
-	reportSettings = `, set_config('plan_cache_mode', 'force_custom_plan', true) || set_config('work_mem', '128MB', true) || set_config('parallel_tuple_cost', '0.02', true)`
-	indexSettings  = ` || set_config('random_page_cost', '1.1', true) || set_config('seq_page_cost', '2', true)`
-)
+// settings are those of a transaction that reads much: a plan for the parameters at hand, memory for a hash of a million
+// customers, and what a row from a worker costs in truth. An index that holds all that is asked for is read at the price of a
+// table, and a table at twice that: of each of its rows the policy's organization is asked anew.
+const settings = `set_config('plan_cache_mode', 'force_custom_plan', true) || set_config('work_mem', '128MB', true) || set_config('parallel_tuple_cost', '0.02', true)
+	|| set_config('random_page_cost', '1.1', true) || set_config('seq_page_cost', '2', true)`
 
 // documentDigits is how many decimals the amounts of documents are stored with.
 const documentDigits = 4

@@ -6,7 +6,6 @@ import "crmhub/core/crm"
 // confirmed it, an invoice once it was issued. The indexes and triggers of the migrations have the same conditions, word for
 // word. Of what counts booked_documents and invoiced_documents hold what is added up.
 const (
-	orderCounts   = `d.deleted_at is null and d.status not in ('draft', 'submitted', 'cancelled')`
 	invoiceCounts = `d.deleted_at is null and d.status not in ('draft', 'cancelled')`
 
 	documentFilter = `(@owner_id::uuid is null or d.owner_id = @owner_id::uuid)

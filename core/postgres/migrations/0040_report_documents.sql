@@ -210,7 +210,8 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- What is open of invoices, what orders are still to be done, and what was paid by whom, with what reports ask of a row.
+-- What is open of invoices, what orders are still to be done, what was paid by whom, and who may become a customer, with what
+-- reports ask of a row.
 create index invoices_open on invoices (organization_id, customer_id)
     include (id, issue_date, due_date, currency, rate_to_base, residual, owner_id)
     where deleted_at is null and status not in ('draft', 'cancelled') and residual <> 0;
@@ -219,6 +220,9 @@ create index orders_open on orders (organization_id) include (id, owner_id, rate
 create index payments_of_customer on payments (organization_id, customer_id, currency)
     include (date, amount, owner_id)
     where deleted_at is null and status = 'posted';
+create index customers_prospects on customers (organization_id, id)
+    include (owner_id, last_contact_at, next_contact_at, level, employees, phone, email)
+    where deleted_at is null and lifecycle in ('lead', 'potential') and not is_frozen;
 drop index orders_quoted;
 create index orders_quoted on orders (organization_id, customer_id) include (owner_id)
     where deleted_at is null and status in ('draft', 'submitted');
