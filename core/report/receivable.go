@@ -188,15 +188,17 @@ func paymentsReceived() Report {
 		Parameters: []Parameter{from(), to(), by("month", "customer", "method"), ownerID(), customerID(), currency(), limit()},
 		facts: func(by string) facts {
 			key, sql, order, label := Column{Name: "month", Type: TypeMonth, Title: Text{"Month", "月份"}}, "date_trunc('month', d.date::timestamp)::date", "key", ""
+			sums := ""
 			switch by {
 			case "customer":
 				key, sql = Column{Name: "customer", Type: TypeID, Title: Text{"Customer", "客户"}}, "d.customer_id"
 				order, label = "received desc nulls last", customerName
+				sums = paymentsOfCustomers
 			case "method":
 				key, sql, order = Column{Name: "method", Type: TypeText, Title: Text{"Method", "回款方式"}}, "nullif(d.method, '')", "received desc nulls last"
 			}
 			return facts{
-				sql: paymentsSQL(sql), key: &key, label: label, order: order,
+				sql: paymentsSQL(sql), sums: sums, key: &key, label: label, order: order,
 				measures: []Column{measure("received", TypeAmount, "Received", "回款金额"), measure("payments", TypeInteger, "Payments", "笔数")},
 				record:   append(documentColumns(), measure("method", TypeText, "Method", "回款方式")),
 			}
@@ -209,6 +211,19 @@ func paymentsSQL(key string) string {
 select 'payment' as kind, d.id, 0 as seq, ` + key + ` as key, d.currency, d.number, d.date, d.customer_id, d.method,
 	d.amount as received, 1 as payments
 from payments d
-where d.deleted_at is null and d.status = 'posted' and d.date between @from::date and @to::date
-	and ` + documentFilter
+where ` + paymentsCount
 }
+
+// paymentsOfCustomers adds up in the order of an index. The server would rather hash two million customers and currencies, which
+// takes twice as long.
+const (
+	paymentsOfCustomers = `
+	select d.customer_id as key, d.currency, sum(d.amount) as received, count(*) as payments
+	from (
+		select d.customer_id, d.currency, d.amount from payments d where ` + paymentsCount + `
+		order by d.customer_id, d.currency offset 0
+	) d
+	group by 1, 2`
+	paymentsCount = `d.deleted_at is null and d.status = 'posted' and d.date between @from::date and @to::date
+	and ` + documentFilter
+)
