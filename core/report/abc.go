@@ -42,9 +42,9 @@ from (
 	select b.*, sum(b.revenue) over () as whole,
 		coalesce(sum(b.revenue) over (order by b.revenue desc groups between unbounded preceding and 1 preceding), 0) as ahead
 	from (
-		select d.customer_id, count(*) as orders, sum(` + amount("d.untaxed") + `) as revenue
-		from orders d
-		where ` + orderCounts + ` and d.date between @from::date and @to::date
+		select d.customer_id, count(*) as orders, sum(d.base) as revenue
+		from booked_documents d
+		where d.date between @from::date and @to::date
 			and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid) and (@currency::text is null or d.currency = @currency::text)
 		group by d.customer_id
 	) b

@@ -23,7 +23,7 @@ func targetsReport() Report {
 		},
 		facts: func(string) facts {
 			return facts{
-				sql: achievedSQL(), key: &Column{Name: "target", Type: TypeID, Title: Text{"Target", "目标"}}, order: "target desc nulls last",
+				sql: achievedSQL(false), sums: achievedSQL(true), key: &Column{Name: "target", Type: TypeID, Title: Text{"Target", "目标"}}, order: "target desc nulls last",
 				label: `(select to_char(t.month, 'YYYY-MM') || coalesce(' ' || u.name, ' ' || d.name, '')
 					from targets t left join users u on u.id = t.owner_id left join departments d on d.id = t.department_id where t.id = g.key)`,
 				measures: []Column{
@@ -37,22 +37,46 @@ func targetsReport() Report {
 }
 
 // achievedSQL holds a document against the targets of its month and currency: those its owner counts in, who may be their
-// owner or of their department, and the organization's. A join of each, so that not every document meets every target.
-func achievedSQL() string {
-	documents := func(kind, table, measures, date, amount, counts string) string {
+// owner or of their department, and the organization's. A join of each, so that not every document meets every target; summed,
+// what owners reached in a month meets the targets.
+func achievedSQL(summed bool) string {
+	documents := func(kind, table, id, number, measures, date, face, base, counts string) string {
+		inMonths := `@of::text in (` + measures + `) and ` + counts + `
+			and d.` + date + ` >= @from::date and d.` + date + ` < (date_trunc('month', @to::timestamp) + interval '1 month')::date`
+		month := `date_trunc('month', d.` + date + `::timestamp)::date`
+		d := `(
+		select d.` + id + ` as id, ` + number + ` as number, d.` + date + `::date as date, d.customer_id, d.owner_id, d.currency, ` + month + ` as month,
+			1 as documents, ` + face + ` as face, ` + base + ` as base
+		from ` + table + ` d
+		where ` + inMonths + `
+	) d`
+		if summed {
+			d = `(
+		select d.owner_id, d.currency, ` + month + ` as month, count(*) as documents, sum(` + face + `) as face, sum(` + base + `) as base
+		from ` + table + ` d
+		where ` + inMonths + `
+		group by 1, 2, 3
+	) d`
+		}
+		columns := `'` + kind + `', d.id, 0, t.id, t.currency::text, d.number, d.date, d.customer_id, null`
+		if summed {
+			columns = `t.id, t.currency::text, null`
+		}
 		of := func(targets, whose string) string {
 			return `
 	union all
-	select '` + kind + `', d.id, 0, t.id, t.currency::text, d.number, d.` + date + `::date, d.customer_id, null,
-		case when t.measure = 'orders' then 1 when t.currency = @base::text then round(d.` + amount + ` * d.rate_to_base, @digits::integer) else d.` + amount + ` end
-	from ` + table + ` d join ` + targets + ` t on t.month = date_trunc('month', d.` + date + `::timestamp)::date` + whose + `
-	where @of::text in (` + measures + `) and ` + counts + `
-		and d.` + date + ` >= @from::date and d.` + date + ` < (date_trunc('month', @to::timestamp) + interval '1 month')::date
-		and (t.currency is null or t.currency = @base::text or d.currency = t.currency)`
+	select ` + columns + `, case when t.measure = 'orders' then d.documents when t.currency = @base::text then d.base else d.face end
+	from ` + d + ` join ` + targets + ` t on t.month = d.month` + whose + `
+	where t.currency is null or t.currency = @base::text or d.currency = t.currency`
 		}
 		return of("people", " and t.counts = d.owner_id") + of("everybody", "")
 	}
-	return `
+	columns := `'target' as kind, t.id, 0 as seq, t.id as key, t.currency::text as currency, null as number, t.month as date, null::uuid as customer_id,
+		t.amount as target, null::numeric as achieved`
+	if summed {
+		columns = `t.id as key, t.currency::text as currency, t.amount as target, null::numeric as achieved`
+	}
+	sql := `
 	with t as (
 		select t.* from targets t
 		where t.month between @from::date and @to::date and t.measure = @of::text and (@owner_id::uuid is null or t.owner_id = @owner_id::uuid)
@@ -63,10 +87,16 @@ func achievedSQL() string {
 	), everybody as (
 		select t.* from t where t.owner_id is null and t.department_id is null
 	)
-	select 'target' as kind, t.id, 0 as seq, t.id as key, t.currency::text as currency, null as number, t.month as date, null::uuid as customer_id,
-		t.amount as target, null::numeric as achieved
+	select ` + columns + `
 	from t` +
-		documents("order", "orders", "'revenue', 'orders'", "date", "untaxed", orderCounts) +
-		documents("invoice", "invoices", "'invoiced'", "issue_date", "untaxed", invoiceCounts) +
-		documents("opportunity", "opportunities", "'won'", "closed_at", "amount", opportunityClosed+` and d.status = 'won'`)
+		documents("order", "booked_documents", "order_id", "(select o.number from orders o where o.id = d.order_id)", "'revenue', 'orders'", "date", "d.untaxed", "d.base", "true") +
+		documents("invoice", "invoiced_documents", "invoice_id", "(select o.number from invoices o where o.id = d.invoice_id)", "'invoiced'", "date", "d.untaxed", "d.base", "true") +
+		documents("opportunity", "opportunities", "id", "d.number", "'won'", "closed_at", "d.amount", "round(d.amount * d.rate_to_base, @digits::integer)", opportunityClosed+" and d.status = 'won'")
+	if summed {
+		return `
+	select key, currency, sum(target) as target, sum(achieved) as achieved
+	from (` + sql + `
+	) of group by 1, 2`
+	}
+	return sql
 }

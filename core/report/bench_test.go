@@ -189,16 +189,22 @@ func (b *books) fill(t testing.TB, url string, n int) {
 		`insert into targets (id, department_id, month, measure, amount, currency)
 			select gen_random_uuid(), d.id, m, s, 10000000, 'EUR' from departments d, generate_series('2025-04-01'::date, '2026-03-01', interval '1 month') m, unnest(array['revenue', 'won']) s`,
 		// What triggers would have kept.
-		`insert into booked_lines (organization_id, order_id, seq, date, product_id, customer_id, owner_id, currency, rate_to_base, untaxed)
-			select d.organization_id, d.id, coalesce(l.seq, -1), d.date, l.product_id, d.customer_id, d.owner_id, d.currency, d.rate_to_base, coalesce(l.untaxed, d.untaxed)
+		`insert into booked_documents (organization_id, order_id, date, customer_id, owner_id, currency, untaxed, base)
+			select organization_id, id, date, customer_id, owner_id, currency, untaxed, round(untaxed * rate_to_base, 2) from orders where status not in ('draft', 'submitted', 'cancelled')`,
+		`insert into invoiced_documents (organization_id, invoice_id, date, customer_id, owner_id, currency, untaxed, base, kind)
+			select organization_id, id, issue_date, customer_id, owner_id, currency, untaxed, round(untaxed * rate_to_base, 2), kind from invoices where status not in ('draft', 'cancelled')`,
+		`insert into customer_regions (organization_id, customer_id, owner_id, country, province)
+			select a.organization_id, a.customer_id, c.owner_id, a.country, a.province from customer_addresses a join customers c on c.id = a.customer_id`,
+		`insert into booked_lines (organization_id, order_id, seq, date, product_id, customer_id, owner_id, currency, untaxed, base)
+			select d.organization_id, d.id, coalesce(l.seq, -1), d.date, l.product_id, d.customer_id, d.owner_id, d.currency, coalesce(l.untaxed, d.untaxed), round(coalesce(l.untaxed, d.untaxed) * d.rate_to_base, 2)
 			from orders d left join order_lines l on l.order_id = d.id where d.status not in ('draft', 'submitted', 'cancelled')`,
-		`insert into invoiced_lines (organization_id, invoice_id, seq, date, product_id, customer_id, owner_id, currency, rate_to_base, untaxed)
-			select d.organization_id, d.id, coalesce(l.seq, -1), d.issue_date, l.product_id, d.customer_id, d.owner_id, d.currency, d.rate_to_base, coalesce(l.untaxed, d.untaxed)
+		`insert into invoiced_lines (organization_id, invoice_id, seq, date, product_id, customer_id, owner_id, currency, untaxed, base)
+			select d.organization_id, d.id, coalesce(l.seq, -1), d.issue_date, l.product_id, d.customer_id, d.owner_id, d.currency, coalesce(l.untaxed, d.untaxed), round(coalesce(l.untaxed, d.untaxed) * d.rate_to_base, 2)
 			from invoices d left join invoice_lines l on l.invoice_id = d.id where d.status not in ('draft', 'cancelled')`,
-		`insert into opportunity_stays (organization_id, opportunity_id, version, pipeline_id, stage, entered_at, left_at, returned, reached)
+		`insert into opportunity_stays (organization_id, opportunity_id, version, pipeline_id, stage, entered_at, left_at, returned, reached, customer_id, owner_id, status, deleted)
 			select l.organization_id, l.opportunity_id, l.version, l.pipeline_id, l.to_stage, l.at, lead(l.at) over (partition by l.opportunity_id order by l.version), false,
-				array(select n.to_stage from opportunity_stage_log n where n.organization_id = l.organization_id and n.opportunity_id = l.opportunity_id and n.version > l.version)
-			from opportunity_stage_log l`, // nobody of this data returns
+				array(select n.to_stage from opportunity_stage_log n where n.organization_id = l.organization_id and n.opportunity_id = l.opportunity_id and n.version > l.version), d.customer_id, d.owner_id, d.status, false
+			from opportunity_stage_log l join opportunities d on d.id = l.opportunity_id`, // nobody of this data returns
 		`do $$ declare i record; begin for i in select * from secondary loop execute i.definition; end loop; end $$`,
 		`vacuum analyze`,
 	} {

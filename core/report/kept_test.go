@@ -20,13 +20,24 @@ import (
 
 // liveLines is what the kept lines of a kind have to be.
 const liveLines = `
-select format('%%s', row(d.id, coalesce(l.seq, -1), d.%[3]s, l.product_id, d.customer_id, d.owner_id, d.currency, d.rate_to_base, coalesce(l.untaxed, d.untaxed)))
+select format('%%s', row(d.id, coalesce(l.seq, -1), d.%[3]s, l.product_id, d.customer_id, d.owner_id, d.currency, coalesce(l.untaxed, d.untaxed),
+	round(coalesce(l.untaxed, d.untaxed) * d.rate_to_base, 2)))
 from %[1]ss d left join %[1]s_lines l on l.%[1]s_id = d.id
 where d.deleted_at is null and d.status not in (%[4]s)
 order by 1`
 
 const keptLines = `
-select format('%%s', row(%[1]s_id, seq, date, product_id, customer_id, owner_id, currency, rate_to_base, untaxed)) from %[2]s order by 1`
+select format('%%s', row(%[1]s_id, seq, date, product_id, customer_id, owner_id, currency, untaxed, base)) from %[2]s order by 1`
+
+// liveDocuments is what the kept documents of a kind have to be, in books whose base currency has two decimals.
+const liveDocuments = `
+select format('%%s', row(d.id, d.%[2]s, d.customer_id, d.owner_id, d.currency, d.untaxed, round(d.untaxed * d.rate_to_base, 2)%[4]s))
+from %[1]ss d
+where d.deleted_at is null and d.status not in (%[3]s)
+order by 1`
+
+const keptDocuments = `
+select format('%%s', row(%[1]s_id, date, customer_id, owner_id, currency, untaxed, base%[3]s)) from %[2]s order by 1`
 
 func (b *books) texts(t testing.TB, sql string, args ...any) (found []string) {
 	t.Helper()
@@ -62,9 +73,9 @@ func (b *books) exec(t testing.TB, statements ...string) {
 func TestKeptLinesAreThoseOfTheDocuments(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
-	for _, k := range []struct{ kind, kept, dated, uncounted string }{
-		{"order", "booked_lines", "date", "'draft', 'submitted', 'cancelled'"},
-		{"invoice", "invoiced_lines", "issue_date", "'draft', 'cancelled'"},
+	for _, k := range []struct{ kind, kept, documents, dated, uncounted, more string }{
+		{"order", "booked_lines", "booked_documents", "date", "'draft', 'submitted', 'cancelled'", ""},
+		{"invoice", "invoiced_lines", "invoiced_documents", "issue_date", "'draft', 'cancelled'", ", kind"},
 	} {
 		rapid.Check(t, func(rt *rapid.T) {
 			b := openBooks(t, db)
@@ -142,9 +153,87 @@ func TestKeptLinesAreThoseOfTheDocuments(t *testing.T) {
 				if diff := cmp.Diff(want, b.texts(t, fmt.Sprintf(keptLines, k.kind, k.kept))); diff != "" {
 					rt.Fatalf("%s after %s (-want +got):\n%s", k.kept, how, diff)
 				}
+				want = b.texts(t, fmt.Sprintf(liveDocuments, k.kind, k.dated, k.uncounted, k.more))
+				if diff := cmp.Diff(want, b.texts(t, fmt.Sprintf(keptDocuments, k.kind, k.documents, k.more))); diff != "" {
+					rt.Fatalf("%s after %s (-want +got):\n%s", k.documents, how, diff)
+				}
 			}
 		})
 	}
+}
+
+const (
+	liveRegions = `
+select distinct on (c.id) format('%s', row(c.id, c.owner_id, a.country, a.province))
+from customers c join customer_addresses a on a.customer_id = c.id
+order by c.id, a.kind <> 'bill', a.seq`
+	keptRegions = `
+select format('%s', row(customer_id, owner_id, country, province)) from customer_regions order by customer_id`
+)
+
+func TestKeptRegionsAreThoseOfTheBillAddresses(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		b := openBooks(t, db)
+		owners := []uuid.UUID{newID(), newID()}
+		for _, owner := range owners {
+			b.insert(t, "users", map[string]any{"id": owner, "login": owner.String(), "name": "User"})
+		}
+		customers := []uuid.UUID{newID(), newID()}
+		for i, id := range customers {
+			b.insert(t, "customers", with(customerRow(id, fmt.Sprintf("C%d", i)), map[string]any{"owner_id": owners[i]}))
+		}
+		one := func(name string, of ...string) string { return rapid.SampledFrom(of).Draw(rt, name) }
+		id := func(name string, of []uuid.UUID) string {
+			return "'" + rapid.SampledFrom(of).Draw(rt, name).String() + "'"
+		}
+		address := func(customer string, seq int) string {
+			return fmt.Sprintf("insert into customer_addresses (customer_id, seq, kind, country, province) values (%s, %d, %s, %s, %s) on conflict do nothing",
+				customer, seq, one("kind", "'bill'", "'ship'"), one("country", "null", "'DE'", "'CN'"), one("province", "null", "'X'", "'Y'"))
+		}
+		for i := range rapid.IntRange(1, 12).Draw(rt, "writes") {
+			of := id("customer", customers)
+			seq := rapid.IntRange(0, 2).Draw(rt, "seq")
+			at := fmt.Sprintf(" where customer_id = %s and seq = %d", of, seq)
+			write := map[string]func() []string{
+				"add": func() []string { return []string{address(of, seq)} },
+				"change": func() []string {
+					return []string{"update customer_addresses set province = " + one("province", "null", "'Z'") + at}
+				},
+				"turn": func() []string {
+					return []string{"update customer_addresses set kind = " + one("kind", "'bill'", "'ship'") + at}
+				},
+				"drop": func() []string { return []string{"delete from customer_addresses" + at} },
+				"anew": func() []string {
+					return []string{"delete from customer_addresses where customer_id = " + of, address(of, 0), address(of, 1)}
+				},
+				"move": func() []string {
+					return []string{fmt.Sprintf("update customer_addresses set seq = %d, customer_id = %s", 10+i, id("to", customers)) + at}
+				},
+				"give": func() []string {
+					return []string{"update customers set owner_id = " + one("owner", "null", "'"+owners[0].String()+"'") + " where id = " + of}
+				},
+				"erase": func() []string { return []string{"delete from customers where id = " + of} },
+			}
+			how := one("write", "add", "add", "change", "turn", "drop", "anew", "move", "give", "erase")
+			if how == "erase" || how == "move" || how == "add" || how == "anew" {
+				customers = nil
+				for _, text := range b.texts(t, "select id::text from customers order by 1") {
+					customers = append(customers, uuid.MustParse(text))
+				}
+				if len(customers) == 0 {
+					break
+				}
+				of = id("customer there", customers)
+				at = fmt.Sprintf(" where customer_id = %s and seq = %d", of, seq)
+			}
+			b.exec(t, write[how]()...)
+			if diff := cmp.Diff(b.texts(t, liveRegions), b.texts(t, keptRegions)); diff != "" {
+				rt.Fatalf("after %s (-want +got):\n%s", how, diff)
+			}
+		}
+	})
 }
 
 // cohorts is the log, read anew in its order.
@@ -157,6 +246,7 @@ from (
 			lead(l.at) over (partition by l.opportunity_id order by l.version) as left_at,
 			max(case when s.kind <> 'lost' then s.seq end) over (partition by l.opportunity_id order by l.version rows between 1 following and unbounded following) as reached
 		from opportunity_stage_log l
+		join opportunities d on d.id = l.opportunity_id and d.deleted_at is null
 		left join pipeline_stages s on s.pipeline_id = l.pipeline_id and s.code = l.to_stage and l.pipeline_id = $1
 		where l.at >= $2::date
 	) g
@@ -165,12 +255,28 @@ from (
 ) e
 group by e.to_stage, e.seq order by e.seq`
 
+const (
+	liveStays = `
+select format('%s', row(l.opportunity_id, l.version, l.to_stage, l.at, d.customer_id, d.owner_id, d.status, d.deleted_at is not null))
+from opportunity_stage_log l join opportunities d on d.id = l.opportunity_id order by 1`
+	keptStays = `
+select format('%s', row(opportunity_id, version, stage, entered_at, customer_id, owner_id, status, deleted)) from opportunity_stays order by 1`
+)
+
+func literal(value any) string {
+	if value == nil {
+		return "null"
+	}
+	return fmt.Sprintf("'%s'", value)
+}
+
 func TestKeptStaysAreThoseOfTheLog(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		b := openBooks(t, db)
-		customer := newID()
+		customer, owner := newID(), newID()
+		b.insert(t, "users", map[string]any{"id": owner, "login": owner.String(), "name": "User"})
 		b.insert(t, "customers", customerRow(customer, "C"))
 		pipelines := []uuid.UUID{newID(), newID()}
 		for i, p := range pipelines {
@@ -198,6 +304,17 @@ func TestKeptStaysAreThoseOfTheLog(t *testing.T) {
 				b.exec(t, "update pipeline_stages set seq = 100 + seq", "update pipeline_stages set seq = 104 - seq")
 			}
 		}
+		for _, deal := range deals {
+			for what, value := range map[string]any{"owner_id": rapid.SampledFrom([]any{nil, owner}).Draw(rt, "owner"), "deleted_at": rapid.SampledFrom([]any{nil, nil, "2026-03-01"}).Draw(rt, "deleted")} {
+				b.exec(t, fmt.Sprintf("update opportunities set %s = %s where id = '%s'", what, literal(value), deal["id"]))
+			}
+			if rapid.Bool().Draw(rt, "lost") {
+				b.exec(t, fmt.Sprintf("update opportunities set status = 'lost', lost_reason = 'price', closed_at = now() where id = '%s'", deal["id"]))
+			}
+		}
+		if diff := cmp.Diff(b.texts(t, liveStays), b.texts(t, keptStays)); diff != "" {
+			rt.Fatalf("(-want +got):\n%s", diff)
+		}
 		for _, p := range pipelines {
 			given := report.Parameters{"pipeline_id": p.String(), "from": rapid.SampledFrom([]string{"2025-12-01", "2026-01-01"}).Draw(rt, "from"), "to": rapid.SampledFrom([]string{"2026-01-10", "2026-03-01"}).Draw(rt, "to")}
 			want := b.texts(t, cohorts, p, given["from"], given["to"])
@@ -214,6 +331,18 @@ func TestKeptStaysAreThoseOfTheLog(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Amounts are kept in the base currency.
+func TestBaseCurrencyStays(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	if err := b.as(t, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "update organizations set base_currency = 'USD'")
+		return err
+	}); err == nil {
+		t.Error("the base currency changed")
+	}
 }
 
 // Who reaches a part of the documents has the sums of that part, also of the rows that are kept beside them.
@@ -250,8 +379,11 @@ func TestKeptRowsAreReachedAsTheirDocuments(t *testing.T) {
 		}}
 		for _, r := range []struct{ name, by, measure, want string }{
 			{"booked", "month", "revenue", want.revenue},
+			{"booked", "customer", "revenue", want.revenue},
+			{"booked", "country", "revenue", want.revenue},
 			{"booked", "product", "revenue", want.revenue},
 			{"invoiced", "month", "revenue", want.revenue},
+			{"invoiced", "province", "revenue", want.revenue},
 			{"invoiced", "product", "revenue", want.revenue},
 			{"stage-conversion", "", "entered", want.entered},
 		} {

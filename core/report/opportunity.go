@@ -150,7 +150,7 @@ func stageConversion() Report {
 		facts: func(string) facts {
 			key, label, order := stageKey()
 			return facts{
-				sql: conversionSQL, key: key, label: label, order: order,
+				sql: conversionSQL, sums: conversionSums, key: key, label: label, order: order,
 				measures: []Column{
 					measure("entered", TypeInteger, "Entered", "进入"), measure("advanced", TypeInteger, "Advanced", "进入后续阶段"),
 					measure("won", TypeInteger, "Won by now", "现已赢单"), measure("lost", TypeInteger, "Lost by now", "现已输单"),
@@ -171,21 +171,43 @@ func stageConversion() Report {
 // a stage from being asked for with each stay.
 const (
 	conversionSQL = `
-select 'opportunity' as kind, d.id, s.seq, s.code as key, @base::text as currency, d.number, d.created_at::date as date, d.customer_id, d.name, d.stage,
+select 'opportunity' as kind, e.opportunity_id as id, s.seq, s.code as key, @base::text as currency, d.number, d.created_at::date as date, e.customer_id, d.name, d.stage,
 	1 as entered, case when e.reached && s.further then 1 end as advanced,
-	case d.status when 'won' then 1 end as won, case d.status when 'lost' then 1 end as lost,
+	case e.status when 'won' then 1 end as won, case e.status when 'lost' then 1 end as lost,
 	nullif(case when e.returned then (select count(x.left_at) ` + staysInPeriod + `) else (e.left_at is not null)::integer end, 0) as stays,
 	round(case when e.returned then (select extract(epoch from sum(x.left_at - x.entered_at)) ` + staysInPeriod + `)
 		else extract(epoch from e.left_at - e.entered_at) end / 86400.0, 2) as days
 from opportunity_stays e
-join (
+join ` + openStages + ` on s.code = e.stage
+left join opportunities d on d.id = e.opportunity_id
+where ` + stagesEntered
+
+	// conversionSums are the same of who never returned, as workers count them who went the same way, and the facts of the others.
+	conversionSums = `
+	select key, currency, sum(entered) as entered, sum(advanced) as advanced, sum(won) as won, sum(lost) as lost, sum(stays) as stays, sum(days) as days
+	from (
+		select s.code as key, @base::text as currency, e.entered, case when e.reached && s.further then e.entered end as advanced,
+			case e.status when 'won' then e.entered end as won, case e.status when 'lost' then e.entered end as lost, nullif(e.stays, 0) as stays, e.days
+		from (
+			select e.stage, e.reached, e.status, count(*) as entered, count(e.left_at) as stays,
+				sum(round(extract(epoch from e.left_at - e.entered_at) / 86400.0, 2)) as days
+			from opportunity_stays e
+			where not e.returned and ` + stagesEntered + `
+			group by 1, 2, 3
+		) e
+		join ` + openStages + ` on s.code = e.stage
+		union all
+		select key, currency, entered, advanced, won, lost, stays, days from (` + conversionSQL + ` and e.returned
+		) f
+	) f group by 1, 2`
+
+	stagesEntered = `e.pipeline_id = ` + ofPipeline + ` and e.entered_at >= @from::date::timestamptz and e.entered_at < (@to::date + 1)::timestamptz
+	and coalesce(e.entered_before < @from::date::timestamptz, true)
+	and not e.deleted and (@owner_id::uuid is null or e.owner_id = @owner_id::uuid) and (@customer_id::uuid is null or e.customer_id = @customer_id::uuid)`
+	openStages = `(
 	select o.code, o.seq, array(select f.code from pipeline_stages f where f.pipeline_id = o.pipeline_id and f.seq > o.seq and f.kind <> 'lost') as further
 	from pipeline_stages o where o.pipeline_id = ` + ofPipeline + ` and o.kind = 'open' offset 0
-) s on s.code = e.stage
-join opportunities d on d.id = e.opportunity_id
-where e.pipeline_id = ` + ofPipeline + ` and e.entered_at >= @from::date::timestamptz and e.entered_at < (@to::date + 1)::timestamptz
-	and coalesce(e.entered_before < @from::date::timestamptz, true)
-	and d.deleted_at is null and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid) and (@customer_id::uuid is null or d.customer_id = @customer_id::uuid)`
+) s`
 	staysInPeriod = `from opportunity_stays x
 	where x.opportunity_id = e.opportunity_id and x.pipeline_id = e.pipeline_id and x.stage = e.stage
 		and x.entered_at >= @from::date::timestamptz and x.entered_at < (@to::date + 1)::timestamptz`

@@ -22,7 +22,7 @@ func overview() Report {
 			return facts{
 				sql: overviewSQL(), key: &Column{Name: "figure", Type: TypeText, Title: Text{"Figure", "指标"}}, order: "key",
 				measures: []Column{measure("count", TypeInteger, "Number", "数量"), measure("amount", TypeAmount, "Amount", "金额")},
-				record:   documentColumns(), fromTable: true, // open orders are
+				record:   documentColumns(),
 				labels: map[string]Text{
 					"open_orders": {"Open orders", "未完成订单"}, "revenue_this_month": {"Revenue this month", "本月销售额"},
 					"revenue_last_month": {"Revenue last month", "上月销售额"}, "new_customers": {"New customers this month", "本月新客户"},
@@ -34,31 +34,36 @@ func overview() Report {
 }
 
 func overviewSQL() string {
-	const own = `(@owner_id::uuid is null or d.owner_id = @owner_id::uuid)`
-	order := `0 as seq, @base::text as currency, d.number, d.date, d.customer_id, 1 as count, ` + amount("d.untaxed") + ` as amount
-	from orders d where ` + own + ` and `
-	invoice := `0 as seq, @base::text as currency, d.number, d.issue_date as date, d.customer_id, 1 as count, `
+	const (
+		own    = `(@owner_id::uuid is null or d.owner_id = @owner_id::uuid)`
+		booked = `'order', d.order_id, 0, @base::text, (select o.number from orders o where o.id = d.order_id), d.date, d.customer_id, 1, d.base
+	from booked_documents d
+	where ` + own + ` and d.date`
+		open = `'invoice', d.id, 0, @base::text, d.number, d.issue_date, d.customer_id, 1, `
+	)
 	return `
 select f.* from (
-	select 'open_orders' as key, 'order' as kind, d.id, ` + order + `d.deleted_at is null and d.status in ('confirmed', 'in_progress', 'on_hold')
+	select 'open_orders' as key, 'order' as kind, d.id, 0 as seq, @base::text as currency, d.number, d.date, d.customer_id, 1 as count, ` + amount("d.untaxed") + ` as amount
+	from orders d
+	where ` + own + ` and d.deleted_at is null and d.status in ('confirmed', 'in_progress', 'on_hold')
 	union all
-	select 'revenue_this_month', 'order', d.id, ` + order + orderCounts + ` and d.date between date_trunc('month', @as_of::timestamp)::date and @as_of::date
+	select 'revenue_this_month', ` + booked + ` between date_trunc('month', @as_of::timestamp)::date and @as_of::date
 	union all
-	select 'revenue_last_month', 'order', d.id, ` + order + orderCounts + `
-		and d.date >= (date_trunc('month', @as_of::timestamp) - interval '1 month')::date and d.date < date_trunc('month', @as_of::timestamp)::date
+	select 'revenue_last_month', ` + booked + ` >= (date_trunc('month', @as_of::timestamp) - interval '1 month')::date and d.date < date_trunc('month', @as_of::timestamp)::date
 	union all
 	select 'new_customers', 'customer', d.id, 0, @base::text, d.code, d.created_at::date, d.id, 1, null::numeric
 	from customers d
 	where ` + own + ` and d.deleted_at is null and d.created_at >= date_trunc('month', @as_of::timestamp) and d.created_at < @as_of::date + 1
 	union all
-	select 'receivable', 'invoice', d.id, ` + invoice + amount("d.residual") + `
+	select 'receivable', ` + open + amount("d.residual") + `
 	from invoices d where ` + own + ` and ` + invoiceCounts + ` and d.residual <> 0
 	union all
-	select 'overdue', 'invoice', d.id, ` + invoice + amount("d.residual") + `
-	from invoices d where ` + own + ` and ` + invoiceCounts + ` and d.residual > 0 and d.due_date < @as_of::date
+	select 'overdue', ` + open + amount("d.residual") + `
+	from invoices d where ` + own + ` and ` + invoiceCounts + ` and d.residual <> 0 and d.residual > 0 and d.due_date < @as_of::date
 	union all
-	select 'invoiced_this_month', 'invoice', d.id, ` + invoice + amount("d.untaxed") + `
-	from invoices d where ` + own + ` and ` + invoiceCounts + ` and d.issue_date between date_trunc('month', @as_of::timestamp)::date and @as_of::date
+	select 'invoiced_this_month', 'invoice', d.invoice_id, 0, @base::text, (select o.number from invoices o where o.id = d.invoice_id), d.date, d.customer_id, 1, d.base
+	from invoiced_documents d
+	where ` + own + ` and d.date between date_trunc('month', @as_of::timestamp)::date and @as_of::date
 ) f
 where f.key = any(case @role::text
 	when 'finance' then array['receivable', 'overdue', 'invoiced_this_month']

@@ -1,6 +1,11 @@
 package report
 
-import "crmhub/core/crm"
+import (
+	"fmt"
+	"strings"
+
+	"crmhub/core/crm"
+)
 
 // Potential and at-risk customers: scores whose points each have a reason. A fact is a reason that holds for a customer,
 // so the rows behind a score are its reasons, and add up to it.
@@ -18,7 +23,7 @@ func potentialCustomers() Report {
 		},
 		Parameters: []Parameter{asOf(), ownerID(), limit()},
 		facts: func(string) facts {
-			return scoreFacts(potentialSQL, []string{"quote", "recent_contact", "decision_maker", "next_contact", "level", "size", "reachable"}, map[string]Text{
+			return scoreFacts(potentialSQL(), []string{"quote", "recent_contact", "decision_maker", "next_contact", "level", "size", "reachable"}, map[string]Text{
 				"quote": {"An order in draft or submitted", "有草稿或已提交的订单"}, "recent_contact": {"Spoken to in the last 30 days", "近 30 天内有联系"},
 				"decision_maker": {"A contact that decides", "有决策人联系人"}, "next_contact": {"A next contact is planned", "已计划下次联系"},
 				"level": {"Level set by hand", "手工级别"}, "size": {"100 employees or more", "员工 100 人及以上"},
@@ -49,9 +54,31 @@ func atRiskCustomers() Report {
 	}
 }
 
-func scoreFacts(sql string, reasons []string, labels map[string]Text) facts {
+// scoreFacts are those of a text that selects a row for each customer: customer_id, and the points for each reason, p1 for the
+// first, null where it does not hold.
+// It ends with an offset, lest they be found out anew wherever they are asked for.
+func scoreFacts(scored string, reasons []string, labels map[string]Text) facts {
+	var values, points, score, packed []string
+	for i, reason := range reasons {
+		p := fmt.Sprintf("p%d", i+1)
+		values = append(values, fmt.Sprintf("(%d, '%s', s.%s)", i+1, reason, p))
+		points = append(points, "s."+p)
+		score = append(score, fmt.Sprintf("coalesce(s.%s, 0)", p))
+		packed = append(packed, fmt.Sprintf("(coalesce(s.%s, 0)::bigint << %d)", p, 7*i))
+	}
 	return facts{
-		sql: sql, key: &Column{Name: "customer", Type: TypeID, Title: Text{"Customer", "客户"}}, label: customerName, labels: labels,
+		sql: `
+select 'customer' as kind, s.customer_id as id, r.seq, s.customer_id as key, @base::text as currency, r.points as score, r.reason
+from (` + scored + `
+) s
+cross join lateral (values ` + strings.Join(values, ", ") + `) r (seq, reason, points)
+where r.points is not null`,
+		sums: `
+	select s.customer_id as key, @base::text as currency, ` + strings.Join(score, " + ") + ` as score, ` + strings.Join(packed, " | ") + ` as packed
+	from (` + scored + `
+	) s
+	where coalesce(` + strings.Join(points, ", ") + `) is not null`,
+		key: &Column{Name: "customer", Type: TypeID, Title: Text{"Customer", "客户"}}, label: customerName, labels: labels,
 		measures: []Column{measure("score", TypeInteger, "Score", "得分")},
 		reasons:  reasons,
 		record:   []Column{measure("reason", TypeText, "Reason", "原因")},
@@ -59,8 +86,16 @@ func scoreFacts(sql string, reasons []string, labels map[string]Text) facts {
 	}
 }
 
-const potentialSQL = `
-select 'customer' as kind, c.id, r.seq, c.id as key, @base::text as currency, r.points as score, r.reason
+func potentialSQL() string {
+	return `
+select c.id as customer_id,
+	case when q.customer_id is not null then 30 end as p1,
+	case when c.last_contact_at >= @as_of::date - 30 and c.last_contact_at < @as_of::date + 1 then 20 end as p2,
+	case when k.customer_id is not null then 15 end as p3,
+	case when c.next_contact_at >= @as_of::date then 10 end as p4,
+	case c.level when 'A' then 10 when 'B' then 5 end as p5,
+	case when c.employees >= 100 then 10 end as p6,
+	case when c.phone is not null or c.email is not null then 5 end as p7
 from customers c
 left join (
 	select distinct d.customer_id from orders d where d.deleted_at is null and d.status in ('draft', 'submitted')
@@ -69,29 +104,26 @@ left join (
 	select distinct k.customer_id from contact_customers k join contacts p on p.id = k.contact_id and p.deleted_at is null
 	where k.role = 'decision_maker' and k.is_active
 ) k on k.customer_id = c.id
-cross join lateral (values
-	(1, 'quote', case when q.customer_id is not null then 30 end),
-	(2, 'recent_contact', case when c.last_contact_at >= @as_of::date - 30 and c.last_contact_at < @as_of::date + 1 then 20 end),
-	(3, 'decision_maker', case when k.customer_id is not null then 15 end),
-	(4, 'next_contact', case when c.next_contact_at >= @as_of::date then 10 end),
-	(5, 'level', case c.level when 'A' then 10 when 'B' then 5 end),
-	(6, 'size', case when c.employees >= 100 then 10 end),
-	(7, 'reachable', case when c.phone is not null or c.email is not null then 5 end)
-) r (seq, reason, points)
 where c.deleted_at is null and c.lifecycle in ('lead', 'potential') and not c.is_frozen
-	and not exists (select from orders d where d.customer_id = c.id and ` + orderCounts + `)
-	and (@owner_id::uuid is null or c.owner_id = @owner_id::uuid) and r.points is not null`
+	and not exists (select from booked_documents d where d.customer_id = c.id)
+	and (@owner_id::uuid is null or c.owner_id = @owner_id::uuid)
+offset 0`
+}
 
 func atRiskSQL() string {
 	return `
-select 'customer' as kind, b.customer_id as id, r.seq, b.customer_id as key, @base::text as currency, r.points as score, r.reason
+select b.customer_id,
+	case when b.silent > greatest(2 * b.interval, 30) then 40 end as p1,
+	case when coalesce(b.lately, 0) < b.before / 2 then 30 end as p2,
+	case when o.customer_id is not null then 20 end as p3,
+	case when c.amount > coalesce(b.year, 0) / 10 then 10 end as p4
 from (
 	select d.customer_id, @as_of::date - max(d.date) as silent, (max(d.date) - min(d.date)) / (count(*) - 1.0) as interval,
-		sum(` + amount("d.untaxed") + `) filter (where d.date > @as_of::date - 180) as lately,
-		sum(` + amount("d.untaxed") + `) filter (where d.date <= @as_of::date - 180 and d.date > @as_of::date - 360) as before,
-		sum(` + amount("d.untaxed") + `) filter (where d.date > @as_of::date - 365) as year
-	from orders d
-	where ` + orderCounts + ` and d.date > @as_of::date - 730 and d.date <= @as_of::date
+		sum(case when d.date > @as_of::date - 180 then d.base end) as lately,
+		sum(case when d.date <= @as_of::date - 180 and d.date > @as_of::date - 360 then d.base end) as before,
+		sum(case when d.date > @as_of::date - 365 then d.base end) as year
+	from booked_documents d
+	where d.date > @as_of::date - 730 and d.date <= @as_of::date
 		and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid)
 	group by d.customer_id
 	having count(*) > 1
@@ -99,19 +131,13 @@ from (
 left join (
 	select distinct d.customer_id
 	from invoices d
-	where d.residual > 0 and d.due_date < @as_of::date - 30 and ` + invoiceCounts + `
+	where d.residual <> 0 and d.residual > 0 and d.due_date < @as_of::date - 30 and ` + invoiceCounts + `
 ) o on o.customer_id = b.customer_id
 left join (
-	select d.customer_id, -sum(` + amount("d.untaxed") + `) as amount
-	from invoices d
-	where d.kind = 'credit_note' and d.issue_date > @as_of::date - 365 and d.issue_date <= @as_of::date and ` + invoiceCounts + `
+	select d.customer_id, -sum(d.base) as amount
+	from invoiced_documents d
+	where d.kind = 'credit_note' and d.date > @as_of::date - 365 and d.date <= @as_of::date
 	group by d.customer_id
 ) c on c.customer_id = b.customer_id
-cross join lateral (values
-	(1, 'silent', case when b.silent > greatest(2 * b.interval, 30) then 40 end),
-	(2, 'decline', case when coalesce(b.lately, 0) < b.before / 2 then 30 end),
-	(3, 'overdue', case when o.customer_id is not null then 20 end),
-	(4, 'credited', case when c.amount > coalesce(b.year, 0) / 10 then 10 end)
-) r (seq, reason, points)
-where r.points is not null`
+offset 0`
 }

@@ -65,7 +65,10 @@ type facts struct {
 	// sql selects a row for each record: kind ('order'), id and seq (which record), key (the group it counts in),
 	// currency (of its amounts), every measure (what it contributes; null where it does not), and the record's columns.
 	// It has the names of the parameters (@from) for arguments.
-	sql      string
+	sql string
+	// sums selects what the facts come to, a row for each key and currency, with "packed" where there are reasons: it is there
+	// where the server would take much longer to find each fact first. "": the facts are summed up.
+	sums     string
 	key      *Column // what a row is about; nil: there is one row a currency
 	label    string  // SQL that names the key of the row g for people; "" if the key speaks for itself
 	labels   map[string]Text
@@ -74,10 +77,6 @@ type facts struct {
 	reasons  []string // what the facts of a score are, by seq from 1; nil if the report has none
 	record   []Column // what a row behind a number shows besides its measures
 	order    string   // of the rows; the key comes last
-
-	// fromTable says that no index holds all that the numbers are made of. Of the others the planner would rather read the
-	// table, too, not knowing that each row of a table is asked anew for its organization, which takes longer than to read it.
-	fromTable bool
 }
 
 // columns are those of the rows of a result.

@@ -23,7 +23,7 @@ func booked() Report {
 				"环比 =（本期 − 上期）÷ 上期。地区取客户当前的账单地址。",
 		},
 		Parameters: revenueParameters(),
-		facts:      func(by string) facts { return revenue("order", "booked_lines", "date", orderCounts, by) },
+		facts:      func(by string) facts { return revenue("order", "booked", by) },
 	}
 }
 
@@ -40,7 +40,7 @@ func invoiced() Report {
 				"（按产品、类别时逐行舍入）。上期为紧接在本期之前的等长期间，整月对比同样数量的整月；环比 =（本期 − 上期）÷ 上期。地区取客户当前的账单地址。",
 		},
 		Parameters: revenueParameters(),
-		facts:      func(by string) facts { return revenue("invoice", "invoiced_lines", "issue_date", invoiceCounts, by) },
+		facts:      func(by string) facts { return revenue("invoice", "invoiced", by) },
 	}
 }
 
@@ -51,43 +51,45 @@ func revenueParameters() []Parameter {
 	}
 }
 
-// revenueSQL is the text of both, by what documents say; linesSQL is that by their lines, which are kept apart with what
-// the document says and only while it counts. A document without lines has its amount all the same. The number is asked for
-// one by one, since only the rows behind a number show it: a join would keep the sums from reading the index alone.
-const (
-	revenueSQL = `
-select '{kind}' as kind, d.id, 0 as seq, {key} as key, ` + documentCurrency + ` as currency,
-	d.number, d.{date} as date, d.customer_id,
-	case when d.{date} >= @from::date then 1 end as documents,
-	case when d.{date} >= @from::date then {amount} end as revenue,
-	case when d.{date} < @from::date then {amount} end as previous
-from {kind}s d{join}
-where {counts} and d.{date} between @before::date and @to::date
-	and ` + documentFilter
-	linesSQL = `
-select '{kind}' as kind, d.{kind}_id as id, d.seq, {key} as key, ` + documentCurrency + ` as currency,
+// revenueSQL is the text of both, by what documents say or by their lines, which are kept apart and only while the document
+// counts. A document without lines has its amount all the same. The number is asked for one by one, since only the rows
+// behind a number show it: a join would keep the sums from reading the index alone.
+const revenueSQL = `
+select '{kind}' as kind, d.{kind}_id as id, {seq} as seq, {key} as key, ` + documentCurrency + ` as currency,
 	(select o.number from {kind}s o where o.id = d.{kind}_id) as number, d.date, d.customer_id,
 	case when d.date >= @from::date then 1 end as documents,
 	case when d.date >= @from::date then {amount} end as revenue,
 	case when d.date < @from::date then {amount} end as previous
-from {lines} d{join}
+from {kept} d{join}
 where d.date between @before::date and @to::date
 	and ` + documentFilter
-)
 
-func revenue(kind, lines, date, counts, by string) facts {
-	d := dimensions("d." + date)[by]
-	sql, counted := revenueSQL, measure("documents", TypeInteger, "Documents", "单据数")
+// lineSums sums lines up by product and period before it looks at what products are. There are more lines than documents.
+const lineSums = `
+	select {key} as key, d.currency, sum(case when d.late then d.lines end) as documents, sum(case when d.late then d.amount end) as revenue,
+		sum(case when not d.late then d.amount end) as previous
+	from (
+		select d.product_id, ` + documentCurrency + ` as currency, d.date >= @from::date as late, count(*) as lines, sum({amount}) as amount
+		from {kept} d
+		where d.date between @before::date and @to::date
+			and ` + documentFilter + `
+		group by 1, 2, 3
+	) d{join}
+	group by 1, 2`
+
+func revenue(kind, done, by string) facts {
+	d := dimensions("d.date")[by]
+	kept, seq, sums, counted := done+"_documents", "0", "", measure("documents", TypeInteger, "Documents", "单据数")
 	if d.inLine {
-		sql, counted = linesSQL, measure("documents", TypeInteger, "Lines", "行数")
+		kept, seq, sums, counted = done+"_lines", "d.seq", lineSums, measure("documents", TypeInteger, "Lines", "行数")
 	}
+	in := strings.NewReplacer("{kind}", kind, "{kept}", kept, "{seq}", seq, "{amount}", bookedAmount, "{key}", d.sql, "{join}", d.join)
 	order := d.order
 	if order == "" {
 		order = "revenue desc nulls last"
 	}
 	return facts{
-		sql: strings.NewReplacer("{kind}", kind, "{lines}", lines, "{date}", date, "{counts}", counts,
-			"{amount}", amount("d.untaxed"), "{key}", d.sql, "{join}", d.join).Replace(sql),
+		sql: in.Replace(revenueSQL), sums: in.Replace(sums),
 		key: &d.key, label: d.label, order: order,
 		measures: []Column{
 			measure("revenue", TypeAmount, "Revenue", "销售额"), counted,

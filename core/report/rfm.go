@@ -108,15 +108,15 @@ select 'customer' as kind, s.customer_id as id, 0 as seq, s.` + key + ` as key, 
 	s.recency, s.r, s.f, s.m, s.segment, c.code, c.name
 from (
 	with bought as (
-		select d.customer_id, max(d.date) as last, count(*) as frequency, sum(` + amount("d.untaxed") + `) as monetary
-		from orders d
-		where ` + orderCounts + ` and d.date > @as_of::date - @days::integer and d.date <= @as_of::date
+		select d.customer_id, max(d.date) as last, count(*) as frequency, sum(d.base) as monetary
+		from booked_documents d
+		where d.date > @as_of::date - @days::integer and d.date <= @as_of::date
 			and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid) and (@currency::text is null or d.currency = @currency::text)
 		group by d.customer_id
 	), credited as (
-		select d.customer_id, sum(` + amount("d.untaxed") + `) as amount
-		from invoices d
-		where ` + invoiceCounts + ` and d.kind = 'credit_note' and d.issue_date > @as_of::date - @days::integer and d.issue_date <= @as_of::date
+		select d.customer_id, sum(d.base) as amount
+		from invoiced_documents d
+		where d.kind = 'credit_note' and d.date > @as_of::date - @days::integer and d.date <= @as_of::date
 			and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid) and (@currency::text is null or d.currency = @currency::text)
 		group by d.customer_id
 	), customer as materialized (

@@ -3,10 +3,9 @@ package report
 import "crmhub/core/crm"
 
 // The parts that the facts of several reports have in common; the document is always d. An order counts once somebody
-// confirmed it, an invoice once it was issued. The indexes of the migration have the same conditions, word for word,
-// so that the planner finds them.
+// confirmed it, an invoice once it was issued. The indexes and triggers of the migrations have the same conditions, word for
+// word. Of what counts booked_documents and invoiced_documents hold what is added up.
 const (
-	orderCounts   = `d.deleted_at is null and d.status not in ('draft', 'submitted', 'cancelled')`
 	invoiceCounts = `d.deleted_at is null and d.status not in ('draft', 'cancelled')`
 
 	documentFilter = `(@owner_id::uuid is null or d.owner_id = @owner_id::uuid)
@@ -16,6 +15,9 @@ const (
 	// documentCurrency is that of the amounts of [amount].
 	documentCurrency = `case when @per_currency::boolean then d.currency::text else @base::text end`
 )
+
+// bookedAmount is the untaxed amount of a document or line that is kept beside orders or invoices, as [amount] has it.
+const bookedAmount = `case when @per_currency::boolean then d.untaxed else d.base end`
 
 // amount is an amount of the document as the caller wants it: in the base currency at the document's rate, rounded as
 // amounts of that currency are, or as it stands there. It is rounded document by document, so that rows add up to sums.
@@ -39,10 +41,7 @@ func dimensions(date string) map[string]dimension {
 	dated := `case when ` + date + ` < @from::date
 		then (` + date + ` + make_interval(months => @shift_months::integer, days => @shift_days::integer)) else ` + date + ` end`
 	const bill = `
-left join (
-	select distinct on (customer_id) customer_id, country::text as country, province from customer_addresses
-	order by customer_id, kind <> 'bill', seq
-) a on a.customer_id = d.customer_id`
+left join customer_regions a on a.customer_id = d.customer_id`
 	return map[string]dimension{
 		"month": {
 			key: Column{Name: "month", Type: TypeMonth, Title: Text{"Month", "月份"}},

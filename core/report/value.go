@@ -37,9 +37,10 @@ func customerValue() Report {
 
 func valueSQL() string {
 	return `
-select 'order' as kind, d.id, 0 as seq, d.customer_id as key, ` + documentCurrency + ` as currency, d.number, d.date, d.customer_id,
-	` + amount("d.untaxed") + ` as revenue, 1 as orders
-from orders d
-where ` + orderCounts + ` and d.date > @as_of::date - @days::integer and d.date <= @as_of::date
+select 'order' as kind, d.order_id as id, 0 as seq, d.customer_id as key, ` + documentCurrency + ` as currency,
+	(select o.number from orders o where o.id = d.order_id) as number, d.date, d.customer_id,
+	` + bookedAmount + ` as revenue, 1 as orders
+from booked_documents d
+where d.date > @as_of::date - @days::integer and d.date <= @as_of::date
 	and ` + documentFilter
 }
