@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
@@ -95,17 +94,4 @@ func totalOf(kind crm.Kind, label, to string, sums []crm.Total) total {
 		}
 	}
 	return t
-}
-
-// newestOfEach keeps the first run of each job: a job that runs every minute would fill the page alone.
-func newestOfEach(runs []runRow) []runRow {
-	seen := map[uuid.UUID]bool{}
-	var newest []runRow
-	for _, r := range runs {
-		if !seen[r.JobID] {
-			seen[r.JobID] = true
-			newest = append(newest, r)
-		}
-	}
-	return newest
 }
