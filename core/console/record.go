@@ -13,6 +13,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/duplicate"
 	"crmhub/core/edit"
 	"crmhub/core/einvoice"
 	"crmhub/core/link"
@@ -40,6 +41,7 @@ type recordPage struct {
 	Stages     bool     // they are stages
 	Files      *filesPart
 	PDF        bool     // it can be had as a document
+	Merge      string   // where its twin is chosen, "" where that is not offered
 	Allocation string   // where a payment is matched with invoices, "" where it is not
 	Faults     []string // why what was asked for was refused
 
@@ -275,6 +277,9 @@ func (v *visit) offer(p *recordPage) {
 		return
 	}
 	p.CanEdit, p.CanDelete = covers(access.Update), covers(access.Delete)
+	if covers(access.Merge) && slices.Contains(duplicate.Mergeable(), p.View.kind) {
+		p.Merge = twinPath(p.View.kind, p.ID)
+	}
 	p.CanMove = covers(edit.MoveActions(p.View.kind)...) && !v.who.Hides(r, "status")
 	if !p.CanMove {
 		return

@@ -175,6 +175,7 @@ function chooseAll(all) {
   const count = () => {
     const chosen = rows.filter((row) => row.checked).length;
     if (shown) shown.textContent = chosen ? ` (${chosen})` : "";
+    for (const button of document.querySelectorAll("[data-only]")) button.disabled = chosen !== Number(button.dataset.only);
     all.checked = chosen === rows.length;
     all.indeterminate = chosen > 0 && !all.checked;
   };
