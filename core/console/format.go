@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ import (
 
 // functions are what templates may call, in one language.
 func functions(lang string, words, english catalogue, assetNames map[string]string) template.FuncMap {
-	return template.FuncMap{
+	all := template.FuncMap{
 		"lang":  func() string { return lang },
 		"t":     words.say,
 		"asset": func(name string) string { return assetNames[name] },
@@ -44,6 +45,8 @@ func functions(lang string, words, english catalogue, assetNames map[string]stri
 		"dict":     dict,
 		"role":     func(code, name string) string { return roleNamed(words, english, code, name) },
 	}
+	maps.Copy(all, telling(lang, words))
+	return all
 }
 
 // tone is the colour of a state: ok, warn, bad, info or idle.
