@@ -109,12 +109,6 @@ func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFil
 	return p, nil
 }
 
-// veilLetter takes the values out of what is not to be seen.
-func veilLetter(d *job.DeadLetter, sight journey.Sight) (err error) {
-	d.Payload, err = sight.Payload(d.Payload, journey.Direction(d.Direction), d.Stage != job.StageMapping, d.ConnectionID, d.MappingVersion)
-	return err
-}
-
 // lettersAsked is the list that the address asks for.
 func (v *visit) lettersAsked() (p deadLettersPage, f job.LetterFilter, err error) {
 	q := v.r.URL.Query()
@@ -208,7 +202,7 @@ func (c *Console) deadLetter(ctx context.Context, v *visit, id uuid.UUID) (p dea
 		if err != nil {
 			return err
 		}
-		if err := veilLetter(&d, c.sight(ctx, tx, v.who.Permissions, d.Entity)); err != nil {
+		if err := journey.SightIn(ctx, tx, v.who.Permissions, d.Entity, c.Revisions).Veil(&d); err != nil {
 			return err
 		}
 		names, err := c.connectionNames(ctx, tx)

@@ -103,6 +103,8 @@ type form struct {
 	stored map[string]any // what somebody else has saved meanwhile; nil if nobody has
 	faults map[string]string
 	lines  []*crm.Pipeline
+
+	conditions []field // that a segment may ask for
 }
 
 // longestList is how many items of a list a form asks for. A longer one is changed by imports.

@@ -37,7 +37,6 @@ func functions(lang string, words, english catalogue, assetNames map[string]stri
 		"took":   formatDuration,
 		// schedule says a cron schedule in words.
 		"schedule": words.schedule,
-		"unpaid":   unpaid,
 		"json":     prettyJSON,
 		"size":     formatSize,
 		"icon":     icon,
@@ -170,11 +169,6 @@ func formatSize(bytes int64) string {
 		size, unit = size/1000, "MB"
 	}
 	return strconv.FormatFloat(math.Round(size*10)/10, 'f', -1, 64) + " " + unit
-}
-
-// unpaid keeps the sums of which something is still to be paid.
-func unpaid(sums []crm.Total) []crm.Total {
-	return slices.DeleteFunc(slices.Clone(sums), func(t crm.Total) bool { return t.Residual.IsZero() })
 }
 
 func prettyJSON(v any) (string, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
+	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
@@ -118,11 +119,19 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 	if p.fields, err = v.fields(ctx, tx, w.kind); err != nil {
 		return err
 	}
+	if w.kind == crm.KindSegment {
+		if err := v.wordConditions(ctx, tx, p.doc); err != nil {
+			return err
+		}
+	}
 	if p.names, err = v.name(ctx, tx, p.fields, p.doc); err != nil {
 		return err
 	}
 	h := crm.HeadOf(p.Entity)
-	p.Version, p.Origin, p.Deleted = h.Version, h.Origin, h.DeletedAt != nil
+	p.Version, p.Deleted = h.Version, h.DeletedAt != nil
+	if p.Origin, err = v.originOf(ctx, tx, h.Origin); err != nil {
+		return err
+	}
 	p.Title = v.titleOf(w, p.doc, p.names, p.fields)
 	v.layOut(p)
 	v.offer(p)
@@ -153,6 +162,18 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 	}
 	p.History, err = v.history(ctx, tx, w.kind, p.ID, p.fields, p.names)
 	return err
+}
+
+// originOf is what people call where a change came from: this system, or a connection.
+func (v *visit) originOf(ctx context.Context, tx pgx.Tx, origin string) (string, error) {
+	if origin == "crm" {
+		return v.say("record.origin_here"), nil
+	}
+	connections, err := v.console.Connections.List(ctx, tx)
+	if i := slices.IndexFunc(connections, func(c connection.Connection) bool { return c.Code == origin }); i >= 0 {
+		return connections[i].Name, nil
+	}
+	return origin, err
 }
 
 // explained is what a rule of electronic invoices says in the visitor's language, if it is one that is known here.
@@ -204,6 +225,11 @@ func (v *visit) layOut(p *recordPage) {
 	}
 	for _, f := range facts["people"] {
 		if len(p.About) < 3 && f.Value.Text != "–" {
+			p.About = append(p.About, f)
+		}
+	}
+	for _, f := range facts["reach"] { // who looks somebody up is about to call
+		if len(p.About) < 5 {
 			p.About = append(p.About, f)
 		}
 	}
