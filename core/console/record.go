@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
-	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
 	"crmhub/core/edit"
@@ -162,18 +161,6 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 	}
 	p.History, err = v.history(ctx, tx, w.kind, p.ID, p.fields, p.names)
 	return err
-}
-
-// originOf is what people call where a change came from: this system, or a connection.
-func (v *visit) originOf(ctx context.Context, tx pgx.Tx, origin string) (string, error) {
-	if origin == "crm" {
-		return v.say("record.origin_here"), nil
-	}
-	connections, err := v.console.Connections.List(ctx, tx)
-	if i := slices.IndexFunc(connections, func(c connection.Connection) bool { return c.Code == origin }); i >= 0 {
-		return connections[i].Name, nil
-	}
-	return origin, err
 }
 
 // explained is what a rule of electronic invoices says in the visitor's language, if it is one that is known here.
