@@ -162,8 +162,10 @@ func (p *passing) suspect(volume int64) bool {
 }
 
 func (p *passing) tooLittle(volume int64) error {
-	return &job.SuspectError{Message: fmt.Sprintf("%d records of %s were found, where the last pass found %d", volume, p.kind, p.position.usual),
-		Said: schema.Say("fewer_than_before", volume, p.kind, p.position.usual)}
+	return &job.SuspectError{
+		Message: fmt.Sprintf("%d records of %s were found, where the last pass found %d", volume, p.kind, p.position.usual),
+		Said:    schema.Say("fewer_than_before", volume, p.kind, p.position.usual),
+	}
 }
 
 // position is how far a pass has come.

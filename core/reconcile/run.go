@@ -201,8 +201,10 @@ func (c *comparison) doubt(ctx context.Context, theirs int64) error {
 	if err != nil || c.task.Believe || theirs*2 >= linked {
 		return err
 	}
-	return &job.SuspectError{Message: fmt.Sprintf("%d records of %s were found, where %d are linked", theirs, c.kind, linked),
-		Said: schema.Say("fewer_than_linked", theirs, c.kind, linked)}
+	return &job.SuspectError{
+		Message: fmt.Sprintf("%d records of %s were found, where %d are linked", theirs, c.kind, linked),
+		Said:    schema.Say("fewer_than_linked", theirs, c.kind, linked),
+	}
 }
 
 const (
