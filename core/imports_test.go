@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"core/webhook":  {"core/postgres", "core/audit", "core/job", "core/schema", "core/secret", "core/signature"},
 	"core/revision": {"core/postgres", "core/audit", "core/connector", "core/connection", "core/crm", "core/link", "core/mapping", "core/schema"},
 
-	"core/journey": {"core/postgres", "core/access", "core/connector", "core/crm", "core/link", "core/mapping", "core/schema"},
+	"core/journey": {"core/postgres", "core/access", "core/connector", "core/crm", "core/job", "core/link", "core/mapping", "core/schema"},
 
 	"core/transfer":  {"core/postgres", "core/access", "core/audit", "core/crm", "core/schema", "core/sheet"},
 	"core/duplicate": {"core/postgres", "core/schema", "core/match", "core/crm", "core/link", "core/attachment"},

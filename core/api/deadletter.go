@@ -55,10 +55,10 @@ func (s *server) listDeadLetters() operation {
 					entity := p.Items[i].Entity
 					sight, ok := sights[entity]
 					if !ok {
-						sight = s.sight(ctx, tx, c, entity)
+						sight = journey.SightIn(ctx, tx, c.who.Permissions, entity, s.Revisions)
 						sights[entity] = sight
 					}
-					if err := veilLetter(&p.Items[i], sight); err != nil {
+					if err := sight.Veil(&p.Items[i]); err != nil {
 						return p, err
 					}
 				}
@@ -126,14 +126,8 @@ func (s *server) letter(ctx context.Context, tx pgx.Tx, c *call) func(job.DeadLe
 		if err != nil {
 			return nil, err
 		}
-		return d, veilLetter(&d, s.sight(ctx, tx, c, d.Entity))
+		return d, journey.SightIn(ctx, tx, c.who.Permissions, d.Entity, s.Revisions).Veil(&d)
 	}
-}
-
-// veilLetter takes the values out of what is not to be seen.
-func veilLetter(d *job.DeadLetter, sight journey.Sight) (err error) {
-	d.Payload, err = sight.Payload(d.Payload, journey.Direction(d.Direction), d.Stage != job.StageMapping, d.ConnectionID, d.MappingVersion)
-	return err
 }
 
 // openDeadLetter fails if the letter is closed.

@@ -64,7 +64,7 @@ func (s *server) showJourney() operation {
 				if found, err = journey.Read(ctx, tx, bus.Topic, f); err != nil {
 					return err
 				}
-				return s.sight(ctx, tx, c, string(kind)).Mask(found.Items)
+				return journey.SightIn(ctx, tx, c.who.Permissions, string(kind), s.Revisions).Mask(found.Items)
 			})
 			if err != nil {
 				return answer{}, err
@@ -72,11 +72,6 @@ func (s *server) showJourney() operation {
 			return respond(http.StatusOK, page(c, found.Items, found.Next))
 		},
 	}
-}
-
-// sight is how the caller sees the values of entities in the shape that other systems give them.
-func (s *server) sight(ctx context.Context, tx pgx.Tx, c *call, entity string) journey.Sight {
-	return journey.SightOf(c.who.Permissions, entity, s.Revisions.UsedBy(ctx, tx, entity))
 }
 
 // required marks a parameter that must be there.

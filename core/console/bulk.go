@@ -13,6 +13,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/duplicate"
 	"crmhub/core/edit"
 	"crmhub/core/schema"
 	"crmhub/core/sheet"
@@ -31,12 +32,13 @@ type bulkOffer struct {
 	Delete  bool
 	Restore bool
 	Release bool // into the pool
+	Merge   bool // two of them
 	Export  bool
 }
 
 // Some reports whether there is anything.
 func (o bulkOffer) Some() bool {
-	return len(o.Owners) > 0 || len(o.Moves) > 0 || o.Tags || o.Delete || o.Restore || o.Release || o.Export
+	return len(o.Owners) > 0 || len(o.Moves) > 0 || o.Tags || o.Delete || o.Restore || o.Release || o.Merge || o.Export
 }
 
 // offerBulk says what the visitor may do with records of a list; with which of them each record tells.
@@ -46,7 +48,7 @@ func (v *visit) offerBulk(l *listPage, fields []field, people []access.Person) b
 	if l.Bin {
 		return bulkOffer{Restore: may(access.Delete)}
 	}
-	o := bulkOffer{Delete: may(access.Delete), Export: l.Exports}
+	o := bulkOffer{Delete: may(access.Delete), Merge: may(access.Merge) && slices.Contains(duplicate.Mergeable(), k), Export: l.Exports}
 	for _, f := range fields {
 		editable := v.who.Field(r, f.Name) == access.FieldEdit
 		switch {
@@ -97,6 +99,9 @@ func (c *Console) bulk(w view) func(context.Context, *visit) error {
 		}
 		if format, ok := strings.CutPrefix(do, "export-"); ok {
 			return v.exportChosen(ctx, w, l.asked, ids, sheet.Format(format))
+		}
+		if do == "merge" {
+			return v.mergeChosen(&l, ids)
 		}
 		err = v.as(ctx, func(tx pgx.Tx) error {
 			if do == "release" {

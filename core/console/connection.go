@@ -22,7 +22,7 @@ type connectionRow struct {
 
 type connectionPage struct {
 	Connection  connectionRow
-	Jobs        []jobRow
+	Jobs        jobsPart
 	Proposed    []job.Proposed // for a connection without jobs, if the reader may make them
 	Mappings    []mappingRow
 	DeadLetters []deadLetterRow
@@ -99,13 +99,15 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 		if p.Mappings, err = c.mappingRows(ctx, tx, conn); err != nil {
 			return err
 		}
-		if p.Jobs, err = c.jobRows(ctx, tx, id); err != nil {
+		jobs, err := c.jobsNow(ctx, tx, id)
+		if err != nil {
 			return err
 		}
-		for i := range p.Jobs {
-			p.Jobs[i].ConnectionName = "" // the page is the connection's
+		for i := range jobs {
+			jobs[i].ConnectionName = "" // the page is the connection's
 		}
-		if len(p.Jobs) == 0 && v.who.May(access.Jobs, access.Create) != "" {
+		p.Jobs = v.jobsPart(jobs)
+		if len(jobs) == 0 && v.who.May(access.Jobs, access.Create) != "" {
 			if p.Proposed, err = c.Jobs.Propose(ctx, tx, id, v.plan()); err != nil {
 				return err
 			}

@@ -56,13 +56,13 @@ type Config struct {
 // Console serves the pages.
 type Console struct {
 	Config
-	render   *renderer
-	editor   *edit.Editor
-	reports  report.Store
-	flows    flow.Store
-	standing reading[standing]
-	upkeep   upkeep.Store
-	inbox    inbox.Store
+	render  *renderer
+	editor  *edit.Editor
+	reports report.Store
+	flows   flow.Store
+	watched watched
+	upkeep  upkeep.Store
+	inbox   inbox.Store
 
 	allocations allocation.Store
 	transfers   transfer.Store
@@ -82,7 +82,7 @@ func New(c Config) (*Console, error) {
 		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
 	return &Console{
-		Config: c, standing: reading[standing]{every: flowsEvery}, render: r, editor: e, reports: report.Store{Now: c.CRM.Now},
+		Config: c, watched: watch(), render: r, editor: e, reports: report.Store{Now: c.CRM.Now},
 		flows: flow.Store{Connections: c.Connections, Jobs: c.Jobs, Revisions: c.Revisions}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
 		inbox: inbox.Store{CRM: c.CRM, Editor: e, Access: c.Access}, allocations: allocation.Store{CRM: c.CRM, Editor: e},
 	}, nil
@@ -166,6 +166,7 @@ func (c *Console) pages() map[string]page {
 		"POST /sync/drift/{id}/know":           {needs(access.Connections, access.Update), c.acknowledgeDrift},
 		"POST /sync/connections/{id}/status":   {needs(access.Connections, access.Update), c.setConnectionStatus},
 		"GET /sync/jobs":                       {needs(access.Jobs, access.Read), c.listJobs},
+		"GET /sync/jobs/live":                  {needs(access.Jobs, access.Read), c.followJobs},
 		"POST /sync/jobs/{id}/run":             {needs(access.Jobs, access.Run), c.runJob},
 		"POST /sync/jobs/{id}/status":          {needs(access.Jobs, access.Update), c.setJobStatus},
 		"GET /sync/runs":                       {needs(access.DeadLetters, access.Read), c.listRuns},
@@ -177,7 +178,9 @@ func (c *Console) pages() map[string]page {
 		"POST /sync/runs/{id}/accept":          {needs(access.Jobs, access.Run), c.actOnRun(job.Accept, "accepted")},
 		"POST /sync/runs/{id}/discard":         {needs(access.Jobs, access.Run), c.actOnRun(job.Discard, "discarded")},
 		"GET /sync/dead-letters":               {needs(access.DeadLetters, access.Read), c.listDeadLetters},
+		"GET /sync/dead-letters/live":          {needs(access.DeadLetters, access.Read), c.followDeadLetters},
 		"GET /sync/dead-letters/causes":        {needs(access.DeadLetters, access.Read), c.listCauses},
+		"GET /sync/dead-letters/causes/live":   {needs(access.DeadLetters, access.Read), c.followCauses},
 		"POST /sync/dead-letters/dismiss":      {needs(access.DeadLetters, access.Update), c.dismissCause},
 		"GET /sync/dead-letters/{id}":          {needs(access.DeadLetters, access.Read), c.showDeadLetter},
 		"POST /sync/dead-letters/replay":       {needs(access.DeadLetters, access.Run), c.replayLetters},

@@ -340,7 +340,7 @@ func (s *site) writing() []string {
 	return []string{
 		"/sync/connections/new", "/sync/connections/new?connector=stub", "/sync/connections/" + s.erp.ID.String() + "/edit",
 		"/sync/jobs/" + s.job.ID.String() + "/dry-run", s.connect("shop"), "/sync/jobs/new", "/sync/jobs/new?connection=" + s.erp.ID.String(),
-		"/imports", "/exports", "/duplicates", s.comparison(), "/erasures", "/customers/" + s.customer.ID.String() + "/erase", "/pool/rules/new",
+		"/imports", "/exports", "/duplicates", s.comparison(), "/duplicates/customer/" + s.customer.ID.String(), "/erasures", "/customers/" + s.customer.ID.String() + "/erase", "/pool/rules/new",
 		"/admin/users/new", "/admin/roles/new", "/customers/new", "/orders/new", "/orders/" + s.order.ID.String() + "/edit",
 	}
 }

@@ -48,17 +48,20 @@ func (d deadLetterRow) Faults() []fault {
 	return faults
 }
 
+const deadLettersPath = "/sync/dead-letters"
+
 type deadLettersPage struct {
 	Status      string
 	Statuses    []job.LetterStatus
 	Connection  uuid.UUID
-	Connections []connectionRow
+	Connections []option
 	Entity      string
 	Entities    []crm.Kind
 	Cause       string // a fingerprint: only letters with this cause; "" for all
 	DeadLetters []deadLetterRow
 	First       string // URL of the first page, "" on it
 	Next        string // URL of the next page, "" on the last
+	Live        string // URL of the stream of the list, "" where it is not the first page
 }
 
 // Filtered reports whether the list shows less than all letters of its status.
@@ -73,6 +76,10 @@ func (p deadLettersPage) CauseURL(fingerprint string) string {
 }
 
 func (p deadLettersPage) url(after string) string {
+	return deadLettersPath + "?" + p.query(after)
+}
+
+func (p deadLettersPage) query(after string) string {
 	q := url.Values{"status": {p.Status}}
 	if p.Connection != uuid.Nil {
 		q.Set("connection", p.Connection.String())
@@ -82,7 +89,7 @@ func (p deadLettersPage) url(after string) string {
 			q.Set(name, value)
 		}
 	}
-	return "/sync/dead-letters?" + q.Encode()
+	return q.Encode()
 }
 
 func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFilter) (deadLettersPage, error) {
@@ -102,49 +109,74 @@ func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFil
 	return p, nil
 }
 
-// veilLetter takes the values out of what is not to be seen.
-func veilLetter(d *job.DeadLetter, sight journey.Sight) (err error) {
-	d.Payload, err = sight.Payload(d.Payload, journey.Direction(d.Direction), d.Stage != job.StageMapping, d.ConnectionID, d.MappingVersion)
-	return err
-}
-
-func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
+// lettersAsked is the list that the address asks for.
+func (v *visit) lettersAsked() (p deadLettersPage, f job.LetterFilter, err error) {
 	q := v.r.URL.Query()
-	p := deadLettersPage{
+	p = deadLettersPage{
 		Status: cmp.Or(q.Get("status"), string(job.Open)), Statuses: []job.LetterStatus{job.Open, job.Resolved, job.Dismissed},
 		Entity: q.Get("entity"), Entities: crm.Kinds(), Cause: q.Get("cause"),
 	}
 	if !slices.Contains(p.Statuses, job.LetterStatus(p.Status)) || p.Entity != "" && !slices.Contains(p.Entities, crm.Kind(p.Entity)) {
-		return errAddress
+		return p, f, errAddress
 	}
 	if s := q.Get("connection"); s != "" {
-		var err error
 		if p.Connection, err = uuid.Parse(s); err != nil {
-			return errAddress
+			return p, f, errAddress
 		}
 	}
-	after := q.Get("after")
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		found, err := c.deadLetterRows(ctx, tx, job.LetterFilter{
-			Status: job.LetterStatus(p.Status), Connection: p.Connection, Entity: p.Entity, Fingerprint: p.Cause, After: after, Limit: pageSize,
-		})
+	return p, job.LetterFilter{
+		Status: job.LetterStatus(p.Status), Connection: p.Connection, Entity: p.Entity, Fingerprint: p.Cause, After: q.Get("after"), Limit: pageSize,
+	}, nil
+}
+
+func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
+	p, f, err := v.lettersAsked()
+	if err != nil {
+		return err
+	}
+	err = v.as(ctx, func(tx pgx.Tx) error {
+		found, err := c.deadLetterRows(ctx, tx, f)
 		if err != nil {
 			return err
 		}
-		p.DeadLetters, p.Next = found.DeadLetters, found.Next
-		p.Connections, err = c.connectionRows(ctx, tx)
+		p.show(found)
+		connections, err := c.Connections.List(ctx, tx)
+		for _, conn := range connections {
+			p.Connections = append(p.Connections, option{conn.ID.String(), conn.Name, conn.ID == p.Connection})
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if p.Next != "" {
-		p.Next = p.url(p.Next)
-	}
-	if after != "" {
+	if f.After != "" {
 		p.First = p.url("")
+	} else {
+		p.Live = deadLettersPath + "/live?" + p.query("")
 	}
 	return v.show("dead-letters", p)
+}
+
+// show puts what was found on the page.
+func (p *deadLettersPage) show(found deadLettersPage) {
+	if p.DeadLetters, p.Next = found.DeadLetters, found.Next; p.Next != "" {
+		p.Next = p.url(p.Next)
+	}
+}
+
+// followDeadLetters streams the first page of a list of dead letters.
+func (c *Console) followDeadLetters(ctx context.Context, v *visit) error {
+	p, f, err := v.lettersAsked()
+	if err != nil || f.After != "" {
+		return cmp.Or(err, errAddress)
+	}
+	return v.followPart(ctx, "dead-letters", "dead-letters-now", func(ctx context.Context) (any, error) {
+		found, err := look(ctx, v, &c.watched.letters, watchedLetters{v.who.Principal.Organization, f}, func(ctx context.Context, tx pgx.Tx) (deadLettersPage, error) {
+			return c.deadLetterRows(ctx, tx, f)
+		})
+		p.show(found)
+		return p, err
+	})
 }
 
 type deadLetterPage struct {
@@ -170,7 +202,7 @@ func (c *Console) deadLetter(ctx context.Context, v *visit, id uuid.UUID) (p dea
 		if err != nil {
 			return err
 		}
-		if err := veilLetter(&d, c.sight(ctx, tx, v.who.Permissions, d.Entity)); err != nil {
+		if err := journey.SightIn(ctx, tx, v.who.Permissions, d.Entity, c.Revisions).Veil(&d); err != nil {
 			return err
 		}
 		names, err := c.connectionNames(ctx, tx)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/job"
 )
 
@@ -18,9 +19,13 @@ type causeRow struct {
 	ConnectionName string
 }
 
+const causesPath = deadLettersPath + "/causes"
+
 type causesPage struct {
 	Causes        []causeRow
 	ReasonMissing bool
+	MayReplay     bool
+	MayDismiss    bool
 	First         string // URL of the first page, "" on it
 	Next          string // URL of the next page, "" on the last
 }
@@ -30,31 +35,52 @@ func (c *Console) listCauses(ctx context.Context, v *visit) error {
 }
 
 func (c *Console) writeCauses(ctx context.Context, v *visit, status int, reasonMissing bool) error {
-	const path = "/sync/dead-letters/causes"
-	p := causesPage{ReasonMissing: reasonMissing}
 	after := v.r.URL.Query().Get("after")
-	err := v.as(ctx, func(tx pgx.Tx) error {
-		page, err := job.ListCauses(ctx, tx, job.LetterFilter{Status: job.Open, After: after, Limit: pageSize})
-		if err != nil {
-			return err
-		}
-		names, err := c.connectionNames(ctx, tx)
-		for _, g := range page.Items {
-			p.Causes = append(p.Causes, causeRow{g, names[g.ConnectionID]})
-		}
-		p.Next = page.Next
+	var p causesPage
+	err := v.as(ctx, func(tx pgx.Tx) (err error) {
+		p, err = c.causeRows(ctx, tx, after)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if p.Next != "" {
-		p.Next = path + "?after=" + url.QueryEscape(p.Next)
+	if p.ReasonMissing = reasonMissing; after != "" {
+		p.First = causesPath
 	}
-	if after != "" {
-		p.First = path
+	return v.write(status, "causes", v.causesPart(p))
+}
+
+// causeRows are the causes of open dead letters.
+func (c *Console) causeRows(ctx context.Context, tx pgx.Tx, after string) (p causesPage, err error) {
+	page, err := job.ListCauses(ctx, tx, job.LetterFilter{Status: job.Open, After: after, Limit: pageSize})
+	if err != nil {
+		return p, err
 	}
-	return v.write(status, "causes", p)
+	names, err := c.connectionNames(ctx, tx)
+	for _, g := range page.Items {
+		p.Causes = append(p.Causes, causeRow{g, names[g.ConnectionID]})
+	}
+	if page.Next != "" {
+		p.Next = causesPath + "?after=" + url.QueryEscape(page.Next)
+	}
+	return p, err
+}
+
+// causesPart is the page with what the visitor may do on it.
+func (v *visit) causesPart(p causesPage) causesPage {
+	p.MayReplay = v.who.May(access.DeadLetters, access.Run) != ""
+	p.MayDismiss = v.who.May(access.DeadLetters, access.Update) != ""
+	return p
+}
+
+// followCauses streams the first page of the causes.
+func (c *Console) followCauses(ctx context.Context, v *visit) error {
+	return v.followPart(ctx, "causes", "causes-now", func(ctx context.Context) (any, error) {
+		p, err := look(ctx, v, &c.watched.causes, v.who.Principal.Organization, func(ctx context.Context, tx pgx.Tx) (causesPage, error) {
+			return c.causeRows(ctx, tx, "")
+		})
+		return v.causesPart(p), err
+	})
 }
 
 // replayLetters lets the open letters of one cause, or those since a time, be tried again in the background.
@@ -80,7 +106,7 @@ func (c *Console) replayLetters(ctx context.Context, v *visit) error {
 	}
 	switch len(runs) {
 	case 0:
-		return v.done("/sync/dead-letters/causes", "nothing_to_replay")
+		return v.done(causesPath, "nothing_to_replay")
 	case 1:
 		return v.done("/sync/runs/"+runs[0].ID.String(), "queued")
 	}
@@ -104,5 +130,5 @@ func (c *Console) dismissCause(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.done("/sync/dead-letters/causes", "dismissed_all")
+	return v.done(causesPath, "dismissed_all")
 }

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/job"
+	"crmhub/core/schema"
 )
 
 func TestDeadLettersAreReplayedAndDismissed(t *testing.T) {
@@ -169,4 +171,36 @@ func TestDeadLettersAreFiltered(t *testing.T) {
 	for _, query := range []string{"?entity=cat", "?connection=7", "?status=odd"} {
 		s.get("/sync/dead-letters"+query).wants(t, http.StatusBadRequest, "does not fit")
 	}
+}
+
+// What the hub says of failures it says in the reader's language, of older letters by their rules; what is another's stays as it came.
+func TestCausesAreSaidInTheReadersLanguage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		letter := func(id, message string, said *schema.Saying, broken ...schema.Violation) job.DeadLetter {
+			return job.DeadLetter{
+				ConnectionID: s.erp.ID, RunID: &s.run.ID, Direction: job.Pull, Entity: "order", RemoteID: id, Stage: job.StageMapping, Class: "mapping",
+				Message: message, Said: said, Violations: broken,
+			}
+		}
+		long := schema.Violation{Pointer: "/number", Rule: "maxLength", Message: "must have at most 40 characters"}
+		return errors.Join(job.Bury(t.Context(), tx, []job.DeadLetter{
+			letter("R-1", "not linked yet: customer 42", schema.Say("not_linked", "customer", 42)),
+			letter("R-2", "/number: must have at most 40 characters", nil, long),
+			letter("R-3", "the article is blocked", nil),
+			letter("R-4", "a later version says", schema.Say("later", 1)),
+		}), job.Log(t.Context(), tx, s.run.ID,
+			job.Line{Level: job.Warn, Message: "mapping: not linked yet", RemoteID: "R-1", Said: schema.Say("not_linked", "customer", 42)},
+			job.Line{Level: job.Warn, Message: "an old line", RemoteID: "R-5"}))
+	})
+	run := "/sync/runs/" + s.run.ID.String()
+	s.get("/sync/dead-letters").wants(t, 200, "not linked yet: customer 42", "/number: must have at most 40 characters", "the article is blocked", "a later version says")
+	s.get(run).wants(t, 200, "not linked yet: customer 42", "an old line")
+	s.post("/language", "language", "zh-CN", "to", "/sync/dead-letters")
+	s.get("/sync/dead-letters").wants(t, 200, "尚未关联：客户 42", "/number：太长", "the article is blocked", "a later version says")
+	s.get("/sync/dead-letters/causes").wants(t, 200, "尚未关联：客户 42", "/number：太长")
+	s.get(run).wants(t, 200, "尚未关联：客户 42", "an old line")
 }

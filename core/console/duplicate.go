@@ -27,6 +27,7 @@ func (c *Console) duplicatePages() map[string]page {
 		"POST " + duplicatesPath + "/find":               {merges, c.findDuplicates},
 		"POST " + duplicatesPath + "/pairs/{id}/dismiss": {merges, c.dismissDuplicate},
 		"POST " + duplicatesPath + "/merges/{id}/undo":   {merges, c.undoMerge},
+		"GET " + duplicatesPath + "/{kind}/{a}":          {merges, c.chooseTwin},
 		"GET " + duplicatesPath + "/{kind}/{a}/{b}":      {merges, c.showPair},
 		"POST " + duplicatesPath + "/{kind}/{a}/{b}":     {merges, c.mergePair},
 	}
@@ -64,6 +65,9 @@ func (v *visit) mergedKinds() []crm.Kind {
 		return v.who.May(access.Resource(k), access.Merge) != postgres.ScopeOrganization
 	})
 }
+
+// comparePath is where two records stand side by side.
+func comparePath(k crm.Kind, a, b uuid.UUID) string { return twinPath(k, a) + "/" + b.String() }
 
 func (c *Console) listDuplicates(ctx context.Context, v *visit) error {
 	kinds := v.mergedKinds()
@@ -137,7 +141,7 @@ func (v *visit) fillDuplicates(ctx context.Context, tx pgx.Tx, p *duplicatesPage
 		return n.of(field{Field: crm.Field{Refers: k}}, id.String())
 	}
 	for _, pair := range pairs {
-		row := pairRow{Pair: pair, Compare: duplicatesPath + "/" + string(pair.Kind) + "/" + pair.A.String() + "/" + pair.B.String()}
+		row := pairRow{Pair: pair, Compare: comparePath(pair.Kind, pair.A, pair.B)}
 		row.TitleA, _ = of(pair.Kind, pair.A)
 		row.TitleB, _ = of(pair.Kind, pair.B)
 		for _, reason := range pair.Reasons {

@@ -108,3 +108,59 @@ func TestDuplicatesAreForWhoMergesEverywhere(t *testing.T) {
 	s.get("/customers/"+twin.ID.String()).wants(t, http.StatusOK, "Müller &amp; Söhne")
 	s.get("/duplicates/customer/"+uuid.NewString()+"/"+twin.ID.String()).wants(t, http.StatusNotFound)
 }
+
+// Two that no pair names are merged from the list, and from the page of one of them.
+func TestAnyTwoAreMerged(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	twin, _ := s.twin()
+	a, b, third := s.customer.ID.String(), twin.ID.String(), s.lead("A").ID.String()
+	s.get("/customers").wants(t, http.StatusOK, `value="merge"`)
+	if list := s.get("/orders"); strings.Contains(list.body, `value="merge"`) {
+		t.Error("orders are offered to be merged")
+	}
+	for _, chosen := range [][]string{{"id", a}, {"id", a, "id", b, "id", third}} {
+		if to := s.post("/customers/bulk", append([]string{"do", "merge", "query", "q=m"}, chosen...)...); to != "/customers?q=m&done=merge_two" {
+			t.Errorf("%d chosen are sent on to %q", len(chosen)/2, to)
+		}
+	}
+	if to := s.post("/customers/bulk", "do", "merge", "id", a, "id", b); to != "/duplicates/customer/"+a+"/"+b {
+		t.Errorf("two are sent on to %q", to)
+	}
+	s.do(http.MethodPost, "/orders/bulk", form("do", "merge", "id", s.order.ID.String(), "id", b)).wants(t, http.StatusBadRequest)
+
+	s.get("/customers/"+a).wants(t, http.StatusOK, `href="/duplicates/customer/`+a+`"`)
+	s.get("/duplicates/customer/"+a).wants(t, http.StatusOK, "/duplicates/customer/"+a+"/"+b, "Müller &amp; Söhne", "Looks like the same")
+	other := s.get("/duplicates/customer/" + a + "?q=lead")
+	other.wants(t, http.StatusOK, "Lead A")
+	if strings.Contains(other.body, "/duplicates/customer/"+a+"/"+a) {
+		t.Errorf("a search for leads finds itself\n%s", other.body)
+	}
+	if other := s.get("/duplicates/customer/" + s.lead("B").ID.String()); !strings.Contains(other.body, `value="Lead B"`) {
+		t.Errorf("where nothing looks like it, its name is not searched for:\n%s", other.body)
+	}
+	s.get("/duplicates/customer/"+uuid.NewString()).wants(t, http.StatusNotFound)
+	s.get("/duplicates/order/"+s.order.ID.String()).wants(t, http.StatusNotFound)
+
+	s.become(access.Role{Grants: []access.Grant{{Resource: "customer", Action: access.Read, Scope: "organization"}, {Resource: "customer", Action: access.Merge, Scope: "own"}}})
+	s.signIn()
+	if page := s.get("/customers/" + a); strings.Contains(page.body, "/duplicates/") {
+		t.Error("who may not merge it is offered to")
+	}
+	s.get("/duplicates/customer/"+a).wants(t, http.StatusForbidden)
+}
+
+func TestMergingIsOfferedToNobodyWhoMayNot(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	twin, _ := s.twin()
+	s.become(access.Role{Grants: []access.Grant{{Resource: "customer", Action: access.Read, Scope: "organization"}}})
+	s.signIn()
+	if page := s.get("/customers"); strings.Contains(page.body, `value="merge"`) {
+		t.Error("who may not merge is offered to")
+	}
+	s.do(http.MethodPost, "/customers/bulk", form("do", "merge", "id", s.customer.ID.String(), "id", twin.ID.String())).wants(t, http.StatusForbidden)
+}

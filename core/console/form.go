@@ -103,6 +103,8 @@ type form struct {
 	stored map[string]any // what somebody else has saved meanwhile; nil if nobody has
 	faults map[string]string
 	lines  []*crm.Pipeline
+
+	conditions []field // that a segment may ask for
 }
 
 // longestList is how many items of a list a form asks for. A longer one is changed by imports.
@@ -282,10 +284,7 @@ func (f *form) list(fd field, items []any) inputList {
 // violation says in words what is wrong, and of what.
 func (v *visit) violation(broken schema.Violation, fields []field) string {
 	steps := strings.Split(strings.TrimPrefix(broken.Pointer, "/"), "/")
-	said := broken.Message
-	if key := "rule." + broken.Rule; v.lang != "en" && v.words()[key] != "" {
-		said = v.say(key) // the store speaks English
-	}
+	said := brokenRule(v.lang, v.words(), broken)
 	name := steps[0]
 	if name == "ext" && len(steps) > 1 {
 		name = customPrefix + steps[1]

@@ -183,6 +183,8 @@ func TestWhatWasEnteredIsStored(t *testing.T) {
 		t.Errorf("the line was not completed by its product: %+v", line)
 	}
 	s.post(at[crm.KindContact], "version", "1", "mobile", "+43 1 234567", "email", "ann@example.com")
+	s.get(at[crm.KindSegment]).wants(t, 200, "<td>Level</td>", "crmhub</p>")
+	s.get(at[crm.KindSegment]+"/edit").wants(t, 200, `<option value="level" selected>Level</option>`, `<option value="ext.region">Region</option>`)
 	s.get(at[crm.KindContact]).wants(t, 200, `href="tel:&#43;431234567"`, `href="mailto:ann@example.com"`)
 	// A custom field is asked for as soon as it is declared.
 	s.get("/customers/new").wants(t, 200, "Region", `<option value="south">`)

@@ -27,8 +27,11 @@ func (v *visit) newForm(ctx context.Context, tx pgx.Tx, w view) (*form, error) {
 		return nil, err
 	}
 	f.people = known.persons
-	if w.kind == crm.KindOpportunity {
+	switch w.kind {
+	case crm.KindOpportunity:
 		f.lines, err = v.pipelines(ctx, tx)
+	case crm.KindSegment:
+		f.conditions, err = v.conditionFields(ctx, tx, "")
 	}
 	return f, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ import (
 
 // functions are what templates may call, in one language.
 func functions(lang string, words, english catalogue, assetNames map[string]string) template.FuncMap {
-	return template.FuncMap{
+	all := template.FuncMap{
 		"lang":  func() string { return lang },
 		"t":     words.say,
 		"asset": func(name string) string { return assetNames[name] },
@@ -36,7 +37,6 @@ func functions(lang string, words, english catalogue, assetNames map[string]stri
 		"took":   formatDuration,
 		// schedule says a cron schedule in words.
 		"schedule": words.schedule,
-		"unpaid":   unpaid,
 		"json":     prettyJSON,
 		"size":     formatSize,
 		"icon":     icon,
@@ -44,6 +44,8 @@ func functions(lang string, words, english catalogue, assetNames map[string]stri
 		"dict":     dict,
 		"role":     func(code, name string) string { return roleNamed(words, english, code, name) },
 	}
+	maps.Copy(all, telling(lang, words))
+	return all
 }
 
 // tone is the colour of a state: ok, warn, bad, info or idle.
@@ -167,11 +169,6 @@ func formatSize(bytes int64) string {
 		size, unit = size/1000, "MB"
 	}
 	return strconv.FormatFloat(math.Round(size*10)/10, 'f', -1, 64) + " " + unit
-}
-
-// unpaid keeps the sums of which something is still to be paid.
-func unpaid(sums []crm.Total) []crm.Total {
-	return slices.DeleteFunc(slices.Clone(sums), func(t crm.Total) bool { return t.Residual.IsZero() })
 }
 
 func prettyJSON(v any) (string, error) {

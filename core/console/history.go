@@ -14,6 +14,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/audit"
+	"crmhub/core/connection"
 	"crmhub/core/crm"
 	"crmhub/core/schema"
 )
@@ -146,4 +147,16 @@ func (v *visit) actor(actor string, n *names) string {
 	default:
 		return v.say("record.by_system")
 	}
+}
+
+// originOf is what people call where a change came from: this system, or a connection.
+func (v *visit) originOf(ctx context.Context, tx pgx.Tx, origin string) (string, error) {
+	if origin == "crm" {
+		return v.say("record.origin_here"), nil
+	}
+	connections, err := v.console.Connections.List(ctx, tx)
+	if i := slices.IndexFunc(connections, func(c connection.Connection) bool { return c.Code == origin }); i >= 0 {
+		return connections[i].Name, nil
+	}
+	return origin, err
 }

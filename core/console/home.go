@@ -88,17 +88,20 @@ func (v *visit) dueTasks(ctx context.Context, tx pgx.Tx, p *homePage) error {
 	}
 	p.MayDo = true
 	fields := v.describe(string(crm.KindTask), crm.Fields(crm.KindTask))
+	docs := make([]map[string]any, len(tasks))
+	for i, e := range tasks {
+		if docs[i], err = v.document(e); err != nil {
+			return err
+		}
+	}
+	n, err := v.name(ctx, tx, fields, docs...)
+	if err != nil {
+		return err
+	}
 	today, _ := v.today()
-	for _, e := range tasks {
+	for i, e := range tasks {
 		t, _ := e.(*crm.Task)
-		doc, err := v.document(t)
-		if err != nil {
-			return err
-		}
-		n, err := v.name(ctx, tx, fields, doc)
-		if err != nil {
-			return err
-		}
+		doc := docs[i]
 		item := todo{Link: pathOf(crm.KindTask) + "/" + t.ID.String(), At: *t.DueAt, Late: t.DueAt.Before(today), Version: t.Version}
 		item.Text, _ = doc["subject"].(string)
 		for _, f := range fields {

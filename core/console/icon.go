@@ -43,6 +43,7 @@ var icons = map[string]string{ //nolint:gochecknoglobals // a table
 	"gear":     "M12 15.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM12 4v2M12 18v2M4 12h2M18 12h2M6.3 6.3l1.5 1.5M16.2 16.2l1.5 1.5M6.3 17.7l1.5-1.5M16.2 7.8l1.5-1.5",
 	"file":     "M7 4h7l4 4v12H7zM14 4v4h4",
 	"edit":     "M5 19l1-4L16 5l3 3L9 18zM14 7l3 3",
+	"merge":    "M6 4v3c0 4 6 4 6 8v5M18 4v3c0 4-6 4-6 8M9 17.5l3 3 3-3",
 	"trash":    "M5 7h14M10 4h4M7 7l1 13h8l1-13M10.5 11v5M13.5 11v5",
 }
 

@@ -57,6 +57,10 @@ func (f *form) input(fd field, name string, value any) input {
 		in.Checked = x
 	}
 	in.Value = text
+	if fd.vocabulary == "segment.rule.field" {
+		in.Form, in.Options = "select", conditionOptions(f.conditions, text)
+		return in
+	}
 	switch in.Form {
 	case "instant":
 		in.Value = f.instantInput(text)

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/access"
 	"crmhub/core/job"
 )
 
@@ -13,6 +14,15 @@ import (
 type jobRow struct {
 	job.Job
 	ConnectionName string
+	Last           *runRow // the run that executes, else the latest; nil if none was, or where it was not asked for
+}
+
+// jobsPart is a table of jobs, and what its reader may do with them.
+type jobsPart struct {
+	Jobs    []jobRow
+	MayRuns bool // see what came of them
+	MayRun  bool
+	MaySet  bool
 }
 
 // Named reports whether somebody gave the job a name of its own; else it is called by what it does.
@@ -33,21 +43,54 @@ func (c *Console) jobRows(ctx context.Context, tx pgx.Tx, connection uuid.UUID) 
 	}
 	rows := make([]jobRow, len(jobs))
 	for i, j := range jobs {
-		rows[i] = jobRow{j, names[j.ConnectionID]}
+		rows[i] = jobRow{Job: j, ConnectionName: names[j.ConnectionID]}
 	}
 	return rows, nil
+}
+
+// jobsNow lists jobs with their latest runs.
+func (c *Console) jobsNow(ctx context.Context, tx pgx.Tx, connection uuid.UUID) ([]jobRow, error) {
+	rows, err := c.jobRows(ctx, tx, connection)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := job.LatestRuns(ctx, tx, connection)
+	for i := range rows {
+		if r, ok := latest[rows[i].ID]; ok {
+			rows[i].Last = &runRow{Run: r}
+		}
+	}
+	return rows, err
+}
+
+// jobsPart is a table of jobs as the visitor may see it.
+func (v *visit) jobsPart(rows []jobRow) jobsPart {
+	return jobsPart{
+		Jobs: rows, MayRuns: v.who.May(access.DeadLetters, access.Read) != "", MayRun: v.who.May(access.Jobs, access.Run) != "",
+		MaySet: v.who.May(access.Jobs, access.Update) != "",
+	}
 }
 
 func (c *Console) listJobs(ctx context.Context, v *visit) error {
 	var rows []jobRow
 	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		rows, err = c.jobRows(ctx, tx, uuid.Nil)
+		rows, err = c.jobsNow(ctx, tx, uuid.Nil)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return v.show("jobs", rows)
+	return v.show("jobs", v.jobsPart(rows))
+}
+
+// followJobs streams the jobs and what they do.
+func (c *Console) followJobs(ctx context.Context, v *visit) error {
+	return v.followPart(ctx, "jobs", "job-rows", func(ctx context.Context) (any, error) {
+		rows, err := look(ctx, v, &c.watched.jobs, v.who.Principal.Organization, func(ctx context.Context, tx pgx.Tx) ([]jobRow, error) {
+			return c.jobsNow(ctx, tx, uuid.Nil)
+		})
+		return v.jobsPart(rows), err
+	})
 }
 
 func (c *Console) runJob(ctx context.Context, v *visit) error {

@@ -31,6 +31,7 @@ type stepRow struct {
 	ConnectionName string
 	Who            string
 	Changed        []string // the fields of a change, by what people call them
+	Did, Came      string   // the action and its outcome, in words
 }
 
 // Icon is the step's mark.
@@ -98,7 +99,7 @@ func (c *Console) journey(w view) func(context.Context, *visit) error {
 				return err
 			}
 			p.Next = found.Next
-			if err := c.sight(ctx, tx, v.who.Permissions, string(w.kind)).Mask(found.Items); err != nil {
+			if err := journey.SightIn(ctx, tx, v.who.Permissions, string(w.kind), c.Revisions).Mask(found.Items); err != nil {
 				return err
 			}
 			p.Steps, err = v.stepRows(ctx, tx, found.Items, record.fields)
@@ -117,9 +118,12 @@ func (c *Console) journey(w view) func(context.Context, *visit) error {
 	}
 }
 
-// sight is how somebody sees the values of entities in the shape that other systems give them.
-func (c *Console) sight(ctx context.Context, tx pgx.Tx, who *access.Permissions, entity string) journey.Sight {
-	return journey.SightOf(who, entity, c.Revisions.UsedBy(ctx, tx, entity))
+// stepWord is what is said of an action or an outcome: the word of a kind of state, if it is one, else that of an act.
+func (v *visit) stepWord(code, kind string) string {
+	if word, ok := v.words()["state."+kind+"."+code]; ok {
+		return word
+	}
+	return v.words().act(code)
 }
 
 func (v *visit) stepRows(ctx context.Context, tx pgx.Tx, steps []journey.Step, fields []field) ([]stepRow, error) {
@@ -133,7 +137,10 @@ func (v *visit) stepRows(ctx context.Context, tx pgx.Tx, steps []journey.Step, f
 	}
 	rows := make([]stepRow, len(steps))
 	for i, s := range steps {
-		rows[i] = stepRow{Step: s}
+		rows[i] = stepRow{Step: s, Did: v.stepWord(s.Action, "difference_kind"), Came: v.stepWord(s.Outcome, string(s.Kind))}
+		if label := labels[s.Message]; s.Kind == journey.Conflict && label != "" {
+			rows[i].Message = label
+		}
 		if s.ConnectionID != nil {
 			rows[i].ConnectionName = told.connections[s.ConnectionID.String()]
 		}

@@ -30,5 +30,15 @@ func TestJourneyOfARecord(t *testing.T) {
 	s.get(path).wants(t, 200, `href="`+path+`/journey"`)
 	s.get(path+"/journey").wants(t, 200, "Pushed", "Create", "Linked", "4711", "5f0c2a9b7d11", "POST /orders", "&lt;SO&gt;")
 	s.get("/orders/"+s.erp.ID.String()+"/journey").wants(t, 404)
+	s.reconcile()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into conflicts (id, connection_id, entity, entity_id, field, base, ours, theirs)
+			values (gen_random_uuid(), $1, 'order', $2, 'payment_term', '"a"', '"b"', '"c"')`, s.erp.ID, s.order.ID)
+		return err
+	})
+	s.get(path+"/journey").wants(t, 200, "Missing there → Open", "Different → Open", "Payment term")
+	s.post("/language", "language", "zh-CN", "to", path)
+	s.get(path+"/journey").wants(t, 200, "对方缺少 → 未处理")
+	s.post("/language", "language", "en", "to", path)
 	s.get(path+"/journey?after=x").wants(t, 400)
 }

@@ -156,6 +156,81 @@ func TestSyncIsFollowed(t *testing.T) {
 	s.server.Close() // waits for every request
 }
 
+// The jobs follow what becomes of their runs; who may not see runs sees the jobs alone.
+func TestJobsAreFollowed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.get("/sync/jobs").wants(t, 200, `data-live="/sync/jobs/live"`, "Last run", "/sync/runs/"+s.run.ID.String(), "Queued")
+	jobs, leave := s.stream("/sync/jobs/live")
+	if first := jobs(); !strings.Contains(first, "/sync/runs/"+s.run.ID.String()) || !strings.Contains(first, "Queued") || !strings.Contains(first, "Run now") {
+		t.Errorf("the jobs begin with\n%s", first)
+	}
+	s.cancelRun()
+	if then := jobs(); strings.Contains(then, "Queued") || !strings.Contains(then, "Cancelled") {
+		t.Errorf("the jobs go on with\n%s", then)
+	}
+	leave()
+	s.become(access.Role{Grants: []access.Grant{{Resource: access.Jobs, Action: access.Read, Scope: "organization"}}})
+	s.signIn()
+	alone, leave := s.stream("/sync/jobs/live")
+	defer leave()
+	first := alone()
+	if !strings.Contains(first, "Pull · Order") {
+		t.Errorf("the jobs are not shown:\n%s", first)
+	}
+	for _, secret := range []string{"Cancelled", "Last run", "Run now", "Pause"} {
+		if strings.Contains(first, secret) {
+			t.Errorf("%q is shown:\n%s", secret, first)
+		}
+	}
+}
+
+// Dead letters and their causes are followed, each list as it was asked for: what comes anew is there, what was dealt with is gone.
+func TestDeadLettersAreFollowed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.get("/sync/dead-letters").wants(t, 200, `data-live="/sync/dead-letters/live?status=open"`)
+	s.get("/sync/dead-letters/causes").wants(t, 200, `data-live="/sync/dead-letters/causes/live"`)
+	s.get("/sync/dead-letters/live?status=lost").wants(t, http.StatusBadRequest)
+	all, leaveAll := s.stream("/sync/dead-letters/live?status=open")
+	invoices, leaveInvoices := s.stream("/sync/dead-letters/live?status=open&entity=invoice")
+	causes, leaveCauses := s.stream("/sync/dead-letters/causes/live")
+	if first := all(); !strings.Contains(first, s.letter.String()) {
+		t.Errorf("the letters begin with\n%s", first)
+	}
+	if first := invoices(); !strings.Contains(first, "Nothing matches") {
+		t.Errorf("the letters of invoices begin with\n%s", first)
+	}
+	if first := causes(); !strings.Contains(first, `<span class="badge bad">1</span>`) {
+		t.Errorf("the causes begin with\n%s", first)
+	}
+	s.tx(func(tx pgx.Tx) error {
+		letter := func(entity, id string) job.DeadLetter {
+			return job.DeadLetter{
+				ConnectionID: s.erp.ID, Direction: job.Pull, Entity: entity, RemoteID: id, Stage: job.StageMapping, Class: "mapping", Message: "no such unit",
+			}
+		}
+		return job.Bury(t.Context(), tx, []job.DeadLetter{letter("order", "R-7"), letter("invoice", "R-8"), letter("invoice", "R-9")})
+	})
+	if then := all(); !strings.Contains(then, "R-7") || !strings.Contains(then, "R-8") || !strings.Contains(then, s.letter.String()) {
+		t.Errorf("the letters go on with\n%s", then)
+	}
+	if then := invoices(); !strings.Contains(then, "R-8") || strings.Contains(then, "R-7") {
+		t.Errorf("the letters of invoices go on with\n%s", then)
+	}
+	if then := causes(); !strings.Contains(then, `<span class="badge bad">2</span>`) || !strings.Contains(then, "no such unit") {
+		t.Errorf("the causes go on with\n%s", then)
+	}
+	leaveAll()
+	leaveInvoices()
+	leaveCauses()
+	s.server.Close() // waits for every request
+}
+
 // Who sees connections but no dead letters is told of none.
 func TestSyncIsFollowedByWhoMayNotSeeLetters(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -136,6 +137,39 @@ func describing(t *testing.T, words catalogue, mentioned map[string]bool, kind, 
 	}
 }
 
+// What the hub says by a code, it says in words: all that is said anywhere in the program, and nothing else.
+func TestEverySayingHasWords(t *testing.T) {
+	t.Parallel()
+	said := map[string]bool{}
+	call := regexp.MustCompile(`schema\.Say\("([a-z_]+)"([^\n]*)`)
+	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile("../" + path)
+		for _, m := range call.FindAllStringSubmatch(string(b), -1) {
+			said[m[1]] = true
+			if _, known := sayings[m[1]]; !known {
+				t.Errorf("%s says %s, which has no words", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, args := range sayings {
+		if !said[code] {
+			t.Errorf("nobody says %s", code)
+		}
+		for _, lang := range languages {
+			if n := strings.Count(words(t, lang)["said."+code], "%"); n != len(args) && !strings.HasPrefix(code, "broken") {
+				t.Errorf("%s: %s takes %d arguments, not %d", lang, code, n, len(args))
+			}
+		}
+	}
+}
+
 // states are the keys of every state that a page may have to name.
 func states() map[string]bool {
 	all := map[string]bool{}
@@ -146,6 +180,12 @@ func states() map[string]bool {
 	}
 	for _, preset := range []string{"admin", "auditor", "finance", "integrator", "marketing", "sales", "sales_manager", "service"} {
 		all["preset."+preset] = true
+	}
+	for code := range sayings {
+		all["said."+code] = true
+	}
+	for _, code := range []string{"fewer_than_before", "fewer_than_linked", "may_be_there", "refers_unpushed"} {
+		all["remedy."+code] = true
 	}
 	for _, action := range auditedActions() {
 		all["act."+action] = true
@@ -329,6 +369,8 @@ func states() map[string]bool {
 		"password", "common", "login", "minLength", "administrator", "scope", "dependentRequired",
 		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
 		"cron", "time_zone", "range", "cycle", "kind", "erased", "stream",
+		"maxLength", "minItems", "uniqueItems", "multipleOf", "exclusiveMinimum", "not", "false", "additionalProperties", "json",
+		"values", "expression", "when", "link", "tree", "active",
 	} {
 		all["rule."+rule] = true
 	}

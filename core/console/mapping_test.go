@@ -31,7 +31,7 @@ func TestMappingIsTriedSavedPublishedAndTakenBack(t *testing.T) {
 	s.get(path).wants(t, 200, "No version of your own yet", s.order.Number)
 	good := "entity: order\nrecord: sale\nfields:\n  - {crm: number, remote: ref}\n"
 	s.do(http.MethodPost, path+"/try", url.Values{"text": {good}, "sample": {s.order.ID.String()}}).wants(t, 200, "Result", "&#34;ref&#34;: &#34;"+s.order.Number+"&#34;")
-	s.do(http.MethodPost, path+"/try", url.Values{"text": {"entity: order\nrecord: sale\nfields:\n  - {crm: number, remote: nowhere}\n"}}).wants(t, 422, "line 4", "nowhere")
+	s.do(http.MethodPost, path+"/try", url.Values{"text": {"entity: order\nrecord: sale\nfields:\n  - {crm: number, remote: nowhere}\n"}}).wants(t, 422, "line 4", "nowhere", `<span class="muted">4 │</span> - {crm: number, remote: nowhere}`)
 	s.do(http.MethodPost, path+"/try", url.Values{"text": {good}, "remote_id": {"7"}}).wants(t, 200, "cannot read a record by its id")
 	s.do(http.MethodPost, path, url.Values{"text": {"nonsense"}}).wants(t, 422, "That does not work yet", "nonsense")
 	s.get(s.post(path, "text", good, "note", "the first")).wants(t, 200, "It is stored and tested", "the first", "Tested")

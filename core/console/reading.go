@@ -2,20 +2,19 @@ package console
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
-// reading is what everybody of an organization sees alike, read once for all who watch it: no more often than every, and so
-// seldom that reading takes a twentieth of the time at most. Nobody reads while nobody asks. The zero value but for every is
-// ready.
-type reading[T any] struct {
+// reading is what all who watch a thing see alike, read once for all of them: no more often than every, and so seldom that
+// reading takes a twentieth of the time at most. Nobody reads while nobody asks. K says what is watched, and whose it is. The
+// zero value but for every is ready.
+type reading[K comparable, T any] struct {
 	every time.Duration
 
 	mu sync.Mutex
-	of map[uuid.UUID]*held[T]
+	of map[K]*held[T]
 }
 
 // held is what was read last; whoever holds the turn may read it anew.
@@ -27,8 +26,8 @@ type held[T any] struct {
 
 // get returns what was read lately, or reads it. One reader at a time asks; the others wait for what he gets, and if he gets
 // nothing, the next one asks.
-func (s *reading[T]) get(ctx context.Context, organization uuid.UUID, read func(context.Context) (T, error)) (T, error) {
-	h := s.held(organization)
+func (s *reading[K, T]) get(ctx context.Context, what K, read func(context.Context) (T, error)) (T, error) {
+	h := s.held(what)
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
@@ -49,16 +48,28 @@ func (s *reading[T]) get(ctx context.Context, organization uuid.UUID, read func(
 	return value, nil
 }
 
-func (s *reading[T]) held(organization uuid.UUID) *held[T] {
+func (s *reading[K, T]) held(what K) *held[T] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.of[organization]
+	h := s.of[what]
 	if h == nil {
 		if s.of == nil {
-			s.of = map[uuid.UUID]*held[T]{}
+			s.of = map[K]*held[T]{}
 		}
+		maps.DeleteFunc(s.of, func(_ K, h *held[T]) bool { return h.over() })
 		h = &held[T]{turn: make(chan struct{}, 1)}
-		s.of[organization] = h
+		s.of[what] = h
 	}
 	return h
+}
+
+// over reports whether what was read is old, and nobody reads it anew.
+func (h *held[T]) over() bool {
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+		return time.Now().After(h.until)
+	default:
+		return false
+	}
 }

@@ -16,7 +16,7 @@ func TestWhatManyWatchIsReadOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const every = 2 * time.Second
-		var s reading[int]
+		var s reading[uuid.UUID, int]
 		s.every = every
 		reads := 0 // only who has the turn reads
 		ours, theirs := uuid.New(), uuid.New()
@@ -55,7 +55,7 @@ func TestWhatManyWatchIsReadOnce(t *testing.T) {
 func TestWhatTakesLongIsReadSeldom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := reading[int]{every: 2 * time.Second}
+		s := reading[uuid.UUID, int]{every: 2 * time.Second}
 		reads := 0
 		for began := time.Now(); time.Since(began) < time.Minute; <-time.After(2 * time.Second) {
 			_, _ = s.get(t.Context(), uuid.Nil, func(context.Context) (int, error) {
@@ -74,7 +74,7 @@ func TestWhatTakesLongIsReadSeldom(t *testing.T) {
 func TestReaderWhoGoesLeavesItToTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := reading[int]{every: 2 * time.Second}
+		s := reading[uuid.UUID, int]{every: 2 * time.Second}
 		stays := func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }
 		first, leave := context.WithCancel(t.Context())
 		impatient, give := context.WithTimeout(t.Context(), time.Second)
@@ -99,5 +99,22 @@ func TestReaderWhoGoesLeavesItToTheNext(t *testing.T) {
 		<-time.After(2 * time.Second)
 		leave()
 		all.Wait()
+	})
+}
+
+// What nobody watches any more is forgotten, so that odd addresses fill no memory.
+func TestWhatNobodyWatchesIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := reading[int, int]{every: 2 * time.Second}
+		for what := range 1000 {
+			if n, err := s.get(t.Context(), what, func(context.Context) (int, error) { return what, nil }); n != what || err != nil {
+				t.Fatalf("%d is told %d, %v", what, n, err)
+			}
+			<-time.After(100 * time.Millisecond)
+		}
+		if n := len(s.of); n > 25 {
+			t.Errorf("%d are held", n)
+		}
 	})
 }

@@ -254,7 +254,7 @@ func (v *visit) differenceRow(d reconcile.Difference, entity string) differenceR
 		row.URL = viewOf(crm.Kind(entity)).path() + "/" + d.EntityID.String()
 	}
 	for _, f := range d.Fields {
-		row.Fields = append(row.Fields, threeWay{f.Field, plainText(f.Ours), plainText(f.Theirs), plainText(f.Agreed)})
+		row.Fields = append(row.Fields, threeWay{v.label(entity + "." + f.Field), plainText(f.Ours), plainText(f.Theirs), plainText(f.Agreed)})
 	}
 	for _, a := range d.Actions() {
 		action := access.Run

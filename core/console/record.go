@@ -13,6 +13,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/duplicate"
 	"crmhub/core/edit"
 	"crmhub/core/einvoice"
 	"crmhub/core/link"
@@ -40,6 +41,7 @@ type recordPage struct {
 	Stages     bool     // they are stages
 	Files      *filesPart
 	PDF        bool     // it can be had as a document
+	Merge      string   // where its twin is chosen, "" where that is not offered
 	Allocation string   // where a payment is matched with invoices, "" where it is not
 	Faults     []string // why what was asked for was refused
 
@@ -116,11 +118,19 @@ func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error 
 	if p.fields, err = v.fields(ctx, tx, w.kind); err != nil {
 		return err
 	}
+	if w.kind == crm.KindSegment {
+		if err := v.wordConditions(ctx, tx, p.doc); err != nil {
+			return err
+		}
+	}
 	if p.names, err = v.name(ctx, tx, p.fields, p.doc); err != nil {
 		return err
 	}
 	h := crm.HeadOf(p.Entity)
-	p.Version, p.Origin, p.Deleted = h.Version, h.Origin, h.DeletedAt != nil
+	p.Version, p.Deleted = h.Version, h.DeletedAt != nil
+	if p.Origin, err = v.originOf(ctx, tx, h.Origin); err != nil {
+		return err
+	}
 	p.Title = v.titleOf(w, p.doc, p.names, p.fields)
 	v.layOut(p)
 	v.offer(p)
@@ -205,6 +215,11 @@ func (v *visit) layOut(p *recordPage) {
 			p.About = append(p.About, f)
 		}
 	}
+	for _, f := range facts["reach"] { // who looks somebody up is about to call
+		if len(p.About) < 5 {
+			p.About = append(p.About, f)
+		}
+	}
 	for _, key := range groups() {
 		if len(facts[key]) > 0 {
 			p.Groups = append(p.Groups, factGroup{key, facts[key]})
@@ -275,6 +290,9 @@ func (v *visit) offer(p *recordPage) {
 		return
 	}
 	p.CanEdit, p.CanDelete = covers(access.Update), covers(access.Delete)
+	if covers(access.Merge) && slices.Contains(duplicate.Mergeable(), p.View.kind) {
+		p.Merge = twinPath(p.View.kind, p.ID)
+	}
 	p.CanMove = covers(edit.MoveActions(p.View.kind)...) && !v.who.Hides(r, "status")
 	if !p.CanMove {
 		return

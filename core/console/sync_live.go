@@ -2,9 +2,11 @@ package console
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
@@ -13,15 +15,12 @@ import (
 	"crmhub/core/job"
 )
 
-// flowsEvery is how often the flows of an organization are looked at while somebody watches them.
-const flowsEvery = 2 * time.Second
-
 // standing is how the sync stands, alike for all who may see it.
 type standing struct {
 	flows   []flow.Flows
 	waiting int64           // open dead letters
 	letters []deadLetterRow // the newest of them
-	runs    []runRow        // the newest of each job that ran lately
+	runs    []runRow        // the latest of each job
 }
 
 // nowStanding is what an overview of the sync shows: a standing, for one reader.
@@ -50,8 +49,13 @@ func (c *Console) readStanding(ctx context.Context, tx pgx.Tx) (standing, error)
 		}
 		s.letters = letters.DeadLetters
 	}
-	runs, err := c.runRows(ctx, tx, job.RunFilter{Limit: 200})
-	s.runs = newestOfEach(runs.Runs)
+	jobs, err := c.jobsNow(ctx, tx, uuid.Nil)
+	for _, j := range jobs {
+		if j.Last != nil {
+			s.runs = append(s.runs, runRow{j.Last.Run, j})
+		}
+	}
+	slices.SortFunc(s.runs, func(a, b runRow) int { return b.QueuedAt.Compare(a.QueuedAt) })
 	return s, err
 }
 
@@ -66,13 +70,7 @@ func (c *Console) readHealth(ctx context.Context, tx pgx.Tx) (s standing, err er
 
 // standing is how the sync stood a moment ago, read once for all who watch.
 func (v *visit) standing(ctx context.Context) (standing, error) {
-	return v.console.standing.get(ctx, v.who.Principal.Organization, func(ctx context.Context) (s standing, err error) {
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			s, err = v.console.readStanding(ctx, tx)
-			return err
-		})
-		return s, err
-	})
+	return look(ctx, v, &v.console.watched.standing, v.who.Principal.Organization, v.console.readStanding)
 }
 
 // shown is the standing for the visitor: in his words, and without what he may not see.
@@ -124,13 +122,9 @@ func (c *Console) followHome(ctx context.Context, v *visit) error {
 
 // followStanding streams a part of a page that says how the sync stands, as long as somebody watches.
 func (v *visit) followStanding(ctx context.Context, page, part string, shown func(standing) any) error {
-	return v.follow(ctx, flowsEvery, func(ctx context.Context) (glance, error) {
+	return v.followPart(ctx, page, part, func(ctx context.Context) (any, error) {
 		s, err := v.standing(ctx)
-		if err != nil {
-			return glance{}, err
-		}
-		html, err := v.console.render.render(v.lang, page, part, shown(s))
-		return glance{html, true}, err
+		return shown(s), err
 	})
 }
 

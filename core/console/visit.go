@@ -137,7 +137,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"invoice_received": "ok", "invoices_received": "ok", "invoice_accepted": "ok", "invoice_refused": "ok", "invoice_reopened": "ok",
 	"allocated": "ok", "allocated_all": "ok", "nothing_certain": "info", "allocation_reversed": "ok",
 	"alert_taken": "ok", "drift_known": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok", "erased": "ok",
-	"bulk_done": "ok", "bulk_nothing": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
+	"bulk_done": "ok", "bulk_nothing": "info", "merge_two": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
 	"merged": "ok", "unmerged": "ok", "duplicates_found": "info", "no_duplicates": "ok", "duplicate_dismissed": "ok",
 	"connection_checked": "ok", "connection_saved": "ok", "job_created": "ok", "jobs_created": "ok", "job_runs": "info", "view_saved": "ok", "view_deleted": "ok",
 }
@@ -156,7 +156,12 @@ func (v *visit) done(to, notice string) error {
 	if strings.Contains(to, "?") {
 		mark = "&"
 	}
-	http.Redirect(v.w, v.r, to+mark+"done="+notice, http.StatusSeeOther)
+	return v.goTo(to + mark + "done=" + notice)
+}
+
+// goTo sends the browser on to a page.
+func (v *visit) goTo(page string) error {
+	http.Redirect(v.w, v.r, page, http.StatusSeeOther)
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -371,36 +370,5 @@ func TestKeysAreUnique(t *testing.T) {
 	var item *crm.ItemError
 	if err := s.trySave(t, s.by(), &crm.Product{SKU: "P", Name: "Q"}); !errors.As(err, &item) || item.Index != 0 {
 		t.Errorf("an error of the only item names it: %v", err)
-	}
-}
-
-func TestTotalsAddUpWhatCounts(t *testing.T) {
-	t.Parallel()
-	s := newShop(t)
-	examples := s.examples(t)
-	order, _ := examples[3].(*crm.Order)
-	cancelled := &crm.Order{CustomerID: order.CustomerID, Date: order.Date, Currency: "CNY", Lines: []crm.OrderLine{{Qty: dec("1"), Price: dec("5")}}}
-	euro := *cancelled
-	euro.Currency = "EUR"
-	cancelled.Status = "cancelled"
-	if err := s.trySave(t, s.connection(), cancelled, &euro); err != nil {
-		t.Fatal(err)
-	}
-	var got []crm.Total
-	err := s.as(t, func(ctx context.Context, tx pgx.Tx) (err error) {
-		got, err = s.store.Totals(ctx, tx)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []crm.Total{
-		{Kind: crm.KindInvoice, Currency: "CNY", Count: 1, Amount: dec("11.3"), Residual: dec("11.3")},
-		{Kind: crm.KindOrder, Currency: "CNY", Count: 1, Amount: order.Total},
-		{Kind: crm.KindOrder, Currency: "EUR", Count: 1, Amount: dec("5")},
-		{Kind: crm.KindPayment, Currency: "CNY", Count: 1, Amount: dec("10")},
-	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("totals (-want +got):\n%s", diff)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/schema"
 )
 
 // Task is a run that a worker has claimed, with its job.
@@ -99,14 +101,14 @@ func claimRun(ctx context.Context, tx pgx.Tx, worker int32) (*Task, error) {
 		return nil, fmt.Errorf("claim a run: %w", err)
 	}
 	t.Position = row.position
-	line := "The run began."
+	line, said := "The run began.", schema.Say("run_began")
 	switch {
 	case t.Resumed:
-		line = "Its worker had ended; another one goes on."
+		line, said = "Its worker had ended; another one goes on.", schema.Say("run_taken_over")
 	case t.Read > 0 || t.Position != nil:
-		line = "The run goes on."
+		line, said = "The run goes on.", schema.Say("run_goes_on")
 	}
-	return &t, systemLine(ctx, tx, t, Info, line)
+	return &t, systemLine(ctx, tx, t, Info, line, said)
 }
 
 const finish = `
@@ -127,5 +129,5 @@ func finishRun(ctx context.Context, tx pgx.Tx, t Task, status RunStatus, f *Fail
 	if f != nil {
 		level, line = Error, "The run is "+string(status)+": "+f.Message
 	}
-	return systemLine(ctx, tx, t, level, line)
+	return systemLine(ctx, tx, t, level, line, schema.Say("run_is", status))
 }

@@ -52,6 +52,7 @@ type DeadLetter struct {
 	Stage          Stage             `json:"stage"`
 	Class          string            `json:"class"` // a connector.Class, "schema", "mapping" or "waiting"
 	Message        string            `json:"message"`
+	Said           *schema.Saying    `json:"said,omitempty"` // the message, where it is the hub's
 	Violations     schema.Violations `json:"violations"`
 	Payload        json.RawMessage   `json:"payload,omitempty"` // the record or entity as it failed
 	MappingVersion string            `json:"mapping_version,omitempty"`

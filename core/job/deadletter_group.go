@@ -22,7 +22,8 @@ type LetterCause struct {
 	Entity       string            `json:"entity"`
 	Stage        Stage             `json:"stage"`
 	Class        string            `json:"class"`
-	Message      string            `json:"message"`    // of the letter that changed last
+	Message      string            `json:"message"` // of the letter that changed last
+	Said         *schema.Saying    `json:"said,omitempty"`
 	Violations   schema.Violations `json:"violations"` // of that letter, places in lists generalised to *
 	Count        int64             `json:"count"`
 	Attempts     int64             `json:"attempts"` // of all of them
@@ -45,7 +46,7 @@ with groups as (
 	order by last_seen desc, fingerprint desc
 	limit $9
 )
-select p.fingerprint, l.connection_id, l.direction, l.entity, l.stage, l.class, l.message, l.violations, p.n, p.attempts, p.first_seen, p.last_seen, l.id
+select p.fingerprint, l.connection_id, l.direction, l.entity, l.stage, l.class, l.message, l.said, l.violations, p.n, p.attempts, p.first_seen, p.last_seen, l.id
 from page p
 cross join lateral (
 	select * from dead_letters d

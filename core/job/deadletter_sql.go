@@ -16,13 +16,13 @@ import (
 )
 
 const letterColumns = `d.id, d.connection_id, d.run_id, d.direction, d.entity, d.entity_id, coalesce(d.remote_id, ''), d.stage, d.class,
-	d.message, d.violations, d.payload, coalesce(d.mapping_version, ''), d.fingerprint, d.attempts, d.status, coalesce(d.reason, ''),
+	d.message, d.said, d.violations, d.payload, coalesce(d.mapping_version, ''), d.fingerprint, d.attempts, d.status, coalesce(d.reason, ''),
 	d.created_at, d.updated_at, d.closed_at`
 
 func scanLetter(row pgx.CollectableRow) (d DeadLetter, err error) {
 	var violations, payload []byte
 	err = row.Scan(&d.ID, &d.ConnectionID, &d.RunID, &d.Direction, &d.Entity, &d.EntityID, &d.RemoteID, &d.Stage, &d.Class,
-		&d.Message, &violations, &payload, &d.MappingVersion, &d.Fingerprint, &d.Attempts, &d.Status, &d.Reason,
+		&d.Message, &d.Said, &violations, &payload, &d.MappingVersion, &d.Fingerprint, &d.Attempts, &d.Status, &d.Reason,
 		&d.CreatedAt, &d.UpdatedAt, &d.ClosedAt)
 	if err != nil {
 		return d, err
@@ -32,16 +32,16 @@ func scanLetter(row pgx.CollectableRow) (d DeadLetter, err error) {
 }
 
 const bury = `
-insert into dead_letters as d (id, connection_id, run_id, direction, entity, entity_id, remote_id, stage, class, message, violations,
+insert into dead_letters as d (id, connection_id, run_id, direction, entity, entity_id, remote_id, stage, class, message, said, violations,
 	payload, mapping_version, fingerprint)
-select id, connection_id, run_id, direction, entity, entity_id, remote_id, stage, class, message, coalesce(violations, '[]'),
+select id, connection_id, run_id, direction, entity, entity_id, remote_id, stage, class, message, said, coalesce(violations, '[]'),
 	payload, mapping_version, fingerprint
 from json_to_recordset($1) as i (id uuid, connection_id uuid, run_id uuid, direction text, entity text, entity_id uuid, remote_id text,
-	stage text, class text, message text, violations jsonb, payload jsonb, mapping_version text, fingerprint text)
+	stage text, class text, message text, said jsonb, violations jsonb, payload jsonb, mapping_version text, fingerprint text)
 on conflict (organization_id, connection_id, direction, entity, (coalesce(case when direction = 'push' then entity_id::text else remote_id end, '')))
 where status = 'open' do update set
 	run_id = excluded.run_id, entity_id = excluded.entity_id, remote_id = excluded.remote_id, stage = excluded.stage, class = excluded.class,
-	message = excluded.message, violations = excluded.violations, payload = excluded.payload, mapping_version = excluded.mapping_version,
+	message = excluded.message, said = excluded.said, violations = excluded.violations, payload = excluded.payload, mapping_version = excluded.mapping_version,
 	fingerprint = excluded.fingerprint, attempts = d.attempts + 1, updated_at = now()
 returning ` + letterColumns
 

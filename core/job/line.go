@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/schema"
 )
 
 // Level says how much a line of a run's log matters.
@@ -30,20 +32,22 @@ type Line struct {
 	Message  string     `json:"message"`
 	EntityID *uuid.UUID `json:"entity_id,omitempty"` // what the line is about
 	RemoteID string     `json:"remote_id,omitempty"`
+
+	Said *schema.Saying `json:"said,omitempty"` // the message, where it is the hub's
 }
 
 const addLines = `
 with room as (
 	select $2 - count(*) as n from run_lines where run_id = $1
 ), given as (
-	select * from unnest($3::text[], $4::text[], $5::uuid[], $6::text[]) with ordinality as g (level, message, entity_id, remote_id, place)
+	select * from unnest($3::text[], $4::text[], $5::uuid[], $6::text[], $8::jsonb[]) with ordinality as g (level, message, entity_id, remote_id, said, place)
 )
-insert into run_lines (run_id, level, message, entity_id, remote_id)
-select $1, level, message, entity_id, nullif(remote_id, '')
+insert into run_lines (run_id, level, message, entity_id, remote_id, said)
+select $1, level, message, entity_id, nullif(remote_id, ''), said
 from (
-	select level, message, entity_id, remote_id, place from given, room where place <= room.n
+	select level, message, entity_id, remote_id, said, place from given, room where place <= room.n
 	union all
-	select 'warn', $7, null, null, room.n + 1 from room where room.n >= 0 and (select count(*) from given) > room.n
+	select 'warn', $7, null, null, $9, room.n + 1 from room where room.n >= 0 and (select count(*) from given) > room.n
 ) as lines
 order by place`
 
@@ -54,30 +58,30 @@ func Log(ctx context.Context, tx pgx.Tx, run uuid.UUID, lines ...Line) error {
 		return nil
 	}
 	levels, messages, remotes := make([]string, len(lines)), make([]string, len(lines)), make([]string, len(lines))
-	entities := make([]*uuid.UUID, len(lines))
+	entities, said := make([]*uuid.UUID, len(lines)), make([]*schema.Saying, len(lines))
 	for i, l := range lines {
-		levels[i], messages[i], entities[i], remotes[i] = string(l.Level), l.Message, l.EntityID, l.RemoteID
+		levels[i], messages[i], entities[i], remotes[i], said[i] = string(l.Level), l.Message, l.EntityID, l.RemoteID, l.Said
 	}
 	_, err := tx.Exec(ctx, addLines, run, MostLines, levels, messages, entities, remotes,
-		"More lines are left out. The dead letters have the cause of every record that failed.")
+		"More lines are left out. The dead letters have the cause of every record that failed.", said, schema.Say("more_lines"))
 	if err != nil {
 		return fmt.Errorf("log to run %s: %w", run, err)
 	}
 	return nil
 }
 
-const addSystemLine = `insert into run_lines (organization_id, run_id, level, message) values ($1, $2, $3, $4)`
+const addSystemLine = `insert into run_lines (organization_id, run_id, level, message, said) values ($1, $2, $3, $4, $5)`
 
 // systemLine tells of a run's life. The transaction is the system's.
-func systemLine(ctx context.Context, tx pgx.Tx, t Task, level Level, message string) error {
-	if _, err := tx.Exec(ctx, addSystemLine, t.Job.Organization, t.ID, level, message); err != nil {
+func systemLine(ctx context.Context, tx pgx.Tx, t Task, level Level, message string, said *schema.Saying) error {
+	if _, err := tx.Exec(ctx, addSystemLine, t.Job.Organization, t.ID, level, message, said); err != nil {
 		return fmt.Errorf("log to run %s: %w", t.ID, err)
 	}
 	return nil
 }
 
 const selectLines = `
-select seq, at, level, message, entity_id, coalesce(remote_id, '')
+select seq, at, level, message, entity_id, coalesce(remote_id, ''), said
 from run_lines
 where run_id = $1 and seq > $2 and ($3 = '' or level = $3)
 order by seq

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // RunStatus says where a run stands.
@@ -115,10 +116,15 @@ type Failure struct {
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`
+
+	Said *schema.Saying `json:"said,omitempty"` // message and remedy, where they are the hub's
 }
 
 // SuspectError ends a run as suspect.
-type SuspectError struct{ Message string }
+type SuspectError struct {
+	Message string
+	Said    *schema.Saying // the same, where it is the hub's
+}
 
 func (e *SuspectError) Error() string { return e.Message }
 
@@ -135,7 +141,7 @@ func outcome(err error) (RunStatus, *Failure) {
 		return Held, nil
 	case errors.As(err, &suspect):
 		return Suspect, &Failure{
-			Class: "volume", Message: suspect.Message,
+			Class: "volume", Message: suspect.Message, Said: suspect.Said,
 			Remedy: "Check the other system. If it is right, accept the run: the next one believes what it finds. Else discard it.",
 		}
 	case errors.As(err, &remote):

@@ -181,3 +181,25 @@ func oneRun(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Run, error
 	}
 	return r, nil
 }
+
+const latestRuns = `
+select ` + runColumns + `
+from jobs j
+join runs r on r.id = coalesce(
+	(select x.id from runs x where x.job_id = j.id and x.status = 'running' order by x.queued_at limit 1),
+	(select x.id from runs x where x.job_id = j.id order by x.queued_at desc limit 1))
+where $1::uuid is null or j.connection_id = $1`
+
+// LatestRuns returns of each job of a connection, or of all with [uuid.Nil], the run that executes, else the newest.
+func LatestRuns(ctx context.Context, tx pgx.Tx, connection uuid.UUID) (map[uuid.UUID]Run, error) {
+	rows, _ := tx.Query(ctx, latestRuns, postgres.OrNull(connection))
+	runs, err := pgx.CollectRows(rows, scanRun)
+	if err != nil {
+		return nil, fmt.Errorf("read the latest run of each job: %w", err)
+	}
+	latest := make(map[uuid.UUID]Run, len(runs))
+	for _, r := range runs {
+		latest[r.JobID] = r
+	}
+	return latest, nil
+}

@@ -2,14 +2,17 @@ package journey
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/job"
 	"crmhub/core/mapping"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
@@ -27,6 +30,16 @@ type Sight struct {
 	blind    bool     // he sees no value
 	hidden   []string // else, the properties whose values he does not see
 	mappings Mappings
+}
+
+// Versions know the mappings of a kind of entities that were used.
+type Versions interface {
+	UsedBy(ctx context.Context, tx pgx.Tx, entity string) func(connection uuid.UUID, version string) (*mapping.Mapping, error)
+}
+
+// SightIn is [SightOf] with the mappings that a store knows, which are read in the transaction.
+func SightIn(ctx context.Context, tx pgx.Tx, who *access.Permissions, entity string, versions Versions) Sight {
+	return SightOf(who, entity, versions.UsedBy(ctx, tx, entity))
 }
 
 // SightOf is that of somebody on a kind of entities. Who does not see all fields plainly sees neither those nor what is personal, nor
@@ -130,9 +143,15 @@ func text(body []byte) string {
 	return string(body)
 }
 
-// Payload is what a dead letter keeps as somebody sees it: a record that was pulled, with what is known of it, or what was made to be
+// Veil takes out of a dead letter's payload what somebody may not see.
+func (s Sight) Veil(d *job.DeadLetter) (err error) {
+	d.Payload, err = s.payload(d.Payload, Direction(d.Direction), d.Stage != job.StageMapping, d.ConnectionID, d.MappingVersion)
+	return err
+}
+
+// payload is what a dead letter keeps as somebody sees it: a record that was pulled, with what is known of it, or what was made to be
 // pushed, or, where it could not be mapped, the entity.
-func (s Sight) Payload(payload []byte, d Direction, mapped bool, connection uuid.UUID, version string) ([]byte, error) {
+func (s Sight) payload(payload []byte, d Direction, mapped bool, connection uuid.UUID, version string) ([]byte, error) {
 	if s.whole || len(payload) == 0 {
 		return payload, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"crmhub/core/crm"
+	"crmhub/core/job"
 	"crmhub/core/journey"
 	"crmhub/core/mapping"
 	"crmhub/core/schema"
@@ -81,16 +82,17 @@ func TestNoPersonalValueIsShownInAnyBody(t *testing.T) {
 		if strings.Contains(steps[0].Exchanges[0].Request, "C-77777") {
 			shown++
 		}
-		for _, kept := range []struct {
-			payload   string
-			direction journey.Direction
-			mapped    bool
-		}{{body, journey.Push, true}, {text(t, doc), journey.Push, false}, {text(t, doc), journey.Push, true}, {`{"data": ` + body + `, "fault": "zarquon4"}`, journey.Pull, true}} {
-			seen, err := sight.Payload([]byte(kept.payload), kept.direction, kept.mapped, connection, m.Version())
-			if err != nil {
+		for _, kept := range []job.DeadLetter{
+			{Payload: []byte(body), Direction: job.Push, Stage: job.StageRemote},
+			{Payload: []byte(text(t, doc)), Direction: job.Push, Stage: job.StageMapping},
+			{Payload: []byte(text(t, doc)), Direction: job.Push, Stage: job.StageRemote},
+			{Payload: []byte(`{"data": ` + body + `, "fault": "zarquon4"}`), Direction: job.Pull, Stage: job.StageStore},
+		} {
+			kept.ConnectionID, kept.MappingVersion = connection, m.Version()
+			if err := sight.Veil(&kept); err != nil {
 				t.Fatal(err)
 			}
-			all += string(seen)
+			all += string(kept.Payload)
 		}
 		for _, marker := range []string{"zarquon", "9876543"} {
 			if strings.Contains(strings.ToLower(all), marker) {

@@ -39,6 +39,7 @@ type Cause struct {
 	Code       string            `json:"code,omitempty"`
 	Message    string            `json:"message"`
 	Remedy     string            `json:"remedy,omitempty"`
+	Said       *schema.Saying    `json:"said,omitempty"` // message and remedy, where they are the hub's
 	Violations schema.Violations `json:"violations,omitempty"`
 }
 

@@ -39,7 +39,7 @@ where d.entity_id in (select entity_id from e) or exists (
 	select from l join reconciliations r on r.id = d.reconciliation_id and r.connection_id = l.connection_id and r.entity = l.entity
 	where l.remote_id = d.remote_id)`},
 	{"dead_letter", withLinks + `
-update dead_letters d set payload = null, violations = '[]', message = 'It was erased at somebody''s request.', updated_at = now(),
+update dead_letters d set payload = null, said = null, violations = '[]', message = 'It was erased at somebody''s request.', updated_at = now(),
 	reason = case when status = 'resolved' then reason else 'erased' end, closed_at = coalesce(closed_at, now()),
 	status = case when status = 'open' then 'dismissed' else status end
 where exists (select from e where d.entity = e.entity and d.entity_id = e.entity_id) or exists (
@@ -75,13 +75,13 @@ var byText = []statement{ //nolint:gochecknoglobals // a table
 	{"alert", `update alerts set name = crmhub_scrub(name, $1), detail = crmhub_scrub(detail::text, $2)::jsonb
 where crmhub_says(name, $1) or crmhub_says(detail::text, $2)`},
 	{"dead_letter", `
-update dead_letters set payload = null, violations = '[]', message = 'It was erased at somebody''s request.', updated_at = now(),
+update dead_letters set payload = null, said = null, violations = '[]', message = 'It was erased at somebody''s request.', updated_at = now(),
 	reason = case when status = 'resolved' then reason else 'erased' end, closed_at = coalesce(closed_at, now()),
 	status = case when status = 'open' then 'dismissed' else status end
 where entity in ('customer', 'contact') and (crmhub_says(payload::text, $2) or crmhub_says(message, $1))`},
 	{"dead_letter", `
 update dead_letters set payload = crmhub_scrub(payload::text, $2)::jsonb, message = crmhub_scrub(message, $1),
-	violations = crmhub_scrub(violations::text, $2)::jsonb, reason = crmhub_scrub(reason, $1)
+	said = crmhub_scrub(said::text, $2)::jsonb, violations = crmhub_scrub(violations::text, $2)::jsonb, reason = crmhub_scrub(reason, $1)
 where crmhub_says(payload::text, $2) or crmhub_says(message, $1) or crmhub_says(violations::text, $2) or crmhub_says(reason, $1)`},
 	{"conflict", `
 update conflicts set base = crmhub_scrub(base::text, $2)::jsonb, ours = crmhub_scrub(ours::text, $2)::jsonb, theirs = crmhub_scrub(theirs::text, $2)::jsonb,
@@ -109,7 +109,7 @@ where crmhub_says(title, $1) or crmhub_says(message, $1) or crmhub_says(theirs::
 update invoice_inbox set name = 'erased', data = null, buyer = '{}', findings = '[]', reason = 'It was erased at somebody''s request.',
 	decided_at = coalesce(decided_at, now()), decided_by = coalesce(decided_by, crmhub_actor()), status = case when status = 'review' then 'refused' else status end
 where crmhub_holds(data, $1) or crmhub_says(name, $1) or crmhub_says(buyer::text, $2) or crmhub_says(reason, $1) or crmhub_says(findings::text, $2)`},
-	{"run_line", `update run_lines set message = crmhub_scrub(message, $1) where crmhub_says(message, $1)`},
+	{"run_line", `update run_lines set message = crmhub_scrub(message, $1), said = crmhub_scrub(said::text, $2)::jsonb where crmhub_says(message, $1)`},
 	{"run", `update runs set error = crmhub_scrub(error::text, $2)::jsonb where crmhub_says(error::text, $2)`},
 	{"link", `update links set cause = crmhub_scrub(cause::text, $2)::jsonb, snapshot = crmhub_scrub(snapshot::text, $2)::jsonb
 where crmhub_says(cause::text, $2) or crmhub_says(snapshot::text, $2)`},

@@ -12,6 +12,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/job"
 	"crmhub/core/journey"
+	"crmhub/core/schema"
 )
 
 const (
@@ -45,7 +46,8 @@ func (s *stream) fetch(ctx context.Context, puller connector.Puller, from connec
 			return page, journey.Exchange{}, fmt.Errorf("read %s: %w", from.Stream, remote)
 		}
 		s.log.WarnContext(ctx, "a page was not read and is read again", "attempt", attempt, "wait", delay, "error", err)
-		s.note(ctx, run, fmt.Sprintf("A page was not read and is read again in %s: %s", delay.Round(time.Millisecond), remote))
+		pause := delay.Round(time.Millisecond)
+		s.note(ctx, run, fmt.Sprintf("A page was not read and is read again in %s: %s", pause, remote), schema.Say("read_again", pause, remote))
 		if !sleep(ctx, delay) {
 			return page, journey.Exchange{}, ctx.Err()
 		}
@@ -82,12 +84,12 @@ func (s *stream) failed(ctx context.Context, remote *connector.Error) (held bool
 }
 
 // note adds a line to the run's log. That it could not be added changes nothing.
-func (s *stream) note(ctx context.Context, run *uuid.UUID, message string) {
+func (s *stream) note(ctx context.Context, run *uuid.UUID, message string, said *schema.Saying) {
 	if run == nil {
 		return
 	}
 	err := s.DB.As(ctx, s.who, func(tx pgx.Tx) error {
-		return job.Log(ctx, tx, *run, job.Line{Level: job.Warn, Message: message})
+		return job.Log(ctx, tx, *run, job.Line{Level: job.Warn, Message: message, Said: said})
 	})
 	if err != nil {
 		s.log.WarnContext(ctx, "the run's log misses a line", "error", err)

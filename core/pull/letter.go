@@ -33,11 +33,30 @@ func (e *unreadable) Unwrap() error { return e.cause }
 
 // cause is the fault as a link or a journey tells it.
 func (f *fault) cause() link.Cause {
-	c := link.Cause{Class: f.class, Message: f.err.Error()}
+	c := link.Cause{Class: f.class, Message: f.err.Error(), Said: f.said()}
 	if vs := schema.Violations(nil); errors.As(f.err, &vs) {
 		c.Violations, c.Message = vs, summary(vs)
 	}
 	return c
+}
+
+// said is the fault in a form that catalogues have words for, nil where its text is another's.
+func (f *fault) said() *schema.Saying {
+	var vs schema.Violations
+	var missing *mapping.MissingLink
+	switch {
+	case errors.Is(f.err, errHeld):
+		return schema.Say("asked_by_matching")
+	case errors.As(f.err, &missing) && len(missing.Refs) == 1:
+		return schema.Say("not_linked", missing.Refs[0].Entity, missing.Refs[0].ID)
+	case errors.As(f.err, &missing):
+		return schema.Say("not_linked_all", missing.Refs[0].Entity, missing.Refs[0].ID, len(missing.Refs)-1)
+	case errors.As(f.err, &vs) && len(vs) == 1:
+		return schema.Say("broken", vs[0].Pointer, vs[0].Rule)
+	case errors.As(f.err, &vs):
+		return schema.Say("broken_all", vs[0].Pointer, vs[0].Rule, len(vs)-1)
+	}
+	return nil
 }
 
 // mappingFault says what is wrong with a record that could not be mapped.
@@ -88,7 +107,7 @@ func (s *stream) letter(it *item, run *uuid.UUID) (job.DeadLetter, error) {
 	}
 	d := job.DeadLetter{
 		ConnectionID: s.connection.ID, RunID: run, Direction: job.Pull, Entity: string(s.kind), RemoteID: r.ID,
-		Stage: it.fault.stage, Class: it.fault.class, Message: it.fault.err.Error(),
+		Stage: it.fault.stage, Class: it.fault.class, Message: it.fault.err.Error(), Said: it.fault.said(),
 		Payload: b, MappingVersion: s.mapping.Version(),
 	}
 	if vs := schema.Violations(nil); errors.As(it.fault.err, &vs) {
@@ -102,7 +121,7 @@ func (s *stream) letter(it *item, run *uuid.UUID) (job.DeadLetter, error) {
 func lines(letters []job.DeadLetter) []job.Line {
 	all := make([]job.Line, len(letters))
 	for i, d := range letters {
-		all[i] = job.Line{Level: job.Warn, Message: string(d.Stage) + ": " + d.Message, RemoteID: d.RemoteID}
+		all[i] = job.Line{Level: job.Warn, Message: string(d.Stage) + ": " + d.Message, RemoteID: d.RemoteID, Said: d.Said}
 	}
 	return all
 }

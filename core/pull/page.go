@@ -311,7 +311,9 @@ func (s *stream) report(ctx context.Context, tx pgx.Tx, items []*item, run *uuid
 	}
 	told := lines(letters)
 	if held > 0 {
-		told = append(told, job.Line{Level: job.Info, Message: fmt.Sprintf("%d records wait until somebody has reviewed the matching of %s.", held, s.kind)})
+		told = append(told, job.Line{
+			Level: job.Info, Message: fmt.Sprintf("%d records wait until somebody has reviewed the matching of %s.", held, s.kind), Said: schema.Say("held_by_matching", held, s.kind),
+		})
 	}
 	return c, job.Log(ctx, tx, *run, told...)
 }

@@ -11,6 +11,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/drift"
 	"crmhub/core/job"
+	"crmhub/core/schema"
 )
 
 // pass reads the stream from where it stands to its end. While one page is stored the next is fetched and mapped.
@@ -161,7 +162,10 @@ func (p *passing) suspect(volume int64) bool {
 }
 
 func (p *passing) tooLittle(volume int64) error {
-	return &job.SuspectError{Message: fmt.Sprintf("%d records of %s were found, where the last pass found %d", volume, p.kind, p.position.usual)}
+	return &job.SuspectError{
+		Message: fmt.Sprintf("%d records of %s were found, where the last pass found %d", volume, p.kind, p.position.usual),
+		Said:    schema.Say("fewer_than_before", volume, p.kind, p.position.usual),
+	}
 }
 
 // position is how far a pass has come.

@@ -188,7 +188,7 @@ func (p *Pusher) faulty(s *stream, it *item) {
 	case errors.As(it.fault, &missing):
 		p.wait(s, it, missing)
 	case errors.As(it.fault, &violations):
-		p.unmapped(s, it, link.Cause{Class: "mapping", Message: "the mapping cannot make a record of it", Violations: violations})
+		p.unmapped(s, it, link.Cause{Class: "mapping", Message: "the mapping cannot make a record of it", Said: schema.Say("unmapped"), Violations: violations})
 	default:
 		p.unmapped(s, it, link.Cause{Class: "mapping", Message: it.fault.Error()})
 	}
@@ -199,34 +199,34 @@ func (p *Pusher) wait(s *stream, it *item, missing *mapping.MissingLink) {
 		if p.streams[ref.Entity] == nil {
 			p.unmapped(s, it, link.Cause{
 				Class: "link", Message: "it refers to a " + ref.Entity + ", which has no record and is not pushed to this connection",
-				Remedy: "Link the " + ref.Entity + " by a pull, or push it too.",
+				Remedy: "Link the " + ref.Entity + " by a pull, or push it too.", Said: schema.Say("refers_unpushed", ref.Entity),
 			})
 			return
 		}
 	}
 	parent, err := uuid.Parse(missing.Refs[0].ID)
 	if err != nil {
-		p.unmapped(s, it, link.Cause{Class: "link", Message: "it refers to a " + missing.Refs[0].Entity + " by what is no id"})
+		p.unmapped(s, it, link.Cause{Class: "link", Message: "it refers to a " + missing.Refs[0].Entity + " by what is no id", Said: schema.Say("refers_to_no_id", missing.Refs[0].Entity)})
 		return
 	}
 	it.waitsOn = missing.Refs[0]
-	cause := link.Cause{Class: "link", Message: "waits for a " + it.waitsOn.Entity + " to get its record"}
+	cause := link.Cause{Class: "link", Message: "waits for a " + it.waitsOn.Entity + " to get its record", Said: schema.Say("waits_for", it.waitsOn.Entity)}
 	p.settle(it, link.Wait(it.link.ID, it.version, it.waitsOn.Entity, parent, p.backOff(it, nil), cause), "waiting")
 }
 
 // unmapped fails an item before anything was sent.
 func (p *Pusher) unmapped(s *stream, it *item, cause link.Cause) {
 	p.settle(it, link.Fail(it.link.ID, it.version, cause), "failed")
-	p.bury(s, it, job.StageMapping, cause.Class, cause.Message, cause.Violations)
+	p.bury(s, it, job.StageMapping, cause)
 }
 
 // fail is for what only a person or a newer version can help.
 func (p *Pusher) fail(s *stream, it *item, err *connector.Error) {
 	p.settle(it, link.Fail(it.link.ID, it.version, causeOf(err)), "failed")
-	p.bury(s, it, job.StageRemote, string(err.Class), err.Message, nil)
+	p.bury(s, it, job.StageRemote, causeOf(err))
 }
 
-func (p *Pusher) bury(s *stream, it *item, stage job.Stage, class, message string, violations schema.Violations) {
+func (p *Pusher) bury(s *stream, it *item, stage job.Stage, why link.Cause) {
 	id := it.id
 	var payload json.RawMessage
 	if it.record != nil {
@@ -236,9 +236,9 @@ func (p *Pusher) bury(s *stream, it *item, stage job.Stage, class, message strin
 	}
 	it.letter = &job.DeadLetter{
 		ConnectionID: p.Connection, Direction: job.Push, Entity: s.Entity, EntityID: &id, RemoteID: it.remoteID,
-		Stage: stage, Class: class, Message: message, Violations: violations, Payload: payload, MappingVersion: s.Mapping.Version(),
+		Stage: stage, Class: why.Class, Message: why.Message, Said: why.Said, Violations: why.Violations, Payload: payload, MappingVersion: s.Mapping.Version(),
 	}
-	p.Logger.Warn("not pushed", "entity", s.Entity, "entity_id", it.id, "version", it.version, "class", class, "error", message)
+	p.Logger.Warn("not pushed", "entity", s.Entity, "entity_id", it.id, "version", it.version, "class", why.Class, "error", why.Message)
 }
 
 func (p *Pusher) done(it *item, remoteID, remoteVersion string) {

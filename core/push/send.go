@@ -13,6 +13,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
+	"crmhub/core/schema"
 )
 
 // proposalDelay is when an entity is looked at again about which a matching asks. Whoever answers makes it due at once.
@@ -25,7 +26,7 @@ func (p *Pusher) send(ctx context.Context, s *stream, items []*item, announced t
 		switch {
 		case it.proposed && it.remoteID == "" && !it.link.Outstanding():
 			p.settle(it, link.Park(it.link.ID, proposalDelay, link.Cause{
-				Class: link.ClassMatching, Message: "it may be a record that is there already", Remedy: "Review the proposals of the matching.",
+				Class: link.ClassMatching, Message: "it may be a record that is there already", Remedy: "Review the proposals of the matching.", Said: schema.Say("may_be_there"),
 			}), "parked")
 		case it.fault != nil:
 			p.faulty(s, it)

@@ -21,6 +21,7 @@ import (
 	"crmhub/core/mapping"
 	"crmhub/core/postgres"
 	"crmhub/core/revision"
+	"crmhub/core/schema"
 )
 
 // Records reads records as a pull does, and brings them in; a *pull.Puller does.
@@ -200,7 +201,10 @@ func (c *comparison) doubt(ctx context.Context, theirs int64) error {
 	if err != nil || c.task.Believe || theirs*2 >= linked {
 		return err
 	}
-	return &job.SuspectError{Message: fmt.Sprintf("%d records of %s were found, where %d are linked", theirs, c.kind, linked)}
+	return &job.SuspectError{
+		Message: fmt.Sprintf("%d records of %s were found, where %d are linked", theirs, c.kind, linked),
+		Said:    schema.Say("fewer_than_linked", theirs, c.kind, linked),
+	}
 }
 
 const (

@@ -325,7 +325,7 @@ func (s *Store) Check(c connection.Connection, in New) (*mapping.Mapping, error)
 	if faults, ok := errors.AsType[mapping.Faults](err); ok {
 		vs := make(schema.Violations, len(faults))
 		for i, f := range faults {
-			vs[i] = schema.Violation{Pointer: "/text", Rule: "mapping", Message: fmt.Sprintf("line %d, column %d: %s", f.Line, f.Column, f.Message)}
+			vs[i] = schema.Violation{Pointer: "/text", Rule: "mapping", Message: fmt.Sprintf(placed+"%s", f.Line, f.Column, f.Message)}
 		}
 		return nil, vs
 	}
@@ -349,4 +349,16 @@ func (v Version) record(ctx context.Context, tx pgx.Tx, action string) error {
 // Compiled returns a version's mapping. The error is [schema.Violations] if it does not fit this hub any more.
 func (s *Store) Compiled(c connection.Connection, v Version) (*mapping.Mapping, error) {
 	return s.Check(c, New{Entity: v.Entity, Text: v.Text})
+}
+
+// placed begins what is said of a fault that has a place in a mapping's text.
+const placed = "line %d, column %d: "
+
+// LineOf is the line of a mapping's text that a violation is about, counted from 1; 0 where it is about no line.
+func LineOf(v schema.Violation) (line int) {
+	var column int
+	if _, err := fmt.Sscanf(v.Message, placed, &line, &column); err != nil {
+		return 0
+	}
+	return line
 }

@@ -22,18 +22,27 @@ function follow(part) {
   seen();
 }
 
-// refill leaves the focus and what was scrolled where they are, and waits while somebody marks text.
+// refill leaves the focus and what was scrolled where they are, and marks rows that are new. It waits while somebody marks
+// text, presses a button or writes there.
 function refill(part, html) {
+  part.newest = html;
   const marked = getSelection();
-  if (!marked.isCollapsed && part.contains(marked.anchorNode)) return;
+  const busy = part.matches(":active") || part.querySelector("details[open], input:focus, select:focus, textarea:focus")
+    || [...part.querySelectorAll("input:not([type=hidden]), textarea")].some((e) => e.value !== e.defaultValue)
+    || (!marked.isCollapsed && part.contains(marked.anchorNode));
+  if (busy) { setTimeout(() => { if (part.isConnected && part.newest === html) refill(part, html); }, 1000); return; }
   const focusable = () => [...part.querySelectorAll("a, button, [tabindex]")];
-  const name = (e) => e.getAttribute("href") ?? e.getAttribute("aria-label");
+  const name = (e) => e.getAttribute("href") ?? e.getAttribute("aria-label") ?? e.form?.action + e.value;
+  const rows = () => [...part.querySelectorAll("tbody tr")].map((row) => [row, row.querySelector("a")?.getAttribute("href")]);
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const wanted = focused && name(focused), nth = focused && focusable().filter((e) => name(e) === wanted).indexOf(focused);
   const scrolled = [...part.querySelectorAll(".scroll")].map((e) => e.scrollLeft);
+  const before = part.dataset.shown && new Set(rows().map(([, link]) => link));
   part.innerHTML = html;
+  part.dataset.shown = "1";
   localize(part);
   part.querySelectorAll(".scroll").forEach((e, i) => { e.scrollLeft = scrolled[i] ?? 0; });
+  for (const [row, link] of rows()) if (before && link && !before.has(link)) row.classList.add("fresh");
   if (focused) focusable().filter((e) => name(e) === wanted)[nth]?.focus({ preventScroll: true });
 }
 
@@ -166,6 +175,7 @@ function chooseAll(all) {
   const count = () => {
     const chosen = rows.filter((row) => row.checked).length;
     if (shown) shown.textContent = chosen ? ` (${chosen})` : "";
+    for (const button of document.querySelectorAll("[data-only]")) button.disabled = chosen !== Number(button.dataset.only);
     all.checked = chosen === rows.length;
     all.indeterminate = chosen > 0 && !all.checked;
   };
