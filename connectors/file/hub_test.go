@@ -213,7 +213,7 @@ func TestFinanceImportsWhatItExports(t *testing.T) {
 		"G1;BERTA;2026-05-07;EUR;-2,50;;-2,50;;;;;;;\n")
 	for _, entity := range []string{"customer", "product", "invoice", "payment"} {
 		if r := h.pull(entity); r.Status != job.Succeeded {
-			t.Errorf("the run of %s ended %s: %s", entity, r.Status, r.Error)
+			t.Errorf("the run of %s ended %s: %+v", entity, r.Status, r.Error)
 		}
 	}
 	h.want("customers", h.lines("select code || ' ' || name || ' ' || coalesce(email, '') from customers order by code"), []string{
