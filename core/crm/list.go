@@ -127,11 +127,12 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (postgres.
 	if err := l.look(ctx, tx, q.Text); err != nil {
 		return postgres.Page[Entity]{}, err
 	}
-	sql, err := l.statement(q), error(nil)
+	sql := l.statement(q)
 	if err := l.violations.Err(); err != nil {
 		return postgres.Page[Entity]{}, err
 	}
-	if sql, err = l.shorter(ctx, tx, sql); err != nil {
+	sql, err := l.shorter(ctx, tx, sql)
+	if err != nil {
 		return postgres.Page[Entity]{}, err
 	}
 	// Planned for these very values each time: which index is best depends on how many rows have them.
