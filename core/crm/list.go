@@ -127,11 +127,12 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (postgres.
 	if err := l.look(ctx, tx, q.Text); err != nil {
 		return postgres.Page[Entity]{}, err
 	}
-	sql, err := l.statement(q), error(nil)
+	sql := l.statement(q)
 	if err := l.violations.Err(); err != nil {
 		return postgres.Page[Entity]{}, err
 	}
-	if sql, err = l.shorter(ctx, tx, sql); err != nil {
+	sql, err := l.shorter(ctx, tx, sql)
+	if err != nil {
 		return postgres.Page[Entity]{}, err
 	}
 	// Planned for these very values each time: which index is best depends on how many rows have them.
@@ -222,8 +223,7 @@ func (l *listing) statement(q Query) string {
 		l.where = append(l.where, "owner_id = any("+l.arg(q.Owners)+"::uuid[])")
 		narrow = false
 	}
-	if !narrow && q.Text == "" && !l.seeing && l.covered(q.Filter) {
-		// Found in the index alone, and only what is on the page is read.
+	if !narrow && q.Text == "" && !l.seeing && len(QuickSorts(l.kind)) > 0 {
 		page := func(rows string) string {
 			return "select " + names(l.table.columns, "") + " from " + l.table.name + " where id = any (array(select id from " + rows + tail + "))" + by
 		}
@@ -231,7 +231,9 @@ func (l *listing) statement(q Query) string {
 		if l.ranges(q.Filter) {
 			l.rows, l.sorted = "select from "+rows, page("(select * from "+rows+" offset 0) r")
 		}
-		return page(rows)
+		if l.covered(q.Filter) { // found in the index alone, and only what is on the page is read
+			return page(rows)
+		}
 	}
 	if !narrow {
 		sql := "select " + names(l.table.columns, "") + " from " + l.table.name
