@@ -122,6 +122,7 @@ func TestAdminGoesFromNewConnectionToGreenReconciliation(t *testing.T) {
 	b.presses("Pull all in order")
 	b.sees("The runs are queued", "Pull · Customer")
 	b.presses("Pull · Order")
+	b.waits("location.pathname.startsWith('/sync/runs/')")
 	b.sees("Succeeded") // the run's page follows it there, after customers and articles
 	b.pictured("walk-sync-run")
 	b.goes("/orders")
@@ -132,6 +133,7 @@ func TestAdminGoesFromNewConnectionToGreenReconciliation(t *testing.T) {
 		b.fills("entity", entity)
 		b.presses("Compare now")
 		b.sees("The run is queued")
+		b.waits("location.pathname.startsWith('/sync/runs/')")
 		b.sees("Succeeded")
 	}
 	b.goes("/sync/reconciliations")

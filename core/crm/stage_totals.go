@@ -17,11 +17,16 @@ type StageTotal struct {
 	Amount   decimal.Decimal
 }
 
+// Open ones are added up in their own index (migration 0045).
 const stageTotals = `
-select stage, currency, count(*), sum(amount)
-from opportunities
-where pipeline_id = $1 and deleted_at is null and (status = 'open' or closed_at >= date_trunc('month', now()))
-	and ($2::uuid[] is null or owner_id = any($2))
+select stage, currency, count(*), sum(amount) from (
+	select stage, currency, amount from opportunities
+	where pipeline_id = $1 and deleted_at is null and status = 'open' and ($2::uuid[] is null or owner_id = any($2))
+	union all
+	select stage, currency, amount from opportunities
+	where pipeline_id = $1 and deleted_at is null and status <> 'open' and closed_at >= date_trunc('month', now())
+		and ($2::uuid[] is null or owner_id = any($2))
+) o
 group by stage, currency
 order by stage, currency`
 

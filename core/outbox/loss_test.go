@@ -96,11 +96,18 @@ func (b *bundle) deleteTopic() {
 	defer transport.CloseIdleConnections()
 	c := &kafka.Client{Addr: kafka.TCP(b.addr), Transport: transport}
 	ctx := context.WithoutCancel(b.Context()) // it is called when the test is over, too
-	response, err := c.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{b.topic}})
-	if err == nil {
-		err = response.Errors[b.topic]
+	remove := func() error {
+		response, err := c.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{b.topic}})
+		if err == nil {
+			err = response.Errors[b.topic]
+		}
+		return err
 	}
-	if err != nil {
+	err := remove()
+	for errors.Is(err, kafka.BrokerNotAvailable) { // a busy broker misses its controller for a moment
+		err = remove()
+	}
+	if err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) { // done by what seemed to fail
 		b.Fatal(err)
 	}
 	for {

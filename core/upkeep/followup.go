@@ -123,7 +123,7 @@ func (s Source) selects() string {
 	return "(select '" + string(s.Why) + "' as why, '" + string(s.Kind) + "' as kind, t.id, t." + s.Title + " as title, " + at + " as at, " +
 		customer + " as customer, " + s.owner + " as owner from " + s.from +
 		" and (@owners::uuid[] is null or " + s.owner + " = any(@owners)) and (@at::timestamptz is null or " + key + ` > (@at, @why::text collate "C", @id::uuid))` +
-		" order by at, t.id limit @limit)"
+		" order by " + s.at + ", t.id limit @limit)" // an index has days in the order of their beginnings
 }
 
 // Ask is what follow-ups are asked for.
