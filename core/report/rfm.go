@@ -137,6 +137,7 @@ from (
 			1 + (c.frequency > b.f[1])::integer + (c.frequency > b.f[2])::integer + (c.frequency > b.f[3])::integer + (c.frequency > b.f[4])::integer as f,
 			1 + (c.monetary > b.m[1])::integer + (c.monetary > b.m[2])::integer + (c.monetary > b.m[3])::integer + (c.monetary > b.m[4])::integer as m
 		from customer c cross join bound b
+		offset 0 -- a score stands in the segment many times, and is found out once
 	)
 	select s.*, s.r::text || s.f::text || s.m::text as score,
 		case
