@@ -82,7 +82,7 @@ func New(c Config) (*Console, error) {
 		c.Breakers = &connection.Breakers{DB: c.DB}
 	}
 	return &Console{
-		Config: c, watched: watch(), render: r, editor: e, reports: report.Store{Now: c.CRM.Now},
+		Config: c, render: r, editor: e, reports: report.Store{Now: c.CRM.Now},
 		flows: flow.Store{Connections: c.Connections, Jobs: c.Jobs, Revisions: c.Revisions}, upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
 		inbox: inbox.Store{CRM: c.CRM, Editor: e, Access: c.Access}, allocations: allocation.Store{CRM: c.CRM, Editor: e},
 	}, nil

@@ -7,12 +7,10 @@ import (
 	"time"
 )
 
-// reading is what all who watch a thing see alike, read once for all of them: no more often than every, and so seldom that
-// reading takes a twentieth of the time at most. Nobody reads while nobody asks. K says what is watched, and whose it is. The
-// zero value but for every is ready.
+// reading is what all who watch a thing see alike, read once for all of them: no more often than watchedEvery, and so seldom
+// that reading takes a twentieth of the time at most. Nobody reads while nobody asks. K says what is watched, and whose it is.
+// The zero value is ready.
 type reading[K comparable, T any] struct {
-	every time.Duration
-
 	mu sync.Mutex
 	of map[K]*held[T]
 }
@@ -43,8 +41,8 @@ func (s *reading[K, T]) get(ctx context.Context, what K, read func(context.Conte
 	if err != nil {
 		return value, err
 	}
-	// A little less than every, so that who asks every so often always finds something new.
-	h.value, h.until = value, began.Add(max(s.every*9/10, 20*time.Since(began)))
+	// A little less than that, so that who asks every so often always finds something new.
+	h.value, h.until = value, began.Add(max(watchedEvery*9/10, 20*time.Since(began)))
 	return value, nil
 }
 

@@ -15,9 +15,8 @@ import (
 func TestWhatManyWatchIsReadOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const every = 2 * time.Second
+		const every = watchedEvery
 		var s reading[uuid.UUID, int]
-		s.every = every
 		reads := 0 // only who has the turn reads
 		ours, theirs := uuid.New(), uuid.New()
 		began := time.Now()
@@ -55,7 +54,7 @@ func TestWhatManyWatchIsReadOnce(t *testing.T) {
 func TestWhatTakesLongIsReadSeldom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := reading[uuid.UUID, int]{every: 2 * time.Second}
+		s := reading[uuid.UUID, int]{}
 		reads := 0
 		for began := time.Now(); time.Since(began) < time.Minute; <-time.After(2 * time.Second) {
 			_, _ = s.get(t.Context(), uuid.Nil, func(context.Context) (int, error) {
@@ -74,7 +73,7 @@ func TestWhatTakesLongIsReadSeldom(t *testing.T) {
 func TestReaderWhoGoesLeavesItToTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := reading[uuid.UUID, int]{every: 2 * time.Second}
+		s := reading[uuid.UUID, int]{}
 		stays := func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }
 		first, leave := context.WithCancel(t.Context())
 		impatient, give := context.WithTimeout(t.Context(), time.Second)
@@ -106,7 +105,7 @@ func TestReaderWhoGoesLeavesItToTheNext(t *testing.T) {
 func TestWhatNobodyWatchesIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := reading[int, int]{every: 2 * time.Second}
+		s := reading[int, int]{}
 		for what := range 1000 {
 			if n, err := s.get(t.Context(), what, func(context.Context) (int, error) { return what, nil }); n != what || err != nil {
 				t.Fatalf("%d is told %d, %v", what, n, err)

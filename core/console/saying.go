@@ -81,15 +81,10 @@ func brokenRule(lang string, words catalogue, broken schema.Violation) string {
 
 // sayingOf is what a letter says: older ones have their violations alone.
 func sayingOf(said *schema.Saying, violations schema.Violations) *schema.Saying {
-	switch {
-	case said != nil && (said.Code != "unmapped" || len(violations) == 0):
+	if said != nil && (said.Code != "unmapped" || len(violations) == 0) {
 		return said
-	case len(violations) == 1:
-		return schema.Say("broken", violations[0].Pointer, violations[0].Rule)
-	case len(violations) > 1:
-		return schema.Say("broken_all", violations[0].Pointer, violations[0].Rule, len(violations)-1)
 	}
-	return nil
+	return violations.Saying()
 }
 
 // telling are the functions by which templates say what was stored.

@@ -27,13 +27,6 @@ type watchedLetters struct {
 	filter       job.LetterFilter
 }
 
-func watch() watched {
-	return watched{
-		standing: reading[uuid.UUID, standing]{every: watchedEvery}, jobs: reading[uuid.UUID, []jobRow]{every: watchedEvery},
-		letters: reading[watchedLetters, deadLettersPage]{every: watchedEvery}, causes: reading[uuid.UUID, causesPage]{every: watchedEvery},
-	}
-}
-
 // look is what stood there a moment ago. It is read as whoever looks first, and shown to others of his organization: read must
 // not depend on more than the permission that all of them have.
 func look[K comparable, T any](ctx context.Context, v *visit, s *reading[K, T], what K, read func(context.Context, pgx.Tx) (T, error)) (T, error) {

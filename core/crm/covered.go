@@ -49,7 +49,7 @@ func (l *listing) shorter(ctx context.Context, tx pgx.Tx, sql string) (string, e
 		return sql, nil
 	}
 	var explained string
-	err := tx.QueryRow(ctx, "explain (format json) "+l.rows, append([]any{pgx.QueryExecModeCacheDescribe}, l.args...)...).Scan(&explained)
+	err := tx.QueryRow(ctx, "explain (format json) "+l.rows, l.planned()...).Scan(&explained)
 	if err != nil {
 		return "", fmt.Errorf("estimate %s: %w", l.table.name, err)
 	}

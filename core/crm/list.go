@@ -135,8 +135,7 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (postgres.
 	if err != nil {
 		return postgres.Page[Entity]{}, err
 	}
-	// Planned for these very values each time: which index is best depends on how many rows have them.
-	entities, err := l.table.query(ctx, tx, k, sql, append([]any{pgx.QueryExecModeCacheDescribe}, l.args...)...)
+	entities, err := l.table.query(ctx, tx, k, sql, l.planned()...)
 	if err != nil {
 		return postgres.Page[Entity]{}, fmt.Errorf("list %s: %w", l.table.name, err)
 	}
@@ -282,6 +281,10 @@ func (f field) sql() string {
 	}
 	return f.name
 }
+
+// planned are the arguments of a statement that is planned for these very values each time: which index is best depends on how
+// many rows have them, and a text is made a query once and not for each row.
+func (l *listing) planned() []any { return append([]any{pgx.QueryExecModeCacheDescribe}, l.args...) }
 
 func (l *listing) arg(v any) string {
 	l.args = append(l.args, v)

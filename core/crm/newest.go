@@ -79,8 +79,7 @@ func (l *listing) glance(ctx context.Context, tx pgx.Tx) (sight, error) {
 		to = append(to, &of[i])
 	}
 	sql := "select " + strings.Join(counts, ", ") + " from (" + l.newest("search", glanced) + ") n"
-	// Planned for these very values, so that a text is made a query once and not for each row.
-	err := tx.QueryRow(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, l.args...)...).Scan(to...)
+	err := tx.QueryRow(ctx, sql, l.planned()...).Scan(to...)
 	l.args = nil
 	if err != nil {
 		return sight{}, fmt.Errorf("look at the newest of %s: %w", l.table.name, err)

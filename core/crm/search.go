@@ -74,7 +74,7 @@ func (l *listing) search(ctx context.Context, tx pgx.Tx, typed string) ([]Hit, e
 // hits reads the best of what the text finds: of l.ids, or, where depth is given, of so many of the newest.
 func (l *listing) hits(ctx context.Context, tx pgx.Tx, typed string, depth int) ([]Hit, error) {
 	l.where, l.args = nil, nil
-	rows, err := tx.Query(ctx, l.best(typed, depth), append([]any{pgx.QueryExecModeCacheDescribe}, l.args...)...)
+	rows, err := tx.Query(ctx, l.best(typed, depth), l.planned()...)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,11 @@ const (
 	l as (select k.connection_id, k.entity, k.remote_id from links k join e using (entity, entity_id) where k.remote_id is not null) `
 )
 
+// letterErased is what is left of a dead letter of which nothing may be kept.
+const letterErased = `payload = null, said = null, violations = '[]', message = 'It was erased at somebody''s request.', updated_at = now(),
+	reason = case when status = 'resolved' then reason else 'erased' end, closed_at = coalesce(closed_at, now()),
+	status = case when status = 'open' then 'dismissed' else status end`
+
 // byEntity are the places that say of which entity, or of which of its records, they keep something.
 var byEntity = []statement{ //nolint:gochecknoglobals // a table
 	{"attachment", withEntities + `delete from attachments a using e where a.entity = e.entity and a.entity_id = e.entity_id`},
@@ -39,9 +44,7 @@ where d.entity_id in (select entity_id from e) or exists (
 	select from l join reconciliations r on r.id = d.reconciliation_id and r.connection_id = l.connection_id and r.entity = l.entity
 	where l.remote_id = d.remote_id)`},
 	{"dead_letter", withLinks + `
-update dead_letters d set payload = null, said = null, violations = '[]', message = 'It was erased at somebody''s request.', updated_at = now(),
-	reason = case when status = 'resolved' then reason else 'erased' end, closed_at = coalesce(closed_at, now()),
-	status = case when status = 'open' then 'dismissed' else status end
+update dead_letters d set ` + letterErased + `
 where exists (select from e where d.entity = e.entity and d.entity_id = e.entity_id) or exists (
 	select from l where d.connection_id = l.connection_id and d.entity = l.entity and d.remote_id = l.remote_id)`},
 	{"duplicate_pair", withEntities + `
@@ -75,9 +78,7 @@ var byText = []statement{ //nolint:gochecknoglobals // a table
 	{"alert", `update alerts set name = crmhub_scrub(name, $1), detail = crmhub_scrub(detail::text, $2)::jsonb
 where crmhub_says(name, $1) or crmhub_says(detail::text, $2)`},
 	{"dead_letter", `
-update dead_letters set payload = null, said = null, violations = '[]', message = 'It was erased at somebody''s request.', updated_at = now(),
-	reason = case when status = 'resolved' then reason else 'erased' end, closed_at = coalesce(closed_at, now()),
-	status = case when status = 'open' then 'dismissed' else status end
+update dead_letters set ` + letterErased + `
 where entity in ('customer', 'contact') and (crmhub_says(payload::text, $2) or crmhub_says(message, $1))`},
 	{"dead_letter", `
 update dead_letters set payload = crmhub_scrub(payload::text, $2)::jsonb, message = crmhub_scrub(message, $1),

@@ -51,10 +51,8 @@ func (f *fault) said() *schema.Saying {
 		return schema.Say("not_linked", missing.Refs[0].Entity, missing.Refs[0].ID)
 	case errors.As(f.err, &missing):
 		return schema.Say("not_linked_all", missing.Refs[0].Entity, missing.Refs[0].ID, len(missing.Refs)-1)
-	case errors.As(f.err, &vs) && len(vs) == 1:
-		return schema.Say("broken", vs[0].Pointer, vs[0].Rule)
 	case errors.As(f.err, &vs):
-		return schema.Say("broken_all", vs[0].Pointer, vs[0].Rule, len(vs)-1)
+		return vs.Saying()
 	}
 	return nil
 }

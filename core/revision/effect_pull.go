@@ -43,18 +43,18 @@ func (s *Store) Records(ctx context.Context, c connection.Connection, v Version,
 	if streams[at].Range {
 		const day = 24 * time.Hour
 		for _, back := range []time.Duration{time.Hour, day, 30 * day, 365 * day} {
-			records, err = read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit, Since: time.Now().Add(-back)}, limit)
+			records, err = read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit, Since: time.Now().Add(-back)})
 			if err != nil || len(records) == limit {
 				return records, err
 			}
 		}
 	}
-	return read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit}, limit)
+	return read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit})
 }
 
-// read reads page by page, at most limit.
-func read(ctx context.Context, puller connector.Puller, ask connector.PullRequest, limit int) (records []connector.Record, err error) {
-	for more := true; more && len(records) < limit; {
+// read reads page by page, at most ask.Limit.
+func read(ctx context.Context, puller connector.Puller, ask connector.PullRequest) (records []connector.Record, err error) {
+	for more := true; more && len(records) < ask.Limit; {
 		page, err := puller.Pull(ctx, ask)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", ask.Stream, connector.AsError(err))
@@ -69,7 +69,7 @@ func read(ctx context.Context, puller connector.Puller, ask connector.PullReques
 		}
 		ask.Cursor, more = page.Cursor, page.More
 	}
-	return records[:min(len(records), limit)], nil
+	return records[:min(len(records), ask.Limit)], nil
 }
 
 // EffectOnRecords tries a version on records of its connection: what pulling them would say of entities, and what of it these could not

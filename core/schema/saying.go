@@ -17,3 +17,14 @@ func Say(code string, args ...any) *Saying {
 	}
 	return s
 }
+
+// Saying says which rule is broken, and how many others are; nil if none is.
+func (vs Violations) Saying() *Saying {
+	switch len(vs) {
+	case 0:
+		return nil
+	case 1:
+		return Say("broken", vs[0].Pointer, vs[0].Rule)
+	}
+	return Say("broken_all", vs[0].Pointer, vs[0].Rule, len(vs)-1)
+}
