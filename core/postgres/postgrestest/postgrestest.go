@@ -5,6 +5,7 @@ package postgrestest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,12 +35,20 @@ func Main(m *testing.M, options ...goleak.Option) {
 type stopping struct{ m *testing.M }
 
 func (s stopping) Run() int {
+	fewerCases()
 	code := s.m.Run()
 	if err := shared.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the test server:", err)
 		return max(code, 1)
 	}
 	return code
+}
+
+// fewerCases has rapid draw 30 cases of a property rather than 100, unless -rapid.checks says how many: here each talks to a server.
+func fewerCases() {
+	if f := flag.Lookup("rapid.checks"); f != nil {
+		_ = f.Value.Set("30")
+	}
 }
 
 // New returns a new, migrated, empty database. It is closed when the test ends.
