@@ -33,7 +33,7 @@ func (v *Invoice) owed(actor postgres.Actor, stored *Invoice, pays bool) schema.
 	f.countable(v.Currency, amounts)
 	moved := !v.Residual.Equal(old.Residual) || (stored == nil || old.Status == "draft") && !v.Total.Equal(old.Total)
 	if moved && (v.Residual.Sign()*v.Total.Sign() < 0 || v.Residual.Abs().GreaterThan(v.Total.Abs())) {
-		f.add("/residual", "maximum", "must be between 0 and %s, the total", v.Total)
+		f.add("/residual", "range", "must be between 0 and %s, the total", v.Total)
 		return f.violations
 	}
 	if stored != nil && moved && v.PaymentStatus == old.PaymentStatus && consistent(old.PaymentStatus) {

@@ -34,8 +34,8 @@ func TestPeopleSayWhatIsOpenWithinTheInvoice(t *testing.T) {
 		want              string // the rule that it breaks
 		status            string // of payment, afterwards
 	}{
-		{residual: "500", want: "/residual maximum"},
-		{residual: "-1", want: "/residual maximum"},
+		{residual: "500", want: "/residual range"},
+		{residual: "-1", want: "/residual range"},
 		{residual: "10.001", want: "/residual multipleOf"},
 		{residual: "40", payment: "paid", want: "/payment_status consistent"},
 		{residual: "100", payment: "paid", want: "/payment_status consistent"},
