@@ -179,3 +179,32 @@ func TestCustomerWithDocumentsThatCountStays(t *testing.T) {
 		t.Errorf("a customer whose only order is cancelled: %v", err)
 	}
 }
+
+// What was delivered, billed and paid stays what was ordered; the rest of the order may change.
+func TestPeopleDoNotChangeWhatAClosedOrderComesTo(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	c := &crm.Customer{Name: "c"}
+	s.save(t, c)
+	for _, status := range []string{"completed", "closed_short", "cancelled"} {
+		o := &crm.Order{CustomerID: c.ID, Date: date(t, "2026-01-01"), Currency: "EUR", Status: status, Lines: []crm.OrderLine{{Qty: dec("1"), Price: dec("10")}}}
+		if err := s.trySave(t, s.connection(), o); err != nil {
+			t.Fatal(err)
+		}
+		o.Lines = []crm.OrderLine{{Qty: dec("1"), Price: dec("1")}}
+		wantRules(t, s.trySave(t, s.by(), o), "/lines immutable")
+		o.Lines = []crm.OrderLine{{Description: "Bolt", Qty: dec("2"), Price: dec("5")}}
+		o.Remark = "as delivered"
+		s.save(t, o)
+		o.Lines[0].Price = dec("6")
+		if err := s.trySave(t, s.connection(), o); err != nil {
+			t.Errorf("the ERP's word on an order that is %s: %v", status, err)
+		}
+	}
+	o := &crm.Order{CustomerID: c.ID, Date: date(t, "2026-01-01"), Currency: "EUR", Status: "completed", Lines: []crm.OrderLine{{Qty: dec("1"), Price: dec("10")}}}
+	if err := s.trySave(t, s.connection(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.Status, o.Lines = "in_progress", append(o.Lines, crm.OrderLine{Qty: dec("1"), Price: dec("2")})
+	s.save(t, o) // it is taken up again
+}

@@ -156,7 +156,7 @@ func (w *writing) moved(stored, e Entity) schema.Violations {
 	case *Order:
 		old, _ := stored.(*Order)
 		e.payInstalments(w.facts.paid[e.ID])
-		vs = append(vs, overplanned(w.by.Actor, old, e)...)
+		vs = append(append(vs, overplanned(w.by.Actor, old, e)...), closed(w.by.Actor, old, e)...)
 		return append(vs, moveOrder(w.by.Actor, old, e)...)
 	case *Invoice:
 		old, _ := stored.(*Invoice)
