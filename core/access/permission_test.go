@@ -274,3 +274,31 @@ func TestPresetsNameWhatThereIs(t *testing.T) {
 		t.Errorf("presets (-want +got):\n%s", diff)
 	}
 }
+
+// TestPresetsHideAPlanWithItsTotal: the instalments of an order add up to what it comes to.
+func TestPresetsHideAPlanWithItsTotal(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	roles, err := h.Roles(t.Context(), h.who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden := 0
+	for _, r := range roles {
+		rules := map[string]access.FieldAccess{}
+		for _, f := range r.Fields {
+			if f.Resource == "order" {
+				rules[f.Field] = f.Access
+			}
+		}
+		if rules["total"] != rules["instalments"] {
+			t.Errorf("%s: the total is %q, the plan %q", r.Code, rules["total"], rules["instalments"])
+		}
+		if rules["total"] == access.FieldHidden {
+			hidden++
+		}
+	}
+	if hidden == 0 {
+		t.Error("no preset hides an order's total")
+	}
+}

@@ -18,6 +18,12 @@ func (p *Permissions) Whole(r Resource) bool {
 	return p.May(r, Read) != postgres.ScopeNone && len(p.Blind(r)) == 0
 }
 
+// Everything reports whether somebody may read all entities of a kind with all their fields shown plainly. Only he may let
+// others be told of each.
+func (p *Permissions) Everything(r Resource) bool {
+	return p.Whole(r) && p.May(r, Read) == postgres.ScopeOrganization
+}
+
 // Sees reports whether somebody may read a field of entities of a kind plainly.
 func (p *Permissions) Sees(r Resource, field string) bool {
 	return p.May(r, Read) != postgres.ScopeNone && !p.Hides(r, field)

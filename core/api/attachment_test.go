@@ -19,13 +19,13 @@ func TestFilesBelongToEntities(t *testing.T) {
 	h := newHub(t)
 	h.makeAll()
 	pdf := "%PDF-1.7\n" + strings.Repeat("x", 3<<20)
-	w := h.request(http.MethodPost, "/customers/{customer}/attachments?name=%E5%90%88%E5%90%8C.pdf", pdf, asBytes)
+	w := h.request(http.MethodPost, "/contacts/{contact}/attachments?name=%E5%90%88%E5%90%8C.pdf", pdf, asBytes)
 	sum := sha256.Sum256([]byte(pdf))
 	h.ids["file"] = field(t, w, "id")
 	if w.Code != http.StatusCreated || field(t, w, "sha256") != hex.EncodeToString(sum[:]) || field(t, w, "media_type") != "application/pdf" {
 		t.Fatal(w.Code, w.Body)
 	}
-	html := h.request(http.MethodPost, "/customers/{customer}/attachments?name=a.html", "<!doctype html><script>alert(1)</script>", asBytes)
+	html := h.request(http.MethodPost, "/contacts/{contact}/attachments?name=a.html", "<!doctype html><script>alert(1)</script>", asBytes)
 	h.ids["html"] = field(t, html, "id")
 	got := h.request(http.MethodGet, "/attachments/{file}/file", "")
 	if !bytes.Equal(got.Body.Bytes(), []byte(pdf)) {
@@ -34,25 +34,25 @@ func TestFilesBelongToEntities(t *testing.T) {
 	h.play([]scenario{
 		{name: "to be saved", method: "GET", path: "/attachments/{html}/file", status: 200, has: []string{"Content-Type: application/octet-stream", "Content-Disposition: attachment; filename=a.html", "X-Content-Type-Options: nosniff", "Content-Length: 40", "<script>"}},
 		{name: "by its name", method: "GET", path: "/attachments/{file}/file", status: 200, has: []string{"filename*=utf-8''%E5%90%88%E5%90%8C.pdf", "Content-Type: application/pdf"}},
-		{name: "what is known", method: "GET", path: "/attachments/{file}", status: 200, has: []string{`"entity":"customer","entity_id":"` + h.ids["customer"], `"name":"合同.pdf"`, `"size":3145737`, `"created_by":"token:`}},
-		{name: "the newest first", method: "GET", path: "/customers/{customer}/attachments?limit=1", status: 200, has: []string{`"name":"a.html"`, "after=" + h.ids["html"]}, hasNot: []string{"合同"}},
-		{name: "and the rest", method: "GET", path: "/customers/{customer}/attachments?after={html}", status: 200, has: []string{`"name":"合同.pdf"`}, hasNot: []string{"a.html", `"next"`}},
+		{name: "what is known", method: "GET", path: "/attachments/{file}", status: 200, has: []string{`"entity":"contact","entity_id":"` + h.ids["contact"], `"name":"合同.pdf"`, `"size":3145737`, `"created_by":"token:`}},
+		{name: "the newest first", method: "GET", path: "/contacts/{contact}/attachments?limit=1", status: 200, has: []string{`"name":"a.html"`, "after=" + h.ids["html"]}, hasNot: []string{"合同"}},
+		{name: "and the rest", method: "GET", path: "/contacts/{contact}/attachments?after={html}", status: 200, has: []string{`"name":"合同.pdf"`}, hasNot: []string{"a.html", `"next"`}},
 		{name: "of another", method: "GET", path: "/orders/{order}/attachments", status: 200, has: []string{`{"items":[]}`}},
 		{name: "an empty one", method: "POST", path: "/orders/{order}/attachments?name=empty", headers: []string{asBytes}, status: 201, has: []string{`"size":0`}},
-		{name: "to nothing", method: "POST", path: "/orders/{customer}/attachments?name=x", body: "x", headers: []string{asBytes}, status: 404},
+		{name: "to nothing", method: "POST", path: "/orders/{contact}/attachments?name=x", body: "x", headers: []string{asBytes}, status: 404},
 		{name: "without a name", method: "POST", path: "/orders/{order}/attachments", body: "x", headers: []string{asBytes}, status: 400, has: []string{`"parameter":"name"`}},
 		{name: "with a folder", method: "POST", path: "/orders/{order}/attachments?name=..%2Fpasswd", body: "x", headers: []string{asBytes}, status: 400, has: []string{`"parameter":"name"`}},
 		{name: "said to be something", method: "POST", path: "/orders/{order}/attachments?name=x", body: "x", headers: []string{"Content-Type: text/html"}, status: 415},
 		{name: "too large", method: "POST", path: "/orders/{order}/attachments?name=x", body: strings.Repeat("x", 50<<20+1), headers: []string{asBytes}, status: 413, has: []string{"at most 50 MiB"}},
 		{name: "delete", method: "DELETE", path: "/attachments/{html}", headers: []string{"Idempotency-Key: k"}, status: 204},
 		{name: "gone", method: "GET", path: "/attachments/{html}/file", status: 404},
-		{name: "the entity goes", method: "DELETE", path: "/customers/{customer}", headers: []string{"If-Match: *"}, status: 204},
+		{name: "the entity goes", method: "DELETE", path: "/contacts/{contact}", headers: []string{"If-Match: *"}, status: 204},
 		{name: "and its files", method: "GET", path: "/attachments/{file}", status: 404},
-		{name: "it comes back", method: "POST", path: "/customers/{customer}/restore", headers: []string{"If-Match: *"}, status: 200},
+		{name: "it comes back", method: "POST", path: "/contacts/{contact}/restore", headers: []string{"If-Match: *"}, status: 200},
 		{name: "with them", method: "GET", path: "/attachments/{file}/file", status: 200},
 	})
-	h.seal("/customers/{customer}/history", `"action":"attached"`)
-	h.seal("/customers/{customer}/history", `"action":"detached","entity":"customer"`)
+	h.seal("/contacts/{contact}/history", `"action":"attached"`)
+	h.seal("/contacts/{contact}/history", `"action":"detached","entity":"contact"`)
 }
 
 func TestEveryKindHasFiles(t *testing.T) {

@@ -68,6 +68,9 @@ func (s *server) addSubscription() operation {
 			if err != nil {
 				return answer{}, err
 			}
+			if err := s.Notify.Beyond(in.Events, c.everything).Err(); err != nil {
+				return answer{}, err
+			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
 				added, key, err := s.Notify.Add(ctx, tx, notify.New{Name: in.Name, Target: in.Target, Events: in.Events, Secret: secret.New(in.Secret)})
 				if err != nil {
@@ -129,7 +132,13 @@ func (s *server) patchSubscription() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				changed, err := s.Notify.Update(ctx, tx, id, seen, in.applied(old))
+				next := in.applied(old)
+				if next.TellsMore(old) {
+					if err := s.Notify.Beyond(next.Events, c.everything).Err(); err != nil {
+						return answer{}, err
+					}
+				}
+				changed, err := s.Notify.Update(ctx, tx, id, seen, next)
 				if err != nil {
 					return answer{}, staleSubscription(err, old)
 				}
@@ -245,9 +254,34 @@ func (s *server) getDelivery() operation {
 		id: "get-delivery", needs: may(access.Subscriptions, access.Read), tag: "subscriptions", summary: "Get a delivery",
 		description: "With what is sent, and each attempt.",
 		status:      http.StatusOK, result: jsonBody(s.document, deliveryExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.Notify.Delivery(ctx, tx, id) }),
+		serve: func(ctx context.Context, c *call) (answer, error) {
+			id, err := c.id()
+			if err != nil {
+				return answer{}, err
+			}
+			var found notify.Delivery
+			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
+				found, err = s.Notify.Delivery(ctx, tx, id)
+				return err
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			return respond(http.StatusOK, s.veiledDelivery(c, found))
+		},
 	}
 }
+
+// veiledDelivery is a delivery without the values that the caller may not read.
+func (s *server) veiledDelivery(c *call, d notify.Delivery) notify.Delivery {
+	if s.Notify.Beyond([]string{d.Event}, c.everything) != nil {
+		d.Body = access.Veil(d.Body)
+	}
+	return d
+}
+
+// everything reports whether the caller may read all there is of a kind of entity.
+func (c *call) everything(entity string) bool { return c.who.Everything(access.Resource(entity)) }
 
 func (s *server) resendDelivery() operation {
 	return operation{
@@ -270,7 +304,7 @@ func (s *server) withDelivery(do func(ctx context.Context, tx pgx.Tx, id uuid.UU
 			if err != nil {
 				return answer{}, err
 			}
-			a, err := respond(http.StatusAccepted, d)
+			a, err := respond(http.StatusAccepted, s.veiledDelivery(c, d))
 			a.Location = prefix + "/deliveries/" + d.ID.String()
 			return a, err
 		})

@@ -39,3 +39,25 @@ func TestSubscriptions(t *testing.T) {
 		{name: "its deliveries too", method: "GET", path: "/deliveries/{delivery}", status: 404},
 	})
 }
+
+// Nobody is sent by a webhook what he may not read.
+func TestSubscriptionsTellNobodyMoreThanHeMayRead(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.ids["subscription"] = field(t, h.request("POST", "/subscriptions", `{"name":"Shop","target":"https://shop.example.com/hook","events":["order.*"]}`), "id")
+	h.ids["alerts"] = field(t, h.request("POST", "/subscriptions", `{"name":"Alerts","target":"https://shop.example.com/hook","events":["alert.*"]}`), "id")
+	narrow := []string{"Authorization: Bearer " + field(t, h.request("POST", "/tokens", `{"name":"narrow","scopes":["subscription:*","customer:read"]}`), "token"), "If-Match: *"}
+	add := func(events string) string {
+		return `{"name":"x","target":"https://x.example.com/hook","events":[` + events + `]}`
+	}
+	h.play([]scenario{
+		{name: "orders", method: "POST", path: "/subscriptions", body: add(`"customer.*","order.created"`), headers: narrow, status: 422, has: []string{`"pointer":"/events/1"`, `"rule":"permission"`, "order:read"}, hasNot: []string{"/events/0"}},
+		{name: "everything", method: "POST", path: "/subscriptions", body: add(`"*"`), headers: narrow, status: 422, has: []string{`"pointer":"/events/0"`, `"rule":"permission"`}},
+		{name: "what he reads", method: "POST", path: "/subscriptions", body: add(`"customer.updated","alert.*","subscription.test"`), headers: narrow, status: 201},
+		{name: "another address", method: "PATCH", path: "/subscriptions/{subscription}", body: `{"target":"https://x.example.com/hook"}`, headers: narrow, status: 422, has: []string{`"pointer":"/events/0"`, `"rule":"permission"`}},
+		{name: "more events", method: "PATCH", path: "/subscriptions/{alerts}", body: `{"events":["invoice.*"]}`, headers: narrow, status: 422, has: []string{`"rule":"permission"`}},
+		{name: "another's pause", method: "PATCH", path: "/subscriptions/{subscription}", body: `{"status":"paused"}`, headers: narrow, status: 200},
+		{name: "its end", method: "PATCH", path: "/subscriptions/{subscription}", body: `{"status":"active"}`, headers: narrow, status: 422, has: []string{`"rule":"permission"`}},
+		{name: "alerts", method: "PATCH", path: "/subscriptions/{alerts}", body: `{"target":"https://x.example.com/hook"}`, headers: narrow, status: 200},
+	})
+}

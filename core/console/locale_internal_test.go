@@ -370,7 +370,7 @@ func states() map[string]bool {
 		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
 		"cron", "time_zone", "range", "cycle", "kind", "erased", "stream",
 		"maxLength", "minItems", "uniqueItems", "multipleOf", "exclusiveMinimum", "not", "false", "additionalProperties", "json",
-		"values", "expression", "when", "link", "tree", "active",
+		"values", "expression", "when", "link", "tree", "active", "allocated", "consistent", "width",
 	} {
 		all["rule."+rule] = true
 	}

@@ -113,9 +113,13 @@ func (c *Console) addSubscription(ctx context.Context, v *visit) error {
 		added notify.Subscription
 		key   secret.Text
 	)
+	events := listed(v.r.PostFormValue("events"))
 	err := v.as(ctx, func(tx pgx.Tx) (err error) {
+		if err := c.Notify.Beyond(events, v.everything).Err(); err != nil {
+			return err
+		}
 		added, key, err = c.Notify.Add(ctx, tx, notify.New{
-			Name: strings.TrimSpace(v.r.PostFormValue("name")), Target: strings.TrimSpace(v.r.PostFormValue("target")), Events: listed(v.r.PostFormValue("events")),
+			Name: strings.TrimSpace(v.r.PostFormValue("name")), Target: strings.TrimSpace(v.r.PostFormValue("target")), Events: events,
 		})
 		return err
 	})
@@ -149,6 +153,9 @@ func listed(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 }
 
+// everything reports whether the visitor may read all there is of a kind of entity.
+func (v *visit) everything(entity string) bool { return v.who.Everything(access.Resource(entity)) }
+
 func (c *Console) setSubscriptionStatus(ctx context.Context, v *visit) error {
 	status, err := v.choice("status", string(notify.Active), string(notify.Paused))
 	if err != nil {
@@ -159,7 +166,11 @@ func (c *Console) setSubscriptionStatus(ctx context.Context, v *visit) error {
 		if err != nil {
 			return err
 		}
-		_, err = c.Notify.Update(ctx, tx, id, s.Version, notify.Change{Name: s.Name, Target: s.Target, Events: s.Events, Status: notify.Status(status)})
+		next := notify.Change{Name: s.Name, Target: s.Target, Events: s.Events, Status: notify.Status(status)}
+		if next.TellsMore(s) && c.Notify.Beyond(s.Events, v.everything) != nil {
+			return errForbidden
+		}
+		_, err = c.Notify.Update(ctx, tx, id, s.Version, next)
 		return err
 	})(ctx, v)
 }

@@ -93,7 +93,7 @@ func (l *listing) condition(at string, c Condition) {
 // check reports whether s can be a value of the field.
 func (l *listing) check(at string, f field, s string) bool {
 	if err := f.parse(s); err != nil || strings.ContainsRune(s, 0) {
-		l.add(at, "format", "must be %s", formOf(f.typ))
+		l.add(at, "format", "must be %s", queriedForm(f.typ))
 		return false
 	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, s) {
@@ -101,6 +101,20 @@ func (l *listing) check(at string, f field, s string) bool {
 		return false
 	}
 	return true
+}
+
+// queriedForm is formOf of a value that a query carries as text.
+func queriedForm(t fieldType) string {
+	switch t {
+	case number:
+		return "a decimal number like 12.5"
+	case integer:
+		return "a whole number"
+	case boolean:
+		return "true or false"
+	default:
+		return formOf(t)
+	}
 }
 
 // parse reads a field's value from the text a query carries.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/outbox"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -18,6 +19,16 @@ import (
 // [schema.Violations]; [StaleError] and [ErrNotFound] as for Save.
 func (s *Store) Delete(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UUID, version int64) (Entity, error) {
 	deleted, err := s.DeleteAll(ctx, tx, by, k, []VersionRef{{ID: id, Version: version}})
+	return oneOf(deleted, err)
+}
+
+// DeleteMerged is [Store.Delete] of what becomes part of another: nothing stands against it that will refer to the other.
+func (s *Store) DeleteMerged(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UUID, version int64) (Entity, error) {
+	deleted, err := s.deleteAll(ctx, tx, by, k, []VersionRef{{ID: id, Version: version}}, merged)
+	return oneOf(deleted, err)
+}
+
+func oneOf(deleted []Entity, err error) (Entity, error) {
 	if one, ok := errors.AsType[*ItemError](err); ok {
 		return nil, one.Err
 	}
@@ -30,6 +41,17 @@ func (s *Store) Delete(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UU
 // DeleteAll is [Store.Delete] of several, each named once: all of them or, with an *[ItemError] that names one at fault,
 // none. Whatever their number, the statements are few.
 func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef) ([]Entity, error) {
+	return s.deleteAll(ctx, tx, by, k, which, inUse)
+}
+
+// using finds which of some entities cannot go since others need them.
+type using func(ctx context.Context, tx pgx.Tx, by By, k Kind, ids []uuid.UUID) (map[uuid.UUID]bool, error)
+
+func merged(context.Context, pgx.Tx, By, Kind, []uuid.UUID) (map[uuid.UUID]bool, error) {
+	return nil, nil
+}
+
+func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef, inUse using) ([]Entity, error) {
 	ids := make([]uuid.UUID, len(which))
 	for i, ref := range which {
 		ids[i] = ref.ID
@@ -38,7 +60,7 @@ func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which [
 	if err != nil {
 		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
 	}
-	used, err := inUse(ctx, tx, k, ids)
+	used, err := inUse(ctx, tx, by, k, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -74,32 +96,37 @@ func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which [
 	return deleted, outbox.Append(ctx, tx, changes)
 }
 
-// uses are, by kind, the statements that find which of some entities cannot go while others are in them.
+// uses are, by kind, the statements that find which of some entities cannot go while others are in them, or need them.
 var uses = map[Kind]string{ //nolint:gochecknoglobals // a table
 	KindPipeline: "select id from pipelines p where id = any($1) and exists (select from opportunities where pipeline_id = p.id)",
 	KindProductCategory: `select id from product_categories c where id = any($1) and (
 		exists (select from products where product_category_id = c.id and deleted_at is null) or
 		exists (select from product_categories where parent_id = c.id and deleted_at is null))`,
+	KindCustomer: `select id from customers c where id = any($1) and (
+		exists (select from orders where customer_id = c.id and status in ('confirmed', 'in_progress', 'on_hold') and deleted_at is null) or
+		exists (select from invoices where customer_id = c.id and status not in ('draft', 'cancelled') and deleted_at is null) or
+		exists (select from payments where customer_id = c.id and status = 'posted' and deleted_at is null))`,
 }
 
 // restricted say why they cannot go.
 var restricted = map[Kind]schema.Violation{ //nolint:gochecknoglobals // a table
 	KindPipeline:        {Pointer: "/stages", Rule: "restrict", Message: "cannot go: opportunities stand there; make the pipeline inactive instead"},
 	KindProductCategory: {Rule: "restrict", Message: "cannot go: products or other categories are in it"},
+	KindCustomer: {
+		Rule: "restrict", Message: "cannot go: orders under way, issued invoices or payments are theirs; cancel these, or merge the customer",
+	},
 }
 
-// inUse are those entities that others are in.
-func inUse(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
-	if uses[k] == "" {
+// inUse are those entities that others are in, whoever may see these. A customer that another system says is gone is gone.
+func inUse(ctx context.Context, tx pgx.Tx, by By, k Kind, ids []uuid.UUID) (used map[uuid.UUID]bool, err error) {
+	if uses[k] == "" || k == KindCustomer && isConnection(by.Actor) {
 		return nil, nil
 	}
-	rows, err := tx.Query(ctx, uses[k], ids)
+	err = postgres.AsHub(ctx, tx, func() (err error) {
+		used, err = readSet(ctx, tx, uses[k], ids)
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("look up what is in %s: %w", k.Plural(), err)
-	}
-	used := make(map[uuid.UUID]bool)
-	var id uuid.UUID
-	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { used[id] = true; return nil }); err != nil {
 		return nil, fmt.Errorf("look up what is in %s: %w", k.Plural(), err)
 	}
 	return used, nil

@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
+
+	"crmhub/core/postgres"
 )
 
 // facts are what the rules of a batch need to know of other rows. They are read before anything is checked, by a few
@@ -21,6 +23,7 @@ type facts struct {
 	base      string                  // the organization's currency
 	declared  []CustomField           // of the kind written
 	above     map[uuid.UUID]uuid.UUID // the category that each product category is in
+	paying    map[uuid.UUID]bool      // invoices that payments pay, of those to be cancelled
 }
 
 // learn reads the facts of a kind, and fills in what a writer may leave to the hub: pipelines and rates.
@@ -30,6 +33,8 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) (err error) {
 		err = s.readPipelines(ctx, tx, w)
 	case KindOrder:
 		err = w.readPaid(ctx, tx)
+	case KindInvoice:
+		err = w.readPaying(ctx, tx)
 	case KindCampaignMember:
 		err = w.readOptOuts(ctx, tx)
 	case KindProductCategory:
@@ -104,7 +109,7 @@ from invoices
 where order_id = any($1) and status not in ('draft', 'cancelled') and deleted_at is null
 group by order_id`
 
-// readPaid reads what came in for the orders that have a payment plan.
+// readPaid reads what came in for the orders that have a payment plan, whoever may see the invoices.
 func (w *writing) readPaid(ctx context.Context, tx pgx.Tx) error {
 	var ids []uuid.UUID
 	for _, e := range w.batch {
@@ -115,14 +120,18 @@ func (w *writing) readPaid(ctx context.Context, tx pgx.Tx) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	rows, err := tx.Query(ctx, paidOrders, ids)
-	if err != nil {
-		return fmt.Errorf("look up what was paid: %w", err)
-	}
 	w.facts.paid = make(map[uuid.UUID]decimal.Decimal)
-	var id uuid.UUID
-	var paid decimal.Decimal
-	if _, err := pgx.ForEachRow(rows, []any{&id, &paid}, func() error { w.facts.paid[id] = paid; return nil }); err != nil {
+	err := postgres.AsHub(ctx, tx, func() error {
+		rows, err := tx.Query(ctx, paidOrders, ids)
+		if err != nil {
+			return err //nolint:wrapcheck // below
+		}
+		var id uuid.UUID
+		var paid decimal.Decimal
+		_, err = pgx.ForEachRow(rows, []any{&id, &paid}, func() error { w.facts.paid[id] = paid; return nil })
+		return err //nolint:wrapcheck // below
+	})
+	if err != nil {
 		return fmt.Errorf("look up what was paid: %w", err)
 	}
 	return nil
@@ -135,13 +144,8 @@ func (w *writing) readOptOuts(ctx context.Context, tx pgx.Tx) error {
 			ids = append(ids, *m.ContactID)
 		}
 	}
-	rows, err := tx.Query(ctx, "select id from contacts where id = any($1) and opt_out", ids)
-	if err != nil {
-		return fmt.Errorf("look up who opted out: %w", err)
-	}
-	w.facts.optedOut = make(map[uuid.UUID]bool)
-	var id uuid.UUID
-	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { w.facts.optedOut[id] = true; return nil }); err != nil {
+	var err error
+	if w.facts.optedOut, err = readSet(ctx, tx, "select id from contacts where id = any($1) and opt_out", ids); err != nil {
 		return fmt.Errorf("look up who opted out: %w", err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -155,6 +156,21 @@ func overplanned(actor postgres.Actor, stored, o *Order) schema.Violations {
 		f.add("/instalments", "sum", "must not add up to more than %s, the order's total", o.Total)
 	}
 	return f.violations
+}
+
+// over are the statuses of an order that nothing more happens to.
+var over = []string{"completed", "closed_short", "cancelled"} //nolint:gochecknoglobals // a table
+
+// closed refuses a person's other amounts for an order that is over: it would no longer be what was delivered, billed and
+// paid. A completed one is taken up again first. An ERP's word counts.
+func closed(actor postgres.Actor, stored, o *Order) schema.Violations {
+	if isConnection(actor) || stored == nil || !slices.Contains(over, stored.Status) || !slices.Contains(over, o.Status) {
+		return nil
+	}
+	if differing(stored, o, []string{"currency", "untaxed", "tax", "total"}, "") == nil {
+		return nil
+	}
+	return schema.Violations{{Pointer: "/lines", Rule: "immutable", Message: "cannot come to another amount once the order is " + stored.Status}}
 }
 
 // progress is none, partial or full: how much of the quantities ordered is done.

@@ -156,11 +156,15 @@ func (w *writing) moved(stored, e Entity) schema.Violations {
 	case *Order:
 		old, _ := stored.(*Order)
 		e.payInstalments(w.facts.paid[e.ID])
-		vs = append(vs, overplanned(w.by.Actor, old, e)...)
+		vs = append(append(vs, overplanned(w.by.Actor, old, e)...), closed(w.by.Actor, old, e)...)
 		return append(vs, moveOrder(w.by.Actor, old, e)...)
 	case *Invoice:
 		old, _ := stored.(*Invoice)
+		vs = append(vs, e.owed(w.by.Actor, old, w.facts.paying[e.ID])...)
 		return append(append(vs, moveStatus(w.by.Actor, stored, e)...), frozen(old, e)...)
+	case *Payment:
+		old, _ := stored.(*Payment)
+		return append(vs, e.owed(w.by.Actor, old)...)
 	case *Opportunity:
 		old, _ := stored.(*Opportunity)
 		return append(vs, enterStage(w.at, w.facts.pipelines, old, e)...)

@@ -134,6 +134,8 @@ func TestDocumentThatCountsCannotBeDeleted(t *testing.T) {
 			wantRules(t, err, "/status immutable")
 		case crm.KindPipeline:
 			wantRules(t, err, "/stages restrict")
+		case crm.KindCustomer:
+			wantRules(t, err, " restrict") // whose documents these are
 		default:
 			if err != nil {
 				t.Errorf("%s: %v", e.Kind(), err)

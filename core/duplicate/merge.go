@@ -95,7 +95,7 @@ func Do(ctx context.Context, tx pgx.Tx, store *crm.Store, by crm.By, r Request) 
 	if err := tx.QueryRow(ctx, logMerge, m.ID, r.Kind, m.SurvivorID, m.LoserID, was).Scan(&m.MergedAt, &m.MergedBy); err != nil {
 		return Merge{}, fmt.Errorf("log merge of %s %s: %w", r.Kind, m.LoserID, err)
 	}
-	if _, err := store.Delete(ctx, tx, by, r.Kind, m.LoserID, crm.HeadOf(loser).Version); err != nil {
+	if _, err := store.DeleteMerged(ctx, tx, by, r.Kind, m.LoserID, crm.HeadOf(loser).Version); err != nil {
 		return Merge{}, err
 	}
 	if err := store.Save(ctx, tx, by, []crm.Entity{merged}); err != nil {

@@ -89,6 +89,28 @@ func (s *Store) checkEvent(event string) bool {
 	return parts != nil && slices.Contains(s.Entities, parts[1]) && (parts[2] == "*" || slices.Contains(changeTypes, parts[2]))
 }
 
+// TellsMore reports whether a change lets somebody be told of what he is not told of now.
+func (c Change) TellsMore(now Subscription) bool {
+	return c.Target != now.Target || !slices.Equal(c.Events, now.Events) || c.Status == Active && now.Status != Active
+}
+
+// Beyond refuses events that tell of kinds of entities of which somebody may not read everything: a subscription sends whole
+// entities, whoever added it.
+func (s *Store) Beyond(events []string, everything func(entity string) bool) (vs schema.Violations) {
+	for i, e := range events {
+		kind, _, _ := strings.Cut(e, ".")
+		for _, entity := range s.Entities {
+			if (e == "*" || kind == entity) && !everything(entity) {
+				vs = append(vs, schema.Violation{
+					Pointer: "/events/" + strconv.Itoa(i), Rule: "permission", Message: "needs the permission " + entity + ":read for the whole organization and every field",
+				})
+				break
+			}
+		}
+	}
+	return vs
+}
+
 func (s *Store) check(name, target string, events []string) (vs schema.Violations) {
 	if strings.TrimSpace(name) == "" {
 		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "a name is required"})

@@ -70,8 +70,9 @@ const (
 
 // The faults of whole files. What is read before them stays right.
 var (
-	ErrTooLong  = errors.New("a row is longer than 1 MiB: a quotation mark is probably not closed")
-	ErrTooWide  = errors.New("a row has more than 1000 cells")
-	ErrTooLarge = errors.New("the XLSX file is too large: save it as CSV")
-	ErrNoXLSX   = errors.New("the file is no readable XLSX workbook")
+	ErrTooLong   = errors.New("a row is longer than 1 MiB: a quotation mark is probably not closed")
+	ErrOpenQuote = errors.New("a quotation mark is not closed: the rest of the file is in one cell")
+	ErrTooWide   = errors.New("a row has more than 1000 cells")
+	ErrTooLarge  = errors.New("the XLSX file is too large: save it as CSV")
+	ErrNoXLSX    = errors.New("the file is no readable XLSX workbook")
 )

@@ -60,7 +60,7 @@ func Open(in io.Reader, f Form) (*Reader, error) {
 func (r *Reader) Names() []string { return r.names }
 
 // Next gives the next row that is not empty, io.EOF after the last. The row is the caller's.
-// Errors of a file that cannot be read on: [ErrTooLong], [ErrTooWide], those of reading.
+// Errors of a file that cannot be read on: [ErrTooLong], [ErrOpenQuote], [ErrTooWide], those of reading.
 func (r *Reader) Next() (Row, error) {
 	if r.first != nil {
 		row := *r.first

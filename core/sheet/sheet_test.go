@@ -124,6 +124,22 @@ func TestAQuoteThatIsNotClosedDoesNotFillTheMemory(t *testing.T) {
 	}
 }
 
+func TestAQuoteThatIsNotClosedEndsTheReading(t *testing.T) {
+	t.Parallel()
+	form := sheet.Form{Format: sheet.CSV, Encoding: "utf-8", Delimiter: ",", Header: true}
+	for content, want := range map[string]int{"a,b\n1,2\n3,\"x\n4,5\n6,7\n": 1, "a,b\n1,2\n3,\"x": 1, "a,b\n1,2\n\"3": 1} {
+		_, rows, err := readAll(strings.NewReader(content), form)
+		if !errors.Is(err, sheet.ErrOpenQuote) || len(rows) != want {
+			t.Errorf("%q: got %d rows and %v", content, len(rows), err)
+		}
+	}
+	for content, want := range map[string]int{"a,b\n1,\"x\"": 1, "a,b\n1,5\" wide": 1, "a,b\n1,2\n\n": 1, "a,b\n1,\"x\ny\"\n": 1, "a,b": 0} {
+		if _, rows, err := readAll(strings.NewReader(content), form); err != nil || len(rows) != want {
+			t.Errorf("%q: got %d rows and %v", content, len(rows), err)
+		}
+	}
+}
+
 func TestWhatIsWrittenComesBackTheSame(t *testing.T) {
 	t.Parallel()
 	columns := []sheet.Column{

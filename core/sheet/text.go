@@ -51,12 +51,17 @@ func openText(in io.Reader, delimiter string) source {
 	if delimiter == Blanks {
 		return &blankReader{in: bufio.NewReaderSize(bounded, bufferSize), bounded: bounded}
 	}
+	bounded.in = io.MultiReader(in, strings.NewReader("\n"+endMark+"\n"))
 	r := csv.NewReader(bufio.NewReaderSize(bounded, bufferSize))
 	r.Comma = rune(delimiter[0])
 	r.FieldsPerRecord = -1
 	r.LazyQuotes = true // a quotation mark where none belongs is part of the cell
 	return &csvReader{in: r, bounded: bounded}
 }
+
+// endMark is put behind a file: where it is no row of its own, a quotation mark before it was not closed, which encoding/csv
+// lets pass together with those that belong to a cell.
+const endMark = "\x00end\x00"
 
 // boundedReader ends with ErrTooLong when a record takes more bytes than it may: encoding/csv reads one whole,
 // however long it is.
@@ -94,6 +99,12 @@ func (c *csvReader) next() (Row, error) {
 		}
 		line, _ := c.in.FieldPos(0)
 		c.line = int64(line)
+		switch last := cells[len(cells)-1]; {
+		case len(cells) == 1 && last == endMark:
+			return Row{}, io.EOF
+		case strings.Contains(last, endMark):
+			return Row{}, fmt.Errorf("line %d: %w", line, ErrOpenQuote)
+		}
 		if len(cells) > maxColumns {
 			return Row{}, fmt.Errorf("line %d: %w", line, ErrTooWide)
 		}

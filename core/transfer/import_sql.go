@@ -183,7 +183,7 @@ func (s *Store) sense(ctx context.Context, db *postgres.DB, who postgres.Princip
 
 // unreadable makes what is wrong with a file as a whole a violation.
 func unreadable(err error) error {
-	for _, known := range []error{sheet.ErrNoXLSX, sheet.ErrTooLarge, sheet.ErrTooLong, sheet.ErrTooWide} {
+	for _, known := range []error{sheet.ErrNoXLSX, sheet.ErrTooLarge, sheet.ErrTooLong, sheet.ErrOpenQuote, sheet.ErrTooWide} {
 		if errors.Is(err, known) {
 			return schema.Violations{{Rule: "file", Message: err.Error()}}
 		}

@@ -93,6 +93,33 @@ C1,Again,,,,,,5,/code: is in an earlier row of this file (duplicate)
 	}
 }
 
+// A comma that somebody forgot to quote moves every cell behind it: such a row is refused, not taken as it falls.
+func TestARowWiderThanTheTableIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	i := f.do(f.upload(crm.KindCustomer, "x.csv", "code,name,remark\nA,Acme, Inc.,net 30\nB,Beta,fine,,\n"), f.store.Run)
+	if d := cmp.Diff(transfer.Counts{Rows: 2, Created: 1, Refused: 1}, i.Counts); d != "" {
+		t.Errorf("%s %s: %s", i.Status, i.Error, d)
+	}
+	if got := f.refusals(i); !strings.Contains(got, "has 4 cells, more than the 3 columns") {
+		t.Error("error file:", got)
+	}
+}
+
+func TestAnImportWithAnOpenQuoteFails(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	i := f.do(f.upload(crm.KindCustomer, "x.csv", "code,name\nA,Alpha\nB,\"Beta\nC,Gamma\n"), f.store.Run)
+	if i.Status != transfer.Failed || !strings.Contains(i.Error, "line 3: a quotation mark is not closed") {
+		t.Errorf("%s: %q, %+v", i.Status, i.Error, i.Counts)
+	}
+	for _, e := range f.all(crm.KindCustomer, "code") {
+		if crm.Text(e, "code") != "A" {
+			t.Errorf("imported %+v", e)
+		}
+	}
+}
+
 func TestUpdatesAreMergedAndRestored(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

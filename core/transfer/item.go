@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -52,6 +53,7 @@ type builder struct {
 	kind     crm.Kind
 	columns  []cellTarget
 	defaults []cellTarget
+	width    int // columns of a CSV file, 0 of one that has cells where they belong
 }
 
 type cellTarget struct {
@@ -62,6 +64,9 @@ type cellTarget struct {
 
 func newBuilder(i *Import) *builder {
 	b := &builder{kind: i.Entity}
+	if i.Form.Format == sheet.CSV {
+		b.width = len(i.Columns)
+	}
 	targets := targetsOf(i.Entity)
 	given := make(map[string]int)
 	for n, c := range i.Columns {
@@ -86,6 +91,9 @@ func (b *builder) build(rows []sheet.Row) *item {
 	it := &item{rows: rows, doc: make(map[string]any, len(b.columns)+len(b.defaults))}
 	lists := make(map[string][]any)
 	for index, row := range rows {
+		if b.width > 0 && len(row.Cells) > b.width && strings.TrimSpace(strings.Join(row.Cells[b.width:], "")) != "" {
+			it.fault("", "width", fmt.Sprintf("has %d cells, more than the %d columns: a delimiter within a cell needs quotation marks around it", len(row.Cells), b.width))
+		}
 		lines := make(map[string]map[string]any)
 		for _, set := range [][]cellTarget{b.columns, b.defaults} {
 			for _, c := range set {
