@@ -31,8 +31,8 @@ var languages = []string{"en", "zh-CN"} //nolint:gochecknoglobals // a constant 
 // renderer holds every page in every language.
 type renderer struct {
 	pages  map[string]map[string]lazyPage // by language and name
-	words  map[string]catalogue                     // by language
-	assets map[string]asset                         // by fingerprinted name
+	words  map[string]catalogue           // by language
+	assets map[string]asset               // by fingerprinted name
 }
 
 // lazyPage parses a template within the layout when it is first shown, and keeps it: all of them in all languages would be more
