@@ -57,7 +57,9 @@ relay() {
 push() {
   bench ./cmd/crmhub 'BenchmarkPush$' 1x -tags system
   figure push changes/s changes/s '>=4000'
+  figure push.first first-changes/s changes/s -
   figure push.floor bare/s changes/s -
+  for party in hub postgres kafka bench others idle; do figure "push.cpu.$party" "$party-us/change" us/change -; done
 }
 
 latency() {

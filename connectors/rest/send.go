@@ -3,7 +3,6 @@ package rest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -312,13 +311,8 @@ func (s *session) body(c *call, sc *scope) (body []byte, kind string, err error)
 	if err != nil {
 		return nil, "", err
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, "", err
-	}
-	return b.Bytes(), "application/json", nil
+	body, err = schema.EncodePlainJSON(v)
+	return body, "application/json", err
 }
 
 // read takes the answer's body. An error means that the connection broke before its end.

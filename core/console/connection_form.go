@@ -41,6 +41,7 @@ type connectionForm struct {
 	Faults       []string
 	Failed       *connector.Error // the check's answer; nil if it was not made or went well
 	Kept         bool             // it is saved all the same, since a secret that was entered is used up
+	Over         bool             // saved over what somebody else changed meanwhile
 	Secrets      bool             // that have to be entered again
 }
 
@@ -49,6 +50,7 @@ type refusal struct {
 	wrong  error            // violations of what was entered
 	failed *connector.Error // what its system answered
 	kept   bool             // it is saved all the same
+	over   bool             // it is saved over what somebody else changed meanwhile
 }
 
 // newConnection offers the connectors, or the form of the one chosen.
@@ -113,7 +115,7 @@ func (v *visit) writeConnectionForm(status int, stored connection.Connection, wh
 		return fmt.Errorf("configuration schema of connector %s: %w", of.Name, err)
 	}
 	p := connectionForm{
-		New: stored.ID == uuid.Nil, Title: of.Title, Connector: of.Name, Version: stored.Version, Failed: why.failed, Kept: why.kept,
+		New: stored.ID == uuid.Nil, Title: of.Title, Connector: of.Name, Version: stored.Version, Failed: why.failed, Kept: why.kept, Over: why.over,
 		Secrets: q.given != nil && len(of.Secrets) > 0 && !why.kept,
 		Action:  connectionsPath, Back: connectionsPath,
 	}
@@ -172,10 +174,11 @@ func (c *Console) saveConnection(ctx context.Context, v *visit) error {
 		return fmt.Errorf("configuration schema of connector %s: %w", of.Name, err)
 	}
 	config, vs := s.entered(v.r.Form, of.Secrets, stored.Config)
+	seen := stored.Version
 	write := func(tx pgx.Tx) (connection.Connection, error) {
 		name := strings.TrimSpace(v.r.PostFormValue("name"))
 		if stored.ID != uuid.Nil {
-			return c.Connections.Update(ctx, tx, stored.ID, stored.Version, connection.Change{Name: name, Config: config})
+			return c.Connections.Update(ctx, tx, stored.ID, seen, connection.Change{Name: name, Config: config})
 		}
 		return c.Connections.Add(ctx, tx, connection.New{Code: strings.TrimSpace(v.r.PostFormValue("code")), Name: name, Connector: of.Name, Config: config})
 	}
@@ -203,17 +206,28 @@ func (c *Console) saveConnection(ctx context.Context, v *visit) error {
 	if failed != nil && !renewed {
 		return v.writeConnectionForm(http.StatusUnprocessableEntity, stored, refusal{failed: connector.AsError(failed)})
 	}
+	over := false
 	err = v.as(context.WithoutCancel(ctx), func(tx pgx.Tx) (err error) { // what the system has renewed is nowhere else
-		if saved, err = write(tx); err == nil && failed != nil {
+		if saved, err = write(tx); errors.Is(err, connection.ErrStale) && renewed {
+			var now connection.Connection
+			if now, err = c.Connections.Get(ctx, tx, stored.ID); err != nil {
+				return err
+			}
+			seen, over = now.Version, true
+			saved, err = write(tx)
+		}
+		if err == nil && (failed != nil || over) {
 			saved, err = c.Connections.SetStatus(ctx, tx, saved.ID, saved.Version, connection.Paused)
 		}
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if failed != nil {
-		return v.writeConnectionForm(http.StatusUnprocessableEntity, saved, refusal{failed: connector.AsError(failed), kept: true})
+	case failed != nil:
+		return v.writeConnectionForm(http.StatusUnprocessableEntity, saved, refusal{failed: connector.AsError(failed), kept: true, over: over})
+	case over:
+		return v.writeConnectionForm(http.StatusConflict, saved, refusal{over: true})
 	}
 	return v.done(connectionsPath+"/"+saved.ID.String(), "connection_checked")
 }

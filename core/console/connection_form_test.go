@@ -126,4 +126,22 @@ func TestASecretThatIsRenewedByTheCheckIsKept(t *testing.T) {
 	if got := password("shop"); got != "second++" || stored.Version != 3 {
 		t.Errorf("a stored secret is renewed where it lies: %s, version %d", got, stored.Version)
 	}
+	// Somebody changes it while it is checked: what was entered, and is renewed by now, is nowhere else.
+	s.remoteErr = nil
+	other := connection.Change{Name: "Shop of somebody else", Config: map[string]any{"url": "https://else.example.org"}}
+	s.meanwhile = func() {
+		s.tx(func(tx pgx.Tx) error {
+			_, err := s.connections.Update(t.Context(), tx, stored.ID, stored.Version, other)
+			return err
+		})
+	}
+	s.do(http.MethodPost, edit, form(fields("", "fourth", "version", "3")...)).
+		wants(t, http.StatusConflict, "Somebody else changed this connection while it was checked", `name="version" value="6"`, `value="https://shop.example.org"`)
+	if got := password("shop"); got != "fourth+" || stored.Status != connection.Paused {
+		t.Errorf("renewed while somebody else changed the connection: %s, %s", got, stored.Status)
+	}
+	s.do(http.MethodPost, edit, form(fields("", "", "version", "6")...)).wants(t, http.StatusConflict, "Already dealt with")
+	if got := password("shop"); got != "fourth++" || stored.Name != other.Name {
+		t.Errorf("changed meanwhile by somebody else, and no secret was entered: %s, %s", got, stored.Name)
+	}
 }

@@ -67,9 +67,10 @@ type site struct {
 	sealer      *audit.Sealer
 	server      *httptest.Server
 	browser     *http.Client
-	remoteErr   error // what the remote says when a connection is checked
-	rotates     bool  // the remote takes a password once and gives the next one
-	broken      bool  // what is replayed fails again
+	remoteErr   error  // what the remote says when a connection is checked
+	rotates     bool   // the remote takes a password once and gives the next one
+	meanwhile   func() // happens while a connection is checked
+	broken      bool   // what is replayed fails again
 
 	customer *crm.Customer
 	order    *crm.Order
@@ -209,6 +210,9 @@ type stubSession struct {
 func (stubSession) Close() error { return nil }
 
 func (r stubSession) Check(ctx context.Context) error {
+	if r.site.meanwhile != nil {
+		r.site.meanwhile()
+	}
 	if !r.site.rotates {
 		return r.site.remoteErr
 	}

@@ -28,12 +28,16 @@ var assets embed.FS
 // languages are what the console speaks; the first is what it speaks when it cannot tell.
 var languages = []string{"en", "zh-CN"} //nolint:gochecknoglobals // a constant list
 
-// renderer holds every page in every language, parsed once.
+// renderer holds every page in every language.
 type renderer struct {
-	pages  map[string]map[string]*template.Template // language → page
-	words  map[string]catalogue                     // by language
-	assets map[string]asset                         // by fingerprinted name
+	pages  map[string]map[string]lazyPage // by language and name
+	words  map[string]catalogue           // by language
+	assets map[string]asset               // by fingerprinted name
 }
+
+// lazyPage parses a template within the layout when it is first shown, and keeps it: all of them in all languages would be more
+// than half of what an idle hub holds.
+type lazyPage func() (*template.Template, error)
 
 type asset struct {
 	body []byte
@@ -82,7 +86,7 @@ func (c catalogue) say(key string, args ...any) any {
 var embedded = sync.OnceValues(newRenderer) //nolint:gochecknoglobals // derived from what is embedded
 
 func newRenderer() (*renderer, error) {
-	r := &renderer{pages: map[string]map[string]*template.Template{}, words: map[string]catalogue{}, assets: map[string]asset{}}
+	r := &renderer{pages: map[string]map[string]lazyPage{}, words: map[string]catalogue{}, assets: map[string]asset{}}
 	names, err := r.loadAssets()
 	if err != nil {
 		return nil, err
@@ -97,7 +101,7 @@ func newRenderer() (*renderer, error) {
 			return nil, err
 		}
 		r.words[lang] = words
-		r.pages[lang] = map[string]*template.Template{}
+		r.pages[lang] = map[string]lazyPage{}
 		frame, err := template.New("layout.html").Option("missingkey=error").Funcs(functions(lang, words, r.words[languages[0]], names)).
 			ParseFS(templates, "template/layout.html", "template/parts.html")
 		if err != nil {
@@ -108,13 +112,13 @@ func newRenderer() (*renderer, error) {
 			if name == "layout" || name == "parts" {
 				continue
 			}
-			page, err := frame.Clone()
-			if err != nil {
-				return nil, fmt.Errorf("page %s: %w", name, err)
-			}
-			if r.pages[lang][name], err = page.ParseFS(templates, file); err != nil {
-				return nil, fmt.Errorf("page %s: %w", name, err)
-			}
+			r.pages[lang][name] = sync.OnceValues(func() (*template.Template, error) {
+				p, err := frame.Clone()
+				if err != nil {
+					return nil, err
+				}
+				return p.ParseFS(templates, file)
+			})
 		}
 	}
 	return r, nil
@@ -167,15 +171,19 @@ func (r *renderer) serveAsset(w http.ResponseWriter, req *http.Request) {
 
 // render writes a page: its own template within the layout, or with part only that template of the page.
 func (r *renderer) render(lang, name, part string, data any) ([]byte, error) {
-	t, ok := r.pages[lang][name]
+	load, ok := r.pages[lang][name]
 	if !ok {
 		return nil, fmt.Errorf("no page %q in %q", name, lang)
+	}
+	t, err := load()
+	if err != nil {
+		return nil, fmt.Errorf("page %s: %w", name, err)
 	}
 	if part == "" {
 		part = "layout.html"
 	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, part, data); err != nil {
+	if err = t.ExecuteTemplate(&b, part, data); err != nil {
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
 	return b.Bytes(), nil

@@ -16,9 +16,8 @@ import (
 	"crmhub/core/mapping"
 )
 
-// Records reads the newest records of a version's mapping from its connection's system, at most limit: those that changed since the
-// nearest of a few times that gives as many, or, of a system that knows no times, the first that it gives. Nothing is stored, and no job's
-// cursor moves. It is asked without a transaction: the other system may think for long. What is gone there, and what the connector
+// Records reads the newest records of a version's mapping from its connection's system, at most limit, the newest first; of a system that
+// knows no times the first that it gives. Nothing is stored, and no job's cursor moves. It is asked without a transaction: the other system may think for long. What is gone there, and what the connector
 // cannot read, is left out. An error of the system is a [connector.Error], one of the version [schema.Violations].
 func (s *Store) Records(ctx context.Context, c connection.Connection, v Version, limit int) (records []connector.Record, err error) {
 	m, err := s.Compiled(c, v)
@@ -41,20 +40,45 @@ func (s *Store) Records(ctx context.Context, c connection.Connection, v Version,
 		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this system cannot be pulled from"}
 	}
 	if streams[at].Range {
-		const day = 24 * time.Hour
-		for _, back := range []time.Duration{time.Hour, day, 30 * day, 365 * day} {
-			records, err = read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit, Since: time.Now().Add(-back)})
-			if err != nil || len(records) == limit {
-				return records, err
-			}
-		}
+		return newest(ctx, puller, record, limit)
 	}
-	return read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit})
+	return read(ctx, puller, connector.PullRequest{Stream: record, Limit: limit}, limit)
 }
 
-// read reads page by page, at most ask.Limit.
-func read(ctx context.Context, puller connector.Puller, ask connector.PullRequest) (records []connector.Record, err error) {
-	for more := true; more && len(records) < ask.Limit; {
+// crowd is how many times the records that are wanted one window may have. Of more the rest stays unread, which is the newest where the
+// system gives the oldest first: a preview is not worth reading a whole first load.
+const crowd = 10
+
+// newest reads windows of time, each right before the one that was read, until they gave enough: no record is asked for twice.
+func newest(ctx context.Context, puller connector.Puller, record string, limit int) (records []connector.Record, err error) {
+	const (
+		first  = 10 * time.Minute
+		longer = 4 // each window than all after it
+		last   = 5 * 365 * 24 * time.Hour
+	)
+	var until time.Time // open
+	now := time.Now()
+	for back := first; len(records) < limit; back *= longer {
+		ask := connector.PullRequest{Stream: record, Limit: limit, Since: now.Add(-back), Until: until}
+		if back > last {
+			ask.Since = time.Time{}
+		}
+		some, err := read(ctx, puller, ask, crowd*limit)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortStableFunc(some, func(a, b connector.Record) int { return b.UpdatedAt.Compare(a.UpdatedAt) })
+		records = append(records, some...)
+		if until = ask.Since; until.IsZero() {
+			break
+		}
+	}
+	return records[:min(len(records), limit)], nil
+}
+
+// read reads page by page, at most so many records.
+func read(ctx context.Context, puller connector.Puller, ask connector.PullRequest, most int) (records []connector.Record, err error) {
+	for more := true; more && len(records) < most; {
 		page, err := puller.Pull(ctx, ask)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", ask.Stream, connector.AsError(err))
@@ -69,7 +93,7 @@ func read(ctx context.Context, puller connector.Puller, ask connector.PullReques
 		}
 		ask.Cursor, more = page.Cursor, page.More
 	}
-	return records[:min(len(records), ask.Limit)], nil
+	return records[:min(len(records), most)], nil
 }
 
 // EffectOnRecords tries a version on records of its connection: what pulling them would say of entities, and what of it these could not

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,6 +70,7 @@ type remote struct {
 	down    error
 	stuck   bool     // its cursor does not move
 	asked   []string // cursors
+	given   []string // ids of records
 }
 
 func (*remote) Check(context.Context) error { return nil }
@@ -85,13 +87,16 @@ func (r *remote) Pull(_ context.Context, q connector.PullRequest) (connector.Pag
 	}
 	var since []connector.Record
 	for _, record := range r.records {
-		if !record.UpdatedAt.Before(q.Since) {
+		if !record.UpdatedAt.Before(q.Since) && (q.Until.IsZero() || record.UpdatedAt.Before(q.Until)) {
 			since = append(since, record)
 		}
 	}
 	end := min(at+2, len(since))
 	if r.stuck && q.Cursor != nil {
 		end = at
+	}
+	for _, record := range since[at:end] {
+		r.given = append(r.given, record.ID)
 	}
 	return connector.Page{Records: since[at:end], Cursor: json.RawMessage(strconv.Itoa(end)), More: end < len(since)}, nil
 }
@@ -101,7 +106,7 @@ func TestTheNewestRecordsAreRead(t *testing.T) {
 	s := process(t)
 	f := newFirm(t, s)
 	r := &remote{}
-	for _, days := range []int{900, 800, 20, 700, 3, 2} {
+	for _, days := range []int{9000, 800, 20, 700, 21, 22, 3, 2} {
 		r.records = append(r.records, connector.Record{ID: strconv.Itoa(days), UpdatedAt: time.Now().AddDate(0, 0, -days)})
 	}
 	c := s.Connections.Connectors["test"]
@@ -109,7 +114,8 @@ func TestTheNewestRecordsAreRead(t *testing.T) {
 	c.Open = func(connector.Options) (connector.Session, error) { return r, nil }
 	s.Connections.Connectors["test"] = c
 	v := revision.Version{Entity: "customer", Text: shipped}
-	for limit, want := range map[int]string{1: "20", 2: "20 3", 3: "20 3 2", 4: "900 800 20 700", 10: "900 800 20 700 3 2"} {
+	for limit, want := range map[int]string{1: "2", 2: "2 3", 3: "2 3 20", 4: "2 3 20 21", 10: "2 3 20 21 22 700 800 9000"} {
+		r.given = nil
 		records, err := s.Records(t.Context(), f.conn, v, limit)
 		var got []string
 		for _, record := range records {
@@ -117,6 +123,10 @@ func TestTheNewestRecordsAreRead(t *testing.T) {
 		}
 		if err != nil || strings.Join(got, " ") != want {
 			t.Errorf("of %d: %v, %v, want %s", limit, got, err, want)
+		}
+		slices.Sort(r.given)
+		if once := slices.Compact(slices.Clone(r.given)); len(once) != len(r.given) || len(once) > limit+3 {
+			t.Errorf("for %d were read: %v", limit, r.given)
 		}
 	}
 }
