@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -311,8 +312,13 @@ func (s *session) body(c *call, sc *scope) (body []byte, kind string, err error)
 	if err != nil {
 		return nil, "", err
 	}
-	body, err = schema.EncodePlainJSON(v)
-	return body, "application/json", err
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, "", err
+	}
+	return b.Bytes(), "application/json", nil
 }
 
 // read takes the answer's body. An error means that the connection broke before its end.

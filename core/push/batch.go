@@ -21,7 +21,6 @@ import (
 	"crmhub/core/journey"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
-	"crmhub/core/schema"
 )
 
 // item is a version of an entity on its way.
@@ -251,7 +250,7 @@ func (it *item) translate(m Mapping, links mapping.Links) {
 		return
 	}
 	var err error
-	if it.canonical, err = schema.EncodeJSON(it.record); err != nil {
+	if it.canonical, err = json.Marshal(it.record); err != nil {
 		it.fault = fmt.Errorf("encode record: %w", err)
 		return
 	}
@@ -263,7 +262,7 @@ func (it *item) translate(m Mapping, links mapping.Links) {
 			sent[f.Path] = it.doc[f.Path] // null says that it is empty
 		}
 	}
-	if it.snapshot, err = schema.EncodeJSON(sent); err != nil {
+	if it.snapshot, err = json.Marshal(sent); err != nil {
 		it.fault = fmt.Errorf("encode snapshot: %w", err)
 	}
 }
