@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -45,6 +47,26 @@ func (l *listing) apart(filter []Condition, wheres []int) (far, near []string) {
 		begin = wheres[i]
 	}
 	return far, append(near, l.where[begin:]...)
+}
+
+// walk finds the ids of a page among the first rows of the order that meet the near conditions. What is sorted by has a name of its own, by which the planner knows
+// that the rows come in order: by an expression it would sort them all again.
+func (l *listing) walk(near []string, by string, far []string) string {
+	var columns, names []string
+	for _, s := range l.sort {
+		name, direction := "by_"+s.name, ""
+		if s.desc {
+			direction = " desc"
+		}
+		if ranked(l.table, s.field) {
+			names = append(names, rankOf(s.field)+direction, s.name+direction)
+			continue
+		}
+		columns, names = append(columns, ", "+s.expression()+" as "+name), append(names, name+direction)
+	}
+	return "select id from (select *" + strings.Join(columns, "") + " from " + l.table.name + " where " + strings.Join(near, " and ") + by +
+		" limit $" + strconv.Itoa(len(l.args)+1) + "::bigint) r where " + strings.Join(far, " and ") +
+		" order by " + strings.Join(names, ", ") + " limit " + strconv.Itoa(l.limit+1)
 }
 
 // few is how many rows are sorted for a page rather than looked for along its order.

@@ -223,20 +223,19 @@ func (l *listing) statement(q Query) string {
 	}
 	if !narrow && q.Text == "" && !l.seeing && len(QuickSorts(l.kind)) > 0 {
 		page := func(rows string) string {
-			return "select " + names(l.table.columns, "") + " from " + l.table.name + " where id = any (array(select id from " + rows + tail + "))" + by
+			return l.table.reads + " where id = any (array(select id from " + rows + tail + "))" + by
 		}
 		rows := l.table.name + " where " + strings.Join(l.where, " and ")
 		if far, near := l.apart(q.Filter, wheres); far != nil {
 			l.rows, l.sorted = "select from "+rows, page("(select * from "+rows+" offset 0) r")
-			l.walked = page("(select * from " + l.table.name + " where " + strings.Join(near, " and ") + by + " limit $" + strconv.Itoa(len(l.args)+1) + "::bigint) r where " +
-				strings.Join(far, " and "))
+			l.walked = l.table.reads + " where id = any (array(" + l.walk(near, by, far) + "))" + by
 		}
 		if l.covered(q.Filter) { // found in the index alone, and only what is on the page is read
 			return page(rows)
 		}
 	}
 	if !narrow {
-		sql := "select " + names(l.table.columns, "") + " from " + l.table.name
+		sql := l.table.reads
 		if len(l.where) > 0 {
 			sql += " where " + strings.Join(l.where, " and ")
 		}
