@@ -72,8 +72,8 @@ func (l *listing) walk(near []string, by string, far []string) string {
 // few is how many rows are sorted for a page rather than looked for along its order.
 const few = 10_000
 
-// shortest finds a page. Where its rows may be far away, the planner is asked how many rows there are in all. Few are sorted; of many the page is looked for
-// along the order first, for as long as it takes to sort them about, and found there unless it stands far away.
+// shortest finds a page. Where its rows may be far away, the planner is asked how many rows there are in all. Few are sorted. Of many the page is looked for
+// along the order: to the end in an index that has all that is asked, else for about as long as it takes to sort them, and then they are sorted.
 func (l *listing) shortest(ctx context.Context, tx pgx.Tx, sql string) ([]Entity, error) {
 	if l.rows == "" {
 		return l.table.query(ctx, tx, l.kind, sql, l.planned()...)
@@ -81,6 +81,9 @@ func (l *listing) shortest(ctx context.Context, tx pgx.Tx, sql string) ([]Entity
 	all, err := l.estimate(ctx, tx)
 	if err != nil {
 		return nil, err
+	}
+	if all > few && l.walked == "" {
+		return l.table.query(ctx, tx, l.kind, sql, l.planned()...)
 	}
 	if all > few {
 		found, err := l.table.query(ctx, tx, l.kind, l.walked, append(l.planned(), int64(max(few, all/4)))...)

@@ -226,12 +226,15 @@ func (l *listing) statement(q Query) string {
 			return l.table.reads + " where id = any (array(select id from " + rows + tail + "))" + by
 		}
 		rows := l.table.name + " where " + strings.Join(l.where, " and ")
-		if far, near := l.apart(q.Filter, wheres); far != nil {
+		far, near := l.apart(q.Filter, wheres)
+		if far != nil {
 			l.rows, l.sorted = "select from "+rows, page("(select * from "+rows+" offset 0) r")
-			l.walked = l.table.reads + " where id = any (array(" + l.walk(near, by, far) + "))" + by
 		}
 		if l.covered(q.Filter) { // found in the index alone, and only what is on the page is read
 			return page(rows)
+		}
+		if far != nil {
+			l.walked = l.table.reads + " where id = any (array(" + l.walk(near, by, far) + "))" + by
 		}
 	}
 	if !narrow {

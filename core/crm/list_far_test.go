@@ -18,9 +18,9 @@ func TestPagesStandWhereverTheyStand(t *testing.T) {
 	// As codes go up, so do times for the first half of the list; the second goes back from later ones.
 	err := s.as(t, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `
-			insert into customers (id, version, code, name, kind, lifecycle, created_at, created_by, updated_at, updated_by)
+			insert into customers (id, version, code, name, kind, lifecycle, updated_at, created_by, created_at, updated_by)
 			select gen_random_uuid(), 1, to_char(n, 'FM00000'), 'x', 'company', 'lead',
-				timestamptz '2026-01-01' + make_interval(mins => case when n < 20000 then n else 60000 - n end), 'system', '2026-03-01', 'system'
+				timestamptz '2026-01-01' + make_interval(mins => case when n < 20000 then n else 60000 - n end), 'system', '2026-01-01', 'system'
 			from generate_series(1, 40000) n`)
 		if err == nil {
 			_, err = tx.Exec(ctx, "reset role")
@@ -46,7 +46,7 @@ func TestPagesStandWhereverTheyStand(t *testing.T) {
 			err := s.as(t, func(ctx context.Context, tx pgx.Tx) error {
 				sql, args := "select code from customers where true", []any{}
 				for i, c := range q.Filter {
-					sql += " and created_at " + map[crm.Op]string{crm.OpLessEqual: "<=", crm.OpGreaterEqual: ">="}[c.Op] + []string{" $1", " $2"}[i] + "::text::timestamptz"
+					sql += " and updated_at " + map[crm.Op]string{crm.OpLessEqual: "<=", crm.OpGreaterEqual: ">="}[c.Op] + []string{" $1", " $2"}[i] + "::text::timestamptz"
 					args = append(args, c.Value)
 				}
 				rows, err := tx.Query(ctx, sql+" order by code", args...)
@@ -78,9 +78,9 @@ func TestPagesStandWhereverTheyStand(t *testing.T) {
 }
 
 func until(at string) []crm.Condition {
-	return []crm.Condition{{Field: "created_at", Op: crm.OpLessEqual, Value: at}}
+	return []crm.Condition{{Field: "updated_at", Op: crm.OpLessEqual, Value: at}}
 }
 
 func since(at string) []crm.Condition {
-	return []crm.Condition{{Field: "created_at", Op: crm.OpGreaterEqual, Value: at}}
+	return []crm.Condition{{Field: "updated_at", Op: crm.OpGreaterEqual, Value: at}}
 }
