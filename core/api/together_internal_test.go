@@ -47,7 +47,7 @@ func (s *trips) ask(ctx context.Context, t *testing.T, wg *sync.WaitGroup, after
 	t.Helper()
 	id = uuid.New()
 	wg.Go(func() {
-		time.Sleep(time.Duration(after) * time.Millisecond)
+		<-time.After(time.Duration(after) * time.Millisecond)
 		e, err := s.get(ctx, who, crm.KindCustomer, id)
 		switch {
 		case ctx.Err() != nil:
@@ -143,7 +143,7 @@ func TestAPanicWhileReadingIsOneRequests(t *testing.T) {
 					t.Error("nobody was told")
 				}
 			}()
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 			_, _ = s.get(t.Context(), me, crm.KindCustomer, uuid.New())
 		})
 		s.ask(t.Context(), t, &wg, 200, me)
