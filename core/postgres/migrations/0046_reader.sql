@@ -40,7 +40,7 @@ begin
     loop
         execute format('grant select on %I to crmhub_reader', guarded);
         execute format('create policy whole on %I for select to crmhub_reader using (organization_id = crmhub_organization()', guarded)
-            || coalesce(format(' and (select crmhub_whole(%L))', resource || '.read'), '') || ')';
+            || case when resource is null then '' else format(' and (select crmhub_whole(%L))', resource || '.read') end || ')';
     end loop;
 end $$;
 -- +goose StatementEnd
