@@ -74,14 +74,12 @@ func (e entities) get() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			var b pgx.Batch
-			found := e.CRM.QueueGet(&b, e.kind, []uuid.UUID{id})
-			if err := e.DB.Ask(ctx, c.who.Principal, &b); err != nil {
-				return answer{}, err
-			}
-			entity, err := e.present(found, id)
+			entity, err := e.reads.get(ctx, c.who.Principal, e.kind, id)
 			if err != nil {
 				return answer{}, err
+			}
+			if entity == nil || crm.HeadOf(entity).DeletedAt != nil {
+				return answer{}, notFound()
 			}
 			items, err := e.selected(ctx, c, asked, []crm.Entity{entity})
 			if err != nil {

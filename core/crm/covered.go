@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -31,27 +33,73 @@ func (l *listing) covered(filter []Condition) bool {
 	})
 }
 
-// ranges reports whether rows are chosen by a day, an instant or an amount that they are not in the order of. These tend to stand together in
-// other orders, too, where the planner takes them for spread evenly.
-func (l *listing) ranges(filter []Condition) bool {
-	return slices.ContainsFunc(filter, func(c Condition) bool {
+// apart are the conditions on days, instants and amounts that the rows are not in the order of, and all others. Rows of such a range tend to stand together in
+// other orders, too, where the planner takes them for spread evenly. wheres tells where each condition of the filter ends.
+func (l *listing) apart(filter []Condition, wheres []int) (far, near []string) {
+	begin := 0
+	for i, c := range filter {
 		f, _ := l.table.column(c.Field)
-		return c.Field != l.sort[0].name && (f.typ == day || f.typ == instant || f.typ == number)
-	})
+		if c.Field != l.sort[0].name && (f.typ == day || f.typ == instant || f.typ == number) {
+			far = append(far, l.where[begin:wheres[i]]...)
+		} else {
+			near = append(near, l.where[begin:wheres[i]]...)
+		}
+		begin = wheres[i]
+	}
+	return far, append(near, l.where[begin:]...)
+}
+
+// walk finds the ids of a page among the first rows of the order that meet the near conditions. What is sorted by has a name of its own, by which the planner knows
+// that the rows come in order: by an expression it would sort them all again.
+func (l *listing) walk(near []string, by string, far []string) string {
+	var columns, names []string
+	for _, s := range l.sort {
+		name, direction := "by_"+s.name, ""
+		if s.desc {
+			direction = " desc"
+		}
+		if ranked(l.table, s.field) {
+			names = append(names, rankOf(s.field)+direction, s.name+direction)
+			continue
+		}
+		columns, names = append(columns, ", "+s.expression()+" as "+name), append(names, name+direction)
+	}
+	return "select id from (select *" + strings.Join(columns, "") + " from " + l.table.name + " where " + strings.Join(near, " and ") + by +
+		" limit $" + strconv.Itoa(len(l.args)+1) + "::bigint) r where " + strings.Join(far, " and ") +
+		" order by " + strings.Join(names, ", ") + " limit " + strconv.Itoa(l.limit+1)
 }
 
 // few is how many rows are sorted for a page rather than looked for along its order.
 const few = 10_000
 
-// shorter asks the planner how many rows a list has in all that may be few and far away, and returns the statement that sorts them if they are few.
-func (l *listing) shorter(ctx context.Context, tx pgx.Tx, sql string) (string, error) {
+// shortest finds a page. Where its rows may be far away, the planner is asked how many rows there are in all. Few are sorted. Of many the page is looked for
+// along the order: to the end in an index that has all that is asked, else for about as long as it takes to sort them, and then they are sorted.
+func (l *listing) shortest(ctx context.Context, tx pgx.Tx, sql string) ([]Entity, error) {
 	if l.rows == "" {
-		return sql, nil
+		return l.table.query(ctx, tx, l.kind, sql, l.planned()...)
 	}
+	all, err := l.estimate(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	if all > few && l.walked == "" {
+		return l.table.query(ctx, tx, l.kind, sql, l.planned()...)
+	}
+	if all > few {
+		found, err := l.table.query(ctx, tx, l.kind, l.walked, append(l.planned(), int64(max(few, all/4)))...)
+		if err != nil || len(found) > l.limit {
+			return found, err
+		}
+	}
+	return l.table.query(ctx, tx, l.kind, l.sorted, l.planned()...)
+}
+
+// estimate is how many rows the planner expects in all of the list.
+func (l *listing) estimate(ctx context.Context, tx pgx.Tx) (float64, error) {
 	var explained string
 	err := tx.QueryRow(ctx, "explain (format json) "+l.rows, l.planned()...).Scan(&explained)
 	if err != nil {
-		return "", fmt.Errorf("estimate %s: %w", l.table.name, err)
+		return 0, fmt.Errorf("estimate %s: %w", l.table.name, err)
 	}
 	var plans []struct {
 		Plan struct {
@@ -59,10 +107,7 @@ func (l *listing) shorter(ctx context.Context, tx pgx.Tx, sql string) (string, e
 		}
 	}
 	if err := json.Unmarshal([]byte(explained), &plans); err != nil || len(plans) == 0 {
-		return "", fmt.Errorf("estimate %s: read the plan: %w", l.table.name, err)
+		return 0, fmt.Errorf("estimate %s: read the plan: %w", l.table.name, err)
 	}
-	if plans[0].Plan.Rows <= few {
-		return l.sorted, nil
-	}
-	return sql, nil
+	return plans[0].Plan.Rows, nil
 }

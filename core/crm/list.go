@@ -131,11 +131,7 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, k Kind, q Query) (postgres.
 	if err := l.violations.Err(); err != nil {
 		return postgres.Page[Entity]{}, err
 	}
-	sql, err := l.shorter(ctx, tx, sql)
-	if err != nil {
-		return postgres.Page[Entity]{}, err
-	}
-	entities, err := l.table.query(ctx, tx, k, sql, l.planned()...)
+	entities, err := l.shortest(ctx, tx, sql)
 	if err != nil {
 		return postgres.Page[Entity]{}, fmt.Errorf("list %s: %w", l.table.name, err)
 	}
@@ -172,6 +168,7 @@ type listing struct {
 	ids      []uuid.UUID // where the text may be; nil if that is not known
 	rows     string      // the statement of all the list's rows, where they may be few and far away
 	sorted   string      // of the page, found by sorting them
+	walked   string      // of the page, looked for among the first rows of the order; how many is its last argument
 	owners   []uuid.UUID // whose rows a text is looked for in; nil is everybody's and nobody's
 }
 
@@ -185,8 +182,10 @@ func (l *listing) statement(q Query) string {
 	if l.limit <= 0 {
 		l.limit = defaultLimit
 	}
+	wheres := make([]int, len(q.Filter)) // where each condition ends
 	for i, c := range q.Filter {
 		l.condition("/filter/"+strconv.Itoa(i), c)
+		wheres[i] = len(l.where)
 	}
 	if !l.seeing {
 		l.where = append(l.where, "deleted_at is null")
@@ -224,18 +223,22 @@ func (l *listing) statement(q Query) string {
 	}
 	if !narrow && q.Text == "" && !l.seeing && len(QuickSorts(l.kind)) > 0 {
 		page := func(rows string) string {
-			return "select " + names(l.table.columns, "") + " from " + l.table.name + " where id = any (array(select id from " + rows + tail + "))" + by
+			return l.table.reads + " where id = any (array(select id from " + rows + tail + "))" + by
 		}
 		rows := l.table.name + " where " + strings.Join(l.where, " and ")
-		if l.ranges(q.Filter) {
+		far, near := l.apart(q.Filter, wheres)
+		if far != nil {
 			l.rows, l.sorted = "select from "+rows, page("(select * from "+rows+" offset 0) r")
 		}
 		if l.covered(q.Filter) { // found in the index alone, and only what is on the page is read
 			return page(rows)
 		}
+		if far != nil {
+			l.walked = l.table.reads + " where id = any (array(" + l.walk(near, by, far) + "))" + by
+		}
 	}
 	if !narrow {
-		sql := "select " + names(l.table.columns, "") + " from " + l.table.name
+		sql := l.table.reads
 		if len(l.where) > 0 {
 			sql += " where " + strings.Join(l.where, " and ")
 		}

@@ -70,7 +70,7 @@ func (t table) queueGet(b *pgx.Batch, k Kind, ids []uuid.UUID, tail string) map[
 	}
 	var entities []Entity
 	is, of := named(ids)
-	b.Queue("select "+names(t.columns, "")+" from "+t.name+" where id "+is+tail, of).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(t.reads+" where id "+is+tail, of).Query(func(rows pgx.Rows) (err error) {
 		entities, err = t.scanAll(k, rows)
 		for _, e := range entities {
 			found[e.head().ID] = e
@@ -119,7 +119,7 @@ func (t table) readParts(ctx context.Context, tx pgx.Tx, entities []Entity) erro
 // queue asks for the items of entities, in their order.
 func (p *part) queue(b *pgx.Batch, of []uuid.UUID, read func(pgx.Rows) error) {
 	is, ids := named(of)
-	b.Queue("select "+p.parent+", "+names(p.columns, "")+" from "+p.name+" where "+p.parent+" "+is+" order by "+p.parent+", seq", ids).Query(read)
+	b.Queue(p.reads+" where "+p.parent+" "+is+" order by "+p.parent+", seq", ids).Query(read)
 }
 
 // read appends the items to the entities' lists.

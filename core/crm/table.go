@@ -16,6 +16,7 @@ import (
 type table struct {
 	name    string
 	columns []field  // the shape's fields that are columns, the head's first
+	reads   string   // select … from …, in their order
 	key     string   // the natural key the store gives when empty, "" if there is none
 	prefix  string   // of that key
 	yearly  bool     // that key carries the document's year
@@ -32,6 +33,7 @@ type part struct {
 	list    string // the list in the entity, by its name in JSON
 	field   field  // the same
 	columns []field
+	reads   string // select … from …: the parent, and the columns in their order
 }
 
 func tableOf(k Kind) table { return tables()[k] }
@@ -48,7 +50,9 @@ var tables = sync.OnceValue(func() map[Kind]table { //nolint:gochecknoglobals //
 			}
 			p := &t.parts[slices.IndexFunc(t.parts, func(p part) bool { return p.list == f.name })]
 			p.field, p.columns = f, f.elem
+			p.reads = "select " + p.parent + ", " + names(p.columns, "") + " from " + p.name
 		}
+		t.reads = "select " + names(t.columns, "") + " from " + t.name
 		m[k] = t
 	}
 	return m

@@ -57,10 +57,15 @@ func (o Owners) Of(s Scope) (users []uuid.UUID, all bool) {
 
 // Reach is which rows of guarded tables a principal reads, adds and changes: the settings that the policies of
 // migration 0004 ask, and whose they are (0030). It never changes, so many principals may share it.
-type Reach struct{ settings []setting }
+type Reach struct {
+	settings []setting
+	whole    map[string]bool // by what is wanted, whether it is reached as a whole; what is missing goes by that of any resource
+}
 
 // Everywhere is the reach of who may do everything in the organization.
-func Everywhere() *Reach { return &Reach{settings: []setting{everywhere}} }
+func Everywhere() *Reach {
+	return &Reach{settings: []setting{everywhere}, whole: map[string]bool{"*.read": true}}
+}
 
 var everywhere = setting{"crmhub.reach", "*"} //nolint:gochecknoglobals // a constant
 
@@ -68,7 +73,7 @@ var everywhere = setting{"crmhub.reach", "*"} //nolint:gochecknoglobals // a con
 func NewReach(owners Owners, wants map[string]Scope) *Reach {
 	var reach strings.Builder
 	reach.WriteByte(';')
-	named := map[Scope]bool{}
+	named, whole := map[Scope]bool{}, map[string]bool{}
 	for _, want := range slices.Sorted(maps.Keys(wants)) {
 		scope := wants[want]
 		// Only words of the alphabet reach a statement (begin). What is anything else is no resource that a policy asks for.
@@ -77,6 +82,7 @@ func NewReach(owners Owners, wants map[string]Scope) *Reach {
 		}
 		reach.WriteString(want + "=" + string(scope) + ";")
 		named[scope] = true
+		whole[want] = scope == ScopeOrganization
 	}
 	settings := []setting{{"crmhub.reach", reach.String()}}
 	if owners.Own != uuid.Nil {
@@ -91,7 +97,16 @@ func NewReach(owners Owners, wants map[string]Scope) *Reach {
 			settings = append(settings, setting{"crmhub." + string(s), "{" + strings.Join(ids, ",") + "}"})
 		}
 	}
-	return &Reach{settings: settings}
+	return &Reach{settings: settings, whole: whole}
+}
+
+// readsAll answers as crmhub_whole of migration 0004 does.
+func (r *Reach) readsAll(resource string) bool {
+	if r == nil {
+		return false
+	}
+	whole, named := r.whole[resource+".read"]
+	return whole || !named && r.whole["*.read"]
 }
 
 func isWords(s string) bool {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"pgregory.net/rapid"
@@ -84,6 +86,9 @@ func TestNoReachIsNothing(t *testing.T) {
 		if got := countCustomers(t, db, person); got != tc.want {
 			t.Errorf("%s: sees %d customers, want %d", name, got, tc.want)
 		}
+		if got := lookAt(t, db, person, "select from customers"); got != int64(tc.want) {
+			t.Errorf("%s: one who reads customers alone sees %d, want %d", name, got, tc.want)
+		}
 	}
 	// Within one transaction the hub's reach ends where the rule of the hub ends.
 	person.Reach = nil
@@ -107,6 +112,53 @@ func TestNoReachIsNothing(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// lookAt counts what a statement about customers returns to who reads nothing else.
+func lookAt(t *testing.T, db *postgres.DB, who postgres.Principal, sql string) (n int64) {
+	t.Helper()
+	var b pgx.Batch
+	b.Queue(sql).Exec(func(tag pgconn.CommandTag) error {
+		n = tag.RowsAffected()
+		return nil
+	})
+	if err := db.Look(t.Context(), who, "customer", &b); err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+// asReader counts what a statement returns to the role that Look takes for who reaches everything, whoever has it.
+func asReader(t *testing.T, db *postgres.DB, who postgres.Principal, sql string) (n int64) {
+	t.Helper()
+	var b pgx.Batch
+	b.Queue("set local role crmhub_reader")
+	b.Queue(sql).Exec(func(tag pgconn.CommandTag) error {
+		n = tag.RowsAffected()
+		return nil
+	})
+	if err := db.Ask(t.Context(), who, &b); err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+// TestWhoReadsAllReadsOneOrganization asks as the role of those who read all: for another organization's rows, with no organization, and to write.
+func TestWhoReadsAllReadsOneOrganization(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	a, b := postgrestest.Organization(t, db), postgrestest.Organization(t, db)
+	addCustomer(t, db, a, "A")
+	if of, other := lookAt(t, db, a, "select from customers"), lookAt(t, db, b, "select from customers"); of != 1 || other != 0 {
+		t.Errorf("its own see %d, others %d", of, other)
+	}
+	for _, sql := range []string{"update customers set name = 'x'", "delete from customers", "select from users", "select from api_tokens", "select from audit_log"} {
+		var batch pgx.Batch
+		batch.Queue(sql)
+		if code, _ := postgres.ErrorCode(db.Look(t.Context(), a, "customer", &batch)); code != "42501" {
+			t.Errorf("%s: code %q, want insufficient privilege", sql, code)
+		}
 	}
 }
 
@@ -193,6 +245,17 @@ func TestVisibleRowsAreThoseOfTheScope(t *testing.T) {
 			}
 			if n > 0 {
 				got[name] = n
+			}
+			if strings.HasSuffix(name, "seen") {
+				if looked := lookAt(t, db, who, sql); looked != n {
+					rt.Errorf("%s: %d of one resource alone, %d else", name, looked, n)
+				}
+			}
+			if read == postgres.ScopeOrganization || name == "changed" || name == "parts changed" || name == "locked" {
+				continue
+			}
+			if n := asReader(t, db, who, sql); n != 0 {
+				rt.Errorf("%s: with the scope %q the role of those who read all sees %d", name, read, n)
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
