@@ -51,7 +51,7 @@ type mappingPage struct {
 	Pulled     bool // the effect is that on what is pulled
 	CanPull    bool
 	Faults     []schema.Violation
-	Failed     string // why a record could not be read
+	Failed     *connector.Error // why a record could not be read
 	CanChange  bool
 }
 
@@ -204,7 +204,7 @@ func (c *Console) effect(ctx context.Context, v *visit, p *mappingPage, chosen r
 		defer cancel()
 		records, err = c.Revisions.Records(reading, p.Connection, chosen, revision.MostChecked)
 		if vs := schema.Violations(nil); err != nil && !errors.As(err, &vs) {
-			p.Failed = connector.AsError(err).Message
+			p.Failed = connector.AsError(err)
 			return nil
 		}
 	}
@@ -261,9 +261,9 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 		found, err := c.Revisions.Remote(ctx, p.Connection, m.Record(), p.RemoteID)
 		switch {
 		case err != nil:
-			p.Failed = connector.AsError(err).Message
+			p.Failed = connector.AsError(err)
 		case found == nil:
-			p.Failed = v.say("mapping.no_record")
+			p.Failed = &connector.Error{Message: v.say("mapping.no_record")}
 		default:
 			record = found.Data
 		}
@@ -274,7 +274,7 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 		switch {
 		case record != nil:
 			made, err = c.Revisions.PreviewRecord(ctx, tx, p.Connection, in, record)
-		case p.Failed != "" || err != nil:
+		case p.Failed != nil || err != nil:
 			return c.fill(ctx, tx, &p)
 		default:
 			made, err = c.Revisions.PreviewEntity(ctx, tx, p.Connection, in, id)

@@ -37,7 +37,7 @@ func (s *stream) fetch(ctx context.Context, puller connector.Puller, from connec
 			return page, requested(began, recorded.Of(0)), err
 		}
 		if doubt, ok := errors.AsType[*connector.Doubt](err); ok {
-			return page, journey.Exchange{}, &job.SuspectError{Message: doubt.Message}
+			return page, journey.Exchange{}, &job.SuspectError{Message: doubt.Message, Said: doubt.Said}
 		}
 		remote := connector.AsError(err)
 		held := ctx.Err() == nil && s.failed(ctx, remote)
