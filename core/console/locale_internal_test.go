@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"io/fs"
 	"maps"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"crmhub/connectors"
 	"crmhub/core/access"
 	"crmhub/core/alert"
 	"crmhub/core/allocation"
@@ -109,10 +111,53 @@ func TestEveryWordIsThereAndUsed(t *testing.T) {
 	for _, k := range crm.Kinds() {
 		describing(t, en, mentioned, string(k), string(k), crm.Fields(k))
 	}
+	for key := range shippedSettings(t, en) {
+		mentioned[key] = true
+	}
 	for key := range en {
 		if !mentioned[key] {
 			t.Errorf("nobody says %s", key)
 		}
+	}
+}
+
+// shippedSettings are the keys of what the configuration schemas of shipped connectors say, all of which there must be words for.
+func shippedSettings(t *testing.T, en catalogue) map[string]bool {
+	t.Helper()
+	set, err := connectors.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]bool{}
+	for name, c := range set.ByName() {
+		var s configSchema
+		if err := json.Unmarshal(c.Config, &s); err != nil {
+			t.Fatal(err)
+		}
+		shippedIn(t, en, keys, name, s)
+		if key := "connector.title." + name; en[key] == c.Title { // others are names, which are the same in each language
+			keys[key] = true
+		}
+	}
+	return keys
+}
+
+func shippedIn(t *testing.T, en catalogue, keys map[string]bool, connector string, s configSchema) {
+	t.Helper()
+	for name, p := range s.Properties {
+		for prefix, said := range map[string]string{"setting": p.label(name), "setting_hint": p.Description} {
+			key, general := prefix+"."+connector+"."+name, prefix+"."+name
+			switch {
+			case said == "":
+			case en[key] == said:
+				keys[key] = true
+			case en[general] == said:
+				keys[general] = true
+			default:
+				t.Errorf("%s: no words for %q (%s or %s)", connector, said, key, general)
+			}
+		}
+		shippedIn(t, en, keys, connector, p)
 	}
 }
 
@@ -141,16 +186,17 @@ func describing(t *testing.T, words catalogue, mentioned map[string]bool, kind, 
 func TestEverySayingHasWords(t *testing.T) {
 	t.Parallel()
 	said := map[string]bool{}
-	call := regexp.MustCompile(`(?:\bSay\(|\bbecause\(|[fF]ault\([^"\n]*(?:"[a-z]+"\), )?)"([a-z_]+)"[,)][^\n]*`)
-	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, _ fs.DirEntry, err error) error {
+	call := regexp.MustCompile(`\b(?:Say|because)\("([a-z_]+)"|[fF]ault\([^\n]*?"(map_[a-z_]+)", "`)
+	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		b, err := os.ReadFile("../" + path)
+		b, err := os.ReadFile("../../" + path)
 		for _, m := range call.FindAllStringSubmatch(string(b), -1) {
-			said[m[1]] = true
-			if _, known := sayings[m[1]]; !known {
-				t.Errorf("%s says %s, which has no words", path, m[1])
+			code := m[1] + m[2]
+			said[code] = true
+			if _, known := sayings[code]; !known {
+				t.Errorf("%s says %s, which has no words", path, code)
 			}
 		}
 		return err

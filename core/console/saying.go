@@ -99,7 +99,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"map_no_conversion":        {"", "-", "", "-", "said."},
 	"map_no_entity":            {""},
 	"map_no_entity_schema":     {""},
-	"map_no_field":             {"", ""},
+	"map_no_field":             {"-", ""},
 	"map_no_id":                {""},
 	"map_no_record_schema":     {""},
 	"map_no_yaml":              {""},
@@ -173,7 +173,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"other_host_key":           nil,
 	"other_name":               nil,
 	"outcome_unknown":          nil,
-	"read_again":               {"", ""},
+	"read_again":               {"", "act."},
 	"reference_taken":          nil,
 	"refers_to_no_id":          {"state.entity."},
 	"refers_unlinked":          {"state.entity."},
@@ -206,7 +206,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 
 // wordier are the beginnings of codes of which the stored text says more than the words, but in English: of broken rules, of a
 // mapping's faults, and of what manifests of connectors say.
-var wordier = []string{"broken", "map_", "refused_", "wrong_shape", "not_from_here"} //nolint:gochecknoglobals // a constant list
+var wordier = []string{"broken", "map_", "refused_", "wrong_shape", "not_from_here", "read_again"} //nolint:gochecknoglobals // a constant list
 
 // told says a saying in the reader's words; where there are none, the text that was stored.
 func told(lang string, words catalogue, s *schema.Saying, stored string) string {
