@@ -51,6 +51,7 @@ type mappingPage struct {
 	Pulled     bool // the effect is that on what is pulled
 	CanPull    bool
 	Faults     []schema.Violation
+	Sound      bool             // the text has no faults, and nothing was chosen to try it on
 	Failed     *connector.Error // why a record could not be read
 	CanChange  bool
 }
@@ -136,6 +137,9 @@ func (c *Console) samples(ctx context.Context, tx pgx.Tx, p *mappingPage) error 
 		return err
 	}
 	titles, err := c.CRM.Titles(ctx, tx, kind, ids)
+	if len(ids) > 0 && p.Sample == "" && p.RemoteID == "" {
+		p.Sample = ids[0].String() // one to try at once
+	}
 	for _, id := range ids {
 		p.Samples = append(p.Samples, sample{id.String(), cmp.Or(titles[id], id.String())})
 	}
@@ -275,6 +279,7 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 		case record != nil:
 			made, err = c.Revisions.PreviewRecord(ctx, tx, p.Connection, in, record)
 		case p.Failed != nil || err != nil:
+			p.Sound = p.Failed == nil
 			return c.fill(ctx, tx, &p)
 		default:
 			made, err = c.Revisions.PreviewEntity(ctx, tx, p.Connection, in, id)

@@ -280,6 +280,7 @@ func telling(lang string, words catalogue) map[string]any {
 		"line":    func(l job.Line) string { return told(lang, words, l.Said, l.Message) },
 		"failure": func(f job.Failure) string { return told(lang, words, f.Said, f.Message) },
 		"cause":   func(c link.Cause) string { return letter(c.Said, c.Violations, c.Message) },
+		"browser": func(agent string) string { return browserName(words, agent) },
 		"told":    func(said *schema.Saying, stored string) string { return told(lang, words, said, stored) },
 		"help": func(of any) string {
 			switch of := of.(type) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/schema"
 )
@@ -108,6 +110,35 @@ func (f *schemaForm) word(prefix, name, said string) string {
 // connectorTitle is what a connector is called, in the reader's language where the catalogues have it.
 func (v *visit) connectorTitle(c connector.Connector) string {
 	return settingWord(v.console.render.words["en"], v.words(), "connector", "title", c.Name, c.Title)
+}
+
+// setting is what a connection's configuration says of one thing.
+type setting struct {
+	Label string
+	Value any
+}
+
+// settings are a connection's configuration in words, in the order of its form, and what its connector is called.
+func (v *visit) settings(of connector.Connector, c connection.Connection) (title string, all []setting, err error) {
+	var s configSchema
+	if len(of.Config) > 0 {
+		if err := json.Unmarshal(of.Config, &s); err != nil {
+			return "", nil, fmt.Errorf("configuration schema of connector %s: %w", c.Connector, err)
+		}
+	}
+	names := s.order()
+	for _, name := range slices.Sorted(maps.Keys(c.Config)) { // what an earlier version of the connector knew
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if value, ok := c.Config[name]; ok {
+			label := settingWord(v.console.render.words["en"], v.words(), "setting", c.Connector, name, s.Properties[name].label(name))
+			all = append(all, setting{label, value})
+		}
+	}
+	return cmp.Or(v.connectorTitle(of), c.Connector), all, nil
 }
 
 func settingWord(en, words catalogue, prefix, connector, name, said string) string {
