@@ -217,6 +217,28 @@ func TestEverySayingHasWords(t *testing.T) {
 	}
 }
 
+// What the audit trail records anywhere in the program, it says in words.
+func TestEveryAuditedActionHasWords(t *testing.T) {
+	t.Parallel()
+	act := regexp.MustCompile(`(?:audit\.Act\{\s*Action: |\brecord\(ctx, tx, (?:\w+, )?)"([a-z_]+)"`)
+	n := 0
+	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile("../" + path)
+		for _, m := range act.FindAllStringSubmatch(string(b), -1) {
+			if n++; m[1] != "asked_to_" && !slices.Contains(auditedActions(), m[1]) {
+				t.Errorf("%s records %s, which has no words", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || n < 20 {
+		t.Errorf("%d actions are recorded: %v", n, err)
+	}
+}
+
 // states are the keys of every state that a page may have to name.
 func states() map[string]bool {
 	all := map[string]bool{}
