@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"net/http"
@@ -57,7 +58,10 @@ func englishOn(body string) []string {
 // done waits until no run is under way, but for those of connections that are held back.
 func (s *site) done() {
 	s.Helper()
-	deadline := time.Now().Add(patience)
+	ctx, stop := context.WithTimeout(s.Context(), patience)
+	defer stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		var n int
 		s.tx(func(tx pgx.Tx) error {
@@ -68,10 +72,11 @@ func (s *site) done() {
 		if n == 0 {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-ctx.Done():
 			s.Fatalf("%d runs do not end", n)
+		case <-tick.C:
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
 
