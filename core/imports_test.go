@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"core/audit":                   {"core/postgres", "core/secret"},
 	"core/outbox":                  {"core/postgres", "core/bus"},
 	"core/mapping":                 {"core/schema", "core/money"},
-	"core/connector":               {"core/secret"},
+	"core/connector":               {"core/schema", "core/secret"},
 	"core/connector/connectortest": {"core/connector", "core/connector/conformance", "core/secret"},
 	"core/connector/conformance":   {"core/connector", "core/schema"},
 	"core/connector/recorded":      {"core/connector", "core/schema", "core/secret"},

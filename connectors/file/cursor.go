@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // cursor is what is known of the files that lie in a place, by name. A file that is gone from there is forgotten.
@@ -30,7 +31,7 @@ func parseCursor(text json.RawMessage) (cursor, error) {
 		return c, nil
 	}
 	if err := json.Unmarshal(text, &c); err != nil {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: "the cursor is none of this connector's", Err: err}
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: "the cursor is none of this connector's", Err: err, Said: schema.Say("bad_cursor")}
 	}
 	return c, nil
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // layout says which files hold a kind of record, how a table's columns are its fields, and whether it is read or written.
@@ -194,7 +195,7 @@ func (l *layout) at(name string) *field {
 }
 
 func misconfigured(message string) *connector.Error {
-	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection's configuration."}
+	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection's configuration.", Said: schema.Say("config_wrong", message)}
 }
 
 // headerOf is a column's header as it is compared: letters and digits in lower case.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // found is a file that lies in a place.
@@ -68,7 +69,7 @@ type local struct{ dir string }
 
 func (l local) root() (*os.Root, error) {
 	if l.dir == "" {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this hub gives connections no folders", Remedy: "Start it with CRMHUB_FILES_DIR."}
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this hub gives connections no folders", Remedy: "Start it with CRMHUB_FILES_DIR.", Said: schema.Say("no_folders")}
 	}
 	for _, dir := range []string{"", doneFolder, failedFolder} {
 		if err := os.MkdirAll(path.Join(l.dir, dir), dirMode); err != nil {
@@ -282,9 +283,9 @@ func failed(err error) *connector.Error {
 	if e, ok := errors.AsType[*os.LinkError](err); ok {
 		message = e.Op + ": " + e.Err.Error()
 	}
-	e := &connector.Error{Class: connector.ClassTransient, Message: "the folder cannot be used: " + strings.TrimSpace(message), Err: err}
+	e := &connector.Error{Class: connector.ClassTransient, Message: "the folder cannot be used: " + strings.TrimSpace(message), Err: err, Said: schema.Say("folder_unusable", strings.TrimSpace(message))}
 	if errors.Is(err, fs.ErrPermission) {
-		e.Class, e.Remedy = connector.ClassConfig, "Let the hub's user read and write the folder."
+		e.Class, e.Remedy, e.Said = connector.ClassConfig, "Let the hub's user read and write the folder.", schema.Say("folder_closed")
 	}
 	return e
 }

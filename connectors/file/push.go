@@ -80,7 +80,7 @@ func (s *session) push(ctx context.Context, l *layout, w connector.Write) connec
 
 func refusal(err error) *connector.Error {
 	if faults, ok := errors.AsType[schema.Violations](err); ok {
-		return &connector.Error{Class: connector.ClassData, Message: faults.Error(), Err: err}
+		return &connector.Error{Class: connector.ClassData, Message: faults.Error(), Err: err, Said: faults.Saying()}
 	}
 	return failed(err)
 }
@@ -109,7 +109,7 @@ func (s *session) next(ctx context.Context, l *layout, w connector.Write) (*sent
 		w.Data = k.last.gone(l)
 	case there && w.Op == connector.OpCreate:
 		return nil, nil, &connector.Error{
-			Class: connector.ClassConflict, Message: "a " + l.record + " with this reference was sent already", Remedy: "Give one of the two another number.",
+			Class: connector.ClassConflict, Message: "a " + l.record + " with this reference was sent already", Remedy: "Give one of the two another number.", Said: schema.Say("sent_already"),
 		}
 	}
 	if there && same(k.last.Data, w.Data) {
@@ -146,7 +146,7 @@ func (s *session) makeRoom(ctx context.Context, l *layout, k known, st sent) err
 	taken, err := s.place.has(ctx, st.File)
 	if err == nil && taken {
 		err = &connector.Error{
-			Class: connector.ClassBusiness, Message: "there is another file " + st.File, Remedy: "Take it away, or choose other names for the files.",
+			Class: connector.ClassBusiness, Message: "there is another file " + st.File, Remedy: "Take it away, or choose other names for the files.", Said: schema.Say("other_file", st.File),
 		}
 	}
 	return err

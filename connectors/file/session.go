@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // session reads and writes the files of one place. Beside the connection it keeps the files that are being read, so that a page goes
@@ -88,12 +89,12 @@ func (s *session) Receive(ctx context.Context, name string, content io.Reader) e
 		if s.settings.owner(name) == nil || path.Base(name) != name || strings.ContainsAny(name, "/\\\x00") || len(name) > longestName {
 			return &connector.Error{
 				Class: connector.ClassData, Message: "no stream of this connection reads files of this name",
-				Remedy: "Name it after what it holds, with the suffix of its format: invoices.csv.",
+				Remedy: "Name it after what it holds, with the suffix of its format: invoices.csv.", Said: schema.Say("unknown_file"),
 			}
 		}
 		err := s.place.put(ctx, name, content)
 		if errors.Is(err, fs.ErrExist) {
-			return &connector.Error{Class: connector.ClassConflict, Message: "a file of this name waits to be read", Remedy: "Wait until it is, or choose another name."}
+			return &connector.Error{Class: connector.ClassConflict, Message: "a file of this name waits to be read", Remedy: "Wait until it is, or choose another name.", Said: schema.Say("file_waits")}
 		}
 		return err
 	})
@@ -117,10 +118,10 @@ func (s *session) do(ctx context.Context, fn func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return &connector.Error{Class: connector.ClassTransient, Message: "the session is closed"}
+		return &connector.Error{Class: connector.ClassTransient, Message: "the session is closed", Said: schema.Say("session_closed")}
 	}
 	if err := ctx.Err(); err != nil {
-		return &connector.Error{Class: connector.ClassTransient, Message: err.Error(), Err: err}
+		return &connector.Error{Class: connector.ClassTransient, Message: err.Error(), Err: err, Said: schema.Say("ended_early")}
 	}
 	if err := fn(); err != nil {
 		return failed(err)

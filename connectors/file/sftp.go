@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 	"crmhub/core/secret"
 )
 
@@ -98,7 +99,7 @@ func (r *remote) with(ctx context.Context, do func(c *sftp.Client) error) error 
 		return err
 	}
 	r.disconnect()
-	return &connector.Error{Class: connector.ClassTransient, Message: "the SFTP server does not answer", Err: errors.Join(ctx.Err(), err)}
+	return &connector.Error{Class: connector.ClassTransient, Message: "the SFTP server does not answer", Err: errors.Join(ctx.Err(), err), Said: schema.Say("no_answer")}
 }
 
 // answered reports whether an error is the server's answer, so that the connection is good.
@@ -111,7 +112,7 @@ func (r *remote) connect(ctx context.Context) error {
 	d := net.Dialer{Timeout: connectTime}
 	conn, err := d.DialContext(ctx, "tcp", r.address)
 	if err != nil {
-		return &connector.Error{Class: connector.ClassTransient, Message: "the SFTP server cannot be reached", Err: err}
+		return &connector.Error{Class: connector.ClassTransient, Message: "the SFTP server cannot be reached", Err: err, Said: schema.Say("unreachable", err)}
 	}
 	_ = conn.SetDeadline(time.Now().Add(connectTime))
 	c, channels, requests, err := ssh.NewClientConn(conn, r.address, r.config)
@@ -123,7 +124,7 @@ func (r *remote) connect(ctx context.Context) error {
 	r.ssh = ssh.NewClient(c, channels, requests)
 	if r.client, err = sftp.NewClient(r.ssh); err != nil {
 		r.disconnect()
-		return &connector.Error{Class: connector.ClassConfig, Message: "the server speaks no SFTP", Err: err}
+		return &connector.Error{Class: connector.ClassConfig, Message: "the server speaks no SFTP", Err: err, Said: schema.Say("no_sftp")}
 	}
 	for _, name := range []string{doneFolder, failedFolder} {
 		if err := r.client.MkdirAll(path.Join(r.dir, name)); err != nil {
@@ -140,12 +141,12 @@ func refused(err error) *connector.Error {
 	case strings.Contains(text, "host key mismatch"), strings.Contains(text, "no common algorithm for host key"):
 		return &connector.Error{
 			Class: connector.ClassAuth, Message: "the server has another host key than the connection expects", Err: err,
-			Remedy: "Ask who runs the server whether its key changed, and only then enter the new one.",
+			Remedy: "Ask who runs the server whether its key changed, and only then enter the new one.", Said: schema.Say("other_host_key"),
 		}
 	case strings.Contains(text, "unable to authenticate"):
-		return &connector.Error{Class: connector.ClassAuth, Message: "the server refused the credentials", Err: err, Remedy: "Enter user, password or key again."}
+		return &connector.Error{Class: connector.ClassAuth, Message: "the server refused the credentials", Err: err, Remedy: "Enter user, password or key again.", Said: schema.Say("credentials_refused")}
 	}
-	return &connector.Error{Class: connector.ClassTransient, Message: "the SFTP server broke the connection off", Err: err}
+	return &connector.Error{Class: connector.ClassTransient, Message: "the SFTP server broke the connection off", Err: err, Said: schema.Say("hung_up")}
 }
 
 func (r *remote) disconnect() {
@@ -294,7 +295,7 @@ func (r *remote) makeFolder(ctx context.Context, name string) error {
 		if _, can := c.HasExtension(overwriting); !can {
 			return &connector.Error{
 				Class: connector.ClassConfig, Message: "the server cannot rename a file over another (" + overwriting + ")",
-				Remedy: "Use a server that can, such as OpenSSH, or a folder of the hub.",
+				Remedy: "Use a server that can, such as OpenSSH, or a folder of the hub.", Said: schema.Say("no_overwriting"),
 			}
 		}
 		return c.MkdirAll(path.Join(r.dir, name))

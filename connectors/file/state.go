@@ -98,7 +98,7 @@ func (s *session) note(ctx context.Context, name string) (*sent, error) {
 	if err != nil || st.N < 1 || st.File == "" {
 		return nil, &connector.Error{
 			Class: connector.ClassBusiness, Message: "the note " + name + " of what was sent is damaged", Err: err,
-			Remedy: "Bring it back from a backup; if it is removed the hub takes its record for one that was never sent.",
+			Remedy: "Bring it back from a backup; if it is removed the hub takes its record for one that was never sent.", Said: schema.Say("note_damaged", name),
 		}
 	}
 	st.Data, _ = data["data"].(map[string]any) // its numbers as they were written

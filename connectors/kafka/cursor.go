@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // cursor is how far a topic was read: the offset of the next message, by partition. A partition that is not named begins
@@ -24,7 +25,7 @@ func cursorFor(name string, stored json.RawMessage) (cursor, error) {
 	}
 	var known cursor
 	if err := json.Unmarshal(stored, &known); err != nil {
-		return c, &connector.Error{Class: connector.ClassConfig, Message: fmt.Sprintf("the cursor of topic %s cannot be read: %v", name, err)}
+		return c, &connector.Error{Class: connector.ClassConfig, Message: fmt.Sprintf("the cursor of topic %s cannot be read: %v", name, err), Said: schema.Say("bad_cursor")}
 	}
 	if known.Topic != name || known.Offsets == nil {
 		return c, nil
@@ -52,7 +53,7 @@ func (c cursor) of(t topic, accept bool) (cursor, *connector.Doubt) {
 	}
 	if c.ID != "" && id != "" && c.ID != id {
 		if c.begun() && !accept {
-			return c, &connector.Doubt{Message: fmt.Sprintf("topic %s was deleted and made anew: what it held and was not read yet is lost", t.name)}
+			return c, &connector.Doubt{Message: fmt.Sprintf("topic %s was deleted and made anew: what it held and was not read yet is lost", t.name), Said: schema.Say("topic_anew", t.name)}
 		}
 		c.Offsets = map[int32]int64{}
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 const (
@@ -86,10 +87,12 @@ func (s *session) outOfRange(ctx context.Context, t topic, id int32, offset int6
 	e := extents[id]
 	if !accept {
 		message := fmt.Sprintf("topic %s, partition %d ends at offset %d, before the %d already read: its log is another, or lost its end", t.name, id, e.end, offset)
+		said := schema.Say("topic_shorter", t.name, id, e.end, offset)
 		if offset < e.first {
 			message = fmt.Sprintf("topic %s, partition %d begins at offset %d: the messages from %d on were deleted before they were read", t.name, id, e.first, offset)
+			said = schema.Say("topic_later", t.name, id, e.first, offset)
 		}
-		return run{}, &connector.Doubt{Message: message}
+		return run{}, &connector.Doubt{Message: message, Said: said}
 	}
 	return run{from: e.first, next: e.first, end: e.end}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // ahead is what was read of a topic and not asked for yet, by partition.
@@ -48,7 +49,7 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (connector.
 	t, ok := topics[name]
 	if !ok {
 		if from.begun() && !r.Accept {
-			return connector.Page{}, &connector.Doubt{Message: fmt.Sprintf("topic %s is gone: what it held and was not read yet is lost", name)}
+			return connector.Page{}, &connector.Doubt{Message: fmt.Sprintf("topic %s is gone: what it held and was not read yet is lost", name), Said: schema.Say("topic_gone", name)}
 		}
 		return connector.Page{Cursor: cursor{Topic: name, Offsets: map[int32]int64{}}.encode()}, nil // nobody has published yet
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // Push writes a message for each write, all at a time, and waits for all in-sync replicas.
@@ -138,6 +139,7 @@ func (s *session) ensureTopic(ctx context.Context, name string) error {
 		}
 		f := fault(fmt.Errorf("make topic %s: %w", name, err))
 		f.Class, f.Remedy = connector.ClassConfig, "Make the topic "+name+" by hand, or let the connection's user create topics."
+		f.Said = schema.Say("topic_not_made", name)
 		return f
 	}
 	return nil

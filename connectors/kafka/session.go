@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // session speaks to one cluster.
@@ -204,7 +205,7 @@ func (s *session) explain(ctx context.Context, err error) error {
 	f := fault(err)
 	if s.SASL != "" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		// Some brokers just hang up on a wrong password.
-		f.Class, f.Remedy = connector.ClassAuth, "Correct sasl, user and password of the connection."
+		f.Class, f.Remedy, f.Said = connector.ClassAuth, "Correct sasl, user and password of the connection.", schema.Say("kafka_credentials", f.Message)
 	}
 	return f
 }

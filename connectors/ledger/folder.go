@@ -10,6 +10,7 @@ import (
 	"path"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // folder is the connection's folder, open for one call. No path leads out of it, by no link either ([os.Root]).
@@ -32,7 +33,7 @@ const (
 
 func openFolder(name, suffix string) (*folder, error) {
 	if name == "" {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this hub gives connections no folders", Remedy: "Start it with CRMHUB_FILES_DIR."}
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this hub gives connections no folders", Remedy: "Start it with CRMHUB_FILES_DIR.", Said: schema.Say("no_folders")}
 	}
 	err := os.MkdirAll(name, dirMode)
 	if err == nil {
@@ -46,9 +47,9 @@ func openFolder(name, suffix string) (*folder, error) {
 
 // failed is an error of the file system.
 func failed(err error) *connector.Error {
-	e := &connector.Error{Class: connector.ClassTransient, Message: "the folder of the journals cannot be used: " + cause(err), Err: err}
+	e := &connector.Error{Class: connector.ClassTransient, Message: "the folder of the journals cannot be used: " + cause(err), Err: err, Said: schema.Say("folder_unusable", cause(err))}
 	if errors.Is(err, fs.ErrPermission) {
-		e.Class, e.Remedy = connector.ClassConfig, "Let the hub's user write the folder."
+		e.Class, e.Remedy, e.Said = connector.ClassConfig, "Let the hub's user write the folder.", schema.Say("folder_closed")
 	}
 	return e
 }

@@ -51,7 +51,7 @@ func (f *folder) load(ctx context.Context, record, id string) (*leaf, error) {
 	if err := d.Decode(&l); err != nil {
 		return nil, &connector.Error{
 			Class: connector.ClassConflict, Message: fmt.Sprintf("%s is no file of the hub's", at), Err: err,
-			Remedy: "Take it out of the folder, or put it back as it was.",
+			Remedy: "Take it out of the folder, or put it back as it was.", Said: schema.Say("foreign_file", at),
 		}
 	}
 	return &l, nil
@@ -71,7 +71,7 @@ func (f *folder) card(ctx context.Context, record, id string) (*document, error)
 	if l == nil {
 		return nil, &connector.Error{
 			Class: connector.ClassData, Message: fmt.Sprintf("the ledger has no %s %s", record, id),
-			Remedy: fmt.Sprintf("Push the %s again.", record),
+			Remedy: fmt.Sprintf("Push the %s again.", record), Said: schema.Say("ledger_lacks", record, id),
 		}
 	}
 	return parseDocument(record, l.Data)

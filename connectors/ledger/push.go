@@ -30,7 +30,7 @@ func (s *session) push(ctx context.Context, f *folder, stream string, w connecto
 		return connector.Result{Outcome: connector.Done, Record: r}
 	}
 	if faults, ok := errors.AsType[schema.Violations](err); ok {
-		return connector.Result{Outcome: connector.Refused, Err: &connector.Error{Class: connector.ClassData, Message: faults.Error(), Err: err}}
+		return connector.Result{Outcome: connector.Refused, Err: &connector.Error{Class: connector.ClassData, Message: faults.Error(), Err: err, Said: faults.Saying()}}
 	}
 	e := connector.AsError(err)
 	if e.Class == connector.ClassTransient {
@@ -62,7 +62,7 @@ func (s *session) write(ctx context.Context, f *folder, stream string, w connect
 	case w.Op != connector.OpDelete && l.Data["uid"] != w.Data["uid"]:
 		return r, &connector.Error{
 			Class: connector.ClassBusiness, Message: "the ledger has another " + stream + " with this reference",
-			Remedy: "Give one of the two another number, or keep its books in a folder of its own.",
+			Remedy: "Give one of the two another number, or keep its books in a folder of its own.", Said: schema.Say("ledger_has_another"),
 		}
 	}
 	if l.Deleted = w.Op == connector.OpDelete; !l.Deleted {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // session writes one folder.
@@ -25,7 +26,7 @@ var (
 func open(o connector.Options, now func() time.Time) (connector.Session, error) {
 	a, err := parseAccounts(o.Config)
 	if err != nil {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: err.Error()}
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: err.Error(), Said: schema.Say("config_wrong", err)}
 	}
 	return &session{accounts: a, dir: o.Folder, now: now}, nil
 }
@@ -49,10 +50,10 @@ func (s *session) Close() error {
 // in opens the folder for one call.
 func (s *session) in(ctx context.Context, do func(*folder) error) error {
 	if s.closed.Load() {
-		return &connector.Error{Class: connector.ClassTransient, Message: "the session is closed"}
+		return &connector.Error{Class: connector.ClassTransient, Message: "the session is closed", Said: schema.Say("session_closed")}
 	}
 	if err := ctx.Err(); err != nil {
-		return &connector.Error{Class: connector.ClassTransient, Message: err.Error(), Err: err}
+		return &connector.Error{Class: connector.ClassTransient, Message: err.Error(), Err: err, Said: schema.Say("ended_early")}
 	}
 	f, err := openFolder(s.dir, s.accounts.syntax.suffix())
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 	"crmhub/core/secret"
 )
 
@@ -227,7 +228,7 @@ func (s *session) refresh(ctx context.Context, last *login) (*login, *failure) {
 	case f != nil:
 		return nil, f
 	case err != nil && fresh == nil:
-		return nil, &failure{err: &connector.Error{Class: connector.ClassTransient, Message: "the refresh token cannot be read", Err: err}}
+		return nil, &failure{err: &connector.Error{Class: connector.ClassTransient, Message: "the refresh token cannot be read", Err: err, Said: schema.Say("token_unreadable")}}
 	case err != nil: // it lives in this session only; what is done with it meanwhile counts
 		s.options.Logger.ErrorContext(ctx, "the new refresh token is not stored; if the hub ends now, the connection has to be authorized anew", "error", err)
 	}
@@ -255,7 +256,7 @@ func (s *session) logIn(ctx context.Context, refreshToken string) (*login, *fail
 		for name, at := range step.values {
 			v, ok := at.in(a.body, a.header)
 			if !ok || v == nil {
-				return nil, refuse(connector.ClassAuth, "the login gave no "+name, "Check the connection's credentials.")
+				return nil, refuse(schema.Say("login_lacks", name), connector.ClassAuth, "the login gave no "+name, "Check the connection's credentials.")
 			}
 			fresh.values[name] = v
 		}
@@ -313,6 +314,7 @@ func (s *session) sendStep(ctx context.Context, step authStep, sc *scope, got *l
 	}
 	if !f.err.Retryable() {
 		f.err.Class = connector.ClassAuth
+		f.err.Said = notLetIn(f.err)
 		if f.err.Remedy == "" {
 			f.err.Remedy = "Check the connection's credentials."
 		}

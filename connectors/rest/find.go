@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // Get reads one record.
@@ -120,7 +121,7 @@ func (s *session) Find(ctx context.Context, record, reference string) (*connecto
 	case len(list) > 1:
 		return nil, &connector.Error{
 			Class: connector.ClassConflict, Message: fmt.Sprintf("the remote has %d records with the reference", len(list)),
-			Remedy: "Merge or remove the duplicates in the remote system, then replay.",
+			Remedy: "Merge or remove the duplicates in the remote system, then replay.", Said: schema.Say("duplicates_there", len(list)),
 		}
 	}
 	if f := s.relate(ctx, st, list[:1]); f != nil {

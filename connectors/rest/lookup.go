@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // maxFindings bounds what one lookup remembers.
@@ -54,7 +55,7 @@ func (s *session) lookup(ctx context.Context, name, key string) (any, error) {
 	if remedy == "" {
 		remedy = fmt.Sprintf("Add the %s to the remote system, or correct it in the record or the mapping.", name)
 	}
-	return nil, &connector.Error{Class: connector.ClassData, Message: fmt.Sprintf("the remote has no %s %q", name, s.said(key, nil)), Remedy: remedy}
+	return nil, &connector.Error{Class: connector.ClassData, Message: fmt.Sprintf("the remote has no %s %q", name, s.said(key, nil)), Remedy: remedy, Said: schema.Say("lacks_there", name, s.said(key, nil))}
 }
 
 // seek is lookup without a refusal where there is nothing.

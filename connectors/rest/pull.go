@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // cursor is what Pull hands back and takes. Between runs only Since is set.
@@ -38,7 +39,7 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (connector.
 		d.UseNumber()
 		if err := d.Decode(&at); err != nil {
 			return connector.Page{}, &connector.Error{
-				Class: connector.ClassConfig, Message: "the cursor is not one of this connector's", Err: err, Remedy: "Start the pull anew.",
+				Class: connector.ClassConfig, Message: "the cursor is not one of this connector's", Err: err, Remedy: "Start the pull anew.", Said: schema.Say("bad_cursor"),
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // Push writes records: creates in the remote's arrays where it takes them, all else one by one, several at a time.
@@ -114,7 +115,7 @@ func (w *writing) begin(ctx context.Context) {
 	case connector.OpDelete:
 		f, w.over = w.remove(ctx), true
 	default:
-		f = refuse(connector.ClassConfig, "there is no write "+string(w.write.Op), "")
+		f = refuse(nil, connector.ClassConfig, "there is no write "+string(w.write.Op), "")
 	}
 	if f != nil {
 		w.fail(f)
@@ -269,7 +270,7 @@ func (w *writing) read(ctx context.Context) *failure {
 		return &failure{err: connector.AsError(err)}
 	}
 	if r == nil {
-		return refuse(connector.ClassConflict, "the record does not exist any more", "Restore it in the remote system, or unlink it.")
+		return refuse(schema.Say("gone_there"), connector.ClassConflict, "the record does not exist any more", "Restore it in the remote system, or unlink it.")
 	}
 	w.present = r
 	return nil
@@ -290,7 +291,7 @@ func (w *writing) steps(ctx context.Context, steps []step) *failure {
 			continue
 		}
 		if st.refuse != "" {
-			return refuse(connector.ClassBusiness, st.refuse, "")
+			return refuse(schema.Say("not_from_here"), connector.ClassBusiness, st.refuse, "")
 		}
 		if f := w.read(ctx); f != nil {
 			return f

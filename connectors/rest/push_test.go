@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // withSteps is a shop whose orders are quoted and confirmed by calls of their own.
@@ -98,7 +99,7 @@ lookups:
 	w := order("c")
 	w.Data["currency"] = "XXX"
 	results, err := c.Push(t.Context(), "order", []connector.Write{w})
-	want2 := &connector.Error{Class: connector.ClassData, Message: `the remote has no currency "XXX"`, Remedy: "Add the currency to the shop."}
+	want2 := &connector.Error{Class: connector.ClassData, Message: `the remote has no currency "XXX"`, Remedy: "Add the currency to the shop.", Said: schema.Say("lacks_there", "currency", "XXX")}
 	if err != nil || results[0].Outcome != connector.Refused {
 		t.Fatalf("%+v, %v", results, err)
 	}

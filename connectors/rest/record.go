@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // toRecord reads a record of the stream from what the remote gave.
@@ -42,7 +43,7 @@ func (st *stream) toRecord(v any) (connector.Record, error) {
 func wrongShape(format string, args ...any) *connector.Error {
 	return &connector.Error{
 		Class: connector.ClassConfig, Message: fmt.Sprintf(format, args...),
-		Remedy: "The remote answers otherwise than the connector's manifest says: check the remote's version.",
+		Remedy: "The remote answers otherwise than the connector's manifest says: check the remote's version.", Said: schema.Say("wrong_shape"),
 	}
 }
 

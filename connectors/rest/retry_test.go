@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // first answers the first n requests with a prefix by f.
@@ -108,7 +109,7 @@ func TestCreateThatIsNotAnsweredInTimeIsOfUnknownFate(t *testing.T) {
 	})
 	c := s.open(t, parse(t, in(t, shop, "timeout: 10s", "timeout: 500ms")), "good")
 	results, err := c.Push(t.Context(), "order", []connector.Write{order("a")})
-	want := connector.Result{Err: &connector.Error{Class: connector.ClassTransient, Message: "the remote did not answer in time"}}
+	want := connector.Result{Err: &connector.Error{Class: connector.ClassTransient, Message: "the remote did not answer in time", Said: schema.Say("no_answer")}}
 	if diff := cmp.Diff([]connector.Result{want}, results, cmpopts.IgnoreFields(connector.Error{}, "Err")); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // rule tells an error by the answer.
@@ -55,8 +56,8 @@ type failure struct {
 	absent  bool // what was asked for is not there
 }
 
-func refuse(class connector.Class, message, remedy string) *failure {
-	return &failure{err: &connector.Error{Class: class, Message: message, Remedy: remedy}}
+func refuse(said *schema.Saying, class connector.Class, message, remedy string) *failure {
+	return &failure{err: &connector.Error{Class: class, Message: message, Remedy: remedy, Said: said}}
 }
 
 // judge returns why an answer is a failure, nil if it is none.
@@ -78,18 +79,18 @@ func (s *session) judge(c *call, a *answer) *failure {
 		}
 		return &failure{unknown: !c.read, err: &connector.Error{
 			Class: connector.ClassConfig, Message: "the answer cannot be read: " + a.broken.Error(), Code: statusCode(a.status), Err: a.broken,
-			Remedy: "Check the address: something other than the expected system may have answered.",
+			Remedy: "Check the address: something other than the expected system may have answered.", Said: schema.Say("unreadable_answer"),
 		}}
 	}
-	e := &connector.Error{Class: classOf(a.status), Message: "the remote answered " + statusCode(a.status), Code: statusCode(a.status)}
+	e := &connector.Error{Class: classOf(a.status), Message: "the remote answered " + statusCode(a.status), Code: statusCode(a.status), Said: schema.Say("answered", statusCode(a.status))}
 	if wait, ok := retryAfter(a.header); ok && e.Retryable() {
 		e.RetryAfter = wait
 	}
 	switch e.Class {
 	case connector.ClassAuth:
-		e.Remedy = "Check the connection's credentials and their rights."
+		e.Remedy, e.Said = "Check the connection's credentials and their rights.", schema.Say("answered_auth", statusCode(a.status))
 	case connector.ClassConfig:
-		e.Remedy = "Check the connection's address."
+		e.Remedy, e.Said = "Check the connection's address.", schema.Say("answered_config", statusCode(a.status))
 	}
 	return &failure{err: e, unknown: !c.read && mayHaveActed(a.status)}
 }
@@ -142,6 +143,9 @@ func (s *session) ruled(r *rule, a *answer) *connector.Error {
 	}
 	if e.Message == "" {
 		e.Message = "the remote refused it"
+		e.Said = schema.Say("no_reason")
+	} else {
+		e.Said = repeated(e)
 	}
 	if wait, ok := retryAfter(a.header); ok && r.wait == 0 {
 		e.RetryAfter = wait
@@ -155,6 +159,30 @@ func (s *session) ruled(r *rule, a *answer) *connector.Error {
 		}
 	}
 	return e
+}
+
+// repeated says what the remote said as it said it; what to do about it the manifest says, and in other languages than the manifest's
+// the kind of the error.
+func repeated(e *connector.Error) *schema.Saying {
+	switch {
+	case e.Remedy == "":
+		return nil
+	case e.Class == connector.ClassAuth:
+		return schema.Say("refused_auth", e.Message)
+	case e.Class == connector.ClassConfig:
+		return schema.Say("refused_config", e.Message)
+	case e.Class == connector.ClassBusiness:
+		return schema.Say("refused_business", e.Message)
+	}
+	return schema.Say("refused_data", e.Message)
+}
+
+// notLetIn is what a failed log-in says: what the remote said, or that it answered as it did.
+func notLetIn(e *connector.Error) *schema.Saying {
+	if e.Said != nil && e.Said.Code == "answered" {
+		return schema.Say("answered_auth", e.Code)
+	}
+	return e.Said
 }
 
 const maxMessage = 300 // characters of a remote's message that are kept
@@ -240,14 +268,15 @@ func unreachable(err error, unknown bool) *failure {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
-	e := &connector.Error{Class: connector.ClassTransient, Message: "the remote cannot be reached: " + err.Error(), Err: err}
+	e := &connector.Error{Class: connector.ClassTransient, Message: "the remote cannot be reached: " + err.Error(), Err: err, Said: schema.Say("unreachable", err)}
 	switch {
 	case errors.Is(err, context.Canceled):
-		e.Message = "the call was ended before an answer came"
+		e.Message, e.Said = "the call was ended before an answer came", schema.Say("ended_early")
 	case isTimeout(err):
-		e.Message = "the remote did not answer in time"
+		e.Message, e.Said = "the remote did not answer in time", schema.Say("no_answer")
 	case isCertificate(err):
 		e.Class, e.Remedy = connector.ClassConfig, "Check the address, and that the remote's certificate is valid and trusted by this machine."
+		e.Said = schema.Say("bad_certificate", err)
 	}
 	return &failure{err: e, unknown: unknown}
 }

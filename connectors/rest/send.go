@@ -120,7 +120,7 @@ func (s *session) send(ctx context.Context, c *call, sc *scope, login *login, ad
 	case err != nil:
 		f := unreachable(err, !c.read && (known.doubtful || !known.waiting && !neverSent(err)))
 		if said := s.hide(f.err.Message, hidden); said != f.err.Message {
-			f.err.Message, f.err.Err = said, nil
+			f.err.Message, f.err.Err, f.err.Said = said, nil, nil // its arguments may have what is hidden
 		}
 		return nil, f
 	}
@@ -169,7 +169,7 @@ func unrendered(err error) *failure {
 	}
 	return &failure{err: &connector.Error{
 		Class: connector.ClassData, Message: "the request cannot be made: " + err.Error(), Err: err,
-		Remedy: "Complete the record, or the mapping or manifest that should give the value.",
+		Remedy: "Complete the record, or the mapping or manifest that should give the value.", Said: schema.Say("no_request", err),
 	}}
 }
 

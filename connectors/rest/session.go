@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 // session speaks to one remote. It keeps connections, the login and what lookups found.
@@ -65,7 +66,7 @@ func (p *plan) open(o connector.Options) (connector.Session, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
 		return nil, &connector.Error{
 			Class: connector.ClassConfig, Message: "the address is no http(s) URL",
-			Remedy: "Write the address as https://host/path, without a password in it.",
+			Remedy: "Write the address as https://host/path, without a password in it.", Said: schema.Say("bad_address"),
 		}
 	}
 	s.base, s.scheme, s.host = base, u.Scheme, u.Host
@@ -109,9 +110,9 @@ func (s *session) stream(record string) (*stream, error) {
 			return st, nil
 		}
 	}
-	return nil, &connector.Error{Class: connector.ClassConfig, Message: fmt.Sprintf("%s has no stream %q", s.plan.name, record)}
+	return nil, &connector.Error{Class: connector.ClassConfig, Message: fmt.Sprintf("%s has no stream %q", s.plan.name, record), Said: schema.Say("not_pulled", s.plan.name, record)}
 }
 
 func unable(st *stream, what string) *connector.Error {
-	return &connector.Error{Class: connector.ClassConfig, Message: fmt.Sprintf("the manifest does not say how to %s a %s", what, st.record)}
+	return &connector.Error{Class: connector.ClassConfig, Message: fmt.Sprintf("the manifest does not say how to %s a %s", what, st.record), Said: schema.Say("manifest_lacks", what, st.record)}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crmhub/core/connector"
+	"crmhub/core/schema"
 )
 
 const (
@@ -61,6 +62,7 @@ func (s *session) pace(ctx context.Context) error {
 				return &connector.Error{
 					Class: connector.ClassQuota, RetryAfter: wait,
 					Message: fmt.Sprintf("the %d calls that the remote allows in %s are used up", w.plan.n, w.plan.per),
+					Said:    schema.Say("calls_used_up", w.plan.n, w.plan.per),
 				}
 			}
 			timer := time.NewTimer(wait)

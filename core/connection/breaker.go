@@ -12,6 +12,7 @@ import (
 
 	"crmhub/core/connector"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // BreakerState says whether calls go over a connection.
@@ -37,6 +38,8 @@ type Breaker struct {
 	Code     string     `json:"code,omitempty"`
 	Message  string     `json:"message,omitempty"`
 	Remedy   string     `json:"remedy,omitempty"`
+
+	Said *schema.Saying `json:"-"` // message and remedy, where they are not the system's
 }
 
 // Held reports whether calls are held back.
@@ -67,7 +70,7 @@ type Ref struct {
 func (c Connection) Ref() Ref { return Ref{Principal: c.Principal(), ID: c.ID, Version: c.Version} }
 
 const readBreaker = `
-select state, since, next_probe_at, attempt, failed_at, coalesce(class, ''), coalesce(code, ''), coalesce(message, ''), coalesce(remedy, '')
+select state, since, next_probe_at, attempt, failed_at, coalesce(class, ''), coalesce(code, ''), coalesce(message, ''), coalesce(remedy, ''), said
 from breakers where connection_id = $1`
 
 // Read returns how a connection stands.
@@ -89,13 +92,13 @@ func (b *Breakers) Read(ctx context.Context, c Ref) (Breaker, error) {
 
 // One that fails again within ten minutes of working goes on with the longer pauses.
 const trip = `
-insert into breakers as b (connection_id, state, next_probe_at, class, code, message, remedy, failed_at)
-select c.id, 'open', now() + case when $3 in ('auth', 'config') then interval '0' else crmhub_pause($7, $8, 0, $9) end, $3, $4, $5, $6, now()
+insert into breakers as b (connection_id, state, next_probe_at, class, code, message, remedy, said, failed_at)
+select c.id, 'open', now() + case when $3 in ('auth', 'config') then interval '0' else crmhub_pause($7, $8, 0, $9) end, $3, $4, $5, $6, $10, now()
 from connections c
 where c.id = $1 and ($2 = 0 or c.version = $2)
 on conflict (organization_id, connection_id) do update set
 	state = 'open', since = now(), failures = 0, class = excluded.class, code = excluded.code, message = excluded.message,
-	remedy = excluded.remedy, failed_at = now(),
+	remedy = excluded.remedy, said = excluded.said, failed_at = now(),
 	attempt = case when b.closed_at > now() - interval '10 minutes' then b.attempt + 1 else 0 end,
 	next_probe_at = now() + case
 		when $3 in ('auth', 'config') and b.closed_at is null then interval '0'
@@ -106,15 +109,16 @@ where b.state = 'closed'`
 // Trip holds a connection back at once, because of an error of its system. One that is held back already stays as it is.
 // Whether credentials or configuration are really refused a probe tells: at once the first time, later with the pauses.
 func (b *Breakers) Trip(ctx context.Context, c Ref, e *connector.Error) error {
-	return b.write(ctx, c, trip, c.ID, c.Version, string(e.Class), e.Code, e.Message, e.Remedy, b.first(), b.longest(), e.RetryAfter.Seconds())
+	return b.write(ctx, c, trip, c.ID, c.Version, string(e.Class), e.Code, e.Message, e.Remedy, b.first(), b.longest(), e.RetryAfter.Seconds(), e.Said)
 }
 
 const countFailure = `
-insert into breakers as b (connection_id, failures, class, code, message, remedy, failed_at)
-select c.id, 1, $3, $4, $5, $6, now() from connections c where c.id = $1 and ($2 = 0 or c.version = $2)
+insert into breakers as b (connection_id, failures, class, code, message, remedy, said, failed_at)
+select c.id, 1, $3, $4, $5, $6, $7, now() from connections c where c.id = $1 and ($2 = 0 or c.version = $2)
 on conflict (organization_id, connection_id) do update set
 	failures = case when b.failed_at > now() - interval '2 minutes' then b.failures + 1 else 1 end,
-	class = excluded.class, code = excluded.code, message = excluded.message, remedy = excluded.remedy, failed_at = now()
+	class = excluded.class, code = excluded.code, message = excluded.message, remedy = excluded.remedy, said = excluded.said,
+	failed_at = now()
 where b.state = 'closed'
 returning failures`
 
@@ -123,7 +127,7 @@ returning failures`
 func (b *Breakers) Failure(ctx context.Context, c Ref, e *connector.Error) (held bool, err error) {
 	var n int
 	err = b.DB.As(ctx, c.Principal, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, countFailure, c.ID, c.Version, string(e.Class), e.Code, e.Message, e.Remedy).Scan(&n)
+		return tx.QueryRow(ctx, countFailure, c.ID, c.Version, string(e.Class), e.Code, e.Message, e.Remedy, e.Said).Scan(&n)
 	})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -172,7 +176,7 @@ where b.connection_id = $1 and c.organization_id = b.organization_id and c.id = 
 const failProbe = `
 update breakers b set state = case when $3 in ('auth', 'config') then 'stopped' else 'open' end, attempt = b.attempt + 1,
 	next_probe_at = case when $3 not in ('auth', 'config') then now() + crmhub_pause($7, $8, b.attempt + 1, $9) end,
-	class = $3, code = $4, message = $5, remedy = $6, failed_at = now()
+	class = $3, code = $4, message = $5, remedy = $6, said = $10, failed_at = now()
 from connections c
 where b.connection_id = $1 and c.organization_id = b.organization_id and c.id = b.connection_id and ($2 = 0 or c.version = $2)
 	and b.state <> 'closed'`
@@ -184,7 +188,7 @@ func (b *Breakers) Probed(ctx context.Context, c Ref, failed error) error {
 		return b.write(ctx, c, closeBreaker, c.ID, c.Version)
 	}
 	e := connector.AsError(failed)
-	return b.write(ctx, c, failProbe, c.ID, c.Version, string(e.Class), e.Code, e.Message, e.Remedy, b.first(), b.longest(), e.RetryAfter.Seconds())
+	return b.write(ctx, c, failProbe, c.ID, c.Version, string(e.Class), e.Code, e.Message, e.Remedy, b.first(), b.longest(), e.RetryAfter.Seconds(), e.Said)
 }
 
 func (b *Breakers) write(ctx context.Context, c Ref, sql string, args ...any) error {

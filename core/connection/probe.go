@@ -14,6 +14,7 @@ import (
 
 	"crmhub/core/connector"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // CheckTime is how long a system may take to answer a check.
@@ -28,14 +29,24 @@ func (s *Store) Check(ctx context.Context, c Connection) error {
 // check calls the system of a session that was opened, if it was, and closes it.
 func check(ctx context.Context, session connector.Session, opened error) (err error) {
 	if opened != nil {
-		return &connector.Error{
-			Class: connector.ClassConfig, Message: "the connection cannot be opened: " + opened.Error(), Remedy: "Enter its configuration and secrets again.", Err: opened,
-		}
+		return Unopened(opened)
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
 	ctx, cancel := context.WithTimeout(ctx, CheckTime)
 	defer cancel()
 	return session.Check(ctx)
+}
+
+// Unopened is the error of who wanted to call over a connection that [Store.Open] did not open.
+func Unopened(err error) *connector.Error {
+	e := &connector.Error{
+		Class: connector.ClassConfig, Message: "the connection cannot be opened: " + err.Error(), Remedy: "Enter its configuration and secrets again.", Err: err,
+		Said: schema.Say("cannot_open", err),
+	}
+	if cause, ok := errors.AsType[*connector.Error](err); ok && cause.Said != nil {
+		e.Said = cause.Said // it says what is wrong with them
+	}
+	return e
 }
 
 // CheckNow is Check as a person asks for it: a connection that is held back goes on if its system answers.

@@ -18,7 +18,8 @@ const (
 	columns = `c.organization_id, c.id, c.version, c.code, c.name, c.connector, c.config::text, c.status,
 	c.created_at, c.created_by, c.updated_at, c.updated_by, c.secrets, (select o.code from organizations o where o.id = c.organization_id), (
 		select json_strip_nulls(json_build_object('state', b.state, 'since', b.since, 'next_probe_at', b.next_probe_at, 'attempts', b.attempt,
-			'failed_at', b.failed_at, 'class', b.class, 'code', b.code, 'message', b.message, 'remedy', b.remedy))::text
+			'failed_at', b.failed_at, 'class', b.class, 'code', b.code, 'message', b.message, 'remedy', b.remedy,
+			'said', b.said::json))::text
 		from breakers b
 		where b.organization_id = c.organization_id and b.connection_id = c.id)`
 	selectConnection = `select ` + columns + ` from connections c`
@@ -86,9 +87,15 @@ func scan(row pgx.CollectableRow) (c Connection, err error) {
 	if breaker == nil {
 		return c, nil
 	}
-	if err := json.Unmarshal(breaker, &c.Breaker); err != nil {
+	var stored struct {
+		Breaker
+		Said *schema.Saying `json:"said"`
+	}
+	stored.State = Closed
+	if err := json.Unmarshal(breaker, &stored); err != nil {
 		return c, fmt.Errorf("breaker of connection %s: %w", c.Code, err)
 	}
+	c.Breaker, c.Breaker.Said = stored.Breaker, stored.Said
 	return c, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"time"
 
+	"crmhub/core/schema"
 	"crmhub/core/secret"
 )
 
@@ -147,7 +148,8 @@ type Puller interface {
 // Doubt is the error of a Pull whose stream does not go on where the cursor ended, so that something may be missing. The
 // run ends suspect, and the cursor stays. When a person accepts it, the next run pulls with PullRequest.Accept.
 type Doubt struct {
-	Message string // what is missing, for people
+	Message string         // what is missing, for people
+	Said    *schema.Saying // the same
 }
 
 func (d *Doubt) Error() string { return d.Message }

@@ -3,6 +3,8 @@ package connector
 import (
 	"errors"
 	"time"
+
+	"crmhub/core/schema"
 )
 
 // Class is the kind of a remote error; it decides what the engine does.
@@ -27,6 +29,8 @@ type Error struct {
 	Remedy     string        // what a person can do about it; "" if nothing
 	RetryAfter time.Duration // ClassQuota and ClassTransient: wait at least this long; 0 if unsaid
 	Err        error         // the cause, for logs; may be nil
+
+	Said *schema.Saying // message and remedy, where they are the hub's or the connector's own and not the remote's
 }
 
 func (e *Error) Error() string {

@@ -28,9 +28,6 @@ type tab struct {
 	site *site
 }
 
-// patience is how long a page may take: machines that test are busy.
-const patience = 2 * time.Minute
-
 // newTab begins a browser with nobody signed in.
 func (s *site) newTab() *tab {
 	s.Helper()

@@ -21,13 +21,15 @@ type connectionRow struct {
 }
 
 type connectionPage struct {
-	Connection  connectionRow
-	Jobs        jobsPart
-	Proposed    []job.Proposed // for a connection without jobs, if the reader may make them
-	Mappings    []mappingRow
-	DeadLetters []deadLetterRow
-	Drift       []drift.Finding  // what is open
-	CheckFailed *connector.Error // why the check just made failed; nil if none was made
+	Connection     connectionRow
+	ConnectorTitle string
+	Settings       []setting // its configuration, as the form calls it
+	Jobs           jobsPart
+	Proposed       []job.Proposed // for a connection without jobs, if the reader may make them
+	Mappings       []mappingRow
+	DeadLetters    []deadLetterRow
+	Drift          []drift.Finding  // what is open
+	CheckFailed    *connector.Error // why the check just made failed; nil if none was made
 }
 
 func (c *Console) connectionRows(ctx context.Context, tx pgx.Tx) ([]connectionRow, error) {
@@ -96,6 +98,9 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 			return err
 		}
 		p.Connection = connectionRow{conn, standings[id]}
+		if p.ConnectorTitle, p.Settings, err = v.settings(c.Connections.Connectors[conn.Connector], conn); err != nil {
+			return err
+		}
 		if p.Mappings, err = c.mappingRows(ctx, tx, conn); err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func (c *Console) newConnection(_ context.Context, v *visit) error {
 		var rows []connectorRow
 		for _, name := range slices.Sorted(maps.Keys(c.Connections.Connectors)) {
 			of := c.Connections.Connectors[name]
-			row := connectorRow{Name: name, Title: of.Title, Proof: of.Proof}
+			row := connectorRow{Name: name, Title: v.connectorTitle(of), Proof: of.Proof}
 			for _, s := range of.Streams {
 				if !slices.Contains(row.Entities, s.Entity) {
 					row.Entities = append(row.Entities, s.Entity)
@@ -110,12 +110,12 @@ func (v *visit) writeConnectionForm(status int, stored connection.Connection, wh
 	if why.failed != nil {
 		q.given = v.r.Form
 	}
-	f := schemaForm{questions: q, secrets: of.Secrets, stored: stored.Config, sealed: map[string]bool{}}
+	f := schemaForm{questions: q, connector: of.Name, secrets: of.Secrets, stored: stored.Config, sealed: map[string]bool{}}
 	if err := json.Unmarshal(of.Config, &f.schema); err != nil {
 		return fmt.Errorf("configuration schema of connector %s: %w", of.Name, err)
 	}
 	p := connectionForm{
-		New: stored.ID == uuid.Nil, Title: of.Title, Connector: of.Name, Version: stored.Version, Failed: why.failed, Kept: why.kept, Over: why.over,
+		New: stored.ID == uuid.Nil, Title: v.connectorTitle(of), Connector: of.Name, Version: stored.Version, Failed: why.failed, Kept: why.kept, Over: why.over,
 		Secrets: q.given != nil && len(of.Secrets) > 0 && !why.kept,
 		Action:  connectionsPath, Back: connectionsPath,
 	}

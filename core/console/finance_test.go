@@ -109,7 +109,7 @@ func TestFinanceTakesInvoicesInAndMatchesPayments(t *testing.T) {
 
 	certain, short := s.pay("P-1", "your R-2 of March", "969.85"), s.pay("P-2", "R-1", "4443.70")
 	s.get("/finance/payments").wants(t, 200, "Accept what is certain (1)", "number named", "Differs by 0.50 EUR")
-	s.get("/").wants(t, 200, "Payments to match", "1 invoices to review", "P-1", "Invoices due")
+	s.get("/").wants(t, 200, "Payments to match", "Invoices to review: 1", "P-1", "Invoices due")
 	s.post("/finance/payments/certain")
 	s.get(invoice).wants(t, 200, "Paid")
 	one := "/finance/payments/" + certain.String()

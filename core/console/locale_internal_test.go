@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"io/fs"
 	"maps"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"crmhub/connectors"
 	"crmhub/core/access"
 	"crmhub/core/alert"
 	"crmhub/core/allocation"
@@ -109,10 +111,53 @@ func TestEveryWordIsThereAndUsed(t *testing.T) {
 	for _, k := range crm.Kinds() {
 		describing(t, en, mentioned, string(k), string(k), crm.Fields(k))
 	}
+	for key := range shippedSettings(t, en) {
+		mentioned[key] = true
+	}
 	for key := range en {
 		if !mentioned[key] {
 			t.Errorf("nobody says %s", key)
 		}
+	}
+}
+
+// shippedSettings are the keys of what the configuration schemas of shipped connectors say, all of which there must be words for.
+func shippedSettings(t *testing.T, en catalogue) map[string]bool {
+	t.Helper()
+	set, err := connectors.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]bool{}
+	for name, c := range set.ByName() {
+		var s configSchema
+		if err := json.Unmarshal(c.Config, &s); err != nil {
+			t.Fatal(err)
+		}
+		shippedIn(t, en, keys, name, s)
+		if key := "connector.title." + name; en[key] == c.Title { // others are names, which are the same in each language
+			keys[key] = true
+		}
+	}
+	return keys
+}
+
+func shippedIn(t *testing.T, en catalogue, keys map[string]bool, connector string, s configSchema) {
+	t.Helper()
+	for name, p := range s.Properties {
+		for prefix, said := range map[string]string{"setting": p.label(name), "setting_hint": p.Description} {
+			key, general := prefix+"."+connector+"."+name, prefix+"."+name
+			switch {
+			case said == "":
+			case en[key] == said:
+				keys[key] = true
+			case en[general] == said:
+				keys[general] = true
+			default:
+				t.Errorf("%s: no words for %q (%s or %s)", connector, said, key, general)
+			}
+		}
+		shippedIn(t, en, keys, connector, p)
 	}
 }
 
@@ -141,16 +186,17 @@ func describing(t *testing.T, words catalogue, mentioned map[string]bool, kind, 
 func TestEverySayingHasWords(t *testing.T) {
 	t.Parallel()
 	said := map[string]bool{}
-	call := regexp.MustCompile(`\bSay\("([a-z_]+)"([^\n]*)`)
-	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, _ fs.DirEntry, err error) error {
+	call := regexp.MustCompile(`\b(?:Say|because)\("([a-z_]+)"|[fF]ault\([^\n]*?"(map_[a-z_]+)", "`)
+	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		b, err := os.ReadFile("../" + path)
+		b, err := os.ReadFile("../../" + path)
 		for _, m := range call.FindAllStringSubmatch(string(b), -1) {
-			said[m[1]] = true
-			if _, known := sayings[m[1]]; !known {
-				t.Errorf("%s says %s, which has no words", path, m[1])
+			code := m[1] + m[2]
+			said[code] = true
+			if _, known := sayings[code]; !known {
+				t.Errorf("%s says %s, which has no words", path, code)
 			}
 		}
 		return err
@@ -162,11 +208,34 @@ func TestEverySayingHasWords(t *testing.T) {
 		if !said[code] {
 			t.Errorf("nobody says %s", code)
 		}
+		args = slices.DeleteFunc(slices.Clone(args), func(kind string) bool { return kind == "-" })
 		for _, lang := range languages {
 			if n := strings.Count(words(t, lang)["said."+code], "%"); n != len(args) && !strings.HasPrefix(code, "broken") {
 				t.Errorf("%s: %s takes %d arguments, not %d", lang, code, n, len(args))
 			}
 		}
+	}
+}
+
+// What the audit trail records anywhere in the program, it says in words.
+func TestEveryAuditedActionHasWords(t *testing.T) {
+	t.Parallel()
+	act := regexp.MustCompile(`(?:audit\.Act\{\s*Action: |\brecord\(ctx, tx, (?:\w+, )?)"([a-z_]+)"`)
+	n := 0
+	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile("../" + path)
+		for _, m := range act.FindAllStringSubmatch(string(b), -1) {
+			if n++; m[1] != "asked_to_" && !slices.Contains(auditedActions(), m[1]) {
+				t.Errorf("%s records %s, which has no words", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || n < 20 {
+		t.Errorf("%d actions are recorded: %v", n, err)
 	}
 }
 
@@ -184,7 +253,10 @@ func states() map[string]bool {
 	for code := range sayings {
 		all["said."+code] = true
 	}
-	for _, code := range []string{"fewer_than_before", "fewer_than_linked", "may_be_there", "refers_unpushed"} {
+	for _, code := range []string{
+		"fewer_than_before", "fewer_than_linked", "may_be_there", "refers_unpushed",
+		"answered_auth", "answered_config", "bad_address", "bad_certificate", "bad_cursor", "cannot_open", "cannot_pull", "certificate_invalid", "certificate_refused", "config_wrong", "credentials_refused", "cursor_stands", "duplicates_there", "file_waits", "folder_closed", "foreign_file", "gone_there", "hung_up", "kafka_credentials", "kafka_invalid", "kafka_no_topic", "kafka_rights", "kafka_too_large", "kafka_version", "lacks_there", "ledger_has_another", "ledger_lacks", "login_lacks", "may_be_left_there", "no_folders", "no_host", "no_mapping", "no_overwriting", "no_range", "no_reason", "no_request", "no_tls", "not_pulled", "note_damaged", "other_file", "other_host_key", "other_name", "reference_taken", "refused_auth", "refused_business", "refused_config", "refused_data", "sent_already", "topic_anew", "topic_gone", "topic_later", "topic_not_made", "topic_shorter", "unknown_file", "unreadable_answer", "untrusted", "wrong_shape",
+	} {
 		all["remedy."+code] = true
 	}
 	for _, action := range auditedActions() {

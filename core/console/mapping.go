@@ -51,7 +51,8 @@ type mappingPage struct {
 	Pulled     bool // the effect is that on what is pulled
 	CanPull    bool
 	Faults     []schema.Violation
-	Failed     string // why a record could not be read
+	Sound      bool             // the text has no faults, and nothing was chosen to try it on
+	Failed     *connector.Error // why a record could not be read
 	CanChange  bool
 }
 
@@ -136,6 +137,9 @@ func (c *Console) samples(ctx context.Context, tx pgx.Tx, p *mappingPage) error 
 		return err
 	}
 	titles, err := c.CRM.Titles(ctx, tx, kind, ids)
+	if len(ids) > 0 && p.Sample == "" && p.RemoteID == "" {
+		p.Sample = ids[0].String() // one to try at once
+	}
 	for _, id := range ids {
 		p.Samples = append(p.Samples, sample{id.String(), cmp.Or(titles[id], id.String())})
 	}
@@ -204,7 +208,7 @@ func (c *Console) effect(ctx context.Context, v *visit, p *mappingPage, chosen r
 		defer cancel()
 		records, err = c.Revisions.Records(reading, p.Connection, chosen, revision.MostChecked)
 		if vs := schema.Violations(nil); err != nil && !errors.As(err, &vs) {
-			p.Failed = connector.AsError(err).Message
+			p.Failed = connector.AsError(err)
 			return nil
 		}
 	}
@@ -261,9 +265,9 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 		found, err := c.Revisions.Remote(ctx, p.Connection, m.Record(), p.RemoteID)
 		switch {
 		case err != nil:
-			p.Failed = connector.AsError(err).Message
+			p.Failed = connector.AsError(err)
 		case found == nil:
-			p.Failed = v.say("mapping.no_record")
+			p.Failed = &connector.Error{Message: v.say("mapping.no_record")}
 		default:
 			record = found.Data
 		}
@@ -274,7 +278,8 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 		switch {
 		case record != nil:
 			made, err = c.Revisions.PreviewRecord(ctx, tx, p.Connection, in, record)
-		case p.Failed != "" || err != nil:
+		case p.Failed != nil || err != nil:
+			p.Sound = p.Failed == nil
 			return c.fill(ctx, tx, &p)
 		default:
 			made, err = c.Revisions.PreviewEntity(ctx, tx, p.Connection, in, id)

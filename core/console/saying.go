@@ -1,41 +1,222 @@
 package console
 
 import (
+	"slices"
 	"strings"
 
+	"crmhub/core/connection"
+	"crmhub/core/connector"
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/schema"
 )
 
 // sayings are what the hub says by a code, and what its arguments are: a prefix of keys that name them in words, or "" for what
-// is said as it is.
+// is said as it is, "-" for what only the text says.
 var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
-	"asked_by_matching": nil,
-	"broken":            {"", "rule."},
-	"broken_all":        {"", "rule.", ""},
-	"fewer_than_before": {"", "state.entity.", ""},
-	"fewer_than_linked": {"", "state.entity.", ""},
-	"held_by_matching":  {"", "state.entity."},
-	"may_be_there":      nil,
-	"more_lines":        nil,
-	"not_linked":        {"state.entity.", ""},
-	"not_linked_all":    {"state.entity.", "", ""},
-	"read_again":        {"", ""},
-	"refers_to_no_id":   {"state.entity."},
-	"refers_unpushed":   {"state.entity."},
-	"run_began":         nil,
-	"run_goes_on":       nil,
-	"run_is":            {"state.run."},
-	"run_taken_over":    nil,
-	"unmapped":          nil,
-	"waits_for":         {"state.entity."},
+	"answered":                 {""},
+	"answered_auth":            {""},
+	"answered_config":          {""},
+	"no_workbook":              nil,
+	"workbook_too_large":       nil,
+	"row_too_long":             nil,
+	"row_too_wide":             nil,
+	"open_quote":               nil,
+	"may_not_any_more":         nil,
+	"asked_by_matching":        nil,
+	"bad_address":              nil,
+	"bad_certificate":          {""},
+	"bad_cursor":               nil,
+	"broken":                   {"", "rule."},
+	"broken_all":               {"", "rule.", ""},
+	"calls_used_up":            {"", ""},
+	"cannot_open":              {""},
+	"cannot_pull":              {""},
+	"certificate_invalid":      {""},
+	"certificate_refused":      {""},
+	"config_wrong":             {""},
+	"credentials_refused":      nil,
+	"cursor_stands":            nil,
+	"deleted_here":             nil,
+	"duplicates_there":         {""},
+	"ended_early":              nil,
+	"exists_there":             nil,
+	"fewer_than_before":        {"", "state.entity.", ""},
+	"fewer_than_linked":        {"", "state.entity.", ""},
+	"file_waits":               nil,
+	"folder_closed":            nil,
+	"folder_unusable":          {""},
+	"foreign_file":             {""},
+	"gone_there":               nil,
+	"held_by_matching":         {"", "state.entity."},
+	"hung_up":                  nil,
+	"internal":                 nil,
+	"kafka_credentials":        {""},
+	"kafka_invalid":            {""},
+	"kafka_no_topic":           {""},
+	"kafka_quota":              {""},
+	"kafka_rights":             {""},
+	"kafka_too_large":          {""},
+	"kafka_version":            {""},
+	"keeps_changing":           nil,
+	"lacks_there":              {"", ""},
+	"ledger_has_another":       nil,
+	"ledger_lacks":             {"", ""},
+	"login_lacks":              {""},
+	"manifest_lacks":           {"", ""},
+	"map_authority_twice":      {"", ""},
+	"map_bad_path":             {"", "said."},
+	"map_computed":             {""},
+	"map_condition_direction":  nil,
+	"map_condition_unfit":      {"said."},
+	"map_decimal_fits":         nil,
+	"map_default_direction":    nil,
+	"map_default_unfit":        {"", ""},
+	"map_each":                 nil,
+	"map_empty":                nil,
+	"map_excluding":            nil,
+	"map_expression_alone":     nil,
+	"map_expression_direction": nil,
+	"map_expression_place":     nil,
+	"map_expression_source":    nil,
+	"map_expression_unfit":     {"said."},
+	"map_file_name":            {"", ""},
+	"map_format_decimal":       nil,
+	"map_format_instant":       nil,
+	"map_format_integer":       nil,
+	"map_format_kind":          nil,
+	"map_format_text":          nil,
+	"map_header":               nil,
+	"map_hole":                 {""},
+	"map_layout_belongs":       nil,
+	"map_layout_digits":        nil,
+	"map_layout_form":          nil,
+	"map_layout_loses":         nil,
+	"map_list_authority":       nil,
+	"map_match_unread":         {""},
+	"map_must_boolean":         nil,
+	"map_must_code":            nil,
+	"map_must_date":            nil,
+	"map_must_decimal":         nil,
+	"map_must_integer":         nil,
+	"map_must_number":          nil,
+	"map_must_text":            nil,
+	"map_never":                nil,
+	"map_no_conversion":        {"", "-", "", "-", "said."},
+	"map_no_entity":            {""},
+	"map_no_entity_schema":     {""},
+	"map_no_field":             {"-", ""},
+	"map_no_id":                {""},
+	"map_no_record_schema":     {""},
+	"map_no_yaml":              {""},
+	"map_null_default":         nil,
+	"map_null_direction":       nil,
+	"map_null_unfit":           {""},
+	"map_one_by_one":           nil,
+	"map_other_link":           {"", "state.entity.", ""},
+	"map_our_code":             {"", "", "-"},
+	"map_path_names":           nil,
+	"map_path_number":          nil,
+	"map_reference_unsent":     {""},
+	"map_required_unset":       {"", ""},
+	"map_rule_sides":           nil,
+	"map_said_twice":           {""},
+	"map_say_each":             nil,
+	"map_say_format":           nil,
+	"map_say_how":              nil,
+	"map_say_layout":           nil,
+	"map_say_link":             {"", "state.entity.", "-"},
+	"map_say_text":             nil,
+	"map_schema_unfit":         {"", ""},
+	"map_second":               nil,
+	"map_set_there":            {""},
+	"map_their_code":           {"", ""},
+	"map_time_fits":            nil,
+	"map_too_deep":             {""},
+	"map_twice":                {"", ""},
+	"map_two_of_ours":          {""},
+	"map_two_rows":             {""},
+	"map_unit":                 nil,
+	"map_unit_decimal":         {"", "-", "", "-"},
+	"map_unknown_key":          {"", ""},
+	"map_values_lack":          {"", ""},
+	"map_values_ours":          nil,
+	"map_values_theirs":        nil,
+	"map_want_code":            nil,
+	"map_want_code_value":      {"-"},
+	"map_want_keys":            {"-"},
+	"map_want_one_of":          {""},
+	"map_want_quotes":          {"-"},
+	"map_want_row":             nil,
+	"map_want_rules":           nil,
+	"map_want_table":           {"-"},
+	"map_want_text":            nil,
+	"map_want_texts":           nil,
+	"map_want_value":           {"-"},
+	"may_be_left_there":        nil,
+	"may_be_there":             nil,
+	"more_lines":               nil,
+	"no_answer":                nil,
+	"no_folders":               nil,
+	"no_host":                  {""},
+	"no_id":                    nil,
+	"no_mapping":               {"state.entity.", ""},
+	"no_overwriting":           nil,
+	"no_range":                 {"", ""},
+	"no_reason":                nil,
+	"no_request":               {""},
+	"no_sftp":                  nil,
+	"no_tls":                   nil,
+	"not_by_id":                nil,
+	"not_carried":              {"", ""},
+	"not_from_here":            nil,
+	"not_linked":               {"state.entity.", ""},
+	"not_linked_all":           {"state.entity.", "", ""},
+	"not_pulled":               {"", ""},
+	"not_read_there":           {""},
+	"note_damaged":             {""},
+	"other_file":               {""},
+	"other_host_key":           nil,
+	"other_name":               nil,
+	"outcome_unknown":          nil,
+	"read_again":               {"", "act."},
+	"reference_taken":          nil,
+	"refers_to_no_id":          {"state.entity."},
+	"refers_unlinked":          {"state.entity."},
+	"refers_unpushed":          {"state.entity."},
+	"refused_auth":             {""},
+	"refused_business":         {""},
+	"refused_config":           {""},
+	"refused_data":             {""},
+	"run_began":                nil,
+	"run_goes_on":              nil,
+	"run_is":                   {"state.run."},
+	"run_taken_over":           nil,
+	"same_record":              {""},
+	"sent_already":             nil,
+	"session_closed":           nil,
+	"token_unreadable":         nil,
+	"topic_anew":               {""},
+	"topic_gone":               {""},
+	"topic_later":              {"", "", "", ""},
+	"topic_not_made":           {""},
+	"topic_shorter":            {"", "", "", ""},
+	"unknown_file":             nil,
+	"unmapped":                 nil,
+	"unreachable":              {""},
+	"unreadable_answer":        nil,
+	"untrusted":                nil,
+	"waits_for":                {"state.entity."},
+	"wrong_shape":              nil,
 }
 
-// told says a saying in the reader's words; where there are none, the text that was stored. Of a broken rule the stored text
-// says more, but in English.
+// wordier are the beginnings of codes of which the stored text says more than the words, but in English: of broken rules, of a
+// mapping's faults, and of what manifests of connectors say.
+var wordier = []string{"broken", "map_", "refused_", "wrong_shape", "not_from_here", "read_again"} //nolint:gochecknoglobals // a constant list
+
+// told says a saying in the reader's words; where there are none, the text that was stored.
 func told(lang string, words catalogue, s *schema.Saying, stored string) string {
-	if s == nil || lang == "en" && strings.HasPrefix(s.Code, "broken") {
+	if s == nil || lang == "en" && slices.ContainsFunc(wordier, func(begins string) bool { return strings.HasPrefix(s.Code, begins) }) {
 		return stored
 	}
 	return worded(lang, words, s, "said."+s.Code, stored)
@@ -43,7 +224,7 @@ func told(lang string, words catalogue, s *schema.Saying, stored string) string 
 
 // remedied says what to do about a saying.
 func remedied(lang string, words catalogue, s *schema.Saying, stored string) string {
-	if s == nil {
+	if s == nil || lang == "en" && strings.HasPrefix(s.Code, "refused_") {
 		return stored
 	}
 	return worded(lang, words, s, "remedy."+s.Code, stored)
@@ -55,14 +236,17 @@ func worded(lang string, words catalogue, s *schema.Saying, key, stored string) 
 	if !known || !there || len(kinds) != len(s.Args) {
 		return stored
 	}
-	args := make([]any, len(s.Args))
+	var args []any
 	for i, arg := range s.Args {
-		if args[i] = arg; kinds[i] != "" {
-			word, ok := words[kinds[i]+arg]
-			if !ok {
-				return stored
-			}
-			args[i] = inSentence(lang, word)
+		word, ok := words[kinds[i]+arg]
+		switch {
+		case kinds[i] == "-":
+		case kinds[i] == "", kinds[i] == "said." && !ok: // a reason may be another's
+			args = append(args, arg)
+		case !ok:
+			return stored
+		default:
+			args = append(args, inSentence(lang, word))
 		}
 	}
 	if !strings.Contains(text, "%") {
@@ -73,6 +257,9 @@ func worded(lang string, words catalogue, s *schema.Saying, key, stored string) 
 
 // brokenRule says which rule is broken, in other languages than the store's by the rule's name.
 func brokenRule(lang string, words catalogue, broken schema.Violation) string {
+	if broken.Said != nil {
+		return told(lang, words, broken.Said, broken.Message)
+	}
 	if said, ok := words["rule."+broken.Rule]; ok && lang != "en" {
 		return said
 	}
@@ -99,8 +286,14 @@ func telling(lang string, words catalogue) map[string]any {
 		"line":    func(l job.Line) string { return told(lang, words, l.Said, l.Message) },
 		"failure": func(f job.Failure) string { return told(lang, words, f.Said, f.Message) },
 		"cause":   func(c link.Cause) string { return letter(c.Said, c.Violations, c.Message) },
+		"browser": func(agent string) string { return browserName(words, agent) },
+		"told":    func(said *schema.Saying, stored string) string { return told(lang, words, said, stored) },
 		"help": func(of any) string {
 			switch of := of.(type) {
+			case *connector.Error:
+				return remedied(lang, words, of.Said, of.Remedy)
+			case connection.Breaker:
+				return remedied(lang, words, of.Said, of.Remedy)
 			case *job.Failure:
 				return remedied(lang, words, of.Said, of.Remedy)
 			case *link.Cause:

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"crmhub/core/connection"
+	"crmhub/core/connector"
 	"crmhub/core/schema"
 )
 
@@ -43,10 +46,11 @@ type settingInput struct {
 // schemaForm asks for what a JSON Schema describes. Inputs are named by the JSON pointer of what they ask for, with dots: config.url.
 type schemaForm struct {
 	*questions
-	schema  configSchema
-	secrets []string        // write-only, at the top
-	stored  map[string]any  // what is there now, without secrets
-	sealed  map[string]bool // secrets that are there now
+	connector string // whose configuration it is
+	schema    configSchema
+	secrets   []string        // write-only, at the top
+	stored    map[string]any  // what is there now, without secrets
+	sealed    map[string]bool // secrets that are there now
 }
 
 // control says how a schema is asked for.
@@ -97,6 +101,55 @@ func (s configSchema) order() []string {
 	return append(names, objects...)
 }
 
+// word says in the reader's language what a connector's schema says in English, where the catalogues have it: what connectors say that
+// are shipped. Another connector's schema shows as it is.
+func (f *schemaForm) word(prefix, name, said string) string {
+	return settingWord(f.console.render.words["en"], f.words(), prefix, f.connector, name, said)
+}
+
+// connectorTitle is what a connector is called, in the reader's language where the catalogues have it.
+func (v *visit) connectorTitle(c connector.Connector) string {
+	return settingWord(v.console.render.words["en"], v.words(), "connector", "title", c.Name, c.Title)
+}
+
+// setting is what a connection's configuration says of one thing.
+type setting struct {
+	Label string
+	Value any
+}
+
+// settings are a connection's configuration in words, in the order of its form, and what its connector is called.
+func (v *visit) settings(of connector.Connector, c connection.Connection) (title string, all []setting, err error) {
+	var s configSchema
+	if len(of.Config) > 0 {
+		if err := json.Unmarshal(of.Config, &s); err != nil {
+			return "", nil, fmt.Errorf("configuration schema of connector %s: %w", c.Connector, err)
+		}
+	}
+	names := s.order()
+	for _, name := range slices.Sorted(maps.Keys(c.Config)) { // what an earlier version of the connector knew
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if value, ok := c.Config[name]; ok {
+			label := settingWord(v.console.render.words["en"], v.words(), "setting", c.Connector, name, s.Properties[name].label(name))
+			all = append(all, setting{label, value})
+		}
+	}
+	return cmp.Or(v.connectorTitle(of), c.Connector), all, nil
+}
+
+func settingWord(en, words catalogue, prefix, connector, name, said string) string {
+	for _, key := range []string{prefix + "." + connector + "." + name, prefix + "." + name} {
+		if en[key] == said {
+			return words[key]
+		}
+	}
+	return said
+}
+
 // groups are the inputs of the whole schema.
 func (f *schemaForm) groups(label string) []settingGroup {
 	return f.object(settingGroup{Label: label}, f.schema, []string{"config"}, f.stored, true)
@@ -110,7 +163,7 @@ func (f *schemaForm) object(g settingGroup, s configSchema, at []string, now map
 		path := append(slices.Clone(at), name)
 		if p.nested() {
 			inner, _ := now[name].(map[string]any)
-			below = append(below, f.object(settingGroup{Label: p.label(name), Hint: p.Description}, p, path, inner, slices.Contains(s.Required, name))...)
+			below = append(below, f.object(settingGroup{Label: f.word("setting", name, p.label(name)), Hint: f.word("setting_hint", name, p.Description)}, p, path, inner, slices.Contains(s.Required, name))...)
 			continue
 		}
 		in := f.setting(p, path, name, now[name], slices.Contains(s.Required, name))
@@ -132,8 +185,8 @@ func (s configSchema) label(name string) string {
 func (f *schemaForm) setting(s configSchema, path []string, name string, now any, required bool) settingInput {
 	full := strings.Join(path, ".")
 	form := s.control()
-	in := settingInput{input: f.ask(full, s.label(name), form, s.shown(now))}
-	in.Required, in.Hint, in.Max = required, s.Description, 10000
+	in := settingInput{input: f.ask(full, f.word("setting", name, s.label(name)), form, s.shown(now))}
+	in.Required, in.Hint, in.Max = required, f.word("setting_hint", name, s.Description), 10000
 	if s.MaxLength > 0 {
 		in.Max = s.MaxLength
 	}

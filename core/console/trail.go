@@ -159,7 +159,8 @@ func auditedActions() []string {
 		"created", "updated", "deleted", "restored", "merged", "unmerged", "erased", "exported", "revealed", "signed_in", "sign_in_reset", "password_changed",
 		"second_factor_begun", "second_factor_ended", "unlocked", "revoked", "sessions_revoked", "handed_over", "claimed", "assigned", "released", "recycled",
 		"queued", "paused", "resumed", "cancelled", "accepted", "discarded", "replayed", "dismissed", "settled", "acknowledged", "linked", "unlinked",
-		"drafted", "published", "rolled_back", "webhook_set", "webhook_removed",
+		"drafted", "published", "rolled_back", "webhook_set", "webhook_removed", "attached", "detached", "secret_rotated", "ended",
+		"asked_to_preview", "asked_to_run", "asked_to_undo", "asked_to_cancel",
 	}
 }
 

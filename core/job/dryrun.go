@@ -49,6 +49,8 @@ type DryItem struct {
 	Differences []mapping.Difference `json:"differences,omitempty" doc:"Field by field, what it is and what it would be; of a push in the record, of a pull in the entity."`
 	Message     string               `json:"message,omitempty" doc:"Why it would wait or fail, or what could not be found out."`
 	Faults      schema.Violations    `json:"faults,omitempty" doc:"Everything that keeps it from being mapped or stored."`
+
+	Said *schema.Saying `json:"-"` // the message, where it is the hub's
 }
 
 // Add counts an item and, unless it changes nothing (action ""), lists it.

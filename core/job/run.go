@@ -145,7 +145,7 @@ func outcome(err error) (RunStatus, *Failure) {
 			Remedy: "Check the other system. If it is right, accept the run: the next one believes what it finds. Else discard it.",
 		}
 	case errors.As(err, &remote):
-		return Failed, &Failure{Class: string(remote.Class), Code: remote.Code, Message: remote.Message, Remedy: remote.Remedy}
+		return Failed, &Failure{Class: string(remote.Class), Code: remote.Code, Message: remote.Message, Remedy: remote.Remedy, Said: remote.Said}
 	default:
 		return Failed, &Failure{Class: "internal", Message: err.Error()}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // Kind says what a step is.
@@ -50,7 +51,8 @@ type Step struct {
 	Detail         json.RawMessage `json:"detail,omitempty" doc:"Of an update each changed field with what it was and is; of a conflict base, ours and theirs; of a difference the fields with what each side says; of a dead letter the broken rules."`
 	Exchanges      []Exchange      `json:"exchanges,omitempty" doc:"What was said to the other system and what it answered."`
 
-	rank, seq int64 // order those with one time
+	Said      *schema.Saying `json:"-"` // the message, where it is the hub's
+	rank, seq int64          // order those with one time
 }
 
 // Filter says whose journey is read, and which part of it.
@@ -67,19 +69,19 @@ const known = `
 with own as materialized (
 	select l.id, l.connection_id, l.remote_id, l.created_at from links l where l.entity = $1 and l.entity_id = $2
 ), letters as materialized (
-	select d.id, d.connection_id, d.run_id, d.direction, d.remote_id, d.class, d.message, d.violations, d.mapping_version, d.attempts, d.status,
+	select d.id, d.connection_id, d.run_id, d.direction, d.remote_id, d.class, d.message, d.said, d.violations, d.mapping_version, d.attempts, d.status,
 		d.created_at
 	from dead_letters d where d.entity_id = $2 and d.entity = $1
 	union all
-	select d.id, d.connection_id, d.run_id, d.direction, d.remote_id, d.class, d.message, d.violations, d.mapping_version, d.attempts, d.status,
+	select d.id, d.connection_id, d.run_id, d.direction, d.remote_id, d.class, d.message, d.said, d.violations, d.mapping_version, d.attempts, d.status,
 		d.created_at
 	from own join dead_letters d on d.remote_id = own.remote_id and d.connection_id = own.connection_id and d.entity_id is null and d.entity = $1
 ), differing as materialized (
-	select d.id, d.kind, d.remote_id, d.message, d.fields, d.state, d.found_at, r.connection_id, r.run_id, r.mapping_version
+	select d.id, d.kind, d.remote_id, d.message, d.said, d.fields, d.state, d.found_at, r.connection_id, r.run_id, r.mapping_version
 	from differences d join reconciliations r on r.id = d.reconciliation_id and r.entity = $1
 	where d.entity_id = $2
 	union all
-	select d.id, d.kind, d.remote_id, d.message, d.fields, d.state, d.found_at, r.connection_id, r.run_id, r.mapping_version
+	select d.id, d.kind, d.remote_id, d.message, d.said, d.fields, d.state, d.found_at, r.connection_id, r.run_id, r.mapping_version
 	from own
 	join differences d on d.remote_id = own.remote_id and d.entity_id is null
 	join reconciliations r on r.id = d.reconciliation_id and r.entity = $1 and r.connection_id = own.connection_id
@@ -92,38 +94,38 @@ func sources() []string {
 		`select a.at, 1 as rank, a.number as seq, 'change' as kind, coalesce(a.version, 0) as version, a.action, '' as outcome, a.actor,
 	null::uuid as connection_id, null::uuid as run_id, null::uuid as id, '' as remote_id, '' as mapping_version, '' as topic,
 	null::integer as partition, null::bigint as position, '' as message,
-	case when a.action = 'created' then null else a.detail::jsonb end as detail, null::bytea as exchanges
+	case when a.action = 'created' then null else a.detail::jsonb end as detail, null::bytea as exchanges, null::jsonb as said
 from audit_log a where a.entity = $1 and a.entity_id = $2`,
 		// where they were published
-		`select p.at, 2, p.seq, 'published', p.version, '', '', '', null, null, null, '', '', o.code, p.partition, p.position, '', null, null
+		`select p.at, 2, p.seq, 'published', p.version, '', '', '', null, null, null, '', '', o.code, p.partition, p.position, '', null, null, null
 from publications p cross join organizations o where p.entity_id = $2 and p.entity = $1 and o.id = p.organization_id`,
 		// links
-		`select l.created_at, 3, 0, 'link', 0, '', '', '', l.connection_id, null, l.id, coalesce(l.remote_id, ''), '', '', null, null, '', null, null
+		`select l.created_at, 3, 0, 'link', 0, '', '', '', l.connection_id, null, l.id, coalesce(l.remote_id, ''), '', '', null, null, '', null, null, null
 from own l`,
 		// pushes and pulls
 		`select e.at, 4, e.seq, e.direction, e.version, coalesce(e.op, ''), e.outcome, '', e.connection_id, e.run_id, null, coalesce(e.remote_id, ''),
-	coalesce(e.mapping_version, ''), '', null, null, coalesce(e.cause ->> 'message', ''), (e.cause::jsonb -> 'violations'), e.exchanges
+	coalesce(e.mapping_version, ''), '', null, null, coalesce(e.cause ->> 'message', ''), (e.cause::jsonb -> 'violations'), e.exchanges, (e.cause::jsonb -> 'said')
 from exchanges e where e.entity_id = $2 and e.entity = $1`,
 		// conflicts
 		`select c.created_at, 5, 0, 'conflict', 0, '', c.status, coalesce(c.settled_by, ''), c.connection_id, null, c.id, '', '', '', null, null, c.field,
-	jsonb_build_object('base', c.base, 'ours', c.ours, 'theirs', c.theirs), null
+	jsonb_build_object('base', c.base, 'ours', c.ours, 'theirs', c.theirs), null, null
 from conflicts c where c.entity_id = $2 and c.entity = $1`,
 		// what reconciliations found
 		`select d.found_at, 5, 1, 'difference', 0, d.kind, d.state, '', d.connection_id, d.run_id, d.id, coalesce(d.remote_id, ''), d.mapping_version,
-	'', null, null, coalesce(d.message, ''), nullif(d.fields, '[]'), null
+	'', null, null, coalesce(d.message, ''), nullif(d.fields, '[]'), null, d.said
 from differing d`,
 		// dead letters
 		`select d.created_at, 6, 0, 'dead_letter', 0, d.direction, d.status, '', d.connection_id, d.run_id, d.id, coalesce(d.remote_id, ''),
-	coalesce(d.mapping_version, ''), '', null, null, d.message, d.violations, null
+	coalesce(d.mapping_version, ''), '', null, null, d.message, d.violations, null, d.said
 from letters d`,
 		// what people did about letters, links, conflicts and differences
-		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, null, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null
+		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, null, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null, null
 from letters d join audit_log a on a.entity = 'dead_letter' and a.entity_id = d.id`,
-		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, l.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null
+		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, l.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null, null
 from own l join audit_log a on a.entity = 'link' and a.entity_id = l.id`,
-		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, c.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null
+		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, c.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null, null
 from conflicts c join audit_log a on a.entity = 'conflict' and a.entity_id = c.id where c.entity_id = $2 and c.entity = $1`,
-		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, d.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null
+		`select a.at, 7, a.number, 'act', 0, a.action, '', a.actor, d.connection_id, null, a.entity_id, '', '', '', null, null, a.entity, a.detail::jsonb, null, null
 from differing d join audit_log a on a.entity = 'difference' and a.entity_id = d.id`,
 	}
 }
@@ -183,7 +185,7 @@ func (f Filter) after() (at *time.Time, rank, seq int64, err error) {
 func scan(row pgx.CollectableRow) (s Step, err error) {
 	var detail, exchanges []byte
 	err = row.Scan(&s.At, &s.rank, &s.seq, &s.Kind, &s.Version, &s.Action, &s.Outcome, &s.Actor, &s.ConnectionID, &s.RunID, &s.ID, &s.RemoteID,
-		&s.MappingVersion, &s.Topic, &s.Partition, &s.Offset, &s.Message, &detail, &exchanges)
+		&s.MappingVersion, &s.Topic, &s.Partition, &s.Offset, &s.Message, &detail, &exchanges, &s.Said)
 	if err != nil {
 		return s, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/match"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // Class says what is known of a proposal's record.
@@ -63,6 +64,7 @@ type Proposal struct {
 	ChangedAt    *time.Time     `json:"changed_at,omitempty"`
 	ChangedBy    string         `json:"changed_by,omitempty"`
 
+	Said *schema.Saying `json:"-"` // the message, where it is the hub's
 	// Record is the record as it was read last. Only LockProposals reads it.
 	Record json.RawMessage `json:"-"`
 }
@@ -79,13 +81,13 @@ const proposalColumns = `
 p.id, p.matching_id, p.connection_id, p.entity, p.remote_id, coalesce(p.title, ''), p.theirs::text, coalesce(p.message, ''), p.class, p.score, p.state,
 	p.entity_id, p.found_at, p.changed_at, coalesce(p.changed_by, ''), coalesce((
 		select json_agg(json_build_object('entity_id', c.entity_id, 'score', c.score, 'reasons', c.reasons) order by c.score desc, c.entity_id)
-		from proposal_candidates c where c.proposal_id = p.id), '[]')`
+		from proposal_candidates c where c.proposal_id = p.id), '[]'), p.said`
 
 func scanProposal(row pgx.CollectableRow, more ...any) (p Proposal, err error) {
 	var theirs *string
 	err = row.Scan(append([]any{
 		&p.ID, &p.MatchingID, &p.ConnectionID, &p.Entity, &p.RemoteID, &p.Title, &theirs, &p.Message, &p.Class, &p.Score, &p.State,
-		&p.EntityID, &p.FoundAt, &p.ChangedAt, &p.ChangedBy, &p.Candidates,
+		&p.EntityID, &p.FoundAt, &p.ChangedAt, &p.ChangedBy, &p.Candidates, &p.Said,
 	}, more...)...)
 	if err != nil {
 		return p, err

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/match"
+	"crmhub/core/schema"
 )
 
 // One that reads or brings in records of a stream at a time, in whichever process: two would find the same record new.
@@ -236,11 +237,11 @@ func afterDrop(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity stri
 }
 
 const upsertProposals = `
-insert into proposals as p (id, matching_id, connection_id, entity, remote_id, title, theirs, record, message, class)
-select i.id, $3, $1, $2, i.remote_id, nullif(i.title, ''), i.theirs, i.record, nullif(i.message, ''), i.class
-from json_to_recordset($4) as i (id uuid, remote_id text, title text, theirs jsonb, record jsonb, message text, class text)
+insert into proposals as p (id, matching_id, connection_id, entity, remote_id, title, theirs, record, message, said, class)
+select i.id, $3, $1, $2, i.remote_id, nullif(i.title, ''), i.theirs, i.record, nullif(i.message, ''), i.said, i.class
+from json_to_recordset($4) as i (id uuid, remote_id text, title text, theirs jsonb, record jsonb, message text, said jsonb, class text)
 on conflict (organization_id, connection_id, entity, remote_id) where state = 'open' do update set
-	matching_id = excluded.matching_id, title = excluded.title, theirs = excluded.theirs, record = excluded.record, message = excluded.message,
+	matching_id = excluded.matching_id, title = excluded.title, theirs = excluded.theirs, record = excluded.record, message = excluded.message, said = excluded.said,
 	class = excluded.class
 returning p.id, p.remote_id`
 
@@ -256,6 +257,7 @@ type New struct {
 	Theirs     map[string]any  `json:"theirs"`
 	Record     json.RawMessage `json:"record"`
 	Message    string          `json:"message"`
+	Said       *schema.Saying  `json:"said"` // the message, where it is the hub's
 	Candidates []Candidate     `json:"-"`
 
 	ID    uuid.UUID `json:"id"`

@@ -41,13 +41,33 @@ type compiler struct {
 	record  node
 }
 
-func (c *compiler) fault(at *yaml.Node, format string, args ...any) {
-	c.faults = append(c.faults, Fault{c.file, at.Line, at.Column, fmt.Sprintf(format, args...)})
+func (c *compiler) fault(at *yaml.Node, code, format string, args ...any) {
+	c.faults = append(c.faults, c.faultAt(at, code, format, args...))
 }
 
-func (c *compiler) lateFault(at *yaml.Node, format string, args ...any) {
-	c.late = append(c.late, Fault{c.file, at.Line, at.Column, fmt.Sprintf(format, args...)})
+func (c *compiler) lateFault(at *yaml.Node, code, format string, args ...any) {
+	c.late = append(c.late, c.faultAt(at, code, format, args...))
 }
+
+// faultAt is a fault with its place. The code and the arguments say the same as the text (schema.Saying); a reason among them is
+// said by its own code.
+func (c *compiler) faultAt(at *yaml.Node, code, format string, args ...any) Fault {
+	said := make([]any, len(args))
+	for i, arg := range args {
+		said[i] = arg
+		if why, ok := arg.(*reason); ok {
+			said[i] = why.code
+		}
+	}
+	return Fault{File: c.file, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...), Said: schema.Say(code, said...)}
+}
+
+// reason is why something in a mapping, or a value, does not fit.
+type reason struct{ code, text string }
+
+func because(code, text string) error { return &reason{code, text} }
+
+func (r *reason) Error() string { return r.text }
 
 // header compiles all but the rules. It reports whether both schemas are there to check the rules against.
 func (c *compiler) header(d *document, file string) bool {
@@ -55,20 +75,20 @@ func (c *compiler) header(d *document, file string) bool {
 	m.entity, m.record, m.reference, m.match = d.entity, d.record, d.reference, d.match
 	if d.entity == "" || d.record == "" || d.fields == nil {
 		if len(c.faults) == 0 {
-			c.fault(d.node, "a mapping says entity, record and fields")
+			c.fault(d.node, "map_header", "a mapping says entity, record and fields")
 		}
 		return false
 	}
 	if d.entity != file {
-		c.fault(place(d.node, "entity"), "the file is named %s.yaml, its entity %q", file, d.entity)
+		c.fault(place(d.node, "entity"), "map_file_name", "the file is named %s.yaml, its entity %q", file, d.entity)
 	}
 	var hasEntity, hasRecord bool
 	if m.source, hasEntity = c.schemas.Get(d.entity + ".v1.json"); !hasEntity {
-		c.fault(place(d.node, "entity"), "there is no schema %s.v1.json", d.entity)
+		c.fault(place(d.node, "entity"), "map_no_entity_schema", "there is no schema %s.v1.json", d.entity)
 	}
 	recordFile := m.connector + "/" + d.record + ".json"
 	if m.raw, hasRecord = c.schemas.Get(recordFile); !hasRecord {
-		c.fault(place(d.node, "record"), "there is no schema %s", recordFile)
+		c.fault(place(d.node, "record"), "map_no_record_schema", "there is no schema %s", recordFile)
 	}
 	if !hasEntity || !hasRecord {
 		return false
@@ -78,7 +98,7 @@ func (c *compiler) header(d *document, file string) bool {
 		m.written, err = schema.Compile(recordFile, b)
 	}
 	if err != nil {
-		c.fault(place(d.node, "record"), "the schema %s cannot be used for sending: %v", recordFile, err)
+		c.fault(place(d.node, "record"), "map_schema_unfit", "the schema %s cannot be used for sending: %v", recordFile, err)
 		return false
 	}
 	c.entity, c.record = rootNode(m.source), rootNode(m.raw)
@@ -125,7 +145,7 @@ func (c *compiler) addField(w *written, found Field) {
 		}
 		f.Push, f.Pull = f.Push || found.Push, f.Pull || found.Pull
 		if w.authority != "" && f.Authority != found.Authority {
-			c.lateFault(place(w.node, "authority"), "%s has the authority %s in an earlier rule: a property is merged as a whole", f.Path, f.Authority)
+			c.lateFault(place(w.node, "authority"), "map_authority_twice", "%s has the authority %s in an earlier rule: a property is merged as a whole", f.Path, f.Authority)
 		}
 		return
 	}
@@ -144,11 +164,11 @@ func (c *compiler) checkKeys(d *document) {
 		return r.push && r.pushExpr == nil && r.when == nil && r.convert.push == nil && r.link == "" && r.each == nil
 	}
 	if d.reference != "" && !moved(d.reference, sentAsItIs) {
-		c.lateFault(place(d.node, "reference"), "no rule sends %q as it is, so no record can be found by it", d.reference)
+		c.lateFault(place(d.node, "reference"), "map_reference_unsent", "no rule sends %q as it is, so no record can be found by it", d.reference)
 	}
 	for _, name := range d.match {
 		if !moved(name, func(r *rule) bool { return r.pull }) {
-			c.lateFault(place(d.node, "match"), "no rule reads %q, so no record can be matched by it", name)
+			c.lateFault(place(d.node, "match"), "map_match_unread", "no rule reads %q, so no record can be matched by it", name)
 		}
 	}
 }
@@ -171,7 +191,7 @@ func (c *compiler) checkRequired(at *yaml.Node, rules []rule, object node, depth
 	}
 	for _, name := range object.required() {
 		if len(setting[name]) == 0 {
-			c.lateFault(line, "the record's schema requires %s%s, which no rule sets", where, name)
+			c.lateFault(line, "map_required_unset", "the record's schema requires %s%s, which no rule sets", where, name)
 		}
 	}
 	for name, inner := range setting {

@@ -18,13 +18,13 @@ type conversion struct {
 
 // What a value is not. The texts are shown to people.
 var (
-	errNoText    = errors.New("must be a text")
-	errNoDecimal = errors.New("must be a decimal number")
-	errNoInteger = errors.New("must be a whole number")
-	errNoNumber  = errors.New("must be a number as the other system writes it: digits without leading zeros or blanks")
-	errNoBoolean = errors.New("must be true or false")
-	errNoDate    = errors.New("must be a date in the form the mapping says")
-	errNoCode    = errors.New("is a code the mapping's values do not have")
+	errNoText    = because("map_must_text", "must be a text")
+	errNoDecimal = because("map_must_decimal", "must be a decimal number")
+	errNoInteger = because("map_must_integer", "must be a whole number")
+	errNoNumber  = because("map_must_number", "must be a number as the other system writes it: digits without leading zeros or blanks")
+	errNoBoolean = because("map_must_boolean", "must be true or false")
+	errNoDate    = because("map_must_date", "must be a date in the form the mapping says")
+	errNoCode    = because("map_must_code", "is a code the mapping's values do not have")
 )
 
 // natural converts between two places where there is one obvious way. The error says what would make it clear.
@@ -33,7 +33,7 @@ func natural(crm, remote node, push, pull bool) (conversion, error) {
 	switch {
 	case crm.isDecimal():
 		if remote.is("string") && !slices.Contains([]string{"", "decimal"}, theirs) || !remote.is("string") && !remote.is("integer") {
-			return conversion{}, errors.New("a decimal fits a number or a text")
+			return conversion{}, because("map_decimal_fits", "a decimal fits a number or a text")
 		}
 		return decimals(remote, decimal.NewFromInt(1)), nil
 	case crm.open() || remote.open():
@@ -44,7 +44,7 @@ func natural(crm, remote node, push, pull bool) (conversion, error) {
 		return conversion{push: toIntegerText, pull: toInteger}, nil
 	case crm.is("string") && remote.is("string"):
 		if isTime(ours) && isTime(theirs) && ours != theirs {
-			return conversion{}, errors.New("say format: " + ours + " with a layout")
+			return conversion{}, because("map_say_format", "say format: "+ours+" with a layout")
 		}
 		if err := sameCodes(crm, remote, push, pull); err != nil {
 			return conversion{}, err
@@ -57,15 +57,15 @@ func natural(crm, remote node, push, pull bool) (conversion, error) {
 		return conversion{}, sameLists(crm, remote, push, pull)
 	case crm.is("object") && remote.is("object"):
 		if crm.has("properties") && remote.has("properties") {
-			return conversion{}, errors.New("map the properties one by one, with dots in the paths")
+			return conversion{}, because("map_one_by_one", "map the properties one by one, with dots in the paths")
 		}
 		return conversion{}, nil
 	case crm.is("boolean") && remote.is("boolean"):
 		return conversion{}, nil
 	case crm.is("string") && remote.is("integer"):
-		return conversion{}, errors.New("say format: text if it is a number written as text")
+		return conversion{}, because("map_say_text", "say format: text if it is a number written as text")
 	}
-	return conversion{}, errors.New("say a format, values or a link")
+	return conversion{}, because("map_say_how", "say a format, values or a link")
 }
 
 func isTime(format string) bool {
@@ -84,10 +84,10 @@ func sameCodes(crm, remote node, push, pull bool) error {
 		return names
 	}
 	if names := lacking(crm, remote); push && len(names) > 0 {
-		return errors.New("say values: they do not have our " + strings.Join(names, ", "))
+		return because("map_values_theirs", "say values: they do not have our "+strings.Join(names, ", "))
 	}
 	if names := lacking(remote, crm); pull && len(names) > 0 {
-		return errors.New("say values: we do not have their " + strings.Join(names, ", "))
+		return because("map_values_ours", "say values: we do not have their "+strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func sameLists(crm, remote node, push, pull bool) error {
 		err = errors.New("their elements differ")
 	}
 	if err != nil {
-		return errors.New("map the elements: say each")
+		return because("map_say_each", "map the elements: say each")
 	}
 	return nil
 }

@@ -130,10 +130,10 @@ func (e *expression) run(machine *vm.VM, env map[string]any) (any, error) {
 // expressions compiles push and pull; a rule with one goes that way only, unless it has both.
 func (c *compiler) expressions(w *written, s side, r *rule, crm, remote node) {
 	if w.link != "" || w.values != nil || w.format != "" || w.layout != "" || w.unit != "" || w.each != nil {
-		c.fault(w.node, "an expression stands alone: link, values, format, layout, unit and each belong to rules with two sides")
+		c.fault(w.node, "map_expression_alone", "an expression stands alone: link, values, format, layout, unit and each belong to rules with two sides")
 	}
 	if w.direction != "" {
-		c.fault(place(w.node, "direction"), "an expression has its direction already")
+		c.fault(place(w.node, "direction"), "map_expression_direction", "an expression has its direction already")
 	}
 	compile := func(key, source string, pushing bool, target node) *expression {
 		if source == "" {
@@ -141,7 +141,7 @@ func (c *compiler) expressions(w *written, s side, r *rule, crm, remote node) {
 		}
 		e, err := compileExpression(source, s.environment(c, pushing), target)
 		if err != nil {
-			c.fault(place(w.node, key), "the expression does not fit: %v", err)
+			c.fault(place(w.node, key), "map_expression_unfit", "the expression does not fit: %v", err)
 		}
 		return e
 	}

@@ -39,7 +39,7 @@ func asJSON(t *testing.T, source []byte) any {
 	if err := yaml.Unmarshal(source, &root); err != nil {
 		t.Fatal(err)
 	}
-	r := reader{report: func(at *yaml.Node, format string, args ...any) {
+	r := reader{report: func(at *yaml.Node, _, format string, args ...any) {
 		t.Errorf("line %d: "+format, append([]any{at.Line}, args...)...)
 	}}
 	return r.json(root.Content[0])
@@ -87,7 +87,7 @@ func TestTheSchemaAndTheParserKnowTheSame(t *testing.T) {
 	}
 	got := map[string][]string{}
 	known := regexp.MustCompile(`(?:known are|expected) (.*)$`)
-	parse([]byte("what: x\nauthority: x\nfields: [{what: x, format: x, direction: x, null: x}]"), func(at *yaml.Node, format string, args ...any) {
+	parse([]byte("what: x\nauthority: x\nfields: [{what: x, format: x, direction: x, null: x}]"), func(at *yaml.Node, _, format string, args ...any) {
 		place := map[[2]int]string{{1, 1}: "document", {2, 12}: "authority", {3, 11}: "rule", {3, 28}: "format", {3, 42}: "direction", {3, 51}: "null"}[[2]int{at.Line, at.Column}]
 		list := known.FindStringSubmatch(fmt.Sprintf(format, args...))
 		got[place] = strings.Split(strings.ReplaceAll(list[1], " or ", ", "), ", ")

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -18,32 +17,32 @@ func format(w *written, crm, remote node, push, pull bool) (conversion, error) {
 	switch w.format {
 	case "date", "date-time":
 		if crm.format() != w.format && !crm.open() && (crm.format() != "" || !crm.is("string")) {
-			return conversion{}, errors.New("the format " + w.format + " is for ours of that kind")
+			return conversion{}, because("map_format_kind", "the format "+w.format+" is for ours of that kind")
 		}
 		if !scalar {
-			return conversion{}, errors.New("a time is a text or a number")
+			return conversion{}, because("map_time_fits", "a time is a text or a number")
 		}
 		return times(w.format, w.layout, remote, push && pull)
 	case "":
-		return conversion{}, errors.New("a layout belongs to the format date or date-time")
+		return conversion{}, because("map_layout_belongs", "a layout belongs to the format date or date-time")
 	}
 	if w.layout != "" {
-		return conversion{}, errors.New("a layout belongs to the format date or date-time")
+		return conversion{}, because("map_layout_belongs", "a layout belongs to the format date or date-time")
 	}
 	switch w.format {
 	case "unix", "unix_ms":
 		if !crm.open() && crm.format() != "date-time" || !scalar {
-			return conversion{}, errors.New("the format " + w.format + " is for an instant here, a number there")
+			return conversion{}, because("map_format_instant", "the format "+w.format+" is for an instant here, a number there")
 		}
 		return unix(w.format, remote), nil
 	case "decimal":
 		if !crm.open() && !crm.isDecimal() || !scalar {
-			return conversion{}, errors.New("the format decimal is for a decimal here, a number or text there")
+			return conversion{}, because("map_format_decimal", "the format decimal is for a decimal here, a number or text there")
 		}
 		return decimals(remote, decimal.NewFromInt(1)), nil
 	case "integer":
 		if !crm.is("string") && !crm.is("integer") || !scalar {
-			return conversion{}, errors.New("the format integer is for a number or a text on both sides")
+			return conversion{}, because("map_format_integer", "the format integer is for a number or a text on both sides")
 		}
 		c := conversion{push: toInteger, pull: toInteger}
 		if remote.only("string") {
@@ -55,7 +54,7 @@ func format(w *written, crm, remote node, push, pull bool) (conversion, error) {
 		return c, nil
 	}
 	if !crm.is("string") || !scalar && !remote.is("boolean") {
-		return conversion{}, errors.New("the format text is for a text here and a text, number, true or false there")
+		return conversion{}, because("map_format_text", "the format text is for a text here and a text, number, true or false there")
 	}
 	return conversion{push: fromText(remote), pull: toText}, nil
 }
@@ -69,7 +68,7 @@ func times(kind, layout string, remote node, bothWays bool) (conversion, error) 
 	}
 	switch {
 	case layout == "" && isTime(remote.format()) && remote.format() != kind:
-		return conversion{}, errors.New("say the layout")
+		return conversion{}, because("map_say_layout", "say the layout")
 	case layout == "":
 		layout = ours
 	}
@@ -77,10 +76,10 @@ func times(kind, layout string, remote node, bothWays bool) (conversion, error) 
 	probe := time.Date(2031, time.November, 23, 17, 45, 56, 0, time.UTC)
 	again, err := time.Parse(layout, probe.Format(layout))
 	if err != nil || again.Format(time.DateOnly) != probe.Format(time.DateOnly) {
-		return conversion{}, errors.New("a layout writes Go's reference date its own way, such as \"02.01.2006\" or \"20060102 15:04:05\"")
+		return conversion{}, because("map_layout_form", "a layout writes Go's reference date its own way, such as \"02.01.2006\" or \"20060102 15:04:05\"")
 	}
 	if kind == "date-time" && bothWays && !again.Equal(probe) {
-		return conversion{}, errors.New("the layout loses the time: say a direction")
+		return conversion{}, because("map_layout_loses", "the layout loses the time: say a direction")
 	}
 	if !remote.is("string") {
 		return numericTimes(ours, layout, kind, probe)
@@ -111,7 +110,7 @@ func numericTimes(ours, layout, kind string, probe time.Time) (conversion, error
 	width := len(probe.Format(layout))
 	early := time.Date(2031, time.January, 2, 3, 4, 5, 0, time.UTC)
 	if !canonical(probe.Format(layout)) || strings.Contains(layout, ".") || len(early.Format(layout)) != width {
-		return conversion{}, errors.New("a layout for a number has digits only, as many for each date")
+		return conversion{}, because("map_layout_digits", "a layout for a number has digits only, as many for each date")
 	}
 	push, pull := rewrite(ours, layout, kind), rewrite(layout, ours, kind)
 	return conversion{

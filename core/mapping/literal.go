@@ -29,7 +29,7 @@ func (p *reader) json(n *yaml.Node) any {
 			return v
 		}
 	}
-	p.fault(n, "expected a value that JSON has; put a text in quotes%s", noAlias(n))
+	p.fault(n, "map_want_value", "expected a value that JSON has; put a text in quotes%s", noAlias(n))
 	return nil
 }
 
@@ -65,14 +65,14 @@ type table struct{ pairs []pair }
 func (p *reader) table(n *yaml.Node) *table {
 	t := &table{}
 	if len(n.Content) == 0 || n.Kind != yaml.MappingNode && n.Kind != yaml.SequenceNode {
-		p.fault(n, "expected a table of our codes and theirs%s", noAlias(n))
+		p.fault(n, "map_want_table", "expected a table of our codes and theirs%s", noAlias(n))
 		return t
 	}
 	if n.Kind == yaml.MappingNode {
 		for i := 0; i < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if key.Kind != yaml.ScalarNode {
-				p.fault(key, "expected a code")
+				p.fault(key, "map_want_code", "expected a code")
 				continue
 			}
 			t.pairs = append(t.pairs, pair{key, key.Value, p.codes(n.Content[i+1])})
@@ -86,7 +86,7 @@ func (p *reader) table(n *yaml.Node) *table {
 			"remote": func(v *yaml.Node) { r.remote = p.codes(v) },
 		})
 		if row.Kind == yaml.MappingNode && (place(row, "crm") == row || place(row, "remote") == row) {
-			p.fault(row, "a row has crm and remote")
+			p.fault(row, "map_want_row", "a row has crm and remote")
 			continue
 		}
 		t.pairs = append(t.pairs, r)
@@ -100,7 +100,7 @@ func (p *reader) codes(n *yaml.Node) []any {
 		return []any{p.code(n)}
 	}
 	if len(n.Content) == 0 {
-		p.fault(n, "expected a code")
+		p.fault(n, "map_want_code", "expected a code")
 	}
 	list := make([]any, len(n.Content))
 	for i, v := range n.Content {
@@ -115,21 +115,21 @@ func (p *reader) code(n *yaml.Node) any {
 			return v
 		}
 	}
-	p.fault(n, "expected a code: a text (in quotes if it could be something else), a number, true or false%s", noAlias(n))
+	p.fault(n, "map_want_code_value", "expected a code: a text (in quotes if it could be something else), a number, true or false%s", noAlias(n))
 	return nil
 }
 
 // check reports what the table cannot say in the directions of its rule.
-func (t *table) check(r *rule, fault func(at *yaml.Node, format string, args ...any)) {
+func (t *table) check(r *rule, fault func(at *yaml.Node, code, format string, args ...any)) {
 	sent, understood := map[string]bool{}, map[string]bool{}
 	for _, p := range t.pairs {
 		if r.push && sent[code(p.crm)] {
-			fault(p.node, "%v is in two rows, so what is sent is open: put theirs in one list, of which the first is sent", p.crm)
+			fault(p.node, "map_two_rows", "%v is in two rows, so what is sent is open: put theirs in one list, of which the first is sent", p.crm)
 		}
 		sent[code(p.crm)] = true
 		for i, v := range p.remote {
 			if r.pull && (understood[code(v)] || slices.ContainsFunc(p.remote[:i], func(e any) bool { return code(e) == code(v) })) {
-				fault(p.node, "theirs %v means two of ours, so it cannot be read back: make it one, or say direction: push", v)
+				fault(p.node, "map_two_of_ours", "theirs %v means two of ours, so it cannot be read back: make it one, or say direction: push", v)
 			}
 		}
 		for _, v := range p.remote {

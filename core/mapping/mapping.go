@@ -57,6 +57,21 @@ func (e *MissingLink) Error() string {
 	return "not linked yet: " + strings.Join(parts, ", ")
 }
 
+// SayingOf says why a mapping could not make something, in a form that catalogues have words for; nil where the text is another's.
+func SayingOf(err error) *schema.Saying {
+	var vs schema.Violations
+	var missing *MissingLink
+	switch {
+	case errors.As(err, &missing) && len(missing.Refs) == 1:
+		return schema.Say("not_linked", missing.Refs[0].Entity, missing.Refs[0].ID)
+	case errors.As(err, &missing):
+		return schema.Say("not_linked_all", missing.Refs[0].Entity, missing.Refs[0].ID, len(missing.Refs)-1)
+	case errors.As(err, &vs):
+		return vs.Saying()
+	}
+	return nil
+}
+
 // Mapping is a compiled mapping file. It is safe for concurrent use.
 type Mapping struct {
 	connector string
@@ -158,6 +173,7 @@ type Fault struct {
 	Line    int
 	Column  int
 	Message string
+	Said    *schema.Saying // the message
 }
 
 func (f Fault) String() string {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"crmhub/core/mapping"
+	"crmhub/core/schema"
 )
 
 const small = "entity: thing\nrecord: record\nfields:\n  - {crm: code, remote: ref}\n"
@@ -31,9 +32,9 @@ func TestLoadTellsTheFaultsOfAllFiles(t *testing.T) {
 	}, testSchemas(t))
 	faults, _ := errors.AsType[mapping.Faults](err)
 	want := mapping.Faults{
-		{File: "nowhere/thing.yaml", Line: 3, Column: 9, Message: "expected a list of rules"},
-		{File: "test/other.yaml", Line: 1, Column: 1, Message: `the file is named other.yaml, its entity "thing"`},
-		{File: "test/thing.yaml", Line: 5, Column: 6, Message: "the entity thing has no nme"},
+		{File: "nowhere/thing.yaml", Line: 3, Column: 9, Message: "expected a list of rules", Said: schema.Say("map_want_rules")},
+		{File: "test/other.yaml", Line: 1, Column: 1, Message: `the file is named other.yaml, its entity "thing"`, Said: schema.Say("map_file_name", "other", "thing")},
+		{File: "test/thing.yaml", Line: 5, Column: 6, Message: "the entity thing has no nme", Said: schema.Say("map_no_field", "the entity thing", "nme")},
 	}
 	if diff := cmp.Diff(want, faults); diff != "" {
 		t.Error(diff)

@@ -49,22 +49,22 @@ const maxNesting = 8
 
 // reader reads a file's nodes itself, so that every fault has its place and all are found.
 type reader struct {
-	report func(at *yaml.Node, format string, args ...any)
+	report func(at *yaml.Node, code, format string, args ...any)
 	faults int
 }
 
-func (p *reader) fault(at *yaml.Node, format string, args ...any) {
+func (p *reader) fault(at *yaml.Node, code, format string, args ...any) {
 	p.faults++
-	p.report(at, format, args...)
+	p.report(at, code, format, args...)
 }
 
 // parse reads a file and reports every fault it can tell without the schemas. It returns nil if there is no document at all.
-func parse(source []byte, fault func(at *yaml.Node, format string, args ...any)) *document {
+func parse(source []byte, fault func(at *yaml.Node, code, format string, args ...any)) *document {
 	p := reader{report: fault}
 	d := yaml.NewDecoder(bytes.NewReader(source))
 	var root, more yaml.Node
 	if err := d.Decode(&root); errors.Is(err, io.EOF) {
-		fault(&yaml.Node{Line: 1, Column: 1}, "the file is empty")
+		fault(&yaml.Node{Line: 1, Column: 1}, "map_empty", "the file is empty")
 		return nil
 	} else if err != nil {
 		p.syntax(err)
@@ -72,7 +72,7 @@ func parse(source []byte, fault func(at *yaml.Node, format string, args ...any))
 	}
 	switch err := d.Decode(&more); {
 	case err == nil:
-		fault(&more, "a file holds one mapping; here a second begins")
+		fault(&more, "map_second", "a file holds one mapping; here a second begins")
 	case !errors.Is(err, io.EOF):
 		p.syntax(err)
 	}
@@ -87,7 +87,7 @@ func (p *reader) syntax(err error) {
 	if found != nil && found[1] != "" {
 		at.Line, _ = strconv.Atoi(found[1])
 	}
-	p.fault(at, "no YAML: %s", syntaxLine.ReplaceAllString(err.Error(), ""))
+	p.fault(at, "map_no_yaml", "no YAML: %s", syntaxLine.ReplaceAllString(err.Error(), ""))
 }
 
 func (p *reader) document(n *yaml.Node) *document {
@@ -106,11 +106,11 @@ func (p *reader) document(n *yaml.Node) *document {
 // rules reads the rules of the file, or of a list within depth lists.
 func (p *reader) rules(n *yaml.Node, depth int) []written {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		p.fault(n, "expected a list of rules")
+		p.fault(n, "map_want_rules", "expected a list of rules")
 		return nil
 	}
 	if depth > maxNesting {
-		p.fault(n, "lists within lists go %d deep at most", maxNesting)
+		p.fault(n, "map_too_deep", "lists within lists go %d deep at most", maxNesting)
 		return nil
 	}
 	rules := make([]written, len(n.Content))
@@ -139,7 +139,7 @@ func (p *reader) rule(n *yaml.Node, w *written, depth int) {
 		"when":      p.text(&w.when),
 		"default": func(v *yaml.Node) {
 			if w.fallback = p.json(v); v.ShortTag() == "!!null" {
-				p.fault(v, "null is no default")
+				p.fault(v, "map_null_default", "null is no default")
 			}
 		},
 		"null":      p.oneOf(&w.null, "send"),
@@ -150,7 +150,7 @@ func (p *reader) rule(n *yaml.Node, w *written, depth int) {
 // members reads the members of a YAML mapping with the function of each key.
 func (p *reader) members(n *yaml.Node, known map[string]func(*yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
-		p.fault(n, "expected keys with values%s", noAlias(n))
+		p.fault(n, "map_want_keys", "expected keys with values%s", noAlias(n))
 		return
 	}
 	for i := 0; i < len(n.Content); i += 2 {
@@ -163,9 +163,9 @@ func (p *reader) members(n *yaml.Node, known map[string]func(*yaml.Node)) {
 				names = append(names, name)
 			}
 			slices.Sort(names)
-			p.fault(key, "%q is not known here; known are %s", key.Value, strings.Join(names, ", "))
+			p.fault(key, "map_unknown_key", "%q is not known here; known are %s", key.Value, strings.Join(names, ", "))
 		case place(n, key.Value) != key:
-			p.fault(key, "%s is said twice", key.Value)
+			p.fault(key, "map_said_twice", "%s is said twice", key.Value)
 		default:
 			read(value)
 		}
@@ -194,9 +194,9 @@ func (p *reader) text(into *string) func(*yaml.Node) {
 	return func(v *yaml.Node) {
 		switch tag := v.ShortTag(); {
 		case v.Kind != yaml.ScalarNode || tag != "!!str" && tag != "!!timestamp":
-			p.fault(v, "expected a text: put it in quotes%s", noAlias(v))
+			p.fault(v, "map_want_quotes", "expected a text: put it in quotes%s", noAlias(v))
 		case strings.TrimSpace(v.Value) == "":
-			p.fault(v, "expected a text that is not empty")
+			p.fault(v, "map_want_text", "expected a text that is not empty")
 		default:
 			*into = v.Value
 		}
@@ -205,7 +205,7 @@ func (p *reader) text(into *string) func(*yaml.Node) {
 
 func (p *reader) texts(n *yaml.Node) []string {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		p.fault(n, "expected a list of texts")
+		p.fault(n, "map_want_texts", "expected a list of texts")
 		return nil
 	}
 	list := make([]string, len(n.Content))
@@ -218,7 +218,7 @@ func (p *reader) texts(n *yaml.Node) []string {
 func (p *reader) oneOf(into *string, known ...string) func(*yaml.Node) {
 	return func(v *yaml.Node) {
 		if v.Kind != yaml.ScalarNode || !slices.Contains(known, v.Value) {
-			p.fault(v, "expected %s", strings.Join(known, " or "))
+			p.fault(v, "map_want_one_of", "expected %s", strings.Join(known, " or "))
 			return
 		}
 		*into = v.Value

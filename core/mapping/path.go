@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 )
@@ -22,7 +21,7 @@ func parsePath(s string) (fieldPath, error) {
 	var p fieldPath
 	for part := range strings.SplitSeq(s, ".") {
 		if part == "" {
-			return nil, errors.New("a path has names between its dots")
+			return nil, because("map_path_names", "a path has names between its dots")
 		}
 		if part[0] < '0' || part[0] > '9' {
 			p = append(p, step{part, -1})
@@ -30,7 +29,7 @@ func parsePath(s string) (fieldPath, error) {
 		}
 		n, err := strconv.Atoi(part)
 		if err != nil || n > most || len(p) == 0 || strconv.Itoa(n) != part {
-			return nil, errors.New("a number in a path is an element's place, from 0 to 99, after a list's name")
+			return nil, because("map_path_number", "a number in a path is an element's place, from 0 to 99, after a list's name")
 		}
 		p = append(p, step{part, n})
 	}

@@ -65,7 +65,7 @@ func (c *compiler) checkTargets(rules []rule, pushing bool) {
 			continue
 		}
 		if n := to.hole(); n > 0 && !slices.ContainsFunc(rules, func(r rule) bool { return r.goes(pushing) && r.fills(to, n-1, pushing) }) {
-			c.lateFault(later.node, "%s is set without the element before it", to)
+			c.lateFault(later.node, "map_hole", "%s is set without the element before it", to)
 		}
 		for j := range rules[:i] {
 			earlier := &rules[j]
@@ -74,7 +74,7 @@ func (c *compiler) checkTargets(rules []rule, pushing bool) {
 				continue
 			}
 			if n := min(len(to), len(other)); n > 0 && slices.Equal(to[:n], other[:n]) {
-				c.lateFault(later.node, "%s is written by the rule in line %d already", to, earlier.node.Line)
+				c.lateFault(later.node, "map_twice", "%s is written by the rule in line %d already", to, earlier.node.Line)
 				break
 			}
 		}
@@ -113,21 +113,21 @@ func (c *compiler) rule(w *written, s side) (r rule, ok bool) {
 		r.push, r.pull = r.push && w.push != "", r.pull && w.pull != ""
 	}
 	if !r.push && !r.pull {
-		c.fault(w.node, "this rule never applies: the list around it goes the other way")
+		c.fault(w.node, "map_never", "this rule never applies: the list around it goes the other way")
 		return r, false
 	}
 	if w.authority != "" && s.inList {
-		c.fault(place(w.node, "authority"), "a list is merged as a whole: say its authority at the list")
+		c.fault(place(w.node, "authority"), "map_list_authority", "a list is merged as a whole: say its authority at the list")
 	}
 	crmAt, remoteAt := c.paths(w, s, &r)
 	switch expression := w.push != "" || w.pull != ""; {
 	case !expression && (w.crm == "" || w.remote == ""):
-		c.fault(w.node, "a rule names crm and remote, or an expression for one of them")
+		c.fault(w.node, "map_rule_sides", "a rule names crm and remote, or an expression for one of them")
 	case w.push != "" && w.remote == "", w.pull != "" && w.crm == "":
-		c.fault(w.node, "an expression needs a place for its value: remote for push, crm for pull")
+		c.fault(w.node, "map_expression_place", "an expression needs a place for its value: remote for push, crm for pull")
 	case expression && (w.push == "" && w.remote != "" || w.pull == "" && w.crm != ""):
 		// Else it would look as if the value went there too.
-		c.fault(w.node, "the other side's place belongs to a rule with both expressions: an expression names its own source")
+		c.fault(w.node, "map_expression_source", "the other side's place belongs to a rule with both expressions: an expression names its own source")
 	}
 	if len(c.faults) > before {
 		return r, false
@@ -147,13 +147,13 @@ func (c *compiler) paths(w *written, s side, r *rule) (crm, remote node) {
 		r.crm, crm = c.path(w, "crm", w.crm, s.entity, "the entity "+c.mapping.entity)
 		r.source = crm
 		if r.pull && readOnly(s.entity, r.crm) {
-			c.fault(place(w.node, "crm"), "%s is computed by the hub and cannot be pulled: say direction: push", w.crm)
+			c.fault(place(w.node, "crm"), "map_computed", "%s is computed by the hub and cannot be pulled: say direction: push", w.crm)
 		}
 	}
 	if w.remote != "" {
 		r.remote, remote = c.path(w, "remote", w.remote, s.record, "the record "+c.mapping.record)
 		if r.push && readOnly(s.record, r.remote) {
-			c.fault(place(w.node, "remote"), "%s is set by the other system and cannot be pushed: say direction: pull", w.remote)
+			c.fault(place(w.node, "remote"), "map_set_there", "%s is set by the other system and cannot be pushed: say direction: pull", w.remote)
 		}
 	}
 	return crm, remote
@@ -162,12 +162,12 @@ func (c *compiler) paths(w *written, s side, r *rule) (crm, remote node) {
 func (c *compiler) path(w *written, key, text string, from node, what string) (fieldPath, node) {
 	p, err := parsePath(text)
 	if err != nil {
-		c.fault(place(w.node, key), "%s: %v", text, err)
+		c.fault(place(w.node, key), "map_bad_path", "%s: %v", text, err)
 		return nil, node{}
 	}
 	at, ok := from.at(p)
 	if !ok {
-		c.fault(place(w.node, key), "%s has no %s", what, text)
+		c.fault(place(w.node, key), "map_no_field", "%s has no %s", what, text)
 	}
 	return p, at
 }
@@ -190,9 +190,9 @@ func (c *compiler) options(w *written, s side, r *rule, crm, remote node) {
 	}
 	if w.when != "" {
 		if !oneWay {
-			c.fault(place(w.node, "when"), "a condition belongs to a rule of one direction")
+			c.fault(place(w.node, "when"), "map_condition_direction", "a condition belongs to a rule of one direction")
 		} else if e, err := compileExpression(w.when, s.environment(c, r.push), condition); err != nil {
-			c.fault(place(w.node, "when"), "the condition does not fit: %v", err)
+			c.fault(place(w.node, "when"), "map_condition_unfit", "the condition does not fit: %v", err)
 		} else {
 			r.when = e
 		}
@@ -200,17 +200,17 @@ func (c *compiler) options(w *written, s side, r *rule, crm, remote node) {
 	if w.fallback != nil {
 		r.fallback = target.fit(w.fallback)
 		if !oneWay {
-			c.fault(place(w.node, "default"), "a default belongs to a rule of one direction")
+			c.fault(place(w.node, "default"), "map_default_direction", "a default belongs to a rule of one direction")
 		} else if !target.accepts(r.fallback) {
-			c.fault(place(w.node, "default"), "%s cannot be %v", name, w.fallback)
+			c.fault(place(w.node, "default"), "map_default_unfit", "%s cannot be %v", name, w.fallback)
 		}
 	}
 	if w.null == "send" {
 		r.sendNull = true
 		if !r.push {
-			c.fault(place(w.node, "null"), "null is sent by a rule that pushes")
+			c.fault(place(w.node, "null"), "map_null_direction", "null is sent by a rule that pushes")
 		} else if !remote.nullable() {
-			c.fault(place(w.node, "null"), "%s cannot be null", w.remote)
+			c.fault(place(w.node, "null"), "map_null_unfit", "%s cannot be null", w.remote)
 		}
 	}
 }
@@ -224,7 +224,7 @@ func (c *compiler) values(w *written, r *rule, crm, remote node) {
 		}
 	}
 	if ways > 1 {
-		c.fault(w.node, "link, values, format, unit and each exclude each other")
+		c.fault(w.node, "map_excluding", "link, values, format, unit and each exclude each other")
 		return
 	}
 	var err error
@@ -245,26 +245,26 @@ func (c *compiler) values(w *written, r *rule, crm, remote node) {
 		r.source = sampled("decimal", crm, remote)
 	default:
 		if to := crm.text("x-references"); r.pull && to != "" && to != "user" {
-			c.fault(w.node, "%s is the id of one of our %ss: say link: %s", w.crm, to, to)
+			c.fault(w.node, "map_say_link", "%s is the id of one of our %ss: say link: %s", w.crm, to, to)
 		}
 		r.convert, err = natural(crm, remote, r.push, r.pull)
 	}
 	if err != nil {
-		c.fault(at, "%s is %s here, %s is %s there: %v", w.crm, crm.describe(), w.remote, remote.describe(), err)
+		c.fault(at, "map_no_conversion", "%s is %s here, %s is %s there: %v", w.crm, crm.describe(), w.remote, remote.describe(), err)
 	}
 }
 
 func (c *compiler) link(w *written, r *rule, crm, remote node) {
 	if to := crm.text("x-references"); to != "" && to != w.link {
-		c.fault(place(w.node, "link"), "%s refers to a %s, not to a %s", w.crm, to, w.link)
+		c.fault(place(w.node, "link"), "map_other_link", "%s refers to a %s, not to a %s", w.crm, to, w.link)
 	} else if _, ok := c.schemas.Get(w.link + ".v1.json"); !ok {
-		c.fault(place(w.node, "link"), "there is no entity %s", w.link)
+		c.fault(place(w.node, "link"), "map_no_entity", "there is no entity %s", w.link)
 	}
 	if !crm.is("string") {
-		c.fault(place(w.node, "crm"), "%s is no id", w.crm)
+		c.fault(place(w.node, "crm"), "map_no_id", "%s is no id", w.crm)
 	}
 	if !remote.is("string") && !remote.is("integer") {
-		c.fault(place(w.node, "remote"), "%s is no id", w.remote)
+		c.fault(place(w.node, "remote"), "map_no_id", "%s is no id", w.remote)
 	}
 	r.link = w.link
 	r.idIsNumber = len(remote.types()) > 0 && !remote.is("string")
@@ -280,19 +280,19 @@ func (c *compiler) table(w *written, r *rule, crm, remote node) {
 			if _, isText := p.crm.(string); isText && !crm.is("string") {
 				hint = ": codes that are no texts are a list of {crm: …, remote: …}"
 			}
-			c.fault(p.node, "%s cannot be %q%s", w.crm, fmt.Sprint(p.crm), hint)
+			c.fault(p.node, "map_our_code", "%s cannot be %q%s", w.crm, fmt.Sprint(p.crm), hint)
 		}
 		for _, v := range p.remote {
 			if !remote.allows(v) {
-				c.fault(p.node, "%s cannot be %q", w.remote, fmt.Sprint(v))
+				c.fault(p.node, "map_their_code", "%s cannot be %q", w.remote, fmt.Sprint(v))
 			}
 		}
 	}
 	if missing := push.lacks(crm.enum()); r.push && len(missing) > 0 {
-		c.fault(at, "%s can be %s, which the values do not have", w.crm, strings.Join(missing, ", "))
+		c.fault(at, "map_values_lack", "%s can be %s, which the values do not have", w.crm, strings.Join(missing, ", "))
 	}
 	if missing := pull.lacks(remote.enum()); r.pull && len(missing) > 0 {
-		c.fault(at, "%s can be %s, which the values do not have", w.remote, strings.Join(missing, ", "))
+		c.fault(at, "map_values_lack", "%s can be %s, which the values do not have", w.remote, strings.Join(missing, ", "))
 	}
 	r.tabled = true
 	r.convert = conversion{push: push.look, pull: pull.look}
@@ -306,7 +306,7 @@ func (c *compiler) each(w *written, r *rule, crm, remote node) {
 	crmItem, ok1 := crm.items()
 	remoteItem, ok2 := remote.items()
 	if !ok1 || !ok2 || !crmItem.is("object") || !remoteItem.is("object") {
-		c.fault(place(w.node, "each"), "each needs a list of objects on both sides")
+		c.fault(place(w.node, "each"), "map_each", "each needs a list of objects on both sides")
 		return
 	}
 	inner := side{entity: crmItem, record: remoteItem, inList: true, push: r.push, pull: r.pull}
@@ -335,11 +335,11 @@ func (c *compiler) unit(w *written, crm, remote node) conversion {
 	at := place(w.node, "unit")
 	d, err := decimal.NewFromString(w.unit)
 	if err != nil || !schema.IsDecimal(w.unit) || !d.IsPositive() || len(w.unit) > 30 {
-		c.fault(at, "a unit is a positive decimal number, such as \"100\"")
+		c.fault(at, "map_unit", "a unit is a positive decimal number, such as \"100\"")
 		return conversion{}
 	}
 	if !crm.isDecimal() || !remote.is("string") && !remote.is("integer") {
-		c.fault(at, "a unit is for decimal numbers: %s is %s, %s %s", w.crm, crm.describe(), w.remote, remote.describe())
+		c.fault(at, "map_unit_decimal", "a unit is for decimal numbers: %s is %s, %s %s", w.crm, crm.describe(), w.remote, remote.describe())
 	}
 	return decimals(remote, d)
 }

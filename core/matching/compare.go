@@ -140,7 +140,7 @@ func (f *finding) proposal(k crm.Kind) (link.New, error) {
 	record, err := f.record.Keep()
 	n := link.New{RemoteID: f.record.ID, Title: titleOf(k, f.doc), Theirs: f.doc, Record: record, Candidates: f.candidates}
 	if f.fault != nil {
-		n.Message, n.Candidates = f.fault.Error(), nil
+		n.Message, n.Said, n.Candidates = f.fault.Error(), mapping.SayingOf(f.fault), nil
 	}
 	return n, err
 }

@@ -17,6 +17,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // Status says how far a matching is.
@@ -47,6 +48,8 @@ type Matching struct {
 	StartedAt     time.Time  `json:"started_at"`
 	StartedBy     string     `json:"started_by"`
 	FinishedAt    *time.Time `json:"finished_at,omitempty"`
+
+	Said *schema.Saying `json:"-"` // the message, where it is the hub's
 }
 
 // Counts is what a matching found, in records. Its proposals are counted as they stand now.
@@ -99,7 +102,7 @@ type Matcher struct{ Config }
 func New(c Config) *Matcher { return &Matcher{c} }
 
 const columns = `
-select m.id, m.connection_id, m.run_id, m.entity, m.status, m.accept_certain, coalesce(m.message, ''), m.started_at, m.started_by, m.finished_at, m.read, m.known,
+select m.id, m.connection_id, m.run_id, m.entity, m.status, m.accept_certain, coalesce(m.message, ''), m.started_at, m.started_by, m.finished_at, m.said, m.read, m.known,
 	n.certain, n.review, n.none, n.unreadable, n.linked, n.created
 from matchings m
 cross join lateral (
@@ -112,7 +115,7 @@ cross join lateral (
 
 func scan(row pgx.CollectableRow) (m Matching, err error) {
 	n := &m.Counts
-	err = row.Scan(&m.ID, &m.ConnectionID, &m.RunID, &m.Entity, &m.Status, &m.AcceptCertain, &m.Message, &m.StartedAt, &m.StartedBy, &m.FinishedAt,
+	err = row.Scan(&m.ID, &m.ConnectionID, &m.RunID, &m.Entity, &m.Status, &m.AcceptCertain, &m.Message, &m.StartedAt, &m.StartedBy, &m.FinishedAt, &m.Said,
 		&n.Read, &n.Known, &n.Certain, &n.Review, &n.None, &n.Unreadable, &n.Linked, &n.Created)
 	return m, err
 }

@@ -16,6 +16,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // reading is one matching on its way.
@@ -51,12 +52,12 @@ func (m *Matcher) Run(ctx context.Context, t job.Task) error {
 	return nil
 }
 
-const beginMatching = `update matchings set status = 'running', message = null, finished_at = null where id = $1 returning accept_certain`
+const beginMatching = `update matchings set status = 'running', message = null, said = null, finished_at = null where id = $1 returning accept_certain`
 
 // begin finds out what is matched, and notes that it is.
 func (r *reading) begin(ctx context.Context) (err error) {
 	if r.kind, err = crm.ParseKind(r.task.Job.Entity); err != nil {
-		return misconfigured(err.Error())
+		return misconfigured(nil, err.Error())
 	}
 	return r.as(ctx, func(tx pgx.Tx) error {
 		if r.connection, err = r.Connections.Get(ctx, tx, r.task.Job.ConnectionID); err != nil {
@@ -69,8 +70,8 @@ func (r *reading) begin(ctx context.Context) (err error) {
 	})
 }
 
-func misconfigured(message string) *connector.Error {
-	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job."}
+func misconfigured(said *schema.Saying, message string) *connector.Error {
+	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job.", Said: said}
 }
 
 // read proposes page by page. One page is in memory at a time.
@@ -86,7 +87,7 @@ func (r *reading) read(ctx context.Context) (err error) {
 	}
 	session, err := r.Connections.Open(r.connection)
 	if err != nil {
-		return misconfigured("the connection cannot be opened: " + err.Error())
+		return connection.Unopened(err)
 	}
 	defer func() {
 		_ = session.Close()                   // it was only read
@@ -100,7 +101,7 @@ func (r *reading) read(ctx context.Context) (err error) {
 			return err
 		}
 		if page.More && string(page.Cursor) == string(at.Cursor) {
-			return misconfigured("the connector gave a page that does not move its cursor")
+			return misconfigured(schema.Say("cursor_stands"), "the connector gave a page that does not move its cursor")
 		}
 		at = position{Cursor: page.Cursor, Done: !page.More}
 		if err := r.propose(ctx, page, at); err != nil {
@@ -181,7 +182,7 @@ where p.connection_id = $1 and p.entity = $2 and p.matching_id <> $3 and p.state
 	dropEarlier = `
 delete from proposal_candidates c using proposals p
 where c.connection_id = $1 and c.entity = $2 and p.id = c.proposal_id and p.state <> 'open'`
-	endMatching = `update matchings set status = $2, message = nullif($3, ''), finished_at = now() where id = $1`
+	endMatching = `update matchings set status = $2, message = nullif($3, ''), said = $4, finished_at = now() where id = $1`
 )
 
 // finish judges all proposals, now that every rival is known, and accepts what is certain if that was asked for.
@@ -199,7 +200,7 @@ func (r *reading) finish(ctx context.Context) error {
 	if err := r.classify(ctx); err != nil {
 		return err
 	}
-	if err := r.end(ctx, Finished, ""); err != nil || !r.accept {
+	if err := r.end(ctx, Finished, "", nil); err != nil || !r.accept {
 		return err
 	}
 	for after := ""; ; {
@@ -242,19 +243,19 @@ func (r *reading) give(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, job.ErrLost) || errors.Is(err, job.ErrPaused) {
 		return err // somebody goes on with it
 	}
-	status, message := Failed, "an internal error; the hub's log has it"
+	status, message, said := Failed, "an internal error; the hub's log has it", schema.Say("internal")
 	if remote, ok := errors.AsType[*connector.Error](err); ok {
-		message = remote.Error()
+		message, said = remote.Error(), remote.Said
 	}
 	if errors.Is(err, job.ErrCancelled) {
-		status, message = Cancelled, ""
+		status, message, said = Cancelled, "", nil
 	}
-	return errors.Join(err, r.end(ctx, status, message))
+	return errors.Join(err, r.end(ctx, status, message, said))
 }
 
-func (r *reading) end(ctx context.Context, status Status, message string) error {
+func (r *reading) end(ctx context.Context, status Status, message string, said *schema.Saying) error {
 	return r.as(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, endMatching, r.id, status, message)
+		_, err := tx.Exec(ctx, endMatching, r.id, status, message, said)
 		return err
 	})
 }

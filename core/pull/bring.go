@@ -10,6 +10,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/link"
+	"crmhub/core/schema"
 )
 
 // Read reads the page of an entity's stream after a cursor, nil at first, again when the remote fails for a while. It moves no
@@ -23,7 +24,7 @@ func (p *Puller) Read(ctx context.Context, c connection.Connection, entity strin
 	}
 	puller, ok := session.(connector.Puller)
 	if !ok {
-		return connector.Page{}, misconfigured("the connector " + c.Connector + " cannot pull")
+		return connector.Page{}, misconfigured(schema.Say("cannot_pull", c.Connector), "the connector "+c.Connector+" cannot pull")
 	}
 	page, _, err := s.fetch(ctx, puller, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: s.PageSize}, nil)
 	return page, err

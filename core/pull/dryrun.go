@@ -54,12 +54,12 @@ func (p *Puller) DryRun(ctx context.Context, who postgres.Principal, j job.Job, 
 	}
 	session, err := p.Connections.Open(c)
 	if err != nil {
-		return report, misconfigured("the connection cannot be opened: " + err.Error())
+		return report, connection.Unopened(err)
 	}
 	defer func() { err = errors.Join(err, closing(session, err)) }()
 	puller, ok := session.(connector.Puller)
 	if !ok {
-		return report, misconfigured("the connector " + c.Connector + " cannot pull")
+		return report, misconfigured(schema.Say("cannot_pull", c.Connector), "the connector "+c.Connector+" cannot pull")
 	}
 	got, err := puller.Pull(ctx, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: o.Size()})
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *stream) would(it *item) (job.DryItem, error) {
 		i.EntityID = &id
 	}
 	if it.fault != nil {
-		i.Action, i.Message = "fail", it.fault.err.Error()
+		i.Action, i.Message, i.Said = "fail", it.fault.err.Error(), it.fault.said()
 		if it.fault.class == job.ClassWaiting {
 			i.Action = "wait"
 		}
@@ -115,7 +115,7 @@ func (s *stream) would(it *item) (job.DryItem, error) {
 		return i, nil
 	}
 	if it.held {
-		i.Action, i.Message = "wait", errHeld.Error()
+		i.Action, i.Message, i.Said = "wait", errHeld.Error(), schema.Say("asked_by_matching")
 		return i, nil
 	}
 	switch it.result {

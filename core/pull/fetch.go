@@ -37,7 +37,7 @@ func (s *stream) fetch(ctx context.Context, puller connector.Puller, from connec
 			return page, requested(began, recorded.Of(0)), err
 		}
 		if doubt, ok := errors.AsType[*connector.Doubt](err); ok {
-			return page, journey.Exchange{}, &job.SuspectError{Message: doubt.Message}
+			return page, journey.Exchange{}, &job.SuspectError{Message: doubt.Message, Said: doubt.Said}
 		}
 		remote := connector.AsError(err)
 		held := ctx.Err() == nil && s.failed(ctx, remote)
@@ -47,7 +47,7 @@ func (s *stream) fetch(ctx context.Context, puller connector.Puller, from connec
 		}
 		s.log.WarnContext(ctx, "a page was not read and is read again", "attempt", attempt, "wait", delay, "error", err)
 		pause := delay.Round(time.Millisecond)
-		s.note(ctx, run, fmt.Sprintf("A page was not read and is read again in %s: %s", pause, remote), schema.Say("read_again", pause, remote))
+		s.note(ctx, run, fmt.Sprintf("A page was not read and is read again in %s: %s", pause, remote), schema.Say("read_again", pause, remote.Class))
 		if !sleep(ctx, delay) {
 			return page, journey.Exchange{}, ctx.Err()
 		}

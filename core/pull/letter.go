@@ -42,19 +42,10 @@ func (f *fault) cause() link.Cause {
 
 // said is the fault in a form that catalogues have words for, nil where its text is another's.
 func (f *fault) said() *schema.Saying {
-	var vs schema.Violations
-	var missing *mapping.MissingLink
-	switch {
-	case errors.Is(f.err, errHeld):
+	if errors.Is(f.err, errHeld) {
 		return schema.Say("asked_by_matching")
-	case errors.As(f.err, &missing) && len(missing.Refs) == 1:
-		return schema.Say("not_linked", missing.Refs[0].Entity, missing.Refs[0].ID)
-	case errors.As(f.err, &missing):
-		return schema.Say("not_linked_all", missing.Refs[0].Entity, missing.Refs[0].ID, len(missing.Refs)-1)
-	case errors.As(f.err, &vs):
-		return vs.Saying()
 	}
-	return nil
+	return mapping.SayingOf(f.err)
 }
 
 // mappingFault says what is wrong with a record that could not be mapped.

@@ -17,6 +17,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/mapping"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // Config is what a Puller needs.
@@ -79,7 +80,7 @@ func (p *Puller) Run(ctx context.Context, t job.Task) error {
 	}
 	session, err := p.Connections.Open(c)
 	if err != nil {
-		return misconfigured("the connection cannot be opened: " + err.Error())
+		return connection.Unopened(err)
 	}
 	err = s.pass(ctx, t, session)
 	return errors.Join(err, closing(session, err))
@@ -125,11 +126,11 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 		return nil, err
 	}
 	if m == nil {
-		return nil, misconfigured(fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.Connector))
+		return nil, misconfigured(schema.Say("no_mapping", entity, c.Connector), fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.Connector))
 	}
 	kind, err := crm.ParseKind(entity)
 	if err != nil {
-		return nil, misconfigured(err.Error())
+		return nil, misconfigured(nil, err.Error())
 	}
 	s := &stream{
 		Puller: p, connection: c, who: c.Principal(), kind: kind, mapping: m, fields: slices.Clone(m.Fields()), remoteOwns: true,
@@ -139,7 +140,7 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 	streams := p.Connections.Streams(c)
 	at := slices.IndexFunc(streams, func(d connector.Stream) bool { return d.Entity == entity && d.Record == m.Record() && d.Pull })
 	if at < 0 {
-		return nil, misconfigured(fmt.Sprintf("the connector %s does not pull %s over this connection", c.Connector, m.Record()))
+		return nil, misconfigured(schema.Say("not_pulled", c.Connector, m.Record()), fmt.Sprintf("the connector %s does not pull %s over this connection", c.Connector, m.Record()))
 	}
 	s.incremental, s.ranged = streams[at].Incremental, streams[at].Range
 	s.pulled = make(map[string]bool, len(s.fields))
@@ -151,6 +152,6 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 	return s, nil
 }
 
-func misconfigured(message string) *connector.Error {
-	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job."}
+func misconfigured(said *schema.Saying, message string) *connector.Error {
+	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job.", Said: said}
 }

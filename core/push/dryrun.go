@@ -101,7 +101,7 @@ func (d *dry) would(ctx context.Context, it *item) job.DryItem {
 	id := it.id
 	i := job.DryItem{EntityID: &id, RemoteID: it.remoteID}
 	if it.fault != nil {
-		i.Action, i.Message = "fail", it.fault.Error()
+		i.Action, i.Message, i.Said = "fail", it.fault.Error(), mapping.SayingOf(it.fault)
 		if _, missing := errors.AsType[*mapping.MissingLink](it.fault); missing {
 			i.Action = "wait"
 		}
@@ -110,7 +110,11 @@ func (d *dry) would(ctx context.Context, it *item) job.DryItem {
 	}
 	record, err := d.present(ctx, it)
 	if err != nil {
-		i.Message = "what the other system holds could not be read: " + connector.AsError(err).Error()
+		remote := connector.AsError(err)
+		i.Message, i.Said = "what the other system holds could not be read: "+remote.Error(), remote.Said
+		if i.Said == nil {
+			i.Said = schema.Say("not_read_there", remote)
+		}
 	}
 	if record != nil {
 		i.RemoteID = record.ID

@@ -33,7 +33,7 @@ func (p *Pusher) result(ctx context.Context, s *stream, it *item, op connector.O
 		return p.confirmed(s, it, op, r.Record), nil
 	case connector.Refused:
 		if r.Err == nil {
-			r.Err = &connector.Error{Class: connector.ClassData, Message: "refused without a reason"}
+			r.Err = &connector.Error{Class: connector.ClassData, Message: "refused without a reason", Said: schema.Say("no_reason")}
 		}
 		if r.Err.Class == connector.ClassConflict {
 			return p.conflict(ctx, s, it, op, r.Err)
@@ -51,7 +51,7 @@ func (p *Pusher) confirmed(s *stream, it *item, op connector.Op, r connector.Rec
 		r.ID = it.remoteID
 	}
 	if r.ID == "" {
-		p.lost(s, it, &connector.Error{Class: connector.ClassTransient, Message: "the remote confirmed a record without an id"})
+		p.lost(s, it, &connector.Error{Class: connector.ClassTransient, Message: "the remote confirmed a record without an id", Said: schema.Say("no_id")})
 		return false
 	}
 	earlier := op == connector.OpCreate && it.link.Outstanding() && s.Idempotent && string(it.link.Digest) != string(it.digest)
@@ -138,7 +138,7 @@ func (p *Pusher) nothingSent(ctx context.Context, s *stream, items []*item, err 
 				return err
 			}
 			for _, it := range again {
-				p.park(it, p.backOff(it, nil), &connector.Error{Class: connector.ClassConflict, Message: "the record exists already"})
+				p.park(it, p.backOff(it, nil), &connector.Error{Class: connector.ClassConflict, Message: "the record exists already", Said: schema.Say("exists_there")})
 			}
 		}
 		return nil
@@ -171,7 +171,7 @@ func (p *Pusher) notFoundOut(s *stream, it *item, failed error) {
 // lost is for writes whose outcome the remote did not tell.
 func (p *Pusher) lost(s *stream, it *item, err *connector.Error) {
 	if err == nil {
-		err = &connector.Error{Class: connector.ClassTransient, Message: "the remote did not say what became of the record"}
+		err = &connector.Error{Class: connector.ClassTransient, Message: "the remote did not say what became of the record", Said: schema.Say("outcome_unknown")}
 	}
 	delay := s.Settle
 	if it.link.Outstanding() {
@@ -274,7 +274,7 @@ func (p *Pusher) settle(it *item, o link.Outcome, result string) {
 func (it *item) inDoubt() bool { return it.link.Outstanding() && !it.lookedUp && it.remoteID == "" }
 
 func causeOf(err *connector.Error) link.Cause {
-	return link.Cause{Class: string(err.Class), Code: err.Code, Message: err.Message, Remedy: err.Remedy}
+	return link.Cause{Class: string(err.Class), Code: err.Code, Message: err.Message, Remedy: err.Remedy, Said: err.Said}
 }
 
 // backOff doubles with each attempt, within bounds and with some chance, so that what failed together is not tried

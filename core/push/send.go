@@ -77,7 +77,7 @@ func (p *Pusher) call(ctx context.Context, s *stream, items []*item, announced t
 		}
 	}
 	for _, it := range rest {
-		p.park(it, p.backOff(it, nil), &connector.Error{Class: connector.ClassConflict, Message: "the record keeps changing"})
+		p.park(it, p.backOff(it, nil), &connector.Error{Class: connector.ClassConflict, Message: "the record keeps changing", Said: schema.Say("keeps_changing")})
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (p *Pusher) lookUp(ctx context.Context, s *stream, items []*item) ([]*item,
 		default:
 			p.fail(s, it, &connector.Error{
 				Class: connector.ClassConflict, Message: "an earlier call may have created the deleted entity's record, and this system cannot look it up",
-				Remedy: "Look for the record in the other system and delete it there.",
+				Remedy: "Look for the record in the other system and delete it there.", Said: schema.Say("may_be_left_there"),
 			})
 		}
 	}
@@ -169,7 +169,7 @@ func (p *Pusher) unclaimed(ctx context.Context, s *stream, found []*item) ([]*it
 			it.remoteID, it.remoteVersion, it.lookedUp = "", "", false
 			p.fail(s, it, &connector.Error{
 				Class: connector.ClassConflict, Message: "the record with this reference is linked with another entity",
-				Remedy: "Give one of the two another reference, or delete one.",
+				Remedy: "Give one of the two another reference, or delete one.", Said: schema.Say("reference_taken"),
 			})
 			continue
 		}

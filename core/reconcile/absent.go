@@ -12,6 +12,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/link"
+	"crmhub/core/schema"
 )
 
 const (
@@ -212,7 +213,7 @@ left join lateral (
 ) u on true`
 	deletePaired = `
 delete from differences where reconciliation_id = $1 and kind = 'missing_there' and remote_id is null and entity_id = any($2)`
-	updateRecognized = `update differences set kind = $2, entity_id = $3, message = nullif($4, ''), ours = $5, digest = $6 where id = $1`
+	updateRecognized = `update differences set kind = $2, entity_id = $3, message = nullif($4, ''), ours = $5, digest = $6, said = $7 where id = $1`
 )
 
 // pairUp makes of records whose entity is known pairs that nobody linked, or duplicates of the record it is linked with.
@@ -252,7 +253,7 @@ func (c *comparison) pairUp(ctx context.Context, tx pgx.Tx, open []*Difference, 
 			continue
 		}
 		if other := record[id]; other != "" {
-			d.Kind, d.Message = Duplicate, "the same as record "+other
+			d.Kind, d.Message, d.Said = Duplicate, "the same as record "+other, schema.Say("same_record", other)
 		} else {
 			d.Kind, d.Ours = Unlinked, amountOf(entities[id])
 			record[id] = d.RemoteID // another record with its keys is a duplicate of this one
@@ -266,7 +267,7 @@ func (c *comparison) pairUp(ctx context.Context, tx pgx.Tx, open []*Difference, 
 		if d.digest, err = d.digestOf(); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, updateRecognized, d.ID, d.Kind, id, d.Message, d.Ours, d.digest); err != nil {
+		if _, err := tx.Exec(ctx, updateRecognized, d.ID, d.Kind, id, d.Message, d.Ours, d.digest, d.Said); err != nil {
 			return fmt.Errorf("keep what was recognized: %w", err)
 		}
 	}

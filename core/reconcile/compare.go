@@ -141,11 +141,12 @@ func (c *comparison) differing(p *pair) *Difference {
 	case p.record == nil:
 		d.Kind = MissingThere
 	case p.fault != nil:
-		d.Kind, d.Message = Unreadable, unreadable(p.fault)
+		d.Kind = Unreadable
+		d.Message, d.Said = unreadable(p.fault)
 	case ours == nil:
 		d.Kind = MissingHere
 		if p.entity != nil {
-			d.Message = "the entity was deleted here"
+			d.Message, d.Said = "the entity was deleted here", schema.Say("deleted_here")
 		}
 		p.theirs = c.theirAmount(nil, p.doc)
 	default:
@@ -170,16 +171,16 @@ func (c *comparison) theirAmount(ours, theirs map[string]any) *Amount {
 }
 
 // unreadable says why a record cannot be read, without values.
-func unreadable(err error) string {
+func unreadable(err error) (string, *schema.Saying) {
 	var vs schema.Violations
 	var missing *mapping.MissingLink
 	switch {
 	case errors.As(err, &missing):
-		return "it refers to a " + missing.Refs[0].Entity + " that is not linked"
+		return "it refers to a " + missing.Refs[0].Entity + " that is not linked", schema.Say("refers_unlinked", missing.Refs[0].Entity)
 	case errors.As(err, &vs) && len(vs) > 0:
-		return vs[0].Pointer + ": " + vs[0].Message
+		return vs[0].Pointer + ": " + vs[0].Message, vs[:1].Saying()
 	}
-	return err.Error()
+	return err.Error(), nil
 }
 
 // title is how people know the thing: its number, code or name.
@@ -234,12 +235,12 @@ func (c *comparison) agreed(ctx context.Context, tx pgx.Tx, differences []*Diffe
 
 // Of what was erased at somebody's request it is kept that it differs, and nothing of what the other side still says.
 const insertDifferences = `
-insert into differences (id, reconciliation_id, kind, entity_id, remote_id, title, message, fields, ours, theirs, record, digest, found_at)
+insert into differences (id, reconciliation_id, kind, entity_id, remote_id, title, message, said, fields, ours, theirs, record, digest, found_at)
 select d.id, $1, d.kind, d.entity_id, nullif(d.remote_id, ''), case when x.entity_id is null then nullif(d.title, '') end,
-	nullif(d.message, ''), case when x.entity_id is null then d.fields::jsonb else '[]' end, case when x.entity_id is null then d.ours::jsonb end,
+	nullif(d.message, ''), d.said::jsonb, case when x.entity_id is null then d.fields::jsonb else '[]' end, case when x.entity_id is null then d.ours::jsonb end,
 	case when x.entity_id is null then d.theirs::jsonb end, case when x.entity_id is null then d.record::jsonb end, d.digest, clock_timestamp()
-from unnest($2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[])
-	as d (id, kind, entity_id, remote_id, title, message, fields, ours, theirs, record, digest)
+from unnest($2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::text[])
+	as d (id, kind, entity_id, remote_id, title, message, fields, ours, theirs, record, digest, said)
 left join erased x on x.entity_id = d.entity_id`
 
 // keep stores differences. One that has an id already is replaced: it was looked at again.
@@ -250,7 +251,7 @@ func (c *comparison) keep(ctx context.Context, tx pgx.Tx, differences []*Differe
 	}
 	ids, entityIDs := make([]uuid.UUID, n), make([]*uuid.UUID, n)
 	kinds, remoteIDs, titles, messages := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	fields, ours, theirs, records := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
+	fields, ours, theirs, records, said := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
 	digests := make([][]byte, n)
 	for i, d := range differences {
 		var err error
@@ -263,13 +264,13 @@ func (c *comparison) keep(ctx context.Context, tx pgx.Tx, differences []*Differe
 		if digests[i], err = d.digestOf(); err != nil {
 			return err
 		}
-		for to, v := range map[**string]any{&fields[i]: d.Fields, &ours[i]: d.Ours, &theirs[i]: d.Theirs, &records[i]: d.record} {
+		for to, v := range map[**string]any{&fields[i]: d.Fields, &ours[i]: d.Ours, &theirs[i]: d.Theirs, &records[i]: d.record, &said[i]: d.Said} {
 			if *to, err = jsonText(v); err != nil {
 				return fmt.Errorf("keep differences: %w", err)
 			}
 		}
 	}
-	_, err := tx.Exec(ctx, insertDifferences, c.id, ids, kinds, entityIDs, remoteIDs, titles, messages, fields, ours, theirs, records, digests)
+	_, err := tx.Exec(ctx, insertDifferences, c.id, ids, kinds, entityIDs, remoteIDs, titles, messages, fields, ours, theirs, records, digests, said)
 	if err != nil {
 		return fmt.Errorf("keep %d differences: %w", n, err)
 	}

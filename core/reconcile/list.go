@@ -14,22 +14,22 @@ import (
 
 const (
 	columns = `
-select r.id, r.connection_id, r.run_id, r.entity, r.verdict, coalesce(r.message, ''), r.mapping_version, r.counts, r.sums, r.started_at, r.started_by, r.finished_at
+select r.id, r.connection_id, r.run_id, r.entity, r.verdict, coalesce(r.message, ''), r.mapping_version, r.counts, r.sums, r.started_at, r.started_by, r.finished_at, r.said
 from reconciliations r`
 	differenceColumns = `
 d.id, d.reconciliation_id, d.kind, d.entity_id, coalesce(d.remote_id, ''), coalesce(d.title, ''), coalesce(d.message, ''), d.fields, d.ours, d.theirs,
-	d.state, coalesce(d.action, ''), coalesce(d.reason, ''), d.found_at, d.changed_at, coalesce(d.changed_by, ''), d.record`
+	d.state, coalesce(d.action, ''), coalesce(d.reason, ''), d.found_at, d.changed_at, coalesce(d.changed_by, ''), d.record, d.said`
 )
 
 func scan(row pgx.CollectableRow) (r Reconciliation, err error) {
 	err = row.Scan(&r.ID, &r.ConnectionID, &r.RunID, &r.Entity, &r.Verdict, &r.Message, &r.MappingVersion, &r.Counts, &r.Sums,
-		&r.StartedAt, &r.StartedBy, &r.FinishedAt)
+		&r.StartedAt, &r.StartedBy, &r.FinishedAt, &r.Said)
 	return r, err
 }
 
 func scanDifference(row pgx.CollectableRow) (d Difference, err error) {
 	err = row.Scan(&d.ID, &d.ReconciliationID, &d.Kind, &d.EntityID, &d.RemoteID, &d.Title, &d.Message, &d.Fields, &d.Ours, &d.Theirs,
-		&d.State, &d.Action, &d.Reason, &d.FoundAt, &d.ChangedAt, &d.ChangedBy, &d.record)
+		&d.State, &d.Action, &d.Reason, &d.FoundAt, &d.ChangedAt, &d.ChangedBy, &d.record, &d.Said)
 	return d, err
 }
 

@@ -284,7 +284,7 @@ func (c *comparison) judgeAgain(ctx context.Context, tx pgx.Tx, asked []*present
 	for _, p := range append(pairs, gone...) {
 		d := c.judge(p)
 		if old := unlinkedStill[p.remoteID]; old != nil && p.link == nil && d != nil && d.Kind == MissingHere {
-			d.Kind, d.EntityID, d.Message, d.Ours = old.Kind, old.EntityID, old.Message, old.Ours
+			d.Kind, d.EntityID, d.Message, d.Said, d.Ours = old.Kind, old.EntityID, old.Message, old.Said, old.Ours
 			p.ours = old.Ours
 			if d.Kind == Unlinked {
 				counts.Ours++
@@ -310,7 +310,7 @@ func (c *comparison) judgeAgain(ctx context.Context, tx pgx.Tx, asked []*present
 }
 
 const found = `
-select id, kind, entity_id, coalesce(remote_id, ''), coalesce(title, ''), coalesce(message, ''), fields, ours, theirs, record
+select id, kind, entity_id, coalesce(remote_id, ''), coalesce(title, ''), coalesce(message, ''), fields, ours, theirs, record, said
 from differences
 where reconciliation_id = $1 and kind = any($2) and id > $3 and found_at < $4
 order by id
@@ -330,7 +330,7 @@ func (c *comparison) eachFound(ctx context.Context, kinds []Kind, fn func([]*Dif
 			rows, _ := tx.Query(ctx, found, c.id, kinds, after, until, walk)
 			some, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Difference, error) {
 				d := &Difference{}
-				err := row.Scan(&d.ID, &d.Kind, &d.EntityID, &d.RemoteID, &d.Title, &d.Message, &d.Fields, &d.Ours, &d.Theirs, &d.record)
+				err := row.Scan(&d.ID, &d.Kind, &d.EntityID, &d.RemoteID, &d.Title, &d.Message, &d.Fields, &d.Ours, &d.Theirs, &d.record, &d.Said)
 				return d, err
 			})
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // Verdict is what came of a reconciliation.
@@ -42,6 +43,8 @@ type Reconciliation struct {
 	StartedAt      time.Time  `json:"started_at"`
 	StartedBy      string     `json:"started_by"`
 	FinishedAt     *time.Time `json:"finished_at,omitempty"`
+
+	Said *schema.Saying `json:"-"` // the message, where it is the hub's
 }
 
 // Counts is what a reconciliation found, in records and entities.
@@ -120,7 +123,8 @@ type Difference struct {
 	ChangedAt        *time.Time `json:"changed_at,omitempty"`
 	ChangedBy        string     `json:"changed_by,omitempty"`
 
-	record *stored // as it was read; nil without one
+	Said   *schema.Saying `json:"-"` // the message, where it is the hub's
+	record *stored        // as it was read; nil without one
 	digest []byte
 }
 

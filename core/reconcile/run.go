@@ -102,10 +102,10 @@ func (c *comparison) prepare(ctx context.Context) error {
 	}
 	c.log = c.Logger.With("organization", c.connection.Organization, "connection", c.connection.Code, "entity", entity)
 	if c.mapping == nil {
-		return misconfigured(fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.connection.Connector))
+		return misconfigured(schema.Say("no_mapping", entity, c.connection.Connector), fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.connection.Connector))
 	}
 	if c.kind, err = crm.ParseKind(entity); err != nil {
-		return misconfigured(err.Error())
+		return misconfigured(nil, err.Error())
 	}
 	c.compared = map[string]bool{}
 	for _, f := range c.mapping.Fields() {
@@ -118,11 +118,11 @@ func (c *comparison) prepare(ctx context.Context) error {
 	streams := c.Connections.Streams(c.connection)
 	i := slices.IndexFunc(streams, func(s connector.Stream) bool { return s.Entity == entity && s.Record == c.mapping.Record() && s.Pull })
 	if i < 0 {
-		return misconfigured(fmt.Sprintf("the connector %s cannot list %s", c.connection.Connector, c.mapping.Record()))
+		return misconfigured(schema.Say("not_pulled", c.connection.Connector, c.mapping.Record()), fmt.Sprintf("the connector %s cannot list %s", c.connection.Connector, c.mapping.Record()))
 	}
 	c.stream = streams[i]
 	if c.session, err = c.Connections.Open(c.connection); err != nil {
-		return misconfigured("the connection cannot be opened: " + err.Error())
+		return connection.Unopened(err)
 	}
 	if c.stream.Get {
 		c.getter, _ = c.session.(connector.Getter)
@@ -130,8 +130,8 @@ func (c *comparison) prepare(ctx context.Context) error {
 	return nil
 }
 
-func misconfigured(message string) *connector.Error {
-	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job."}
+func misconfigured(said *schema.Saying, message string) *connector.Error {
+	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job.", Said: said}
 }
 
 const insertReconciliation = `
@@ -209,7 +209,7 @@ func (c *comparison) doubt(ctx context.Context, theirs int64) error {
 
 const (
 	endReconciliation = `
-update reconciliations set verdict = $2, message = nullif($3, ''), counts = $4, sums = $5, finished_at = now() where id = $1`
+update reconciliations set verdict = $2, message = nullif($3, ''), counts = $4, sums = $5, said = $6, finished_at = now() where id = $1`
 	forgetDifferences = `delete from differences where reconciliation_id = $1`
 	forgetRead        = `delete from reconciled_records where reconciliation_id = $1`
 )
@@ -226,22 +226,22 @@ func (c *comparison) give(ctx context.Context, err error) error {
 	case errors.Is(err, job.ErrCancelled), errors.Is(err, job.ErrPaused): // a paused one begins anew, too
 		verdict = Cancelled
 	}
-	message := "an internal error; the hub's log has it"
+	message, said := "an internal error; the hub's log has it", schema.Say("internal")
 	var remote *connector.Error
 	var suspect *job.SuspectError
 	switch {
 	case errors.As(err, &suspect):
-		message = suspect.Message
+		message, said = suspect.Message, suspect.Said
 	case errors.As(err, &remote):
-		message = remote.Error()
+		message, said = remote.Error(), remote.Said
 	case verdict == Cancelled:
-		message = ""
+		message, said = "", nil
 	}
-	return errors.Join(err, c.end(ctx, verdict, message, Counts{}, nil, true))
+	return errors.Join(err, c.end(ctx, verdict, message, said, Counts{}, nil, true))
 }
 
 // end writes down what came of the comparison.
-func (c *comparison) end(ctx context.Context, verdict Verdict, message string, counts Counts, sums []Sum, nothing bool) error {
+func (c *comparison) end(ctx context.Context, verdict Verdict, message string, said *schema.Saying, counts Counts, sums []Sum, nothing bool) error {
 	if sums == nil {
 		sums = []Sum{}
 	}
@@ -254,7 +254,7 @@ func (c *comparison) end(ctx context.Context, verdict Verdict, message string, c
 		if _, err := tx.Exec(ctx, forgetRead, c.id); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, endReconciliation, c.id, verdict, message, counts, sums)
+		_, err := tx.Exec(ctx, endReconciliation, c.id, verdict, message, counts, sums, said)
 		return err
 	})
 }
@@ -282,7 +282,7 @@ func (c *comparison) finish(ctx context.Context, found Counts) error {
 	if found.differences() > found.Ignored {
 		verdict = Differs
 	}
-	if err := c.end(ctx, verdict, "", found, c.sums.list(), false); err != nil {
+	if err := c.end(ctx, verdict, "", nil, found, c.sums.list(), false); err != nil {
 		return c.give(ctx, err)
 	}
 	c.log.InfoContext(ctx, "reconciled", "run", c.task.ID, "verdict", verdict, "theirs", found.Theirs, "differences", found.differences())

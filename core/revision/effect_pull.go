@@ -14,6 +14,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/mapping"
+	"crmhub/core/schema"
 )
 
 // Records reads the newest records of a version's mapping from its connection's system, at most limit, the newest first; of a system that
@@ -28,16 +29,16 @@ func (s *Store) Records(ctx context.Context, c connection.Connection, v Version,
 	streams := s.Connections.Streams(c)
 	at := slices.IndexFunc(streams, func(st connector.Stream) bool { return st.Record == record && st.Pull })
 	if at < 0 {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: record + " is not pulled over this connection"}
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: record + " is not pulled over this connection", Said: schema.Say("not_pulled", c.Connector, record)}
 	}
 	session, err := s.Connections.Open(c)
 	if err != nil {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: "the connection cannot be opened", Err: err}
+		return nil, connection.Unopened(err)
 	}
 	defer func() { _ = session.Close() }() // what was read counts
 	puller, ok := session.(connector.Puller)
 	if !ok {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this system cannot be pulled from"}
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this system cannot be pulled from", Said: schema.Say("cannot_pull", c.Connector)}
 	}
 	if streams[at].Range {
 		return newest(ctx, puller, record, limit)
@@ -89,7 +90,7 @@ func read(ctx context.Context, puller connector.Puller, ask connector.PullReques
 			}
 		}
 		if page.More && string(page.Cursor) == string(ask.Cursor) {
-			return nil, &connector.Error{Class: connector.ClassConfig, Message: "the connector gave a page that does not move its cursor"}
+			return nil, &connector.Error{Class: connector.ClassConfig, Message: "the connector gave a page that does not move its cursor", Said: schema.Say("cursor_stands")}
 		}
 		ask.Cursor, more = page.Cursor, page.More
 	}

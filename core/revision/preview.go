@@ -53,12 +53,12 @@ func pullRefs(record map[string]any, ms ...*mapping.Mapping) []mapping.Ref {
 func (s *Store) Remote(ctx context.Context, c connection.Connection, record, id string) (*connector.Record, error) {
 	session, err := s.Connections.Open(c)
 	if err != nil {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: "the connection cannot be opened", Err: err}
+		return nil, connection.Unopened(err)
 	}
 	defer func() { _ = session.Close() }() // what was read counts
 	getter, ok := session.(connector.Getter)
 	if !ok {
-		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this system cannot read a record by its id"}
+		return nil, &connector.Error{Class: connector.ClassConfig, Message: "this system cannot read a record by its id", Said: schema.Say("not_by_id")}
 	}
 	return getter.Get(ctx, record, id)
 }

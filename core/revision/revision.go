@@ -325,7 +325,7 @@ func (s *Store) Check(c connection.Connection, in New) (*mapping.Mapping, error)
 	if faults, ok := errors.AsType[mapping.Faults](err); ok {
 		vs := make(schema.Violations, len(faults))
 		for i, f := range faults {
-			vs[i] = schema.Violation{Pointer: "/text", Rule: "mapping", Message: fmt.Sprintf(placed+"%s", f.Line, f.Column, f.Message)}
+			vs[i] = schema.Violation{Pointer: "/text", Rule: "mapping", Message: fmt.Sprintf(placed+"%s", f.Line, f.Column, f.Message), Said: f.Said}
 		}
 		return nil, vs
 	}
@@ -337,7 +337,7 @@ func (s *Store) Check(c connection.Connection, in New) (*mapping.Mapping, error)
 			return m, nil
 		}
 	}
-	return nil, schema.Violations{{Pointer: "/text", Rule: "mapping", Message: "the connector " + c.Connector + " does not carry the record " + m.Record() + " as this entity"}}
+	return nil, schema.Violations{{Pointer: "/text", Rule: "mapping", Message: "the connector " + c.Connector + " does not carry the record " + m.Record() + " as this entity", Said: schema.Say("not_carried", c.Connector, m.Record())}}
 }
 
 func (v Version) record(ctx context.Context, tx pgx.Tx, action string) error {

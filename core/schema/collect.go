@@ -26,23 +26,23 @@ func (vs *Violations) collect(ve *jsonschema.ValidationError) {
 	names := quoted(ve.Message)
 	switch {
 	case rule == "false":
-		*vs = append(*vs, Violation{pointer, rule, "is not allowed here"})
+		*vs = append(*vs, Violation{pointer, rule, "is not allowed here", nil})
 	case rule == "dependentRequired" && len(names) == 2:
 		// The first name is missing; the second is the one that asks for it.
-		*vs = append(*vs, Violation{pointer + "/" + EscapePointer(names[0]), rule, "is required with " + names[1]})
+		*vs = append(*vs, Violation{pointer + "/" + EscapePointer(names[0]), rule, "is required with " + names[1], nil})
 	case rule == "required" && len(names) > 0:
 		vs.name(pointer, rule, names, "is required")
 	case rule == "additionalProperties" && len(names) > 0:
 		vs.name(pointer, rule, names, "is not known here")
 	default:
-		*vs = append(*vs, Violation{pointer, rule, sentence(rule, ve.Message)})
+		*vs = append(*vs, Violation{pointer, rule, sentence(rule, ve.Message), nil})
 	}
 }
 
 // name adds a violation for each named property of the object at pointer.
 func (vs *Violations) name(pointer, rule string, names []string, message string) {
 	for _, name := range names {
-		*vs = append(*vs, Violation{pointer + "/" + EscapePointer(name), rule, message})
+		*vs = append(*vs, Violation{pointer + "/" + EscapePointer(name), rule, message, nil})
 	}
 }
 

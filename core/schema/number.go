@@ -32,11 +32,11 @@ func unreadable(vs Violations, at string, v any) Violations {
 		}
 	case json.Number:
 		if !readable(string(v)) {
-			vs = append(vs, Violation{at, "number", "is no number, or one of too many digits"})
+			vs = append(vs, Violation{at, "number", "is no number, or one of too many digits", nil})
 		}
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			vs = append(vs, Violation{at, "number", "is no number"})
+			vs = append(vs, Violation{at, "number", "is no number", nil})
 		}
 	}
 	return vs

@@ -7,6 +7,8 @@ type Violation struct {
 	Pointer string `json:"pointer"` // JSON pointer (RFC 6901) into the input; "" is the whole
 	Rule    string `json:"rule"`    // stable and machine-readable: a JSON Schema keyword ("required", "maxLength") or a rule of ours ("unique", "transition")
 	Message string `json:"message"` // a sentence for people; it never repeats a value that may be personal
+
+	Said *Saying `json:"-"` // the message, where the rule does not say enough
 }
 
 // Violations are all that is wrong with one input. As an error they mean: the input, not the hub, is at fault.

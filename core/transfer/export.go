@@ -35,6 +35,8 @@ type Export struct {
 	CreatedBy       string       `json:"created_by"`
 	FinishedAt      *time.Time   `json:"finished_at,omitempty"`
 	ExpiresAt       *time.Time   `json:"expires_at,omitempty" doc:"When the file is deleted."`
+
+	Said *schema.Saying `json:"-"` // why it failed, where that is the hub's
 }
 
 // NewExport is what is asked for.
@@ -46,12 +48,12 @@ type NewExport struct {
 }
 
 const exportColumns = `e.id, e.entity, e.query, e.columns, e.format, e.status, e.cancel_requested, e.rows, e.size, coalesce(e.error, ''), e.created_at,
-	e.created_by, e.finished_at, e.expires_at`
+	e.created_by, e.finished_at, e.expires_at, e.said`
 
 func exportFields(e *Export) []any {
 	return []any{
 		&e.ID, &e.Entity, &e.Query, &e.Columns, &e.Format, &e.Status, &e.CancelRequested, &e.Rows, &e.Size, &e.Error, &e.CreatedAt,
-		&e.CreatedBy, &e.FinishedAt, &e.ExpiresAt,
+		&e.CreatedBy, &e.FinishedAt, &e.ExpiresAt, &e.Said,
 	}
 }
 

@@ -67,6 +67,8 @@ type Import struct {
 	CreatedBy  string     `json:"created_by"`
 	StartedAt  *time.Time `json:"started_at,omitempty"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	Said *schema.Saying `json:"-"` // why it failed, where that is the hub's
 }
 
 // Counts is what an import came to so far; after a preview, what it would come to.

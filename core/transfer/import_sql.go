@@ -28,13 +28,13 @@ const Channel = "crmhub_transfer"
 
 const importColumns = `i.id, i.entity, i.name, i.size, i.lines, coalesce(i.sha256, ''), i.repeats, i.form, i.columns, i.defaults, i.mode, i.match_by,
 	i.group_by, i.status, i.cancel_requested, i.rows, i.created, i.updated, i.unchanged, i.duplicate, i.refused, i.undone, i.kept, i.preview,
-	coalesce(i.error, ''), i.created_at, i.created_by, i.started_at, i.finished_at`
+	coalesce(i.error, ''), i.created_at, i.created_by, i.started_at, i.finished_at, i.said`
 
 func importFields(i *Import) []any {
 	return []any{
 		&i.ID, &i.Entity, &i.Name, &i.Size, &i.Lines, &i.SHA256, &i.Repeats, &i.Form, &i.Columns, &i.Defaults, &i.Mode, &i.MatchBy,
 		&i.GroupBy, &i.Status, &i.CancelRequested, &i.Rows, &i.Created, &i.Updated, &i.Unchanged, &i.Duplicate, &i.Refused, &i.Undone, &i.Kept, &i.Preview,
-		&i.Error, &i.CreatedAt, &i.CreatedBy, &i.StartedAt, &i.FinishedAt,
+		&i.Error, &i.CreatedAt, &i.CreatedBy, &i.StartedAt, &i.FinishedAt, &i.Said,
 	}
 }
 
@@ -183,9 +183,12 @@ func (s *Store) sense(ctx context.Context, db *postgres.DB, who postgres.Princip
 
 // unreadable makes what is wrong with a file as a whole a violation.
 func unreadable(err error) error {
-	for _, known := range []error{sheet.ErrNoXLSX, sheet.ErrTooLarge, sheet.ErrTooLong, sheet.ErrOpenQuote, sheet.ErrTooWide} {
+	for known, said := range map[error]*schema.Saying{
+		sheet.ErrNoXLSX: schema.Say("no_workbook"), sheet.ErrTooLarge: schema.Say("workbook_too_large"),
+		sheet.ErrTooLong: schema.Say("row_too_long"), sheet.ErrTooWide: schema.Say("row_too_wide"), sheet.ErrOpenQuote: schema.Say("open_quote"),
+	} {
 		if errors.Is(err, known) {
-			return schema.Violations{{Rule: "file", Message: err.Error()}}
+			return schema.Violations{{Rule: "file", Message: err.Error(), Said: said}}
 		}
 	}
 	return err
@@ -277,11 +280,11 @@ func set[T any](to, from *T) {
 const (
 	beginPreview = `
 update imports i set status = 'previewing', worker = null, cancel_requested = false, actor = crmhub_actor(), position = 0, staged = false, rows = 0,
-	created = 0, updated = 0, unchanged = 0, duplicate = 0, refused = 0, preview = '[]', error = null, started_at = now(), finished_at = null
+	created = 0, updated = 0, unchanged = 0, duplicate = 0, refused = 0, preview = '[]', error = null, said = null, started_at = now(), finished_at = null
 where i.id = $1 and i.status in ('uploaded', 'previewed') returning ` + importColumns
 	// A run that goes on keeps its position and counts.
 	beginRun = `
-update imports i set status = 'running', worker = null, cancel_requested = false, actor = crmhub_actor(), error = null, finished_at = null,
+update imports i set status = 'running', worker = null, cancel_requested = false, actor = crmhub_actor(), error = null, said = null, finished_at = null,
 	started_at = case when anew then now() else i.started_at end,
 	position = case when anew then 0 else i.position end,
 	staged = not anew and i.staged,
@@ -294,7 +297,7 @@ update imports i set status = 'running', worker = null, cancel_requested = false
 from (select id, status in ('uploaded', 'previewed') as anew from imports where id = $1 for update) b
 where i.id = b.id and i.status in ('uploaded', 'previewed', 'cancelled', 'failed') returning ` + importColumns
 	beginUndo = `
-update imports i set status = 'undoing', worker = null, cancel_requested = false, actor = crmhub_actor(), error = null, undone = 0, kept = 0,
+update imports i set status = 'undoing', worker = null, cancel_requested = false, actor = crmhub_actor(), error = null, said = null, undone = 0, kept = 0,
 	finished_at = null
 where i.id = $1 and i.status in ('done', 'cancelled', 'failed') returning ` + importColumns
 	requestCancel = `

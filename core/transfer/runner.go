@@ -266,37 +266,37 @@ func (r *Runner) do(ctx context.Context, t *task) (err error) {
 
 const (
 	finishImport = `
-update imports set status = $3, error = nullif($4, ''), worker = null, cancel_requested = false, progress_at = now(), finished_at = now()
+update imports set status = $3, error = nullif($4, ''), said = $5, worker = null, cancel_requested = false, progress_at = now(), finished_at = now()
 where id = $1 and worker = $2 and status in ('previewing', 'running', 'undoing')`
 	finishExport = `
-update exports set status = $3, error = nullif($4, ''), worker = null, progress_at = now(), finished_at = now(),
+update exports set status = $3, error = nullif($4, ''), said = $6, worker = null, progress_at = now(), finished_at = now(),
 	expires_at = now() + interval '7 days', size = $5
 where id = $1 and worker = $2 and status = 'running'`
 )
 
 // finish records how a task ended, unless it is another worker's now.
 func (r *Runner) finish(ctx context.Context, t *task, outcome error, log *slog.Logger) error {
-	message := ""
+	message, said := "", (*schema.Saying)(nil)
 	if outcome != nil && !errors.Is(outcome, errCancel) {
-		message = explain(outcome)
+		message, said = explain(outcome)
 		log.WarnContext(ctx, "the task failed", "error", outcome)
 	}
 	return r.DB.AsSystem(ctx, func(tx pgx.Tx) error {
 		if t.exported != nil {
-			_, err := tx.Exec(ctx, finishExport, t.exported.ID, t.worker, exportOutcome(outcome), message, t.exported.Size)
+			_, err := tx.Exec(ctx, finishExport, t.exported.ID, t.worker, exportOutcome(outcome), message, t.exported.Size, said)
 			return err
 		}
-		_, err := tx.Exec(ctx, finishImport, t.imported.ID, t.worker, importOutcome(t.imported.Status, outcome), message)
+		_, err := tx.Exec(ctx, finishImport, t.imported.ID, t.worker, importOutcome(t.imported.Status, outcome), message, said)
 		return err
 	})
 }
 
 // explain is what people read of a failure: what is wrong with their file, or that it is the hub's.
-func explain(err error) string {
+func explain(err error) (string, *schema.Saying) {
 	if vs, ok := errors.AsType[schema.Violations](unreadable(err)); ok {
-		return vs[0].Message
+		return vs[0].Message, vs[0].Said
 	}
-	return err.Error()
+	return err.Error(), schema.Say("internal")
 }
 
 func importOutcome(was Status, err error) Status {

@@ -22,6 +22,7 @@ type HandOver struct {
 	OpenOnly   bool           `json:"open_only" doc:"Only what is not over yet."`
 	Status     HandOverStatus `json:"status" enum:"running,done,cancelled,failed"`
 	Error      string         `json:"error,omitempty" doc:"Why it failed. What was handed over by then stays so."`
+	Said       *schema.Saying `json:"-"` // the same
 	Parts      []Part         `json:"parts" nullable:"false"`
 	CreatedAt  time.Time      `json:"created_at"`
 	CreatedBy  string         `json:"created_by"`
@@ -169,13 +170,13 @@ const (
 insert into hand_over_parts (hand_over_id, seq, entity, to_user, expected)
 select $1, seq, entity, to_user, expected from unnest($2::text[], $3::uuid[], $4::bigint[]) with ordinality as p(entity, to_user, expected, seq)`
 
-	handOverColumns = `h.id, h.from_user, h.open_only, h.status, coalesce(h.error, ''), h.created_at, h.actor, h.finished_at,
+	handOverColumns = `h.id, h.from_user, h.open_only, h.status, coalesce(h.error, ''), h.said, h.created_at, h.actor, h.finished_at,
 	coalesce((select json_agg(json_build_object('entity', p.entity, 'to_user_id', p.to_user, 'expected', p.expected, 'moved', p.moved) order by p.seq)
 		from hand_over_parts p where p.hand_over_id = h.id), '[]')`
 )
 
 func scanHandOver(row pgx.CollectableRow) (h HandOver, err error) {
-	err = row.Scan(&h.ID, &h.FromUserID, &h.OpenOnly, &h.Status, &h.Error, &h.CreatedAt, &h.CreatedBy, &h.FinishedAt, &h.Parts)
+	err = row.Scan(&h.ID, &h.FromUserID, &h.OpenOnly, &h.Status, &h.Error, &h.Said, &h.CreatedAt, &h.CreatedBy, &h.FinishedAt, &h.Parts)
 	h.CreatedAt = h.CreatedAt.UTC()
 	if h.FinishedAt != nil {
 		utc := h.FinishedAt.UTC()
@@ -244,7 +245,7 @@ func (s *Store) HandOvers(ctx context.Context, tx pgx.Tx, actor postgres.Actor, 
 
 // CancelHandOver ends a hand-over; what was handed over by then stays so. One that has ended stays as it is.
 func (s *Store) CancelHandOver(ctx context.Context, tx pgx.Tx, id uuid.UUID) (HandOver, error) {
-	if err := endHandOver(ctx, tx, id, Cancelled, "", s.now()); err != nil && !errors.Is(err, errEnded) {
+	if err := endHandOver(ctx, tx, id, Cancelled, "", nil, s.now()); err != nil && !errors.Is(err, errEnded) {
 		return HandOver{}, err
 	}
 	return s.HandOver(ctx, tx, id)

@@ -12,6 +12,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // errEnded says that a hand-over does not run any more: it is done, or somebody cancelled it.
@@ -101,7 +102,7 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, u underWay, who access.Iden
 		return p, row.Scan(&p.seq, &p.kind, &p.to, &p.position)
 	}, nextPart, u.id)
 	if errors.Is(err, ErrNotFound) {
-		return endHandOver(ctx, tx, u.id, Done, "", s.now())
+		return endHandOver(ctx, tx, u.id, Done, "", nil, s.now())
 	}
 	if err != nil {
 		return err
@@ -142,12 +143,12 @@ func MayHandOver(who *access.Permissions, k crm.Kind, from, to uuid.UUID) bool {
 
 // giveUp notes why a hand-over failed.
 func (r *Runner) giveUp(ctx context.Context, u underWay, why error) error {
-	message := "The hub failed; its log says more."
+	message, said := "The hub failed; its log says more.", schema.Say("internal")
 	if errors.Is(why, errRights) || errors.Is(why, access.ErrUnauthenticated) {
-		message = "Whoever asked for it may not do that any more."
+		message, said = "Whoever asked for it may not do that any more.", schema.Say("may_not_any_more")
 	}
 	err := r.DB.As(ctx, postgres.Principal{Organization: u.organization, Actor: postgres.System}, func(tx pgx.Tx) error {
-		return endHandOver(ctx, tx, u.id, Failed, message, r.Store.now())
+		return endHandOver(ctx, tx, u.id, Failed, message, said, r.Store.now())
 	})
 	if errors.Is(err, errEnded) {
 		return nil
@@ -156,10 +157,10 @@ func (r *Runner) giveUp(ctx context.Context, u underWay, why error) error {
 }
 
 // endHandOver notes how a hand-over ended, and returns errEnded if it had before.
-func endHandOver(ctx context.Context, tx pgx.Tx, id uuid.UUID, status HandOverStatus, message string, at time.Time) error {
+func endHandOver(ctx context.Context, tx pgx.Tx, id uuid.UUID, status HandOverStatus, message string, said *schema.Saying, at time.Time) error {
 	tag, err := tx.Exec(ctx, `
-		update hand_overs set status = $2, error = nullif($3, ''), finished_at = $4, progress_at = $4 where id = $1 and status = 'running'`,
-		id, status, message, at)
+		update hand_overs set status = $2, error = nullif($3, ''), said = $5, finished_at = $4, progress_at = $4 where id = $1 and status = 'running'`,
+		id, status, message, at, said)
 	if err != nil {
 		return fmt.Errorf("end hand-over: %w", err)
 	}
