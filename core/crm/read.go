@@ -41,6 +41,7 @@ func (s *Store) GetPart(ctx context.Context, tx pgx.Tx, k Kind, ids []uuid.UUID,
 func (t table) reduced(fields map[string]bool) table {
 	t.columns = slices.Clone(t.columns)
 	t.columns = slices.DeleteFunc(t.columns, func(f field) bool { return !fields[f.name] && f.name != "id" && f.name != "deleted_at" })
+	t.reads = t.selection()
 	t.parts = slices.Clone(t.parts)
 	t.parts = slices.DeleteFunc(t.parts, func(p part) bool { return !fields[p.list] })
 	return t

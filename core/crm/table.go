@@ -38,6 +38,8 @@ type part struct {
 
 func tableOf(k Kind) table { return tables()[k] }
 
+func (t table) selection() string { return "select " + names(t.columns, "") + " from " + t.name }
+
 var tables = sync.OnceValue(func() map[Kind]table { //nolint:gochecknoglobals // derived from types once, never written again
 	m := make(map[Kind]table)
 	for _, k := range Kinds() {
@@ -52,7 +54,7 @@ var tables = sync.OnceValue(func() map[Kind]table { //nolint:gochecknoglobals //
 			p.field, p.columns = f, f.elem
 			p.reads = "select " + p.parent + ", " + names(p.columns, "") + " from " + p.name
 		}
-		t.reads = "select " + names(t.columns, "") + " from " + t.name
+		t.reads = t.selection()
 		m[k] = t
 	}
 	return m
