@@ -50,7 +50,7 @@ func wrongShape(format string, args ...any) *connector.Error {
 func rows(body any, p *pullPlan) ([]any, error) {
 	v, ok := p.records.in(body)
 	if !ok || v == nil {
-		if body == nil || p.missing {
+		if p.missing {
 			return nil, nil
 		}
 		return nil, wrongShape("the answer has no records where the manifest says")
