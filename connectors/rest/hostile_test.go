@@ -62,6 +62,23 @@ func TestNoAnswerIsNoNo(t *testing.T) {
 	}
 }
 
+// TestARecordWhoseTimeCannotBeReadStandsAlone shows that its neighbours come in.
+func TestARecordWhoseTimeCannotBeReadStandsAlone(t *testing.T) {
+	t.Parallel()
+	s := newStub(t)
+	c := s.open(t, parse(t, shop), "good")
+	s.says(http.StatusOK, "application/json", `{"items":[{"id":1,"changed_at":"2026-11-28T10:00:00Z"},{"id":2,"changed_at":"2026-11-28T10:00:00"},{"id":3}]}`)
+	page, err := c.Pull(t.Context(), connector.PullRequest{Stream: "order"})
+	if err != nil || len(page.Records) != 3 {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	for i, r := range page.Records {
+		if wrong := i == 1; (r.Err != nil) != wrong || r.Data == nil {
+			t.Errorf("record %s: %v", r.ID, r.Err)
+		}
+	}
+}
+
 // TestRemoteThatGivesOnePageForEverIsStopped has a remote that takes no notice of where the next page begins.
 func TestRemoteThatGivesOnePageForEverIsStopped(t *testing.T) {
 	t.Parallel()

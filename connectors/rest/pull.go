@@ -141,10 +141,13 @@ func (s *session) records(ctx context.Context, st *stream, p *pullPlan, list []a
 		}
 	}
 	records := make([]connector.Record, 0, len(list))
+	unreadable := 0
 	for _, row := range list {
 		record, err := st.toRecord(row)
-		if err != nil {
-			return nil, err
+		if record.Err = err; err != nil {
+			if unreadable++; record.ID == "" || unreadable == len(list) { // of all: the manifest is at fault
+				return nil, err
+			}
 		}
 		records = append(records, record)
 	}

@@ -70,7 +70,7 @@ func (s *stream) prepare(ctx context.Context, got connector.Page, request journe
 	}
 	for i, r := range got.Records {
 		if latest[r.ID] == i {
-			p.items = append(p.items, &item{record: r, request: request})
+			p.items = append(p.items, &item{record: storable(r), request: request})
 		}
 	}
 	links, err := s.referred(ctx, nil, p.items)
