@@ -19,11 +19,11 @@ func below(e crm.Entity, parent *uuid.UUID) crm.Entity {
 	v := reflect.New(reflect.TypeOf(e).Elem())
 	v.Elem().Set(reflect.ValueOf(e).Elem())
 	v.Elem().FieldByName("ParentID").Set(reflect.ValueOf(parent))
-	moved, _ := v.Interface().(crm.Entity)
+	moved, _ := reflect.TypeAssert[crm.Entity](v)
 	return moved
 }
 
-var trees = map[string]func(i int) crm.Entity{ //nolint:gochecknoglobals // a table
+var trees = map[string]func(i int) crm.Entity{
 	"customer":         func(i int) crm.Entity { return &crm.Customer{Code: "T" + strconv.Itoa(i), Name: "x"} },
 	"product_category": func(i int) crm.Entity { return &crm.ProductCategory{Code: "T" + strconv.Itoa(i), Name: "x"} },
 }
