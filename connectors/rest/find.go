@@ -32,6 +32,9 @@ func (s *session) Get(ctx context.Context, record, id string) (*connector.Record
 		}
 		return nil, f.err
 	}
+	if a.empty() {
+		return nil, wrongShape("the answer is empty")
+	}
 	v, ok := st.get.at.in(a.body)
 	if !ok || v == nil {
 		return nil, nil //nolint:nilnil // the contract: no record, no error
@@ -82,9 +85,9 @@ func (s *session) getSeveral(ctx context.Context, st *stream, ids []any) (map[st
 	return found, nil
 }
 
-// gone reports whether a failure says that there is no such thing.
+// gone reports whether a failure says that there is no such thing. A page for people says nothing: it is a proxy's, or another server's.
 func gone(a *answer, f *failure) bool {
-	return f.absent || a != nil && (a.status == http.StatusNotFound || a.status == http.StatusGone) && f.err.Class == connector.ClassData
+	return f.absent || a != nil && a.broken == nil && (a.status == http.StatusNotFound || a.status == http.StatusGone) && f.err.Class == connector.ClassData
 }
 
 // Find looks up a record by the reference it was created with.
@@ -104,7 +107,10 @@ func (s *session) Find(ctx context.Context, record, reference string) (*connecto
 		return nil, f.err
 	}
 	v, ok := st.find.at.in(a.body)
-	if !ok || v == nil {
+	switch {
+	case !st.find.missing && (a.empty() || !ok && !a.nothing()): // to take it for a no would have the record created twice
+		return nil, wrongShape("the answer has no records where the manifest says")
+	case !ok || v == nil:
 		return nil, nil //nolint:nilnil // the contract: no record, no error
 	}
 	list, isList := v.([]any)

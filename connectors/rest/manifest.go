@@ -238,6 +238,7 @@ type readManifest struct {
 
 	Columns []string `yaml:"columns"` // rows are lists of values
 	Gather  string   `yaml:"gather"`  // the columns beneath it make a list, an element a row
+	Missing bool     `yaml:"may_be_missing"`
 }
 
 type writeManifest struct {

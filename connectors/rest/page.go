@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
+
+	"crmhub/core/connector"
 )
 
 // pagePlan is how a list is read in parts.
@@ -45,6 +47,20 @@ type place struct {
 	After  any    `json:"after,omitempty"`
 	Cursor any    `json:"cursor,omitempty"`
 	Next   string `json:"next,omitempty"`
+	Ends   string `json:"ends,omitempty"` // of the page before, where pages are counted
+}
+
+// begun reports whether a part of the list has been read.
+func (p *place) begun() bool {
+	return p.Number > 0 || p.After != nil || p.Cursor != nil || p.Next != ""
+}
+
+// endsOf names a page of several records by its first and last.
+func endsOf(records []connector.Record) string {
+	if len(records) < 2 {
+		return ""
+	}
+	return records[0].ID + " " + records[len(records)-1].ID
 }
 
 // show puts the place into the scope of a request.
@@ -65,7 +81,7 @@ func (p pagePlan) show(at *place, sc *scope) {
 }
 
 // follow returns the place after a page, nil where the list ends. A place is stored, so addresses are laid bare of credentials.
-func (p pagePlan) follow(at place, a *answer, list []any, bare func(*url.URL) string) (*place, error) {
+func (p pagePlan) follow(at place, a *answer, list []any, ends string, bare func(*url.URL) string) (*place, error) {
 	next := place{Limit: at.Limit}
 	full := len(list) > 0 && len(list) >= at.Limit
 	if p.more != nil {
@@ -73,10 +89,13 @@ func (p pagePlan) follow(at place, a *answer, list []any, bare func(*url.URL) st
 		full = len(list) > 0 && truth(v)
 	}
 	switch p.by {
-	case "page":
-		next.Number = at.Number + 1
-	case "offset":
-		next.Number = at.Number + int64(len(list))
+	case "page", "offset":
+		if next.Number = at.Number + 1; p.by == "offset" {
+			next.Number = at.Number + int64(len(list))
+		}
+		if next.Ends = ends; full && ends != "" && ends == at.Ends {
+			return nil, wrongShape("the remote gave the same page again")
+		}
 	case "keyset":
 		if !full {
 			return nil, nil
@@ -85,7 +104,9 @@ func (p pagePlan) follow(at place, a *answer, list []any, bare func(*url.URL) st
 		if _, err := text(v); !ok || v == nil || err != nil {
 			return nil, wrongShape("the last record of a page has no key to go on from")
 		}
-		next.After = v
+		if next.After = v; sameJSON(v, at.After) {
+			return nil, wrongShape("the remote gave the same page again")
+		}
 	case "cursor":
 		v, _ := p.next.in(a.body)
 		if str, err := text(v); err != nil || str == "" || str == "false" {

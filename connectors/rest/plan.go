@@ -225,6 +225,7 @@ type readPlan struct {
 	call    *call
 	at      pointer
 	several bool // it is asked by ids, and answers a list
+	missing bool // an answer without the list is an empty one
 	columns columns
 }
 
@@ -306,7 +307,7 @@ func (c *compiler) stream(at *placed[streamManifest], hasRPC bool, l limits) *st
 	}
 	if m.Find != nil {
 		s.find = &readPlan{
-			call: c.with("reference").call(m.Find.callManifest, hasRPC, true), at: c.pointer(m.Find.Records),
+			call: c.with("reference").call(m.Find.callManifest, hasRPC, true), at: c.pointer(m.Find.Records), missing: m.Find.Missing,
 			columns: columns{m.Find.Columns, m.Find.Gather},
 		}
 	}

@@ -78,15 +78,21 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 		sc.until = &r.Until
 	}
 	a, f := s.doTo(ctx, p.call, sc, at.Place.Next, "")
+	if f != nil && r.Resume && at.Place.begun() && f.refused() {
+		at.Place, r.Resume = &place{Limit: st.pull.size(r.Limit)}, false
+		page, err := s.pullPage(ctx, st, at, r)
+		page.Anew = true
+		return page, err
+	}
 	if f != nil && (!p.missing || !gone(a, f)) {
 		return connector.Page{}, f.err
 	}
-	if f != nil {
-		a.body = nil
-	}
-	list, err := rows(a.body, p)
-	if err != nil {
-		return connector.Page{}, err
+	var list []any
+	var err error
+	if f == nil && !a.nothing() {
+		if list, err = rows(a.body, p); err != nil {
+			return connector.Page{}, err
+		}
 	}
 	if byChanges && st.pull.changes.most > 0 && len(list) >= st.pull.changes.most {
 		at.TooMany = true
@@ -96,6 +102,7 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 	if page.Records, err = s.records(ctx, st, p, list); err != nil {
 		return connector.Page{}, err
 	}
+	ends := endsOf(page.Records)
 	// Most remotes know since only, and some to the second or the day.
 	page.Records = slices.DeleteFunc(page.Records, func(record connector.Record) bool {
 		changed := record.UpdatedAt
@@ -108,7 +115,7 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 			page.Expected = n
 		}
 	}
-	next, err := p.page.follow(*at.Place, a, list, s.plan.auth.bare)
+	next, err := p.page.follow(*at.Place, a, list, ends, s.plan.auth.bare)
 	if err != nil {
 		return connector.Page{}, err
 	}
@@ -135,10 +142,13 @@ func (s *session) records(ctx context.Context, st *stream, p *pullPlan, list []a
 		}
 	}
 	records := make([]connector.Record, 0, len(list))
+	unreadable := 0
 	for _, row := range list {
 		record, err := st.toRecord(row)
-		if err != nil {
-			return nil, err
+		if record.Err = err; err != nil {
+			if unreadable++; record.ID == "" || unreadable == len(list) { // of all: the manifest is at fault
+				return nil, err
+			}
 		}
 		records = append(records, record)
 	}

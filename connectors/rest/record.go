@@ -7,7 +7,7 @@ import (
 	"crmhub/core/schema"
 )
 
-// toRecord reads a record of the stream from what the remote gave.
+// toRecord reads a record of the stream from what the remote gave. One whose version or time cannot be read is given with the error.
 func (st *stream) toRecord(v any) (connector.Record, error) {
 	data, ok := v.(map[string]any)
 	if !ok {
@@ -22,14 +22,14 @@ func (st *stream) toRecord(v any) (connector.Record, error) {
 	if st.version != nil {
 		raw, _ := st.version.in(data)
 		if r.Version, err = text(raw); err != nil {
-			return connector.Record{}, wrongShape("the version of a record: %v", err)
+			return r, wrongShape("the version of a record: %v", err)
 		}
 	}
 	for _, at := range st.updated {
 		raw, _ := at.in(data)
 		changed, err := parseTime(raw, st.format)
 		if err != nil {
-			return connector.Record{}, wrongShape("when a record changed cannot be read: %v", err)
+			return r, wrongShape("when a record changed cannot be read: %v", err)
 		}
 		if changed.After(r.UpdatedAt) {
 			r.UpdatedAt = changed
@@ -51,7 +51,7 @@ func wrongShape(format string, args ...any) *connector.Error {
 func rows(body any, p *pullPlan) ([]any, error) {
 	v, ok := p.records.in(body)
 	if !ok || v == nil {
-		if body == nil || p.missing {
+		if p.missing {
 			return nil, nil
 		}
 		return nil, wrongShape("the answer has no records where the manifest says")

@@ -56,6 +56,9 @@ type failure struct {
 	absent  bool // what was asked for is not there
 }
 
+// refused reports whether the remote has no use for the call as it is, today or tomorrow.
+func (f *failure) refused() bool { return !f.err.Retryable() && f.err.Class != connector.ClassAuth }
+
 func refuse(said *schema.Saying, class connector.Class, message, remedy string) *failure {
 	return &failure{err: &connector.Error{Class: class, Message: message, Remedy: remedy, Said: said}}
 }

@@ -31,6 +31,14 @@ type answer struct {
 	hidden  []string // credentials that the request carried and the answer may repeat
 }
 
+// nothing reports whether the status says that there is nothing to tell.
+func (a *answer) nothing() bool {
+	return a.status == http.StatusNoContent || a.status == http.StatusNotModified
+}
+
+// empty reports whether the answer tells nothing, without saying that there is nothing.
+func (a *answer) empty() bool { return !a.nothing() && len(bytes.TrimSpace(a.raw)) == 0 }
+
 // clock is the remote's time when it answered, else ours.
 func (a *answer) clock() time.Time {
 	if t, err := http.ParseTime(a.header.Get("Date")); err == nil {

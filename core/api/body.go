@@ -105,11 +105,36 @@ func (c *call) object() (map[string]any, error) {
 	if !ok {
 		return nil, schema.Violations{{Rule: "type", Message: "must be an object"}}
 	}
-	faults := unstorable("", v, nil)
+	faults := unstorable("", v, repeated(json.NewDecoder(bytes.NewReader(c.body)), "", nil))
 	if judge := c.route.body.judge; judge != nil {
 		faults = append(faults, judge.Validate(v)...)
 	}
 	return object, faults.Err()
+}
+
+// repeated finds names that an object has twice, of which readers take one or the other. The text is known to be JSON.
+func repeated(d *json.Decoder, pointer string, faults schema.Violations) schema.Violations {
+	switch t, _ := d.Token(); t {
+	case json.Delim('['):
+		for i := 0; d.More(); i++ {
+			faults = repeated(d, pointer+"/"+strconv.Itoa(i), faults)
+		}
+		_, _ = d.Token()
+	case json.Delim('{'):
+		seen := map[json.Token]bool{}
+		for d.More() {
+			name, _ := d.Token()
+			text, _ := name.(string)
+			at := pointer + "/" + schema.EscapePointer(text)
+			if seen[name] {
+				faults = append(faults, schema.Violation{Pointer: at, Rule: "json", Message: "must be there once"})
+			}
+			seen[name] = true
+			faults = repeated(d, at, faults)
+		}
+		_, _ = d.Token()
+	}
+	return faults
 }
 
 // unstorable finds texts with a NUL character, which JSON can carry and PostgreSQL cannot.

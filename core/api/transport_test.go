@@ -32,6 +32,7 @@ func TestWhatIsNoRequestOfThisAPI(t *testing.T) {
 		{name: "no JSON", method: "POST", path: "/customers", body: `{"name":`, status: 400, has: []string{`problem:syntax`}},
 		{name: "two documents", method: "POST", path: "/customers", body: `{"name":"x"}{}`, status: 400},
 		{name: "a list", method: "POST", path: "/customers", body: `[]`, status: 422, has: []string{`"pointer":""`, `"rule":"type"`}},
+		{name: "a name twice", method: "POST", path: "/customers", body: `{"name":"x","name":"y","ext":{"a":1,"b":[{"c":1,"c":1}]}}`, status: 422, has: []string{`"pointer":"/name"`, `"pointer":"/ext/b/0/c"`, `"rule":"json"`}},
 		{name: "no body", method: "POST", path: "/customers", headers: []string{"Content-Type: application/json"}, status: 400},
 		{name: "too much", method: "POST", path: "/customers", body: `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, status: 413, has: []string{`problem:too-large`}},
 		{name: "a body where there is none", method: "GET", path: "/customers", body: `{}`, status: 400},

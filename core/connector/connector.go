@@ -125,6 +125,7 @@ type PullRequest struct {
 	Cursor json.RawMessage // as returned by the page before, nil at first; only the connector reads it
 	Limit  int             // wished page size; the remote may give less
 	Accept bool            // a person has seen the connector's [Doubt]: it goes on with what there is
+	Resume bool            // the first page of a run: where Cursor is in the midst of a list and is refused, the list may be read anew
 
 	// Since and Until ask for what changed last in a range, where the stream has the capability Range. They come with
 	// every page of such a pass, and its cursors are its own. What changed at Since belongs to it, what changed at Until not;
@@ -138,6 +139,7 @@ type Page struct {
 	Cursor   json.RawMessage // where to go on, to be stored with the records; non-nil whenever Records is not empty
 	More     bool            // another page is there now; false ends the run
 	Expected int64           // how many records the run will read in all, if the remote says; else 0
+	Anew     bool            // the list begins anew, as PullRequest.Resume allows
 }
 
 // Puller reads pages. A page read again from the same cursor contains every record that is still as it was.

@@ -87,13 +87,12 @@ func (c *Customer) Normalize() {
 
 func isDefault(p InvoiceProfile) bool { return p.IsDefault }
 
-// Validate returns everything that breaks a rule of the type.
+func (c *Customer) above() uuid.UUID { return orNil(c.ParentID) }
+
+// Validate returns everything that breaks a rule of the type. That groups are trees, the store checks.
 func (c *Customer) Validate() schema.Violations {
 	f := checkFields(c)
 	f.atLeastZero("/credit_limit", c.CreditLimit)
-	if c.ParentID != nil && *c.ParentID == c.ID {
-		f.add("/parent_id", "exists", "must be another customer")
-	}
 	if c.Employees != nil && *c.Employees < 0 {
 		f.add("/employees", "minimum", "must not be negative")
 	}

@@ -22,7 +22,7 @@ type facts struct {
 	optedOut  map[uuid.UUID]bool      // contacts who want no marketing
 	base      string                  // the organization's currency
 	declared  []CustomField           // of the kind written
-	above     map[uuid.UUID]uuid.UUID // the category that each product category is in
+	above     map[uuid.UUID]uuid.UUID // of customers and product categories, see readTree
 	paying    map[uuid.UUID]bool      // invoices that payments pay, of those to be cancelled
 }
 
@@ -37,7 +37,7 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) (err error) {
 		err = w.readPaying(ctx, tx)
 	case KindCampaignMember:
 		err = w.readOptOuts(ctx, tx)
-	case KindProductCategory:
+	case KindProductCategory, KindCustomer:
 		err = w.readTree(ctx, tx)
 	case KindCurrencyRate:
 		err = s.readBase(ctx, tx, w)

@@ -26,7 +26,7 @@ type Moved struct {
 // Repoint lets every entity that refers to one refer to another of its kind, in lists too, with a version and a change
 // for each, and returns what it moved. An item of a list that would then be there twice goes. What is deleted keeps its
 // references. Nothing else of the entities is touched or judged: an issued invoice moves as well, where the database
-// finds a merge that says so.
+// finds a merge that says so. What would be below itself then is [schema.Violations].
 func (s *Store) Repoint(ctx context.Context, tx pgx.Tx, by By, k Kind, from, to uuid.UUID) ([]Moved, error) {
 	var all []Moved
 	for _, holder := range Kinds() {
@@ -147,6 +147,9 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, by By, k Kind, ids []uuid.U
 	}
 	if len(w.batch) == 0 {
 		return nil, left, nil
+	}
+	if err := w.stayTree(ctx, tx); err != nil {
+		return nil, nil, err
 	}
 	return done, left, w.write(ctx, tx)
 }
@@ -312,6 +315,9 @@ func (s *Store) Revive(ctx context.Context, tx pgx.Tx, by By, e Entity) error {
 		return fmt.Errorf("revive %s %s: %w", w.kind, e.head().ID, ErrNotFound)
 	}
 	e.head().Version = stored.head().Version
+	if err := w.stayTree(ctx, tx); err != nil {
+		return err
+	}
 	if err := w.setHead(e.head(), stored); err != nil {
 		return err
 	}

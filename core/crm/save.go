@@ -171,8 +171,8 @@ func (w *writing) moved(stored, e Entity) schema.Violations {
 	case *Ticket:
 		old, _ := stored.(*Ticket)
 		e.setTimes(w.at, old)
-	case *ProductCategory:
-		vs = append(vs, e.circular(w.facts.above)...)
+	case node:
+		vs = append(vs, w.circular(e)...)
 	case *Activity:
 		if e.At.After(w.at.Add(time.Hour)) && !isConnection(w.by.Actor) {
 			vs = append(vs, schema.Violation{Pointer: "/at", Rule: "maximum", Message: "must not be in the future: plan a task or a next_contact_at"})

@@ -351,7 +351,7 @@ func TestSaveNamesEveryReferenceThatIsMissing(t *testing.T) {
 	child := &crm.Customer{Name: "branch", ParentID: &parent.ID}
 	s.save(t, child, parent)
 	child.ParentID = &child.ID
-	wantRules(t, s.trySave(t, s.by(), child), "/parent_id exists")
+	wantRules(t, s.trySave(t, s.by(), child), "/parent_id tree")
 }
 
 func TestKeysAreUnique(t *testing.T) {

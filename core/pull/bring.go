@@ -68,7 +68,7 @@ func (p *Puller) Bring(ctx context.Context, tx pgx.Tx, c connection.Connection, 
 	}
 	items := make([]*item, len(records))
 	for i, r := range records {
-		items[i] = &item{record: r, decide: decided[r.ID]}
+		items[i] = &item{record: storable(r), decide: decided[r.ID]}
 	}
 	links, err := s.referred(ctx, tx, items)
 	if err != nil {

@@ -273,6 +273,7 @@ type remote struct {
 	mu       sync.Mutex
 	records  map[string][]connector.Record // by stream
 	expected int64
+	forgets  bool // where a run ended that failed
 	stuck    bool // the cursor never moves
 	checks   int
 	down     error // what a check finds
@@ -321,6 +322,10 @@ func (r *remote) Pull(ctx context.Context, in connector.PullRequest) (connector.
 			return connector.Page{}, err
 		}
 	}
+	anew := r.forgets && in.Resume
+	if anew {
+		start = 0
+	}
 	all := slices.DeleteFunc(slices.Clone(r.records[in.Stream]), func(rec connector.Record) bool {
 		return rec.UpdatedAt.Before(in.Since) || !in.Until.IsZero() && !rec.UpdatedAt.Before(in.Until)
 	})
@@ -329,7 +334,7 @@ func (r *remote) Pull(ctx context.Context, in connector.PullRequest) (connector.
 		return connector.Page{Records: all[:1], Cursor: json.RawMessage("0"), More: true}, nil
 	}
 	return connector.Page{
-		Records: slices.Clone(all[start:end]), Cursor: json.RawMessage(fmt.Sprint(end)), More: end < len(all), Expected: r.expected,
+		Records: slices.Clone(all[start:end]), Cursor: json.RawMessage(fmt.Sprint(end)), More: end < len(all), Expected: r.expected, Anew: anew,
 	}, nil
 }
 

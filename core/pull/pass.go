@@ -56,7 +56,7 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 	}()
 	shapes := drift.NewObserver(p.connection.ID, p.task.ID, p.mapping)
 	defer func() { p.noteShapes(ctx, shapes) }()
-	next := connector.PullRequest{Stream: p.mapping.Record(), Cursor: p.from, Limit: p.PageSize, Accept: p.task.Believe}
+	next := connector.PullRequest{Stream: p.mapping.Record(), Cursor: p.from, Limit: p.PageSize, Accept: p.task.Believe, Resume: len(p.from) > 0}
 	if given := p.task.Range; given != nil {
 		next.Since, next.Until = value(given.From), value(given.To)
 	}
@@ -65,7 +65,7 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 		if err != nil {
 			return err
 		}
-		if got.More && string(got.Cursor) == string(next.Cursor) {
+		if got.More && !got.Anew && string(got.Cursor) == string(next.Cursor) {
 			return misconfigured(schema.Say("cursor_stands"), "the connector gave a page that does not move its cursor")
 		}
 		if shapes.See(got.Records) {
@@ -83,7 +83,7 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 		if !got.More {
 			return nil
 		}
-		next.Cursor = got.Cursor
+		next.Cursor, next.Resume = got.Cursor, false
 	}
 }
 
@@ -131,6 +131,9 @@ func (p *passing) store(ctx context.Context, page *page) error {
 		return p.tooLittle(page.expected) // before anything is stored
 	}
 	p.first = false
+	if page.anew {
+		p.position.volume = 0
+	}
 	next := position{cursor: page.cursor, volume: p.position.volume + int64(page.read), usual: p.position.usual}
 	var doubt error
 	if page.last {

@@ -24,6 +24,7 @@ type page struct {
 	cursor   json.RawMessage
 	expected int64
 	last     bool
+	anew     bool // the list begins anew
 }
 
 // item is a record on its way to its entity.
@@ -62,14 +63,14 @@ const (
 // prepare checks and maps the records of a page, as many at a time as there are processors. It reads only what is
 // committed: a record that refers to one of the page before, being stored meanwhile, is mapped again later.
 func (s *stream) prepare(ctx context.Context, got connector.Page, request journey.Exchange) (*page, error) {
-	p := &page{read: len(got.Records), cursor: got.Cursor, expected: got.Expected, last: !got.More}
+	p := &page{read: len(got.Records), cursor: got.Cursor, expected: got.Expected, last: !got.More, anew: got.Anew}
 	latest := make(map[string]int, len(got.Records)) // a page that shifted may hold a record twice: the later one counts
 	for i, r := range got.Records {
 		latest[r.ID] = i
 	}
 	for i, r := range got.Records {
 		if latest[r.ID] == i {
-			p.items = append(p.items, &item{record: r, request: request})
+			p.items = append(p.items, &item{record: storable(r), request: request})
 		}
 	}
 	links, err := s.referred(ctx, nil, p.items)

@@ -354,3 +354,25 @@ func at(n int, do func() error) func(context.Context, connector.PullRequest) err
 		return nil
 	}
 }
+
+// TestWhatTheDatabaseCannotKeepIsADeadLetter has one page with what JSON can carry and PostgreSQL cannot: the neighbours come in.
+func TestWhatTheDatabaseCannotKeepIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.process()
+	odd := func(id, name string, value any) connector.Record {
+		r := party(9, "Customer 9")
+		r.ID, r.Data[name] = id, value
+		return r
+	}
+	all := append(parties(2),
+		odd("10", "name", "a\x00b"), odd("11", "unmapped", "a\x00b"), odd("12", "a\x00b", true), odd("13\x00", "x", "y"),
+		odd(strings.Repeat("14", 2000), "x", "y"), odd("15", "unmapped", json.Number("1e999999999")), odd("16", "unmapped", []any{map[string]any{"x": json.Number("1e-999999")}}),
+		odd("17", "unmapped", json.Number(strings.Repeat("9", 200000))),
+	)
+	f.remote.set("party", append(all, party(3, "Customer 3"))...)
+	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 11, Created: 3, Failed: 8})
+	if n := f.number("select count(*) from dead_letters where status = 'open' and class = 'schema' and violations <> '[]'"); n != 8 {
+		t.Errorf("%d dead letters, not 8", n)
+	}
+}

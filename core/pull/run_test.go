@@ -65,6 +65,23 @@ func TestFailedRunGoesOnFromItsCursor(t *testing.T) {
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 8 - r.Read, Created: 8 - r.Read})
 }
 
+// TestRunWhosePlaceIsForgottenReadsAllAndCountsItOnce has the remote begin anew where a run failed: what counts as usual, by
+// which the next run is believed or not, is one whole list.
+func TestRunWhosePlaceIsForgottenReadsAllAndCountsItOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.process()
+	f.remote.set("party", parties(8)...)
+	f.remote.script(at(6, func() error { return &connector.Error{Class: connector.ClassData, Message: "the cursor has expired"} }))
+	stored := f.run("customer").Read
+	f.remote.script(nil)
+	f.remote.forgets = true
+	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 8, Created: 8 - stored, Unchanged: stored})
+	if n := f.number("select usual_volume from cursors"); n != 8 {
+		t.Errorf("%d records are usual, not 8", n)
+	}
+}
+
 func TestTransientErrorsAreRetried(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
