@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
@@ -56,6 +57,42 @@ func TestRowsAddUpToTheNumber(t *testing.T) {
 			}
 			if row[c.Name] == nil && len(items) > 0 && r.Name != "targets" {
 				rt.Fatalf("%s %v: %s of row %v is nothing, but has %d rows", r.Name, given, c.Name, row, len(items))
+			}
+		}
+	})
+}
+
+// What is shown of many groups is what comes first of all, and the totals count all.
+func TestFirstRowsAreThoseOfAll(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		b := openBooks(t, db)
+		r, err := report.Find("receivables-aging")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		given := drawParameters(rt, r, b.draw(t, rt))
+		given["by"], given["limit"] = "customer", "1000"
+		all := b.run(t, r.Name, given)
+		given["limit"] = fmt.Sprint(rapid.IntRange(1, 4).Draw(rt, "at most"))
+		first := b.run(t, r.Name, given)
+		if n := len(first.Rows); n > len(all.Rows) || n < len(all.Rows) && (!first.Truncated || fmt.Sprint(n) != given["limit"]) {
+			rt.Fatalf("%v shows %d of %d rows", given, n, len(all.Rows))
+		}
+		if diff := cmp.Diff(all.Rows[:len(first.Rows)], first.Rows); diff != "" {
+			rt.Fatalf("%v (-of all +first):\n%s", given, diff)
+		}
+		if diff := cmp.Diff(all.Totals, first.Totals); diff != "" {
+			rt.Fatalf("%v (-of all +first):\n%s", given, diff)
+		}
+		sums := map[any]decimal.Decimal{}
+		for _, row := range all.Rows {
+			sums[row["currency"]] = sums[row["currency"]].Add(dec(row["total"]))
+		}
+		for _, total := range all.Totals {
+			if !sums[total["currency"]].Equal(dec(total["total"])) {
+				rt.Fatalf("%v: rows add up to %v, the total is %v", given, sums, total)
 			}
 		}
 	})
