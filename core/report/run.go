@@ -57,6 +57,9 @@ func (s *Store) Run(ctx context.Context, tx pgx.Tx, r Report, given Parameters) 
 
 func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (Result, error) {
 	f := r.facts(a.by)
+	if asOf, ok := a.named["as_of"].(crm.Date); ok && asOf.Before(s.today()) {
+		f.ranked = "" // many have paid since, who would be gathered for each sum anew
+	}
 	result := Result{
 		Report: r.Name, Title: r.Title, Definition: r.Definition, Parameters: a.shown, BaseCurrency: a.base(),
 		Columns: f.columns(), Labels: f.labels, Rows: []Row{}, Totals: []Row{},
