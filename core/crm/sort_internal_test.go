@@ -126,7 +126,8 @@ func TestWhatIsOwedIsReadAlongItsIndex(t *testing.T) {
 	who := postgrestest.Organization(t, db)
 	who.Actor = postgres.User(uuid.New())
 	filter := []Condition{
-		{Field: "residual", Op: OpGreater, Value: "0"}, {Field: "due_date", Op: OpLessEqual, Value: "2026-12-05"},
+		{Field: "residual", Op: OpGreater, Value: "0"},
+		{Field: "due_date", Op: OpLessEqual, Value: "2026-12-05"},
 		{Field: "status", Op: OpIn, Value: []string{"issued", "credited_partial"}},
 	}
 	l := listing{kind: KindInvoice, table: tableOf(KindInvoice), owned: true}
