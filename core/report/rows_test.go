@@ -98,6 +98,26 @@ func TestFirstRowsAreThoseOfAll(t *testing.T) {
 	})
 }
 
+// The largest debtors are found whichever came last, and with them nothing else that they owe.
+func TestLargestDebtorsAreShown(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	for i, untaxed := range []string{"5", "3", "4", "1", "9"} {
+		c := newID()
+		b.insert(t, "customers", customerRow(c, fmt.Sprintf("C%d", i)))
+		b.insert(t, "invoices", invoiceRow(c, "2026-03-01", untaxed), with(invoiceRow(c, "2026-03-01", "0.5"), map[string]any{"currency": "USD"}))
+	}
+	result := b.run(t, "receivables-aging", report.Parameters{"by": "customer", "per_currency": "true", "limit": "2"})
+	var got []string
+	for _, row := range append(result.Rows, result.Totals...) {
+		got = append(got, fmt.Sprint(row["label"], " ", row["total"], " ", row["currency"]))
+	}
+	want := []string{"C4 9 EUR", "C0 5 EUR", "<nil> 22 EUR", "<nil> 2.5 USD"}
+	if diff := cmp.Diff(want, got); diff != "" || !result.Truncated {
+		t.Errorf("truncated: %v (-want +got):\n%s", result.Truncated, diff)
+	}
+}
+
 func names() (names []string) {
 	for _, r := range report.All() {
 		names = append(names, r.Name)
