@@ -39,7 +39,7 @@ func (l *listing) apart(filter []Condition, wheres []int) (far, near []string) {
 	begin := 0
 	for i, c := range filter {
 		f, _ := l.table.column(c.Field)
-		if c.Field != l.sort[0].name && (f.typ == day || f.typ == instant || f.typ == number) {
+		if c.Field != l.sort[0].name && !l.owed(c) && (f.typ == day || f.typ == instant || f.typ == number) {
 			far = append(far, l.where[begin:wheres[i]]...)
 		} else {
 			near = append(near, l.where[begin:wheres[i]]...)
@@ -47,6 +47,12 @@ func (l *listing) apart(filter []Condition, wheres []int) (far, near []string) {
 		begin = wheres[i]
 	}
 	return far, append(near, l.where[begin:]...)
+}
+
+// owed reports whether a condition leaves what is still to be paid, of which there is an index in the order of the list (migration 0044): there
+// its rows do stand at the beginning.
+func (l *listing) owed(c Condition) bool {
+	return l.kind == KindInvoice && l.sort[0].name == "due_date" && c.Field == "residual" && c.Op == OpGreater && c.Value == "0"
 }
 
 // walk finds the ids of a page among the first rows of the order that meet the near conditions. What is sorted by has a name of its own, by which the planner knows

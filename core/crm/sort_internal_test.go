@@ -119,6 +119,25 @@ func TestNarrowedListsAreFoundInTheIndexAlone(t *testing.T) {
 	}
 }
 
+// What is still to be paid has an index in the order of its days, in which nothing is looked for: a year's paid invoices lie before the first one.
+func TestWhatIsOwedIsReadAlongItsIndex(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	who := postgrestest.Organization(t, db)
+	who.Actor = postgres.User(uuid.New())
+	filter := []Condition{
+		{Field: "residual", Op: OpGreater, Value: "0"},
+		{Field: "due_date", Op: OpLessEqual, Value: "2026-12-05"},
+		{Field: "status", Op: OpIn, Value: []string{"issued", "credited_partial"}},
+	}
+	l := listing{kind: KindInvoice, table: tableOf(KindInvoice), owned: true}
+	sql := l.statement(Query{Sort: []Sort{{Field: "due_date"}}, Filter: filter})
+	plan := explain(t, db, who, sql, l.args, "set local enable_bitmapscan = off")
+	if l.rows != "" || l.walked != "" || !slices.ContainsFunc(plan, func(line string) bool { return strings.Contains(line, "Index Scan using invoices_owed on") }) {
+		t.Errorf("walked %q\n%s", l.walked, strings.Join(plan, "\n"))
+	}
+}
+
 // explain is the plan of who takes an index wherever one answers.
 func explain(t *testing.T, db *postgres.DB, who postgres.Principal, sql string, args []any, settings ...string) (plan []string) {
 	t.Helper()

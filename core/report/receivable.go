@@ -42,7 +42,7 @@ func receivablesAging() Report {
 		Parameters: []Parameter{asOf(), by("customer", "owner", "currency"), ownerID(), customerID(), currency(), perCurrency(), limit()},
 		facts: func(by string) facts {
 			d := dimensions("d.issue_date")[by]
-			return facts{
+			f := facts{
 				sql: agingSQL(d.sql), key: &d.key, label: d.label, order: "total desc nulls last",
 				measures: []Column{
 					measure("total", TypeAmount, "Open", "未清合计"), measure("not_due", TypeAmount, "Not due", "未到期"),
@@ -51,26 +51,47 @@ func receivablesAging() Report {
 				},
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日"), measure("age", TypeInteger, "Days overdue", "逾期天数")),
 			}
+			if by == "customer" {
+				f.ranked, f.totals = "total", agingTotals()
+			}
+			return f
 		},
 	}
 }
 
 func agingSQL(key string) string {
 	return `
-select 'invoice' as kind, f.*,
+select 'invoice' as kind, f.*` + ageBands + `
+from (` + agedSQL(key) + `
+) f`
+}
+
+// agingTotals adds up by age before there are bands: of some hundred days instead of each invoice.
+func agingTotals() string {
+	return `
+select f.currency` + ageBands + `
+from (
+	select currency, age, sum(open) as open from (` + agedSQL(noKey) + `
+	) f group by 1, 2
+) f`
+}
+
+func agedSQL(key string) string {
+	return `
+	select d.id, 0 as seq, ` + key + ` as key, ` + documentCurrency + ` as currency, d.number, d.issue_date as date, d.customer_id, d.due_date,
+		@as_of::date - coalesce(d.due_date, d.issue_date) as age, ` + amount("d.open") + ` as open
+	from ` + openSQL("@as_of::date") + `
+	where d.open <> 0 and ` + documentFilter
+}
+
+// ageBands are the measures of aging, of the row f.
+const ageBands = `,
 	f.open as total,
 	case when f.age <= 0 then f.open end as not_due,
 	case when f.age between 1 and 30 then f.open end as days_1_30,
 	case when f.age between 31 and 60 then f.open end as days_31_60,
 	case when f.age between 61 and 90 then f.open end as days_61_90,
-	case when f.age > 90 then f.open end as days_over_90
-from (
-	select d.id, 0 as seq, ` + key + ` as key, ` + documentCurrency + ` as currency, d.number, d.issue_date as date, d.customer_id, d.due_date,
-		@as_of::date - coalesce(d.due_date, d.issue_date) as age, ` + amount("d.open") + ` as open
-	from ` + openSQL("@as_of::date") + `
-	where d.open <> 0 and ` + documentFilter + `
-) f`
-}
+	case when f.age > 90 then f.open end as days_over_90`
 
 func dso() Report {
 	return Report{

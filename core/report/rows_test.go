@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
@@ -59,6 +60,62 @@ func TestRowsAddUpToTheNumber(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is shown of many groups is what comes first of all, and the totals count all.
+func TestFirstRowsAreThoseOfAll(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		b := openBooks(t, db)
+		r, err := report.Find("receivables-aging")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		given := drawParameters(rt, r, b.draw(t, rt))
+		given["by"], given["limit"] = "customer", "1000"
+		all := b.run(t, r.Name, given)
+		given["limit"] = fmt.Sprint(rapid.IntRange(1, 4).Draw(rt, "at most"))
+		first := b.run(t, r.Name, given)
+		if n := len(first.Rows); n > len(all.Rows) || n < len(all.Rows) && (!first.Truncated || fmt.Sprint(n) != given["limit"]) {
+			rt.Fatalf("%v shows %d of %d rows", given, n, len(all.Rows))
+		}
+		if diff := cmp.Diff(all.Rows[:len(first.Rows)], first.Rows); diff != "" {
+			rt.Fatalf("%v (-of all +first):\n%s", given, diff)
+		}
+		if diff := cmp.Diff(all.Totals, first.Totals); diff != "" {
+			rt.Fatalf("%v (-of all +first):\n%s", given, diff)
+		}
+		sums := map[any]decimal.Decimal{}
+		for _, row := range all.Rows {
+			sums[row["currency"]] = sums[row["currency"]].Add(dec(row["total"]))
+		}
+		for _, total := range all.Totals {
+			if !sums[total["currency"]].Equal(dec(total["total"])) {
+				rt.Fatalf("%v: rows add up to %v, the total is %v", given, sums, total)
+			}
+		}
+	})
+}
+
+// The largest debtors are found whichever came last, and with them nothing else that they owe.
+func TestLargestDebtorsAreShown(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	for i, untaxed := range []string{"5", "3", "4", "1", "9"} {
+		c := newID()
+		b.insert(t, "customers", customerRow(c, fmt.Sprintf("C%d", i)))
+		b.insert(t, "invoices", invoiceRow(c, "2026-03-01", untaxed), with(invoiceRow(c, "2026-03-01", "0.5"), map[string]any{"currency": "USD"}))
+	}
+	result := b.run(t, "receivables-aging", report.Parameters{"by": "customer", "per_currency": "true", "limit": "2"})
+	var got []string
+	for _, row := range append(result.Rows, result.Totals...) {
+		got = append(got, fmt.Sprint(row["label"], " ", row["total"], " ", row["currency"]))
+	}
+	want := []string{"C4 9 EUR", "C0 5 EUR", "<nil> 22 EUR", "<nil> 2.5 USD"}
+	if diff := cmp.Diff(want, got); diff != "" || !result.Truncated {
+		t.Errorf("truncated: %v (-want +got):\n%s", result.Truncated, diff)
+	}
 }
 
 func names() (names []string) {

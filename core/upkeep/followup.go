@@ -65,6 +65,12 @@ const (
 	ofTicket   = `tickets t where t.deleted_at is null and t.resolved_at is null and t.status in ('new', 'assigned', 'pending')`
 	ofCustomer = ` left join customers c on c.id = t.customer_id`
 
+	// maybeOwn leaves out most that is not one owner's, before the customer of each is looked up along the days: few of them are his. The
+	// deleted are asked for apart, as each of the two has an index. Of several owners more are, and their customers too many to fetch.
+	maybeOwn = ` and (@owners::uuid[] is null or cardinality(@owners::uuid[]) > 1 or t.owner_id = any(@owners) or t.customer_id in (
+				select id from customers where deleted_at is null and owner_id = any(@owners)
+				union all select id from customers where deleted_at is not null and owner_id = any(@owners)))`
+
 	// contractNotice is how many days before its end a contract is a follow-up.
 	contractNotice = 30
 )
@@ -104,7 +110,7 @@ func Sources() []Source {
 		},
 		{
 			Why: WhyInvoice, Kind: crm.KindInvoice, Fields: []string{"status", "due_date", "residual"}, Title: "number", daily: true, at: `t.due_date`, owner: `coalesce(c.owner_id, t.owner_id)`,
-			from: `invoices t` + ofCustomer + ` where t.deleted_at is null and t.residual > 0 and t.status not in ('draft', 'cancelled') and t.due_date < @day`,
+			from: `invoices t` + ofCustomer + ` where t.deleted_at is null and t.residual > 0 and t.status not in ('draft', 'cancelled') and t.due_date < @day` + maybeOwn,
 		},
 		{Why: WhyRecycle, Kind: crm.KindCustomer, Fields: []string{"owner_id"}, Title: "name", daily: true}, // see due
 	}

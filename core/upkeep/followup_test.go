@@ -2,6 +2,7 @@ package upkeep_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -135,5 +136,60 @@ func TestFollowUpsAreWhatIsDueByTheEndOfTheDay(t *testing.T) {
 	only.Sources = upkeep.Sources()[:1]
 	if diff := cmp.Diff([]string{want[2], want[8]}, short(f.followUps(t, f.hub, only))); diff != "" {
 		t.Errorf("tasks alone (-want +got):\n%s", diff)
+	}
+}
+
+// What a customer owes is for his owner to see to, whoever made the invoice and though he be deleted; what nobody's owes for the invoice's.
+func TestInvoicesAreSeenToByTheCustomersOwner(t *testing.T) {
+	t.Parallel()
+	f := newFirm(t)
+	ann, bob := f.user(t, "Ann", "sales"), f.user(t, "Bob", "sales")
+	day, one := crm.DateOf(f.now.AddDate(0, 0, -2)), decimal.NewFromInt(1)
+	for _, i := range []struct {
+		number         string
+		customer, made uuid.UUID
+		deleted        bool
+	}{
+		{"1 Ann's", ann, uuid.Nil, false},
+		{"2 Ann's, made by Bob", ann, bob, false},
+		{"3 Ann's, deleted", ann, bob, true},
+		{"4 Bob's, made by Ann", bob, ann, false},
+		{"5 Bob's, deleted, made by Ann", bob, ann, true},
+		{"6 nobody's, made by Ann", uuid.Nil, ann, false},
+		{"7 nobody's, deleted, made by Ann", uuid.Nil, ann, true},
+		{"8 nobody's", uuid.Nil, uuid.Nil, false},
+	} {
+		invoice := &crm.Invoice{
+			Number: i.number, CustomerID: f.customer(t, i.customer).ID, Currency: "EUR", Status: "issued", IssueDate: &day, DueDate: &day,
+			Lines: []crm.InvoiceLine{{Description: "x", Qty: one, Price: one, Untaxed: one}}, Untaxed: one, Total: one, Residual: one,
+		}
+		if i.made != uuid.Nil {
+			invoice.OwnerID = &i.made
+		}
+		f.do(t, func(ctx context.Context, tx pgx.Tx) error {
+			return f.crm.Save(ctx, tx, crm.By{Actor: postgres.Connection(uuid.New()), Origin: "erp"}, []crm.Entity{invoice})
+		})
+		if i.deleted {
+			f.exec(t, `update customers set deleted_at = now() where id = $1`, invoice.CustomerID)
+		}
+	}
+	for _, c := range []struct {
+		owners []uuid.UUID
+		want   string
+	}{
+		{[]uuid.UUID{ann}, "12367"},
+		{[]uuid.UUID{bob}, "45"},
+		{[]uuid.UUID{ann, bob}, "1234567"},
+		{[]uuid.UUID{}, ""},
+		{nil, "12345678"},
+	} {
+		got := ""
+		for _, u := range f.followUps(t, f.hub, upkeep.Ask{Owners: c.owners, Sources: slices.DeleteFunc(upkeep.Sources(), func(s upkeep.Source) bool { return s.Why != upkeep.WhyInvoice })}) {
+			got += u.Title[:1]
+		}
+		got = string(slices.Sorted(slices.Values([]byte(got))))
+		if got != c.want {
+			t.Errorf("of %v are %q, not %q", c.owners, got, c.want)
+		}
 	}
 }
