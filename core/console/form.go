@@ -75,7 +75,11 @@ type inputList struct {
 	Rows    []inputRow
 	Fault   string
 	Differs bool
+	Sums    []total // what its rows come to, of lines that cost something
 }
+
+// total is an amount with what it is.
+type total struct{ Label, Amount string }
 
 type inputRow struct {
 	Number  int // from 1 on, for people
@@ -277,6 +281,9 @@ func (f *form) list(fd field, items []any) inputList {
 	}
 	if f.stored != nil && !same(fd, fd.valueIn(f.stored), any(items)) {
 		l.Differs = true
+	}
+	if fd.Name == "lines" && f.view.kind == crm.KindOrder {
+		l.Sums = f.totals(items)
 	}
 	return l
 }
