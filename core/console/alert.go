@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -78,8 +79,11 @@ func (v *visit) writeAlerts(ctx context.Context, status int, wrong error) error 
 // alertRow says where an alert is mended; what is about a connection is known by its name.
 func (v *visit) alertRow(a alert.Alert, connections map[uuid.UUID]string) alertRow {
 	r := alertRow{Alert: a}
-	if id, err := uuid.Parse(a.Subject); err == nil && connections[id] != "" {
-		r.Name = connections[id]
+	subject, entity, _ := strings.Cut(a.Subject, " ") // of a comparison, both
+	if id, err := uuid.Parse(subject); err == nil && connections[id] != "" {
+		if r.Name = connections[id]; entity != "" {
+			r.Name += " · " + v.say("state.entity."+entity)
+		}
 	}
 	var d struct {
 		RunID            string `json:"run_id"`

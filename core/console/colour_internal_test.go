@@ -50,7 +50,7 @@ func TestColoursCanBeRead(t *testing.T) {
 // schemes are the colours of the light and the dark tokens by name.
 func schemes(t *testing.T, css string) map[string]map[string]string {
 	t.Helper()
-	light, dark, ok := strings.Cut(css, "@media (prefers-color-scheme: dark)")
+	light, dark, ok := strings.Cut(css, "@media screen and (prefers-color-scheme: dark)")
 	if !ok {
 		t.Fatal("there is no dark scheme")
 	}

@@ -75,7 +75,11 @@ type inputList struct {
 	Rows    []inputRow
 	Fault   string
 	Differs bool
+	Sums    []total // what its rows come to, of lines that cost something
 }
+
+// total is an amount with what it is.
+type total struct{ Label, Amount string }
 
 type inputRow struct {
 	Number  int // from 1 on, for people
@@ -198,8 +202,17 @@ func (f *form) page(p *formPage) {
 			g.Inputs, g.Times = append(g.Inputs, in), g.Times || in.Form == "instant"
 		}
 	}
+	if f.view.kind == crm.KindOrder { // one card, so that the lines are in sight
+		main := group("main")
+		for _, key := range []string{"money", "time"} {
+			if g := groups[key]; g != nil {
+				main.Inputs, main.Times = slices.Concat(g.Inputs, main.Inputs), main.Times || g.Times
+				delete(groups, key)
+			}
+		}
+	}
 	order := []string{"main", "people", "money", "reach", "time"}
-	if g := groups["main"]; g != nil && !slices.ContainsFunc(g.Inputs, func(in input) bool { return in.Required }) {
+	if g := groups["main"]; g != nil && (f.view.kind == crm.KindOrder || !slices.ContainsFunc(g.Inputs, func(in input) bool { return in.Required })) {
 		order = []string{"people", "main", "money", "reach", "time"} // what it belongs to says what it is
 	}
 	for _, key := range order {
@@ -277,6 +290,9 @@ func (f *form) list(fd field, items []any) inputList {
 	}
 	if f.stored != nil && !same(fd, fd.valueIn(f.stored), any(items)) {
 		l.Differs = true
+	}
+	if fd.Name == "lines" && f.view.kind == crm.KindOrder {
+		l.Sums = f.totals(items)
 	}
 	return l
 }

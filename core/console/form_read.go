@@ -319,8 +319,8 @@ func (f *form) usual(fd field) any {
 	return nil
 }
 
-// learn completes lines whose product was chosen, by what is known of the product.
-func (f *form) learn(ctx context.Context, tx pgx.Tx) error {
+// learn completes lines whose product was chosen, by what is known of the product: those that are not described yet, or every one.
+func (f *form) learn(ctx context.Context, tx pgx.Tx, every bool) error {
 	i := slices.IndexFunc(f.fields, func(fd field) bool { return fd.Name == "lines" })
 	if i < 0 || f.who.May(access.Resource(crm.KindProduct), access.Read) == "" {
 		return nil
@@ -330,7 +330,7 @@ func (f *form) learn(ctx context.Context, tx pgx.Tx) error {
 	for _, item := range items {
 		line, _ := item.(map[string]any)
 		id, err := uuid.Parse(fmt.Sprint(line["product_id"]))
-		if description, _ := line["description"].(string); err == nil && description == "" {
+		if description, _ := line["description"].(string); err == nil && (every || description == "") {
 			bare[id] = append(bare[id], line)
 		}
 	}
@@ -344,7 +344,9 @@ func (f *form) learn(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 		for _, line := range bare[id] {
-			line["description"] = doc["name"]
+			if old, _ := line["description"].(string); old == "" {
+				line["description"] = doc["name"]
+			}
 			take := map[string]string{"unit": "unit", "tax_rate": "tax_rate"}
 			if doc["currency"] == f.doc["currency"] {
 				take["price"] = "list_price"

@@ -285,11 +285,9 @@ func TestLinesComeAndGoByButtons(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.signIn()
-	form := s.get("/orders/new").asBrowser(t)
-	form.Set("do", "add:lines")
-	a := s.do(http.MethodPost, "/orders", form)
+	a := s.get("/orders/new")
 	a.wants(t, 200, `name="lines.0.qty"`, `value="remove:lines.0"`)
-	form = a.asBrowser(t)
+	form := a.asBrowser(t)
 	form.Set("lines.0.description", "first")
 	form.Set("do", "add:lines")
 	form = s.do(http.MethodPost, "/orders", form).asBrowser(t)
@@ -302,6 +300,60 @@ func TestLinesComeAndGoByButtons(t *testing.T) {
 	}
 	if strings.Contains(a.body, "Please mend") {
 		t.Error("adding a line is called a fault")
+	}
+}
+
+func TestAnOrdersFirstLineCostsNothingIfLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	form := s.get("/orders/new?customer_id=" + s.customer.ID.String()).asBrowser(t)
+	if form.Get("lines.0.qty") != "1" {
+		t.Errorf("the form begins with %v", form)
+	}
+	a := s.do(http.MethodPost, "/orders", form)
+	a.wants(t, http.StatusSeeOther)
+	path, _, _ := strings.Cut(a.header.Get("Location"), "?")
+	if order, _ := s.stored(crm.KindOrder, path).(*crm.Order); len(order.Lines) != 0 {
+		t.Errorf("the order has lines that nobody wrote: %v", order.Lines)
+	}
+}
+
+func TestAnOrdersFormSaysWhatItsLinesComeTo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	form := s.get("/orders/new?customer_id=" + s.customer.ID.String()).asBrowser(t)
+	form.Set("lines.0.description", "Lantern")
+	form.Set("lines.0.qty", "3")
+	form.Set("lines.0.price", "1234.50")
+	form.Set("lines.0.tax_rate", "20")
+	form.Set("do", "find")
+	s.do(http.MethodPost, "/orders", form).wants(t, 200, "3,703.50 EUR", "740.70 EUR", "4,444.20 EUR")
+	form.Set("lines.0.qty", "1e999999999")
+	form.Set("lines.0.price", "many")
+	s.do(http.MethodPost, "/orders", form).wants(t, 200, "0.00 EUR")
+}
+
+func TestAnOrderOfAnOpportunityHasItsCustomerAndLines(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	id := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+	product := id(s.enter("/products", "sku", "L-1", "name", "Lantern", "unit", "pcs", "list_price", "150", "currency", "EUR", "tax_rate", "20", "is_active", "true"))
+	opportunity := id(s.enter("/opportunities", "name", "Harbour", "customer_id", s.customer.ID.String(), "currency", "USD",
+		"lines~list", "1", "lines.0.product_id", product, "lines.0.description", "Red lantern", "lines.0.qty", "4", "lines.0.price", "125"))
+	form := s.get("/orders/new?opportunity_id=" + opportunity).asBrowser(t)
+	for name, want := range map[string]string{
+		"customer_id": s.customer.ID.String(), "opportunity_id": opportunity, "currency": "USD", "lines.0.product_id": product,
+		"lines.0.description": "Red lantern", "lines.0.qty": "4", "lines.0.price": "125", "lines.0.tax_rate": "20", "lines.0.unit": "pcs",
+	} {
+		if got := form.Get(name); got != want {
+			t.Errorf("%s is %q, not %q", name, got, want)
+		}
 	}
 }
 

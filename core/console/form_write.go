@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -61,7 +62,11 @@ func (f *form) begin(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	f.read(f.r.URL.Query())
-	return f.find(ctx, tx)
+	if err := errors.Join(f.find(ctx, tx), f.inherit(ctx, tx)); err != nil {
+		return err
+	}
+	f.invite()
+	return nil
 }
 
 // finish makes the page of the form, with what its references are called.
@@ -245,7 +250,7 @@ func (v *visit) tryForm(ctx context.Context, p *formPage, w view, save func(cont
 		}
 		asked := f.read(v.r.Form)
 		asking = f.do(v.r.PostFormValue("do"))
-		if err := errors.Join(f.find(ctx, tx), f.learn(ctx, tx)); err != nil {
+		if err := errors.Join(f.find(ctx, tx), f.learn(ctx, tx, false)); err != nil {
 			return err
 		}
 		if unready = asking || len(f.chosen) > 0; unready {
@@ -253,6 +258,7 @@ func (v *visit) tryForm(ctx context.Context, p *formPage, w view, save func(cont
 		}
 		for _, fd := range asked {
 			if items, _ := tidy(f.doc[fd.Name]).([]any); fd.Type == "list" {
+				items = slices.DeleteFunc(items, func(row any) bool { return f.untouched(fd, row) })
 				f.doc[fd.Name] = append([]any{}, items...) // faults name rows that hold something
 			}
 		}
@@ -312,6 +318,9 @@ func (v *visit) showAgain(ctx context.Context, tx pgx.Tx, p *formPage, f *form, 
 				f.doc[name] = value
 			}
 		}
+	}
+	if p.New {
+		f.invite()
 	}
 	return f.finish(ctx, tx, p)
 }

@@ -43,6 +43,7 @@ func (f *form) input(fd field, name string, value any) input {
 		Name: name, ID: "f-" + strings.ReplaceAll(name, ".", "-"), Label: fd.label, Form: f.control(fd), Max: fd.Max,
 		Required: fd.Required, Given: fd.Key && (fd.Name == "code" || fd.Name == "number"), Kind: fd.Refers, Fault: f.take(name),
 	}
+	in.Hint = f.help(fd)
 	text, _ := value.(string)
 	switch x := value.(type) {
 	case fmt.Stringer:
@@ -75,6 +76,26 @@ func (f *form) input(fd field, name string, value any) input {
 		}
 	}
 	return in
+}
+
+// help says what to write where a label alone makes the reader guess.
+func (f *form) help(fd field) string {
+	if f.view.kind != crm.KindCustomField {
+		return ""
+	}
+	switch fd.Name {
+	case "name":
+		return f.say("help.custom_field_name")
+	case "is_personal":
+		return f.say("help.custom_field_personal")
+	case "choices":
+		return f.say("help.custom_field_choices")
+	case "refers":
+		return f.say("help.custom_field_refers")
+	case "position":
+		return f.say("help.custom_field_position")
+	}
+	return ""
 }
 
 // options are what a select offers; the first is nothing, unless something must be chosen and is.

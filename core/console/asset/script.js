@@ -149,6 +149,28 @@ function send(form, action) {
   swap(form, button);
 }
 
+// addUp shows what the lines of a form come to while they are written. Nothing but the sums is taken from the answer: what is being
+// written stays.
+function addUp(form) {
+  const sums = form.querySelector("[data-sums]");
+  if (!sums) return;
+  form.querySelector("[data-needless]")?.setAttribute("hidden", "");
+  let asked = 0, wait;
+  const soon = (e) => {
+    if (!/^lines\.|^currency$/.test(e.target.name ?? "") || e.target.type === "search") return;
+    clearTimeout(wait);
+    wait = setTimeout(async () => {
+      const mine = ++asked, body = new URLSearchParams(new FormData(form));
+      body.set("do", "find");
+      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
+      if (!answer?.ok || mine !== asked) return;
+      const now = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(sums.id);
+      if (now && mine === asked) sums.replaceChildren(...now.childNodes);
+    }, 250);
+  };
+  form.addEventListener("input", soon);
+}
+
 // Boards: a card dropped on a lane presses the button that its menu has for that lane.
 function board(part) {
   let dragged;
@@ -223,6 +245,7 @@ function begin(root) {
       e.preventDefault();
       swap(form, e.submitter);
     });
+    addUp(form);
   }
 }
 begin(document);

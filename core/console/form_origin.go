@@ -1,0 +1,97 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/access"
+	"crmhub/core/crm"
+)
+
+// inherit completes a form for something new by what it is about, as far as the visitor may see that: an order has the customer and the lines
+// of its opportunity, and whatever is of a customer is in his currency.
+func (f *form) inherit(ctx context.Context, tx pgx.Tx) error {
+	if f.view.kind == crm.KindOrder {
+		from, err := f.origin(ctx, tx, crm.KindOpportunity, "opportunity_id")
+		if err != nil {
+			return err
+		}
+		f.inheritFields(crm.KindOpportunity, from, map[string]string{"customer_id": "customer_id", "contact_id": "primary_contact_id", "currency": "currency", "lines": "lines"})
+		if from != nil {
+			return f.learn(ctx, tx, true)
+		}
+	}
+	from, err := f.origin(ctx, tx, crm.KindCustomer, "customer_id")
+	if err != nil {
+		return err
+	}
+	f.inheritFields(crm.KindCustomer, from, map[string]string{"currency": "currency", "payment_term": "payment_term"})
+	return nil
+}
+
+// origin is the document that a reference of the form leads to; nil if it leads nowhere, or where the visitor may not look.
+func (f *form) origin(ctx context.Context, tx pgx.Tx, k crm.Kind, name string) (map[string]any, error) {
+	id, unread := uuid.Parse(fmt.Sprint(f.doc[name]))
+	if unread != nil || f.who.May(access.Resource(k), access.Read) == "" {
+		return nil, nil
+	}
+	found, err := f.console.CRM.Get(ctx, tx, k, []uuid.UUID{id})
+	if err != nil || found[id] == nil {
+		return nil, err
+	}
+	return f.document(found[id])
+}
+
+// inheritFields takes what a document says into fields that the form asks for and the address says nothing of. The names of the
+// document's fields stand behind those of the form's.
+func (f *form) inheritFields(k crm.Kind, from map[string]any, names map[string]string) {
+	given := f.r.URL.Query()
+	for _, fd := range f.fields {
+		source, ok := names[fd.Name]
+		value := from[source]
+		if !ok || value == nil || value == "" || given.Has(fd.Name) || f.who.Hides(access.Resource(k), source) {
+			continue
+		}
+		if items, list := value.([]any); list {
+			value = linesOf(fd, items)
+		}
+		f.doc[fd.Name] = value
+	}
+}
+
+// linesOf are lines of another document, as far as a list asks for the same.
+func linesOf(fd field, items []any) []any {
+	lines := []any{}
+	for _, item := range items {
+		m, _ := item.(map[string]any)
+		line := map[string]any{}
+		for _, inner := range fd.fields {
+			if value := m[inner.Name]; value != nil && !inner.carried() {
+				line[inner.Name] = value
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines[:min(len(lines), longestList)]
+}
+
+// invite gives a new order its first line to be filled in; left as it is, it costs nothing.
+func (f *form) invite() {
+	if f.view.kind != crm.KindOrder {
+		return
+	}
+	i := slices.IndexFunc(f.fields, func(fd field) bool { return fd.Name == "lines" })
+	if items, _ := f.doc["lines"].([]any); i >= 0 && len(items) == 0 {
+		f.doc["lines"] = []any{f.blankRow(f.fields[i])}
+	}
+}
+
+// untouched reports whether a row says no more than a new one does.
+func (f *form) untouched(fd field, row any) bool {
+	m, ok := row.(map[string]any)
+	return ok && len(fd.fields) > 0 && sameMembers(fd.fields, m, f.blankRow(fd))
+}
