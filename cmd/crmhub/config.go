@@ -21,6 +21,7 @@ import (
 	"crmhub/core/access/openid"
 	"crmhub/core/bus"
 	"crmhub/core/console"
+	"crmhub/core/money"
 	"crmhub/core/notify"
 	"crmhub/core/notify/mail"
 	"crmhub/core/secret"
@@ -48,6 +49,7 @@ type Config struct {
 	SecretKey     secret.Text `env:"CRMHUB_SECRET_KEY" help:"Key that seals connection secrets and second factors, 64 hex digits; one in the data directory when empty." placeholder:"HEX"`
 	Connectors    string      `env:"CRMHUB_CONNECTORS" help:"Folder with connectors of your own, <name>/manifest.yaml; connectors in the data directory when empty." placeholder:"DIR"`
 	Organization  string      `env:"CRMHUB_ORGANIZATION" default:"main" help:"Organization that commands act in." placeholder:"CODE"`
+	BaseCurrency  string      `env:"CRMHUB_BASE_CURRENCY" default:"EUR" help:"What the books of the first organization are kept in; counts at the first start only." placeholder:"CODE"`
 	LogLevelName  string      `env:"CRMHUB_LOG_LEVEL" name:"log-level" default:"info" help:"debug, info, warn or error." placeholder:"LEVEL"`
 	LogFormat     string      `env:"CRMHUB_LOG_FORMAT" default:"text" help:"text or json." placeholder:"FORMAT"`
 
@@ -86,6 +88,9 @@ func (c *Config) Validate() error {
 		c.FilesDir = dir
 	}
 	required("CRMHUB_ORGANIZATION", c.Organization)
+	if _, err := money.Digits(c.BaseCurrency); err != nil {
+		faults = append(faults, fmt.Errorf("CRMHUB_BASE_CURRENCY: %q is no ISO 4217 currency like EUR", c.BaseCurrency))
+	}
 	if at, err := os.Stat(c.Connectors); c.Connectors != "" && (err != nil || !at.IsDir()) {
 		faults = append(faults, fmt.Errorf("CRMHUB_CONNECTORS: %q is no folder", c.Connectors))
 	}

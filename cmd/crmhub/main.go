@@ -24,26 +24,27 @@ type commands struct {
 
 	Version kong.VersionFlag `help:"Print the version and end."`
 
-	Serve      serveCommand      `cmd:"" help:"Run the hub: API, console, engine."`
-	Demo       demoCommand       `cmd:"" help:"Run the hub with a simulated ERP and finance system and watch orders flow."`
-	Migrate    migrateCommand    `cmd:"" help:"Bring the database to this version's schema and end."`
-	Connector  connectorCommand  `cmd:"" help:"List, begin and test connectors."`
-	Connection connectionCommand `cmd:"" help:"Connect other systems."`
-	Sync       syncCommand       `cmd:"" help:"Run jobs, see how they go, replay what failed."`
-	Journey    journeyCommand    `cmd:"" help:"Tell what happened to an entity across systems."`
-	Match      matchCommand      `cmd:"" help:"Match two systems that both hold data: which record is which entity."`
-	Link       linkCommand       `cmd:"" help:"Find, make and take apart links of entities with records."`
-	Conflict   conflictCommand   `cmd:"" help:"Decide about fields that both sides changed."`
-	Reconcile  reconcileCommand  `cmd:"" help:"Prove that both sides are equal, mend what differs, and report it, signed."`
-	Token      tokenCommand      `cmd:"" help:"Make API tokens."`
-	Password   passwordCommand   `cmd:"" help:"Give a user a new password."`
-	Mapping    mappingCommand    `cmd:"" help:"Check, test and publish mappings."`
-	AsyncAPI   asyncAPICommand   `cmd:"" name:"asyncapi" help:"Print the description of all topics: AsyncAPI 3.0, JSON."`
-	Import     importCommand     `cmd:"" help:"Import entities from a CSV, XLSX or JSON lines file."`
-	Invoice    invoiceCommand    `cmd:"" help:"Check electronic invoices."`
-	Erase      eraseCommand      `cmd:"" help:"Erase a person's data everywhere, at his request."`
-	Audit      auditCommand      `cmd:"" help:"Verify and export the audit trail."`
-	Doctor     doctorCommand     `cmd:"" help:"Check configuration, database, broker, mappings and connections."`
+	Serve        serveCommand        `cmd:"" help:"Run the hub: API, console, engine."`
+	Demo         demoCommand         `cmd:"" help:"Run the hub with a simulated ERP and finance system and watch orders flow."`
+	Migrate      migrateCommand      `cmd:"" help:"Bring the database to this version's schema and end."`
+	Connector    connectorCommand    `cmd:"" help:"List, begin and test connectors."`
+	Connection   connectionCommand   `cmd:"" help:"Connect other systems."`
+	Sync         syncCommand         `cmd:"" help:"Run jobs, see how they go, replay what failed."`
+	Journey      journeyCommand      `cmd:"" help:"Tell what happened to an entity across systems."`
+	Match        matchCommand        `cmd:"" help:"Match two systems that both hold data: which record is which entity."`
+	Link         linkCommand         `cmd:"" help:"Find, make and take apart links of entities with records."`
+	Conflict     conflictCommand     `cmd:"" help:"Decide about fields that both sides changed."`
+	Reconcile    reconcileCommand    `cmd:"" help:"Prove that both sides are equal, mend what differs, and report it, signed."`
+	Organization organizationCommand `cmd:"" help:"Make and list organizations, each blind to the others."`
+	Token        tokenCommand        `cmd:"" help:"Make API tokens."`
+	Password     passwordCommand     `cmd:"" help:"Give a user a new password."`
+	Mapping      mappingCommand      `cmd:"" help:"Check, test and publish mappings."`
+	AsyncAPI     asyncAPICommand     `cmd:"" name:"asyncapi" help:"Print the description of all topics: AsyncAPI 3.0, JSON."`
+	Import       importCommand       `cmd:"" help:"Import entities from a CSV, XLSX or JSON lines file."`
+	Invoice      invoiceCommand      `cmd:"" help:"Check electronic invoices."`
+	Erase        eraseCommand        `cmd:"" help:"Erase a person's data everywhere, at his request."`
+	Audit        auditCommand        `cmd:"" help:"Verify and export the audit trail."`
+	Doctor       doctorCommand       `cmd:"" help:"Check configuration, database, broker, mappings and connections."`
 }
 
 func main() {

@@ -85,7 +85,7 @@ func (s *session) prepare(ctx context.Context, c *Config, logger *slog.Logger, o
 	s.jobs = &job.Store{Connectors: s.connectors}
 	s.access = &access.Store{DB: s.db, Key: s.key, Entities: api.Entities()}
 	if c.Organization == access.MainOrganization {
-		first, err := s.access.Bootstrap(ctx)
+		first, err := s.access.Bootstrap(ctx, c.BaseCurrency)
 		if err != nil {
 			return err
 		}

@@ -155,7 +155,7 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 	}
 	h.access = &access.Store{DB: h.db, Key: h.key, Entities: api.Entities(), TokensHeld: time.Second}
 	h.openID, h.trusted = c.openID(h.key), c.trusted
-	if h.first, err = h.access.Bootstrap(ctx); err != nil {
+	if h.first, err = h.access.Bootstrap(ctx, c.BaseCurrency); err != nil {
 		return err
 	}
 	set, err := connectors.Load(c.connectorsDir())

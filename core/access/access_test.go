@@ -307,7 +307,7 @@ func TestBootstrapMakesOneAdministrator(t *testing.T) {
 	results := make(chan result)
 	for range 2 {
 		go func() {
-			b, err := s.Bootstrap(t.Context())
+			b, err := s.Bootstrap(t.Context(), "CNY")
 			results <- result{b, err}
 		}()
 	}

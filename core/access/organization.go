@@ -35,7 +35,7 @@ func (o Organization) validate() schema.Violations {
 	if !codeForm.MatchString(o.Code) {
 		vs = append(vs, schema.Violation{Pointer: "/code", Rule: "pattern", Message: "must be a letter and up to 30 lower-case letters, digits or -"})
 	}
-	if o.Name == "" {
+	if strings.TrimSpace(o.Name) == "" {
 		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "must be given"})
 	}
 	if _, err := currency.ParseISO(o.BaseCurrency); err != nil {
@@ -76,6 +76,19 @@ func addOrganization(ctx context.Context, tx pgx.Tx, o Organization) (Organizati
 }
 
 const uniqueViolation = "23505"
+
+// Organizations are all of the installation, by code.
+func (s *Store) Organizations(ctx context.Context) (all []Organization, err error) {
+	err = s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "select id, code, name, base_currency from organizations order by code")
+		if err != nil {
+			return fmt.Errorf("list organizations: %w", err)
+		}
+		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Organization])
+		return err
+	})
+	return all, err
+}
 
 // Organization returns the organization with a code, or [ErrNotFound].
 func (s *Store) Organization(ctx context.Context, code string) (Organization, error) {
