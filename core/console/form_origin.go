@@ -35,16 +35,15 @@ func (f *form) inherit(ctx context.Context, tx pgx.Tx) error {
 
 // origin is the document that a reference of the form leads to; nil if it leads nowhere, or where the visitor may not look.
 func (f *form) origin(ctx context.Context, tx pgx.Tx, k crm.Kind, name string) (map[string]any, error) {
-	text := fmt.Sprint(f.doc[name])
-	if uuid.Validate(text) != nil || f.who.May(access.Resource(k), access.Read) == "" {
-		return nil, nil
+	id, err := uuid.Parse(fmt.Sprint(f.doc[name]))
+	if err == nil && f.who.May(access.Resource(k), access.Read) != "" {
+		found, err := f.console.CRM.Get(ctx, tx, k, []uuid.UUID{id})
+		if err != nil || found[id] == nil {
+			return nil, err
+		}
+		return f.document(found[id])
 	}
-	id := uuid.MustParse(text)
-	found, err := f.console.CRM.Get(ctx, tx, k, []uuid.UUID{id})
-	if err != nil || found[id] == nil {
-		return nil, err
-	}
-	return f.document(found[id])
+	return nil, nil
 }
 
 // inheritFields takes what a document says into fields that the form asks for and the address says nothing of. The names of the
