@@ -291,7 +291,10 @@ func (p *Pusher) announce(ctx context.Context, s *stream, items []*item) (claime
 		if announced, err = link.Announce(&b, by, intents); err != nil {
 			return err
 		}
-		return p.DB.Ask(ctx, p.Principal, &b)
+		// Not broken off by the pusher's end: whoever claims has to know what he claimed, to give it back.
+		whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		return p.DB.Ask(whole, p.Principal, &b)
 	})
 	if err != nil {
 		return nil, 0, err
