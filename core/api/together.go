@@ -45,10 +45,11 @@ const mostTogether = 50
 
 // get returns an entity, deleted ones too, or nil.
 func (t *together) get(ctx context.Context, who postgres.Principal, kind crm.Kind, id uuid.UUID) (crm.Entity, error) {
+	a := asker{who, kind}
 	for {
-		r, first := t.join(asker{who, kind}, id)
+		r, first := t.join(a, id)
 		if first {
-			t.lead(ctx, asker{who, kind}, r)
+			t.lead(ctx, a, r)
 		}
 		select {
 		case <-r.done:

@@ -43,6 +43,11 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Misconfigured is the error of a job that cannot be done as its connection, its mapping or it itself is set up.
+func Misconfigured(said *schema.Saying, message string) *Error {
+	return &Error{Class: ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job.", Said: said}
+}
+
 // Retryable reports whether the same call may succeed later without anybody's doing.
 func (e *Error) Retryable() bool { return e.Class == ClassTransient || e.Class == ClassQuota }
 

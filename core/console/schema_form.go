@@ -101,15 +101,13 @@ func (s configSchema) order() []string {
 	return append(names, objects...)
 }
 
-// word says in the reader's language what a connector's schema says in English, where the catalogues have it: what connectors say that
-// are shipped. Another connector's schema shows as it is.
 func (f *schemaForm) word(prefix, name, said string) string {
-	return settingWord(f.console.render.words["en"], f.words(), prefix, f.connector, name, said)
+	return f.settingWord(prefix, f.connector, name, said)
 }
 
 // connectorTitle is what a connector is called, in the reader's language where the catalogues have it.
 func (v *visit) connectorTitle(c connector.Connector) string {
-	return settingWord(v.console.render.words["en"], v.words(), "connector", "title", c.Name, c.Title)
+	return v.settingWord("connector", "title", c.Name, c.Title)
 }
 
 // setting is what a connection's configuration says of one thing.
@@ -134,14 +132,17 @@ func (v *visit) settings(of connector.Connector, c connection.Connection) (title
 	}
 	for _, name := range names {
 		if value, ok := c.Config[name]; ok {
-			label := settingWord(v.console.render.words["en"], v.words(), "setting", c.Connector, name, s.Properties[name].label(name))
+			label := v.settingWord("setting", c.Connector, name, s.Properties[name].label(name))
 			all = append(all, setting{label, value})
 		}
 	}
 	return cmp.Or(v.connectorTitle(of), c.Connector), all, nil
 }
 
-func settingWord(en, words catalogue, prefix, connector, name, said string) string {
+// settingWord says in the reader's language what a connector's schema says in English, where the catalogues have it: what connectors say that
+// are shipped. Another connector's schema shows as it is.
+func (v *visit) settingWord(prefix, connector, name, said string) string {
+	en, words := v.console.render.words["en"], v.words()
 	for _, key := range []string{prefix + "." + connector + "." + name, prefix + "." + name} {
 		if en[key] == said {
 			return words[key]

@@ -24,7 +24,7 @@ func (s *Store) Delete(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UU
 
 // DeleteMerged is [Store.Delete] of what becomes part of another: nothing stands against it that will refer to the other.
 func (s *Store) DeleteMerged(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UUID, version int64) (Entity, error) {
-	deleted, err := s.deleteAll(ctx, tx, by, k, []VersionRef{{ID: id, Version: version}}, merged)
+	deleted, err := s.deleteAll(ctx, tx, by, k, []VersionRef{{ID: id, Version: version}}, true)
 	return oneOf(deleted, err)
 }
 
@@ -41,17 +41,10 @@ func oneOf(deleted []Entity, err error) (Entity, error) {
 // DeleteAll is [Store.Delete] of several, each named once: all of them or, with an *[ItemError] that names one at fault,
 // none. Whatever their number, the statements are few.
 func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef) ([]Entity, error) {
-	return s.deleteAll(ctx, tx, by, k, which, inUse)
+	return s.deleteAll(ctx, tx, by, k, which, false)
 }
 
-// using finds which of some entities cannot go since others need them.
-type using func(ctx context.Context, tx pgx.Tx, by By, k Kind, ids []uuid.UUID) (map[uuid.UUID]bool, error)
-
-func merged(context.Context, pgx.Tx, By, Kind, []uuid.UUID) (map[uuid.UUID]bool, error) {
-	return nil, nil
-}
-
-func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef, inUse using) ([]Entity, error) {
+func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef, merged bool) ([]Entity, error) {
 	ids := make([]uuid.UUID, len(which))
 	for i, ref := range which {
 		ids[i] = ref.ID
@@ -60,9 +53,11 @@ func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which [
 	if err != nil {
 		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
 	}
-	used, err := inUse(ctx, tx, by, k, ids)
-	if err != nil {
-		return nil, err
+	var used map[uuid.UUID]bool
+	if !merged {
+		if used, err = inUse(ctx, tx, by, k, ids); err != nil {
+			return nil, err
+		}
 	}
 	at := s.now()
 	deleted, changes, versions := make([]Entity, len(which)), make([]outbox.Change, len(which)), make([]int64, len(which))

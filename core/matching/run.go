@@ -57,7 +57,7 @@ const beginMatching = `update matchings set status = 'running', message = null, 
 // begin finds out what is matched, and notes that it is.
 func (r *reading) begin(ctx context.Context) (err error) {
 	if r.kind, err = crm.ParseKind(r.task.Job.Entity); err != nil {
-		return misconfigured(nil, err.Error())
+		return connector.Misconfigured(nil, err.Error())
 	}
 	return r.as(ctx, func(tx pgx.Tx) error {
 		if r.connection, err = r.Connections.Get(ctx, tx, r.task.Job.ConnectionID); err != nil {
@@ -68,10 +68,6 @@ func (r *reading) begin(ctx context.Context) (err error) {
 		}
 		return tx.QueryRow(ctx, beginMatching, r.id).Scan(&r.accept)
 	})
-}
-
-func misconfigured(said *schema.Saying, message string) *connector.Error {
-	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job.", Said: said}
 }
 
 // read proposes page by page. One page is in memory at a time.
@@ -101,7 +97,7 @@ func (r *reading) read(ctx context.Context) (err error) {
 			return err
 		}
 		if page.More && string(page.Cursor) == string(at.Cursor) {
-			return misconfigured(schema.Say("cursor_stands"), "the connector gave a page that does not move its cursor")
+			return connector.Misconfigured(schema.Say("cursor_stands"), "the connector gave a page that does not move its cursor")
 		}
 		at = position{Cursor: page.Cursor, Done: !page.More}
 		if err := r.propose(ctx, page, at); err != nil {

@@ -24,7 +24,7 @@ func (p *Puller) Read(ctx context.Context, c connection.Connection, entity strin
 	}
 	puller, ok := session.(connector.Puller)
 	if !ok {
-		return connector.Page{}, misconfigured(schema.Say("cannot_pull", c.Connector), "the connector "+c.Connector+" cannot pull")
+		return connector.Page{}, connector.Misconfigured(schema.Say("cannot_pull", c.Connector), "the connector "+c.Connector+" cannot pull")
 	}
 	page, _, err := s.fetch(ctx, puller, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: s.PageSize}, nil)
 	return page, err

@@ -59,7 +59,7 @@ func (p *Puller) DryRun(ctx context.Context, who postgres.Principal, j job.Job, 
 	defer func() { err = errors.Join(err, closing(session, err)) }()
 	puller, ok := session.(connector.Puller)
 	if !ok {
-		return report, misconfigured(schema.Say("cannot_pull", c.Connector), "the connector "+c.Connector+" cannot pull")
+		return report, connector.Misconfigured(schema.Say("cannot_pull", c.Connector), "the connector "+c.Connector+" cannot pull")
 	}
 	got, err := puller.Pull(ctx, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: o.Size()})
 	if err != nil {

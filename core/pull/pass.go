@@ -18,7 +18,7 @@ import (
 func (s *stream) pass(ctx context.Context, t job.Task, session connector.Session) error {
 	puller, ok := session.(connector.Puller)
 	if !ok {
-		return misconfigured(schema.Say("cannot_pull", s.connection.Connector), "the connector "+s.connection.Connector+" cannot pull")
+		return connector.Misconfigured(schema.Say("cannot_pull", s.connection.Connector), "the connector "+s.connection.Connector+" cannot pull")
 	}
 	p, err := s.begin(ctx, t)
 	if err != nil {
@@ -66,7 +66,7 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 			return err
 		}
 		if got.More && !got.Anew && string(got.Cursor) == string(next.Cursor) {
-			return misconfigured(schema.Say("cursor_stands"), "the connector gave a page that does not move its cursor")
+			return connector.Misconfigured(schema.Say("cursor_stands"), "the connector gave a page that does not move its cursor")
 		}
 		if shapes.See(got.Records) {
 			p.noteShapes(ctx, shapes)
@@ -113,7 +113,7 @@ func (s *stream) begin(ctx context.Context, t job.Task) (*passing, error) {
 	if p.aside {
 		p.from, p.position.cursor = t.Position, t.Position
 		if t.Range != nil && (t.Range.From != nil || t.Range.To != nil) && !s.ranged {
-			return nil, misconfigured(schema.Say("no_range", s.connection.Connector, s.mapping.Record()), "the connector "+s.connection.Connector+" cannot read a range of "+s.mapping.Record())
+			return nil, connector.Misconfigured(schema.Say("no_range", s.connection.Connector, s.mapping.Record()), "the connector "+s.connection.Connector+" cannot read a range of "+s.mapping.Record())
 		}
 		return p, nil
 	}

@@ -126,11 +126,11 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 		return nil, err
 	}
 	if m == nil {
-		return nil, misconfigured(schema.Say("no_mapping", entity, c.Connector), fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.Connector))
+		return nil, connector.Misconfigured(schema.Say("no_mapping", entity, c.Connector), fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.Connector))
 	}
 	kind, err := crm.ParseKind(entity)
 	if err != nil {
-		return nil, misconfigured(nil, err.Error())
+		return nil, connector.Misconfigured(nil, err.Error())
 	}
 	s := &stream{
 		Puller: p, connection: c, who: c.Principal(), kind: kind, mapping: m, fields: slices.Clone(m.Fields()), remoteOwns: true,
@@ -140,7 +140,7 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 	streams := p.Connections.Streams(c)
 	at := slices.IndexFunc(streams, func(d connector.Stream) bool { return d.Entity == entity && d.Record == m.Record() && d.Pull })
 	if at < 0 {
-		return nil, misconfigured(schema.Say("not_pulled", c.Connector, m.Record()), fmt.Sprintf("the connector %s does not pull %s over this connection", c.Connector, m.Record()))
+		return nil, connector.Misconfigured(schema.Say("not_pulled", c.Connector, m.Record()), fmt.Sprintf("the connector %s does not pull %s over this connection", c.Connector, m.Record()))
 	}
 	s.incremental, s.ranged = streams[at].Incremental, streams[at].Range
 	s.pulled = make(map[string]bool, len(s.fields))
@@ -150,8 +150,4 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 		s.remoteOwns = s.remoteOwns && !s.fields[i].Push
 	}
 	return s, nil
-}
-
-func misconfigured(said *schema.Saying, message string) *connector.Error {
-	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job.", Said: said}
 }

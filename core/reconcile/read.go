@@ -82,7 +82,7 @@ func (c *comparison) produce(ctx context.Context, pages chan<- *page) (err error
 			return err
 		}
 		if got.More && string(got.Cursor) == string(cursor) {
-			return misconfigured(schema.Say("cursor_stands"), "the connector gave a page that does not move its cursor")
+			return connector.Misconfigured(schema.Say("cursor_stands"), "the connector gave a page that does not move its cursor")
 		}
 		if shapes.See(got.Records) {
 			c.noteShapes(ctx, shapes)

@@ -102,10 +102,10 @@ func (c *comparison) prepare(ctx context.Context) error {
 	}
 	c.log = c.Logger.With("organization", c.connection.Organization, "connection", c.connection.Code, "entity", entity)
 	if c.mapping == nil {
-		return misconfigured(schema.Say("no_mapping", entity, c.connection.Connector), fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.connection.Connector))
+		return connector.Misconfigured(schema.Say("no_mapping", entity, c.connection.Connector), fmt.Sprintf("there is no mapping of %s for the connector %s", entity, c.connection.Connector))
 	}
 	if c.kind, err = crm.ParseKind(entity); err != nil {
-		return misconfigured(nil, err.Error())
+		return connector.Misconfigured(nil, err.Error())
 	}
 	c.compared = map[string]bool{}
 	for _, f := range c.mapping.Fields() {
@@ -118,7 +118,7 @@ func (c *comparison) prepare(ctx context.Context) error {
 	streams := c.Connections.Streams(c.connection)
 	i := slices.IndexFunc(streams, func(s connector.Stream) bool { return s.Entity == entity && s.Record == c.mapping.Record() && s.Pull })
 	if i < 0 {
-		return misconfigured(schema.Say("not_pulled", c.connection.Connector, c.mapping.Record()), fmt.Sprintf("the connector %s cannot list %s", c.connection.Connector, c.mapping.Record()))
+		return connector.Misconfigured(schema.Say("not_pulled", c.connection.Connector, c.mapping.Record()), fmt.Sprintf("the connector %s cannot list %s", c.connection.Connector, c.mapping.Record()))
 	}
 	c.stream = streams[i]
 	if c.session, err = c.Connections.Open(c.connection); err != nil {
@@ -128,10 +128,6 @@ func (c *comparison) prepare(ctx context.Context) error {
 		c.getter, _ = c.session.(connector.Getter)
 	}
 	return nil
-}
-
-func misconfigured(said *schema.Saying, message string) *connector.Error {
-	return &connector.Error{Class: connector.ClassConfig, Message: message, Remedy: "Correct the connection, its mapping or the job.", Said: said}
 }
 
 const insertReconciliation = `
