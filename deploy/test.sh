@@ -31,8 +31,17 @@ need() {
 
 tool() { go tool -modfile=deploy/tools/go.mod "$@"; }
 
-# lane FUNCTION: each line of what it says behind its name.
-lane() { "$1" 2>&1 | sed -u "s/^/$1| /"; }
+# lane FUNCTION: each line of what it says behind its name. What it said is kept, and whether it came to its end.
+lane() {
+  rm -f "$WORK/$1.passed"
+  { "$1"; touch "$WORK/$1.passed"; } 2>&1 | tee "$WORK/$1.log" | sed -u "s/^/$1| /"
+}
+
+# failure FUNCTION: the few lines of a lane that name what failed, or its last words.
+failure() {
+  echo "FAILED: $1, in $(sed -n 's/^== //p' "$WORK/$1.log" | tail -1)"
+  grep -B1 -A1 -E '^ *--- FAIL|^panic:|DATA RACE|^FAIL.*build failed' "$WORK/$1.log" | grep -v '^--$' | tail -10 | cut -c1-150 | grep . || tail -5 "$WORK/$1.log"
+}
 
 # Maven and Kill Bill are done before a better compiler would pay.
 export MAVEN_OPTS=${MAVEN_OPTS:--XX:TieredStopAtLevel=1 -XX:+UseSerialGC}
@@ -189,13 +198,17 @@ need npm npm --version
 trap 'deploy/killbill.sh down "$WORK/killbill" || true; deploy/tryton.sh down "$WORK/tryton" || true; deploy/kafka.sh stop "$WORK/kafka" || true' EXIT
 
 # Two at a time, for servers are waited for more than they compute; the longest come first. Each is told apart by its name.
+lanes="servers alone openapi console files"
 running=0
-for name in servers alone openapi console files; do
-  [ "$running" -lt 2 ] || { wait -n || failed=1; running=1; }
+for name in $lanes; do
+  [ "$running" -lt 2 ] || { wait -n || true; running=1; }
   lane "$name" & # a function that is waited for in a condition would not end at its first failure
   running=$((running + 1))
 done
-for _ in 1 2; do
-  wait -n || failed=1
+wait
+
+# What failed is said last, once more, for whoever reads only the end.
+for name in $lanes; do
+  [ -e "$WORK/$name.passed" ] || { failure "$name" >&2; failed=1; }
 done
-[ -z "${failed:-}" ] || { echo "FAILED: see above" >&2; exit 1; }
+exit "${failed:-0}"
