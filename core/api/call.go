@@ -52,8 +52,13 @@ func (c *call) read(w http.ResponseWriter) error {
 			faults.add(name, "format", "must be UTF-8 without NUL characters")
 		}
 	}
-	if c.request.Method != http.MethodGet && !c.route.keyed && c.request.Header.Get("Idempotency-Key") != "" {
-		faults.add("Idempotency-Key", "unknown", "is not understood here")
+	if key, given := c.idempotencyKey(); given {
+		switch {
+		case c.route.keyed && !idempotencyKeyForm.MatchString(key):
+			faults.add("Idempotency-Key", "format", "must be 1 to 128 visible ASCII characters")
+		case !c.route.keyed && c.request.Method != http.MethodGet && key != "":
+			faults.add("Idempotency-Key", "unknown", "is not understood here")
+		}
 	}
 	if err := faults.err(); err != nil {
 		return err

@@ -27,13 +27,14 @@ func idempotencyKeyParameter() *huma.Param {
 	}
 }
 
+func (c *call) idempotencyKey() (key string, given bool) {
+	_, given = c.request.Header["Idempotency-Key"]
+	return c.request.Header.Get("Idempotency-Key"), given
+}
+
 // write runs do in a transaction of the caller, at most once per Idempotency-Key.
 func (s *server) write(ctx context.Context, c *call, do func(tx pgx.Tx) (answer, error)) (answer, error) {
-	key := c.request.Header.Get("Idempotency-Key")
-	_, given := c.request.Header["Idempotency-Key"]
-	if given && !idempotencyKeyForm.MatchString(key) {
-		return answer{}, parameterFault("Idempotency-Key", "format", "must be 1 to 128 visible ASCII characters")
-	}
+	key, given := c.idempotencyKey()
 	var a answer
 	err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 		if !given {

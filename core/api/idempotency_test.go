@@ -36,6 +36,8 @@ func TestWriteHappensOncePerKey(t *testing.T) {
 	})
 	h.make("customer", "/customers", body)
 	h.play([]scenario{
+		{name: "no key", method: "POST", path: "/customers", body: body, headers: []string{"Idempotency-Key: é"}, status: 400, has: []string{`"parameter":"Idempotency-Key"`, "visible ASCII"}},
+		{name: "no key, for what writes nothing", method: "POST", path: "/customers/{customer}/erase", body: `{"dry_run":true,"reason":"asked"}`, headers: []string{"Idempotency-Key: é"}, status: 400, has: []string{`"parameter":"Idempotency-Key"`}},
 		{name: "delete", method: "DELETE", path: "/customers/{customer}", headers: []string{"Idempotency-Key: k3", `If-Match: "1"`}, status: 204},
 		{name: "delete again", method: "DELETE", path: "/customers/{customer}", headers: []string{"Idempotency-Key: k3", `If-Match: "1"`}, status: 204, has: []string{"Idempotency-Replayed: true"}},
 	})

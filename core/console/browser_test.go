@@ -138,7 +138,19 @@ var words = regexp.MustCompile(`[^a-z0-9]+`)
 // pictured keeps a picture of the page in the folder that git ignores.
 func (b *tab) pictured(name string) {
 	b.Helper()
-	png := run(b, chromedp.FullScreenshot(100))
+	var png []byte
+	var err error
+	for range 3 { // Chromium may lose the picture of a page that is just renewed, and say nothing
+		ctx, cancel := context.WithTimeout(b.ctx, patience/4)
+		png, err = chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		cancel()
+		if err == nil {
+			break
+		}
+	}
+	if err != nil {
+		b.Fatalf("no picture %s: %v", name, err)
+	}
 	folder := filepath.Join("..", "..", "screenshots")
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		b.Fatal(err)
