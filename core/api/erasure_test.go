@@ -41,3 +41,17 @@ func TestPersonIsErasedAtHisRequest(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswerThatHeldErasedDataIsGone(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	const body = `{"name":"Zanna Quillfeather","kind":"person"}`
+	w := h.request(http.MethodPost, "/customers", body, "Idempotency-Key: k")
+	h.ids["zanna"] = field(t, w, "id")
+	h.play([]scenario{
+		{name: "said again", method: "POST", path: "/customers", body: body, headers: []string{"Idempotency-Key: k"}, status: 201, has: []string{"Quillfeather"}},
+		{name: "erased", method: "POST", path: "/customers/{zanna}/erase", body: `{"reason":"Letter 18"}`, status: 200},
+		{name: "neither said nor done again", method: "POST", path: "/customers", body: body, headers: []string{"Idempotency-Key: k"}, status: 409, has: []string{"problem:answer-erased"}, hasNot: []string{"Quillfeather"}},
+		{name: "one was made", method: "GET", path: "/customers?q=Quillfeather", status: 200, hasNot: []string{`"id"`}},
+	})
+}

@@ -70,6 +70,11 @@ func once(ctx context.Context, tx pgx.Tx, key string, digest []byte, do func(tx 
 	a, same := answer{Replayed: true}, false
 	err := tx.QueryRow(ctx, findKeySQL, key, digest).Scan(&same, &a.Status, &a.ETag, &a.Location, &a.Body)
 	switch {
+	case err == nil && same && a.Status == http.StatusGone: // what it said of a person was erased (package privacy)
+		return answer{}, &Problem{
+			Type: problemType("answer-erased"), Title: "The answer was erased", Status: http.StatusConflict,
+			Detail: "This request was done. Its answer held data that were erased since, and it is not done again.",
+		}
 	case err == nil && same:
 		return a, nil
 	case err == nil:

@@ -129,8 +129,8 @@ where crmhub_says(cells::text, $2) or crmhub_says(violations::text, $2)`},
 	{"import_row", `delete from import_rows where crmhub_holds(cells, $1)`},
 }
 
-// An answer that a client may ask for again stays, so that nothing is done twice, and says nothing more.
-const forgetAnswers = `update idempotency_keys set body = '{}' where crmhub_holds(body, $1) and body <> '{}'`
+// An answer that a client may ask for again stays, so that nothing is done twice, and says nothing more: package api says that it is gone.
+const forgetAnswers = `update idempotency_keys set status = 410, etag = '', location = '', body = null where crmhub_holds(body, $1)`
 
 // What was told to subscribers names the entity. What they still wait for comes with the version without the data.
 var byName = []statement{ //nolint:gochecknoglobals // a table
