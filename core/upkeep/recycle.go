@@ -70,7 +70,7 @@ func (s *Store) recycle(ctx context.Context, tx pgx.Tx, now time.Time, ids []uui
 func (r *Runner) recycleDue(ctx context.Context) error {
 	var due []uuid.UUID
 	err := r.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
-		due, err = collect(ctx, tx, "look which rules are to be applied", pgx.RowTo[uuid.UUID],
+		due, err = postgres.All(ctx, tx, "look which rules are to be applied", pgx.RowTo[uuid.UUID],
 			`select organization_id from pool_settings where next_recycle_at <= $1`, r.Store.now())
 		return err
 	})
