@@ -112,13 +112,13 @@ func (s *server) getErasure() operation {
 	return operation{
 		id: "get-erasure", needs: may(access.Resource(crm.KindCustomer), access.Erase), tag: "privacy", summary: "Get an erasure, and how far the connections know",
 		status: http.StatusOK, result: jsonBody(s.document, erasureExample(crm.KindCustomer)),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+		serve: onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (body erasureBody, err error) {
 			found, err := privacy.Get(ctx, tx, id)
 			if errors.Is(err, privacy.ErrNotFound) {
-				return nil, notFound()
+				return body, notFound()
 			}
 			if err != nil {
-				return nil, err
+				return body, err
 			}
 			told, err := privacy.ToldOf(ctx, tx, id)
 			return erasureBody{found, told}, err

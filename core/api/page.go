@@ -63,6 +63,14 @@ func listed[T any](ctx context.Context, s *server, c *call, faults parameterFaul
 	return respond(http.StatusOK, page(c, found.Items, found.Next))
 }
 
+// listedAll is listed for a list that is read at once.
+func listedAll[T any](ctx context.Context, s *server, c *call, faults parameterFaults, read func(tx pgx.Tx) ([]T, error)) (answer, error) {
+	return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[T], error) {
+		all, err := read(tx)
+		return postgres.Page[T]{Items: all}, err
+	})
+}
+
 func parseLimit(values url.Values, faults *parameterFaults) int {
 	if !values.Has(limitParameter) {
 		return defaultLimit

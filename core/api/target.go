@@ -106,9 +106,7 @@ func (s *server) addTarget() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusCreated, showTarget(added))
-				a.Location = prefix + "/targets/" + added.ID.String()
-				return a, err
+				return created("/targets", added.ID, showTarget(added))
 			})
 		},
 	}
@@ -118,7 +116,7 @@ func (s *server) getTarget() operation {
 	return operation{
 		id: "get-target", needs: may(access.Targets, access.Read), tag: "reports", summary: "Get a target",
 		status: http.StatusOK, result: jsonBody(s.document, targetExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+		serve: onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Target, error) {
 			t, err := s.reports.Target(ctx, tx, id)
 			return showTarget(t), err
 		}),
@@ -140,7 +138,7 @@ func (s *server) patchTarget() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Target, error) {
 				t, err := s.reports.UpdateTarget(ctx, tx, id, amount)
 				return showTarget(t), err
 			})(ctx, c)
@@ -152,25 +150,8 @@ func (s *server) deleteTarget() operation {
 	return operation{
 		id: "delete-target", needs: may(access.Targets, access.Delete), tag: "reports", summary: "Take a target away",
 		status: http.StatusNoContent, keyed: true,
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				return answer{Status: http.StatusNoContent}, s.reports.RemoveTarget(ctx, tx, id)
-			})
-		},
+		serve: s.deleteOnID(s.reports.RemoveTarget),
 	}
-}
-
-// parseOptionalID reads an id of the body that may be left out.
-func parseOptionalID(pointer, s string) (*uuid.UUID, error) {
-	if s == "" {
-		return nil, nil //nolint:nilnil // what is left out is no fault
-	}
-	id, err := parseID(pointer, s)
-	return &id, err
 }
 
 func parseAmount(s string) (decimal.Decimal, error) {

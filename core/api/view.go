@@ -170,15 +170,7 @@ func (s *server) patchView() operation {
 		body:        mergePatchBody(s.document, viewPatch{Name: "Large orders", Filter: map[string]string{"total[ge]": "20000"}, IsDefault: true}),
 		status:      http.StatusOK, result: jsonBody(s.document, viewExample()), keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			patch, err := c.object()
-			if err != nil {
-				return answer{}, err
-			}
-			in, err := as[viewPatch](patch)
+			id, patch, in, err := patchOnID[viewPatch](c)
 			if err != nil {
 				return answer{}, err
 			}

@@ -132,9 +132,13 @@ func (c *Console) samples(ctx context.Context, tx pgx.Tx, p *mappingPage) error 
 	if err != nil {
 		return connection.ErrNotFound
 	}
-	ids, err := c.Revisions.Newest(ctx, tx, p.Connection.ID, p.Entity, 20)
+	newest, err := c.Revisions.Newest(ctx, tx, p.Connection.ID, p.Entity, 20)
 	if err != nil {
 		return err
+	}
+	ids := make([]uuid.UUID, len(newest))
+	for i, l := range newest {
+		ids[i] = l.EntityID
 	}
 	titles, err := c.CRM.Titles(ctx, tx, kind, ids)
 	if len(ids) > 0 && p.Sample == "" && p.RemoteID == "" {
@@ -218,7 +222,7 @@ func (c *Console) effect(ctx context.Context, v *visit, p *mappingPage, chosen r
 			if p.Pulled {
 				e, err = c.Revisions.EffectOnRecords(ctx, tx, chosen, records)
 			} else {
-				e, err = c.Revisions.Effect(ctx, tx, chosen, revision.MostChecked)
+				e, err = c.Revisions.Effect(ctx, tx, chosen)
 			}
 			return err
 		})

@@ -146,8 +146,8 @@ func (s *Store) Used(ctx context.Context, tx pgx.Tx, connectionID uuid.UUID, ent
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := s.Live(ctx, tx, c, entity)
-	if err != nil && !isFaults(err) {
+	m, err := s.live(ctx, tx, c, entity)
+	if err != nil {
 		return nil, err
 	}
 	if version == "" || m != nil && m.Version() == version {
@@ -240,15 +240,7 @@ func scan(row pgx.CollectableRow) (v Version, err error) {
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Version, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	v, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return v, ErrNotFound
-	}
-	if err != nil {
-		return v, fmt.Errorf("read or write a version of a mapping: %w", err)
-	}
-	return v, nil
+	return postgres.One(ctx, tx, "read or write a version of a mapping", scan, ErrNotFound, sql, args...)
 }
 
 // Get returns a version, or [ErrNotFound].
