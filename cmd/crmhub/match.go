@@ -173,23 +173,15 @@ func (c *decided) decide(ctx context.Context, cfg *Config, out output, in matchi
 	if err != nil {
 		return err
 	}
-	settled, refused := 0, 0
-	for after, more := "", true; more; more = after != "" {
-		var done matching.Done
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			done, err = m.Settle(ctx, tx, of, in, after)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		settled, refused, after = settled+done.Done, refused+len(done.Refused), done.Next
-		for _, r := range done.Refused {
-			fmt.Fprintf(out.stderr, "%s: %s\n", r.ID, r.Reason)
-		}
+	all, err := m.SettleAll(ctx, s.who, of, in)
+	for _, r := range all.Refused {
+		fmt.Fprintf(out.stderr, "%s: %s\n", r.ID, r.Reason)
 	}
-	fmt.Fprintf(out.stdout, "%d settled, %d refused\n", settled, refused)
-	if settled == 0 && refused > 0 {
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.stdout, "%d settled, %d refused\n", all.Done, len(all.Refused))
+	if all.Done == 0 && len(all.Refused) > 0 {
 		return errors.New("nothing was settled")
 	}
 	return nil

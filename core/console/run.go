@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
 	"time"
 
@@ -60,20 +59,11 @@ type runsPage struct {
 func (p runsPage) Filtered() bool { return p.Status != "" || p.Job != nil }
 
 func (p runsPage) url(after string) string {
-	q := url.Values{}
+	parameters := map[string]string{"status": p.Status, "after": after}
 	if p.Job != nil {
-		q.Set("job", p.Job.ID.String())
+		parameters["job"] = p.Job.ID.String()
 	}
-	if p.Status != "" {
-		q.Set("status", p.Status)
-	}
-	if after != "" {
-		q.Set("after", after)
-	}
-	if len(q) == 0 {
-		return "/sync/runs"
-	}
-	return "/sync/runs?" + q.Encode()
+	return urlOf("/sync/runs", parameters)
 }
 
 func (c *Console) runRows(ctx context.Context, tx pgx.Tx, f job.RunFilter) (runsPage, error) {

@@ -142,6 +142,20 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"connection_checked": "ok", "connection_saved": "ok", "job_created": "ok", "jobs_created": "ok", "job_runs": "info", "view_saved": "ok", "view_deleted": "ok",
 }
 
+// urlOf is a path with those of the parameters that say something.
+func urlOf(path string, parameters map[string]string) string {
+	q := url.Values{}
+	for name, value := range parameters {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
 // choice is what a form asks for, of those it may.
 func (v *visit) choice(field string, options ...string) (string, error) {
 	if chosen := v.r.PostFormValue(field); slices.Contains(options, chosen) {

@@ -128,6 +128,22 @@ func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UU
 	return m.settle(ctx, tx, open)
 }
 
+// MendAll is Mend to its end, some hundreds in a transaction of who's. What was done before an error stays done.
+func (r *Reconciler) MendAll(ctx context.Context, who postgres.Principal, reconciliation uuid.UUID, in Errand) (all Done, err error) {
+	for more := true; more; more = all.Next != "" {
+		var done Done
+		err := r.DB.As(ctx, who, func(tx pgx.Tx) (err error) {
+			done, err = r.Mend(ctx, tx, reconciliation, in, all.Next)
+			return err
+		})
+		if err != nil {
+			return all, err
+		}
+		all = Done{Done: all.Done + done.Done, Refused: append(all.Refused, done.Refused...), Left: done.Left, Next: done.Next}
+	}
+	return all, nil
+}
+
 func (in Errand) check() error {
 	var vs schema.Violations
 	if !slices.Contains(Actions(), in.Action) {
