@@ -47,7 +47,11 @@ func (s *server) listPool() operation {
 				Text: c.query.Get(textParameter), Lifecycle: c.choiceIn("lifecycle", choices("lifecycle"), &faults), Level: c.choiceIn("level", choices("level"), &faults),
 				Industry: c.query.Get("industry"), Source: c.query.Get("source"), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			for parameter, field := range map[string]string{textParameter: "name", "lifecycle": "lifecycle", "level": "level", "industry": "industry", "source": "source"} {
+			for _, parameter := range []string{textParameter, "lifecycle", "level", "industry", "source"} {
+				field := parameter
+				if parameter == textParameter {
+					field = "name"
+				}
 				if c.query.Has(parameter) && c.who.Hides(customers, field) {
 					faults.add(parameter, "permission", "must be a field that you may see")
 				}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -123,7 +125,8 @@ func (s *Store) checkWish(ctx context.Context, tx pgx.Tx, w Wish) error {
 		receivers = append(receivers, receiver{"/to_user_id", w.To})
 	}
 	var vs schema.Violations
-	for k, to := range w.ByKind {
+	for _, k := range slices.Sorted(maps.Keys(w.ByKind)) {
+		to := w.ByKind[k]
 		at := "/by_kind/" + string(k)
 		if _, err := crm.ParseKind(string(k)); err != nil || !crm.Owned(k) {
 			vs = append(vs, schema.Violation{Pointer: at, Rule: "enum", Message: "must be a kind of entity that has owners"})
