@@ -88,10 +88,8 @@ func (c *matchList) Run(ctx context.Context, cfg *Config, out output) (err error
 	if err != nil {
 		return err
 	}
-	var found postgres.Page[matching.Matching]
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		found, err = matching.List(ctx, tx, matching.Filter{})
-		return err
+	found, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (postgres.Page[matching.Matching], error) {
+		return matching.List(ctx, tx, matching.Filter{})
 	})
 	if err != nil {
 		return err

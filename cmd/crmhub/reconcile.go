@@ -50,21 +50,13 @@ func (c *reconcileRun) Run(ctx context.Context, cfg *Config, out output) (err er
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	var run job.Run
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		run, err = s.jobs.EnqueueKind(ctx, tx, conn.ID, job.Reconcile, c.Entity)
-		return err
-	})
+	run, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (job.Run, error) { return s.jobs.EnqueueKind(ctx, tx, conn.ID, job.Reconcile, c.Entity) })
 	if err != nil {
 		return err
 	}
 	quiet := output{stdout: io.Discard, stderr: out.stderr}
 	_, ended := s.follow(ctx, run, quiet)
-	var r reconcile.Reconciliation
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		r, err = reconcile.OfRun(ctx, tx, run.ID)
-		return err
-	})
+	r, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (reconcile.Reconciliation, error) { return reconcile.OfRun(ctx, tx, run.ID) })
 	if err != nil || r.FinishedAt == nil {
 		return errors.Join(ended, err)
 	}

@@ -51,11 +51,7 @@ func (e entities) erase() operation {
 			eraser := privacy.Eraser{Entities: e.CRM}
 			request := privacy.Request{Kind: e.kind, ID: id, Reason: in.Reason}
 			if in.DryRun {
-				var done privacy.Erasure
-				err := e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-					done, err = eraser.Preview(ctx, tx, c.by(), request)
-					return err
-				})
+				done, err := postgres.Get(ctx, e.DB, c.who.Principal, func(tx pgx.Tx) (privacy.Erasure, error) { return eraser.Preview(ctx, tx, c.by(), request) })
 				if err != nil {
 					return answer{}, erasureProblem(err)
 				}

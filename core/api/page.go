@@ -52,11 +52,7 @@ func listed[T any](ctx context.Context, s *server, c *call, faults parameterFaul
 	if err := faults.err(); err != nil {
 		return answer{}, err
 	}
-	var found postgres.Page[T]
-	err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-		found, err = read(tx)
-		return err
-	})
+	found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (postgres.Page[T], error) { return read(tx) })
 	if err != nil {
 		return answer{}, err
 	}

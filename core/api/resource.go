@@ -25,11 +25,7 @@ type serving func(ctx context.Context, c *call) (answer, error)
 // read serves what there is one of.
 func read[T any](s *server, do func(ctx context.Context, tx pgx.Tx) (T, error)) serving {
 	return func(ctx context.Context, c *call) (answer, error) {
-		var found T
-		err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-			found, err = do(ctx, tx)
-			return err
-		})
+		found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (T, error) { return do(ctx, tx) })
 		if err != nil {
 			return answer{}, err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
+	"crmhub/core/postgres"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 )
@@ -63,11 +64,7 @@ func (s *server) listTargets() operation {
 			if owner != uuid.Nil {
 				of = &owner
 			}
-			var targets []report.Target
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				targets, err = s.reports.Targets(ctx, tx, c.query.Get("month"), of)
-				return err
-			})
+			targets, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) ([]report.Target, error) { return s.reports.Targets(ctx, tx, c.query.Get("month"), of) })
 			if err != nil {
 				return answer{}, parametersAtFault(err)
 			}

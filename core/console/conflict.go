@@ -161,10 +161,8 @@ func (c *Console) settleConflicts(ctx context.Context, v *visit) error {
 	rule := reconcile.Rule{Connection: connection, Entity: v.r.PostFormValue("entity"), Field: v.r.PostFormValue("field"), Status: link.ConflictStatus(side)}
 	var left string
 	for after := ""; ; {
-		var done reconcile.Ruled
-		err := v.as(ctx, func(tx pgx.Tx) (err error) {
-			done, err = c.Reconciler.SettleAll(ctx, tx, v.author().By, rule, after)
-			return err
+		done, err := get(ctx, v, func(tx pgx.Tx) (reconcile.Ruled, error) {
+			return c.Reconciler.SettleAll(ctx, tx, v.author().By, rule, after)
 		})
 		if err != nil {
 			return err

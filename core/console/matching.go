@@ -81,10 +81,8 @@ func (c *Console) startMatching(ctx context.Context, v *visit) error {
 	if err != nil {
 		return errAddress
 	}
-	var m matching.Matching
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		m, err = matching.Start(ctx, tx, c.Jobs, connection, v.r.PostFormValue("entity"), v.r.PostFormValue("accept") != "")
-		return err
+	m, err := get(ctx, v, func(tx pgx.Tx) (matching.Matching, error) {
+		return matching.Start(ctx, tx, c.Jobs, connection, v.r.PostFormValue("entity"), v.r.PostFormValue("accept") != "")
 	})
 	if err != nil {
 		return err

@@ -132,10 +132,8 @@ func (c *Console) startReconciliation(ctx context.Context, v *visit) error {
 	if err != nil {
 		return errAddress
 	}
-	var run job.Run
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		run, err = c.Jobs.EnqueueKind(ctx, tx, connection, job.Reconcile, v.r.PostFormValue("entity"))
-		return err
+	run, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) {
+		return c.Jobs.EnqueueKind(ctx, tx, connection, job.Reconcile, v.r.PostFormValue("entity"))
 	})
 	if err != nil {
 		return err

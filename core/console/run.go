@@ -102,11 +102,7 @@ func (c *Console) listRuns(ctx context.Context, v *visit) error {
 			return errAddress
 		}
 	}
-	var p runsPage
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		p, err = c.runRows(ctx, tx, f)
-		return err
-	})
+	p, err := get(ctx, v, func(tx pgx.Tx) (runsPage, error) { return c.runRows(ctx, tx, f) })
 	if err != nil {
 		return err
 	}
@@ -185,11 +181,7 @@ func (c *Console) cancelRun(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	var r job.Run
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		r, err = job.RequestCancel(ctx, tx, id)
-		return err
-	})
+	r, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) { return job.RequestCancel(ctx, tx, id) })
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,11 @@ func (v *visit) as(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return v.console.DB.As(ctx, v.who.Principal, fn)
 }
 
+// get returns what fn finds in a transaction of the signed-in person.
+func get[T any](ctx context.Context, v *visit, fn func(tx pgx.Tx) (T, error)) (T, error) {
+	return postgres.Get(ctx, v.console.DB, v.who.Principal, fn)
+}
+
 // id is the one in the URL; what is no UUID names nothing.
 func (v *visit) id(notFound error) (uuid.UUID, error) {
 	id, err := uuid.Parse(v.r.PathValue("id"))

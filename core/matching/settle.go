@@ -94,11 +94,7 @@ func (m *Matcher) Settle(ctx context.Context, tx pgx.Tx, matching uuid.UUID, in 
 // SettleAll is Settle to its end, some hundreds in a transaction of who's. What was done before an error stays done.
 func (m *Matcher) SettleAll(ctx context.Context, who postgres.Principal, matching uuid.UUID, in Decision) (all Done, err error) {
 	for more := true; more; more = all.Next != "" {
-		var done Done
-		err := m.DB.As(ctx, who, func(tx pgx.Tx) (err error) {
-			done, err = m.Settle(ctx, tx, matching, in, all.Next)
-			return err
-		})
+		done, err := postgres.Get(ctx, m.DB, who, func(tx pgx.Tx) (Done, error) { return m.Settle(ctx, tx, matching, in, all.Next) })
 		if err != nil {
 			return all, err
 		}

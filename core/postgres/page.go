@@ -52,6 +52,15 @@ func OrNull(id uuid.UUID) *uuid.UUID {
 	return &id
 }
 
+// Get returns what fn finds in a transaction of p's.
+func Get[T any](ctx context.Context, db *DB, p Principal, fn func(tx pgx.Tx) (T, error)) (found T, err error) {
+	err = db.As(ctx, p, func(tx pgx.Tx) (err error) {
+		found, err = fn(tx)
+		return err
+	})
+	return found, err
+}
+
 // All returns what a statement gives. doing begins an error: "list jobs".
 func All[T any](ctx context.Context, tx pgx.Tx, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	rows, _ := tx.Query(ctx, sql, args...)

@@ -13,6 +13,7 @@ import (
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
+	"crmhub/core/postgres"
 )
 
 // Replay brings the records of dead letters in again, as if they came with a page; it is the [job.Replay] of
@@ -45,11 +46,7 @@ func (s *stream) retryWaiting(ctx context.Context, t job.Task) error {
 	for {
 		var freed int64
 		for _, kind := range crm.Kinds() {
-			var other *stream
-			err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-				other, err = s.stream(ctx, tx, s.connection, string(kind))
-				return err
-			})
+			other, err := postgres.Get(ctx, s.DB, s.who, func(tx pgx.Tx) (*stream, error) { return s.stream(ctx, tx, s.connection, string(kind)) })
 			if remote := (*connector.Error)(nil); errors.As(err, &remote) {
 				continue // the connection does not pull it
 			}

@@ -14,6 +14,7 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 )
 
 const (
@@ -63,11 +64,7 @@ func (s *stream) watch(ctx context.Context, session connector.Watcher) {
 
 // awaitNews waits until there is something after the cursor, has it pulled, and returns the cursor.
 func (s *stream) awaitNews(ctx context.Context, session connector.Watcher, tried json.RawMessage) (json.RawMessage, error) {
-	var at position
-	err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		at, err = s.readPosition(ctx, tx)
-		return err
-	})
+	at, err := postgres.Get(ctx, s.DB, s.who, func(tx pgx.Tx) (position, error) { return s.readPosition(ctx, tx) })
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +92,7 @@ func (s *stream) awaitNews(ctx context.Context, session connector.Watcher, tried
 // awaitEnd waits until a run has ended, however it ended.
 func (s *stream) awaitEnd(ctx context.Context, id uuid.UUID) error {
 	for {
-		var run job.Run
-		err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			run, err = job.GetRun(ctx, tx, id)
-			return err
-		})
+		run, err := postgres.Get(ctx, s.DB, s.who, func(tx pgx.Tx) (job.Run, error) { return job.GetRun(ctx, tx, id) })
 		if err != nil || run.FinishedAt != nil {
 			return err
 		}

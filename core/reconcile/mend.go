@@ -131,11 +131,7 @@ func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UU
 // MendAll is Mend to its end, some hundreds in a transaction of who's. What was done before an error stays done.
 func (r *Reconciler) MendAll(ctx context.Context, who postgres.Principal, reconciliation uuid.UUID, in Errand) (all Done, err error) {
 	for more := true; more; more = all.Next != "" {
-		var done Done
-		err := r.DB.As(ctx, who, func(tx pgx.Tx) (err error) {
-			done, err = r.Mend(ctx, tx, reconciliation, in, all.Next)
-			return err
-		})
+		done, err := postgres.Get(ctx, r.DB, who, func(tx pgx.Tx) (Done, error) { return r.Mend(ctx, tx, reconciliation, in, all.Next) })
 		if err != nil {
 			return all, err
 		}

@@ -388,11 +388,7 @@ func (s *Store) WriteRefusals(ctx context.Context, db *postgres.DB, who postgres
 	}
 	const page = 1000
 	for after, more := int64(-1), true; more; {
-		var found []Refusal
-		err := db.As(ctx, who, func(tx pgx.Tx) (err error) {
-			found, err = s.Refusals(ctx, tx, i.ID, after, page)
-			return err
-		})
+		found, err := postgres.Get(ctx, db, who, func(tx pgx.Tx) ([]Refusal, error) { return s.Refusals(ctx, tx, i.ID, after, page) })
 		if err != nil {
 			return err
 		}

@@ -36,11 +36,7 @@ func (s *Store) Recycle(ctx context.Context, db *postgres.DB, organization uuid.
 	}
 	recycled := 0
 	for part := range slices.Chunk(ids, batch) {
-		var n int
-		err := db.As(ctx, hub, func(tx pgx.Tx) (err error) {
-			n, err = s.recycle(ctx, tx, now, part)
-			return err
-		})
+		n, err := postgres.Get(ctx, db, hub, func(tx pgx.Tx) (int, error) { return s.recycle(ctx, tx, now, part) })
 		if err != nil {
 			return recycled, fmt.Errorf("recycle customers: %w", err)
 		}
