@@ -3,14 +3,142 @@ package push_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/crm"
+	"crmhub/core/link"
 	"crmhub/core/push"
 )
+
+func TestChangesArriveOnceEach(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	stop := b.run(b.pusher(b.topic))
+	cs := customers(60)
+	b.save(cs...)
+	b.synced(cs...)
+	for _, c := range cs[:30] {
+		c.Name += "!"
+	}
+	b.save(cs[:30]...)
+	b.synced(cs...)
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	b.holds(namesOf(cs))
+}
+
+func TestNewConnectionGetsWhatWasThereBefore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cs := customers(1200)
+	b.save(cs...)
+	b.run(b.pusher(nil))
+	b.until("all are there", func() bool { return len(b.remote.names()) == 1200 })
+	b.holds(namesOf(cs))
+}
+
+func TestStaleRepeatedAndDisorderedChangesDoNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.run(b.pusher(b.topic))
+	c := customer("C1", "one")
+	b.save(c)
+	first := b.change(c)
+	c.Name = "two"
+	b.save(c)
+	second := b.change(c)
+	b.synced(c)
+	calls := b.calls()
+	b.topic.add(first, second, first)
+	b.topic.add(second)
+	b.until("all is confirmed", func() bool { return b.topic.confirmed() })
+	if got := b.calls(); got != calls {
+		t.Errorf("%d needless calls", got-calls)
+	}
+	b.holds(map[string]string{"C1": "two"})
+}
+
+func (b *bench) calls() (n int) {
+	b.remote.lock(func() { n = b.remote.calls })
+	return n
+}
+
+func (t *topic) confirmed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done == len(t.changes)
+}
+
+func TestChangeOfWhatIsNotMappedIsNotSent(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.run(b.pusher(b.topic))
+	c := customer("C1", "one")
+	b.save(c)
+	b.synced(c)
+	c.Remark = "called today"
+	b.save(c)
+	b.synced(c)
+	if n := b.calls(); n != 1 {
+		t.Errorf("%d calls, want 1", n)
+	}
+}
+
+func TestEndThatNoTopicToldIsFoundByTheSweep(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	stop := b.run(b.pusher(b.topic))
+	a, never := customer("A", "a"), customer("B", "b")
+	b.save(a)
+	b.synced(a)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	by := crm.By{Actor: b.who.Actor, Origin: "crm"}
+	b.tx(func(tx pgx.Tx) error {
+		if err := b.store.Save(b.Context(), tx, by, []crm.Entity{never}); err != nil {
+			return err
+		}
+		for _, c := range []*crm.Customer{a, never} {
+			if _, err := b.store.Delete(b.Context(), tx, by, crm.KindCustomer, c.ID, c.Version); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	b.run(b.pusher(newTopic()))
+	b.until("it is gone there", func() bool { return len(b.remote.names()) == 0 })
+	if links := b.links(link.Filter{}); len(links) != 1 {
+		t.Errorf("%d links, want that of what was there", len(links))
+	}
+}
+
+func TestTwoPushersOfOneConnectionShareTheWork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	again := newTopic()
+	b.run(b.pusher(b.topic))
+	b.run(b.pusher(again))
+	cs := customers(200)
+	for round := range 4 {
+		for _, c := range cs {
+			c.Name = fmt.Sprintf("%s at %d", c.Code, round)
+		}
+		b.save(cs...)
+		for _, c := range cs {
+			again.add(b.change(c))
+		}
+	}
+	b.synced(cs...)
+	b.holds(namesOf(cs))
+}
 
 // batches gives one change at a time, each of a customer of its own, and notes which were confirmed.
 type batches struct {
