@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"time"
 
-	"crmhub/core/postgres"
-
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // Sweeper forgets what is over: sessions and sign-ins, failures that have leaked away, login events after 90 days.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"crmhub/core/postgres"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 const dueLinks = `

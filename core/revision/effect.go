@@ -108,7 +108,7 @@ func (s *Store) compared(ctx context.Context, tx pgx.Tx, v Version) (c connectio
 func (s *Store) live(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string) (*mapping.Mapping, error) {
 	m, _, err := s.Live(ctx, tx, c, entity)
 	if isFaults(err) {
-		return nil, nil //nolint:nilnil,nilerr // as said above
+		return nil, nil //nolint:nilnil // as said above
 	}
 	return m, err
 }
