@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/link"
@@ -47,8 +46,8 @@ func (s *stream) retryWaiting(ctx context.Context, t job.Task) error {
 		var freed int64
 		for _, kind := range crm.Kinds() {
 			other, err := postgres.Get(ctx, s.DB, s.who, func(tx pgx.Tx) (*stream, error) { return s.stream(ctx, tx, s.connection, string(kind)) })
-			if remote := (*connector.Error)(nil); errors.As(err, &remote) {
-				continue // the connection does not pull it
+			if err != nil && notPulled(err) {
+				continue
 			}
 			if err != nil {
 				return err
