@@ -107,13 +107,14 @@ func (s *Store) compared(ctx context.Context, tx pgx.Tx, v Version) (c connectio
 // live is Live, but that a live version that cannot be compiled any more is none.
 func (s *Store) live(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string) (*mapping.Mapping, error) {
 	m, _, err := s.Live(ctx, tx, c, entity)
-	if isFaults(err) {
+	if Misfit(err) {
 		return nil, nil //nolint:nilnil // as said above
 	}
 	return m, err
 }
 
-func isFaults(err error) bool {
+// Misfit reports whether err says that a version does not fit this hub, perhaps not any more: it cannot be compiled.
+func Misfit(err error) bool {
 	_, ok := errors.AsType[mapping.Faults](err)
 	return ok
 }
