@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 )
 
 type auditCommand struct {
@@ -38,10 +39,8 @@ func (c *auditVerify) Run(ctx context.Context, cfg *Config, out output) (err err
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	var r audit.Report
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		r, err = audit.Verify(ctx, tx, s.key, s.who.Organization, audit.Range{From: c.From, Noted: c.Head})
-		return err
+	r, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (audit.Report, error) {
+		return audit.Verify(ctx, tx, s.key, s.who.Organization, audit.Range{From: c.From, Noted: c.Head})
 	})
 	if err != nil {
 		return err

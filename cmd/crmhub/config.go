@@ -25,6 +25,7 @@ import (
 	"crmhub/core/notify"
 	"crmhub/core/notify/mail"
 	"crmhub/core/secret"
+	"crmhub/core/telemetry"
 )
 
 // Config is everything that can be configured: a flag and an environment variable each. It is checked whole at start.
@@ -154,11 +155,7 @@ func (c *Config) private() bool  { return c.DatabaseURL.IsZero() }
 func (c *Config) embedded() bool { return len(c.KafkaBrokers) == 0 }
 
 func (c *Config) logger(w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return telemetry.NewLogger(w, telemetry.Format(c.LogFormat), c.LogLevel)
 }
 
 func (c *Config) bus(brokers []string, logger *slog.Logger) bus.Config {

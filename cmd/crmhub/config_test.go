@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"crmhub/core/telemetry"
 )
 
 // Processes that start on a new directory at the same time must agree on its key, or secrets are lost.
@@ -40,5 +45,18 @@ func TestAllWhoStartAtOnceGetTheSameKey(t *testing.T) {
 	info, err := os.Stat(filepath.Join(c.DataDir, "secret.key"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// By the id on a page of an error, or in an answer of the API, the lines of the log are found that tell of the request.
+func TestLogLinesNameTheRequest(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{"json": `"request":"r-1"`, "text": "request=r-1"} {
+		var log bytes.Buffer
+		c := &Config{LogFormat: format}
+		c.logger(&log).InfoContext(telemetry.With(t.Context(), slog.String("request", "r-1")), "done")
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%s: the line does not name the request: %s", format, log.String())
+		}
 	}
 }

@@ -74,11 +74,7 @@ func (c *conflictShow) Run(ctx context.Context, cfg *Config, out output) (err er
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	var k link.Kept
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		k, err = link.GetConflict(ctx, tx, id)
-		return err
-	})
+	k, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (link.Kept, error) { return link.GetConflict(ctx, tx, id) })
 	if err != nil {
 		return err
 	}
@@ -120,10 +116,8 @@ func (c *conflictSettle) Run(ctx context.Context, cfg *Config, out output) (err 
 	if c.Value != "" && json.Unmarshal([]byte(c.Value), &d.Value) != nil {
 		d.Value = c.Value
 	}
-	var done reconcile.Settled
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		done, err = r.Settle(ctx, tx, crm.By{Actor: s.who.Actor, Origin: "crm"}, id, d)
-		return err
+	done, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (reconcile.Settled, error) {
+		return r.Settle(ctx, tx, crm.By{Actor: s.who.Actor, Origin: "crm"}, id, d)
 	})
 	if err != nil {
 		return err

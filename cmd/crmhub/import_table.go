@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/transfer"
 )
 
@@ -141,11 +142,7 @@ func (t *tableImport) do(ctx context.Context, id uuid.UUID, begin func(context.C
 // refusals prints the rows that did not go in, by row, field and rule.
 func (t *tableImport) refusals(ctx context.Context, id uuid.UUID, w io.Writer) error {
 	for after := int64(-1); ; {
-		var found []transfer.Refusal
-		err := t.db.As(ctx, t.who, func(tx pgx.Tx) (err error) {
-			found, err = t.store.Refusals(ctx, tx, id, after, 1000)
-			return err
-		})
+		found, err := postgres.Get(ctx, t.db, t.who, func(tx pgx.Tx) ([]transfer.Refusal, error) { return t.store.Refusals(ctx, tx, id, after, 1000) })
 		if err != nil || len(found) == 0 {
 			return err
 		}

@@ -100,11 +100,7 @@ func onLink(ctx context.Context, cfg *Config, out output, text string, do func(c
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	var l link.Link
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		l, err = do(ctx, tx, id)
-		return err
-	})
+	l, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (link.Link, error) { return do(ctx, tx, id) })
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,7 @@ import (
 // each calls do with every item of a list, in its order; each page is read in a transaction of its own.
 func each[T any](ctx context.Context, s *session, page func(tx pgx.Tx, after string) (postgres.Page[T], error), do func(T) error) error {
 	for after := ""; ; {
-		var found postgres.Page[T]
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			found, err = page(tx, after)
-			return err
-		})
+		found, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (postgres.Page[T], error) { return page(tx, after) })
 		if err != nil {
 			return err
 		}

@@ -177,7 +177,7 @@ func (c *mappingDiff) Run(ctx context.Context, cfg *Config, out output) error {
 		if !c.Effect || c.Pull {
 			return nil
 		}
-		e, err := r.Effect(ctx, tx, v, revision.MostChecked)
+		e, err := r.Effect(ctx, tx, v)
 		if err == nil {
 			printEffect(out, e)
 		}

@@ -88,10 +88,8 @@ func (c *matchList) Run(ctx context.Context, cfg *Config, out output) (err error
 	if err != nil {
 		return err
 	}
-	var found postgres.Page[matching.Matching]
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		found, err = matching.List(ctx, tx, matching.Filter{})
-		return err
+	found, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (postgres.Page[matching.Matching], error) {
+		return matching.List(ctx, tx, matching.Filter{})
 	})
 	if err != nil {
 		return err
@@ -173,23 +171,15 @@ func (c *decided) decide(ctx context.Context, cfg *Config, out output, in matchi
 	if err != nil {
 		return err
 	}
-	settled, refused := 0, 0
-	for after, more := "", true; more; more = after != "" {
-		var done matching.Done
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			done, err = m.Settle(ctx, tx, of, in, after)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		settled, refused, after = settled+done.Done, refused+len(done.Refused), done.Next
-		for _, r := range done.Refused {
-			fmt.Fprintf(out.stderr, "%s: %s\n", r.ID, r.Reason)
-		}
+	all, err := m.SettleAll(ctx, s.who, of, in)
+	for _, r := range all.Refused {
+		fmt.Fprintf(out.stderr, "%s: %s\n", r.ID, r.Reason)
 	}
-	fmt.Fprintf(out.stdout, "%d settled, %d refused\n", settled, refused)
-	if settled == 0 && refused > 0 {
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.stdout, "%d settled, %d refused\n", all.Done, len(all.Refused))
+	if all.Done == 0 && len(all.Refused) > 0 {
 		return errors.New("nothing was settled")
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"crmhub/core/connection"
 	"crmhub/core/connector"
+	"crmhub/core/postgres"
 	"crmhub/core/push"
 )
 
@@ -91,11 +92,7 @@ func (p *pushers) start(ctx context.Context, m connection.Connection, live strin
 
 // work pushes to a connection and watches it, until ctx ends or one of them fails.
 func (p *pushers) work(ctx context.Context, m connection.Connection) error {
-	var streams []push.Stream
-	err := p.db.As(ctx, m.Principal(), func(tx pgx.Tx) (err error) {
-		streams, err = pushed(ctx, tx, p.revisions, m)
-		return err
-	})
+	streams, err := postgres.Get(ctx, p.db, m.Principal(), func(tx pgx.Tx) ([]push.Stream, error) { return pushed(ctx, tx, p.revisions, m) })
 	if err != nil {
 		return err
 	}

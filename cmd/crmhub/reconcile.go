@@ -50,21 +50,13 @@ func (c *reconcileRun) Run(ctx context.Context, cfg *Config, out output) (err er
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	var run job.Run
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		run, err = reconcile.Start(ctx, tx, s.jobs, conn.ID, c.Entity)
-		return err
-	})
+	run, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (job.Run, error) { return s.jobs.EnqueueKind(ctx, tx, conn.ID, job.Reconcile, c.Entity) })
 	if err != nil {
 		return err
 	}
 	quiet := output{stdout: io.Discard, stderr: out.stderr}
 	_, ended := s.follow(ctx, run, quiet)
-	var r reconcile.Reconciliation
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		r, err = reconcile.OfRun(ctx, tx, run.ID)
-		return err
-	})
+	r, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (reconcile.Reconciliation, error) { return reconcile.OfRun(ctx, tx, run.ID) })
 	if err != nil || r.FinishedAt == nil {
 		return errors.Join(ended, err)
 	}
@@ -245,26 +237,15 @@ func (c *reconcileMend) Run(ctx context.Context, cfg *Config, out output) (err e
 	for _, text := range c.ID {
 		in.IDs = append(in.IDs, uuid.MustParse(text)) // Validate has seen it
 	}
-	handed, refused := 0, 0
-	for after := ""; ; {
-		var done reconcile.Done
-		err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			done, err = r.Mend(ctx, tx, uuid.MustParse(c.Reconciliation), in, after)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		handed, refused = handed+done.Done, refused+len(done.Refused)
-		for _, d := range done.Refused {
-			fmt.Fprintf(out.stderr, "%s: %s\n", d.ID, d.Reason)
-		}
-		if after = done.Next; after == "" {
-			break
-		}
+	all, err := r.MendAll(ctx, s.who, uuid.MustParse(c.Reconciliation), in)
+	for _, d := range all.Refused {
+		fmt.Fprintf(out.stderr, "%s: %s\n", d.ID, d.Reason)
 	}
-	fmt.Fprintf(out.stdout, "%d handed over, %d refused\n", handed, refused)
-	if handed == 0 {
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.stdout, "%d handed over, %d refused\n", all.Done, len(all.Refused))
+	if all.Done == 0 {
 		return errors.New("nothing was mended")
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 )
 
 // runArg names a run.
@@ -33,11 +34,7 @@ func (a runArg) act(ctx context.Context, cfg *Config, out output, do func(contex
 		return err
 	}
 	defer s.closeInto(ctx, &err)
-	var r job.Run
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		r, err = do(ctx, tx, uuid.MustParse(a.ID))
-		return err
-	})
+	r, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (job.Run, error) { return do(ctx, tx, uuid.MustParse(a.ID)) })
 	if errors.Is(err, job.ErrNotFound) {
 		return fmt.Errorf("there is no run %s", a.ID)
 	}

@@ -104,11 +104,7 @@ func (c *syncReplay) enqueue(ctx context.Context, cfg *Config, s *session, out o
 	if err != nil {
 		return err
 	}
-	var runs []job.Run
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		runs, err = job.EnqueueReplay(ctx, tx, scope)
-		return err
-	})
+	runs, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) ([]job.Run, error) { return job.EnqueueReplay(ctx, tx, scope) })
 	if err != nil {
 		return err
 	}
@@ -173,11 +169,7 @@ func (c *syncDismiss) Run(ctx context.Context, cfg *Config, out output) (err err
 	if err != nil {
 		return err
 	}
-	var n int
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		n, err = job.DismissAll(ctx, tx, scope, c.Reason)
-		return err
-	})
+	n, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (int, error) { return job.DismissAll(ctx, tx, scope, c.Reason) })
 	if err != nil {
 		return err
 	}
@@ -204,11 +196,7 @@ func (c *syncCauses) Run(ctx context.Context, cfg *Config, out output) (err erro
 		}
 		f.Connection = conn.ID
 	}
-	var page postgres.Page[job.LetterCause]
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
-		page, err = job.ListCauses(ctx, tx, f)
-		return err
-	})
+	page, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (postgres.Page[job.LetterCause], error) { return job.ListCauses(ctx, tx, f) })
 	if err != nil {
 		return err
 	}

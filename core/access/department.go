@@ -23,19 +23,8 @@ type Department struct {
 }
 
 // Departments returns all departments of p's organization, each after its parent.
-func (s *Store) Departments(ctx context.Context, p postgres.Principal) (departments []Department, err error) {
-	err = s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "select id, parent_id, name from departments order by length(path), lower(name), id")
-		if err != nil {
-			return err
-		}
-		departments, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Department])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list departments: %w", err)
-	}
-	return departments, nil
+func (s *Store) Departments(ctx context.Context, p postgres.Principal) ([]Department, error) {
+	return all[Department](ctx, s, p, "list departments", "select id, parent_id, name from departments order by length(path), lower(name), id")
 }
 
 // Department returns a department, or [ErrNotFound].

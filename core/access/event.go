@@ -86,28 +86,9 @@ func (s *Store) record(ctx context.Context, tx pgx.Tx, p person, events ...Login
 
 // LoginEvents returns the attempts to sign in to p's organization, the newest first.
 func (s *Store) LoginEvents(ctx context.Context, p postgres.Principal, f EventFilter) ([]LoginEvent, error) {
-	var events []LoginEvent
-	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		var user, after *uuid.UUID
-		if f.UserID != uuid.Nil {
-			user = &f.UserID
-		}
-		if f.After != uuid.Nil {
-			after = &f.After
-		}
-		rows, err := tx.Query(ctx, `
-			select e.id, e.at, e.user_id, coalesce(u.login, ''), coalesce(e.login_digest, ''), e.method, e.outcome, coalesce(e.ip, '')
-			from login_events e left join users u on u.id = e.user_id
-			where ($1::uuid is null or e.user_id = $1) and ($2::uuid is null or e.id < $2)
-			order by e.id desc limit $3`, user, after, f.Limit)
-		if err != nil {
-			return err
-		}
-		events, err = pgx.CollectRows(rows, pgx.RowToStructByPos[LoginEvent])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list login events: %w", err)
-	}
-	return events, nil
+	return all[LoginEvent](ctx, s, p, "list login events", `
+		select e.id, e.at, e.user_id, coalesce(u.login, ''), coalesce(e.login_digest, ''), e.method, e.outcome, coalesce(e.ip, '')
+		from login_events e left join users u on u.id = e.user_id
+		where ($1::uuid is null or e.user_id = $1) and ($2::uuid is null or e.id < $2)
+		order by e.id desc limit $3`, postgres.OrNull(f.UserID), postgres.OrNull(f.After), f.Limit)
 }

@@ -114,6 +114,7 @@ func queryPeople(ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]per
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p person, err error) {
-		return p, row.Scan(&p.organization, &p.id, &p.login, &p.disabled)
+		err = row.Scan(&p.organization, &p.id, &p.login, &p.disabled)
+		return p, err
 	})
 }

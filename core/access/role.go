@@ -144,21 +144,13 @@ func readRole(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Role, error) {
 
 // readRoles reads the roles for which a condition on roles r holds, with what they say.
 func readRoles(ctx context.Context, tx pgx.Tx, condition string, args ...any) ([]Role, error) {
-	rows, err := tx.Query(ctx, `
+	return postgres.All(ctx, tx, "read roles", pgx.RowToStructByPos[Role], `
 		select r.id, r.code, r.name,
 			coalesce((select json_agg(g order by g.resource, g.action) from role_grants g
 				where g.organization_id = r.organization_id and g.role_id = r.id), '[]'),
 			coalesce((select json_agg(f order by f.resource, f.field) from role_fields f
 				where f.organization_id = r.organization_id and f.role_id = r.id), '[]')
 		from roles r where `+condition+` order by r.code`, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read roles: %w", err)
-	}
-	roles, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Role])
-	if err != nil {
-		return nil, fmt.Errorf("read roles: %w", err)
-	}
-	return roles, nil
 }
 
 // AddRole creates a role and gives it an id. What is wrong is [schema.Violations].

@@ -97,21 +97,9 @@ func (s *Store) SignOut(ctx context.Context, token string) error {
 
 // Sessions returns a user's sessions that are not over, the last seen first.
 func (s *Store) Sessions(ctx context.Context, p postgres.Principal, user uuid.UUID) ([]Session, error) {
-	var sessions []Session
-	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `
-			select id, user_id, coalesce(ip, ''), coalesce(user_agent, ''), created_at, last_seen_at, expires_at
-			from sessions where user_id = $1 and expires_at > $2 and last_seen_at > $3 order by last_seen_at desc, id`, user, s.now(), s.now().Add(-SessionIdle))
-		if err != nil {
-			return err
-		}
-		sessions, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Session])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	return sessions, nil
+	return all[Session](ctx, s, p, "list sessions", `
+		select id, user_id, coalesce(ip, ''), coalesce(user_agent, ''), created_at, last_seen_at, expires_at
+		from sessions where user_id = $1 and expires_at > $2 and last_seen_at > $3 order by last_seen_at desc, id`, user, s.now(), s.now().Add(-SessionIdle))
 }
 
 // RevokeSession ends a session, or returns [ErrNotFound].

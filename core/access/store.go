@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/postgres"
 	"crmhub/core/secret"
@@ -33,6 +35,15 @@ type Store struct {
 	mu    sync.Mutex
 	known map[uuid.UUID]remembered // by user
 	held  map[[sha256.Size]byte]heldToken
+}
+
+// all returns what a statement gives when p asks. doing begins an error.
+func all[T any](ctx context.Context, s *Store, p postgres.Principal, doing, sql string, args ...any) (found []T, err error) {
+	err = s.DB.As(ctx, p, func(tx pgx.Tx) error {
+		found, err = postgres.All(ctx, tx, doing, pgx.RowToStructByPos[T], sql, args...)
+		return err
+	})
+	return found, err
 }
 
 func (s *Store) now() time.Time {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 // Sweeper forgets what is over: sessions and sign-ins, failures that have leaked away, login events after 90 days.
@@ -18,18 +20,7 @@ type Sweeper struct {
 
 // Run sweeps once an hour until ctx ends. A failure is logged and made good by the next sweep.
 func (s *Sweeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		if err := s.Store.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "what is over of signing in was not swept", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return postgres.Repeat(ctx, time.Hour, s.Logger, "what is over of signing in was not swept", s.Store.sweep)
 }
 
 func (s *Store) sweep(ctx context.Context) error {

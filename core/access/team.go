@@ -32,19 +32,8 @@ select id, name, array(select m.user_id from team_members m where m.team_id = t.
 from teams t`
 
 // Teams returns all teams of p's organization, by name.
-func (s *Store) Teams(ctx context.Context, p postgres.Principal) (teams []Team, err error) {
-	err = s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, readTeams+" order by lower(name)")
-		if err != nil {
-			return err
-		}
-		teams, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Team])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list teams: %w", err)
-	}
-	return teams, nil
+func (s *Store) Teams(ctx context.Context, p postgres.Principal) ([]Team, error) {
+	return all[Team](ctx, s, p, "list teams", readTeams+" order by lower(name)")
 }
 
 // Team returns a team, or [ErrNotFound].

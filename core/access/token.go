@@ -163,20 +163,8 @@ func (s *Store) dropToken(id uuid.UUID) {
 
 // Tokens returns a user's API tokens, the newest first, revoked ones too.
 func (s *Store) Tokens(ctx context.Context, p postgres.Principal, user uuid.UUID) ([]Token, error) {
-	var tokens []Token
-	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `
-			select id, user_id, name, created_at, last_used_at, expires_at, revoked_at, scopes from api_tokens where user_id = $1 order by id desc`, user)
-		if err != nil {
-			return err
-		}
-		tokens, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list tokens: %w", err)
-	}
-	return tokens, nil
+	return all[Token](ctx, s, p, "list tokens", `
+		select id, user_id, name, created_at, last_used_at, expires_at, revoked_at, scopes from api_tokens where user_id = $1 order by id desc`, user)
 }
 
 // RevokeToken ends an API token for good, or returns [ErrNotFound].

@@ -132,32 +132,12 @@ from users u`
 
 // Users returns the people of p's organization by login.
 func (s *Store) Users(ctx context.Context, p postgres.Principal) ([]User, error) {
-	var users []User
-	err := s.DB.As(ctx, p, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, readUsers+" order by lower(login)")
-		if err != nil {
-			return err
-		}
-		users, err = pgx.CollectRows(rows, pgx.RowToStructByPos[User])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list users: %w", err)
-	}
-	return users, nil
+	return all[User](ctx, s, p, "list users", readUsers+" order by lower(login)")
 }
 
 // Names are what the people of the caller's organization are called, by name; of the disabled ones too, whose rows stay theirs.
 func Names(ctx context.Context, tx pgx.Tx) ([]Person, error) {
-	rows, err := tx.Query(ctx, "select id, name, status = 'disabled' from users order by name, login")
-	if err != nil {
-		return nil, fmt.Errorf("list names of users: %w", err)
-	}
-	people, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Person])
-	if err != nil {
-		return nil, fmt.Errorf("list names of users: %w", err)
-	}
-	return people, nil
+	return postgres.All(ctx, tx, "list names of users", pgx.RowToStructByPos[Person], "select id, name, status = 'disabled' from users order by name, login")
 }
 
 // User returns a person of p's organization, or [ErrNotFound].
@@ -171,27 +151,11 @@ func (s *Store) User(ctx context.Context, p postgres.Principal, id uuid.UUID) (u
 
 // UsersByID returns people of the transaction's organization; who is not there is absent.
 func UsersByID(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]User, error) {
-	rows, err := tx.Query(ctx, readUsers+" where id = any($1)", ids)
-	if err != nil {
-		return nil, fmt.Errorf("read %d users: %w", len(ids), err)
-	}
-	users, err := pgx.CollectRows(rows, pgx.RowToStructByPos[User])
-	if err != nil {
-		return nil, fmt.Errorf("read %d users: %w", len(ids), err)
-	}
-	return users, nil
+	return postgres.All(ctx, tx, "read users", pgx.RowToStructByPos[User], readUsers+" where id = any($1)", ids)
 }
 
 func readUser(ctx context.Context, tx pgx.Tx, id uuid.UUID) (User, error) {
-	rows, err := tx.Query(ctx, readUsers+" where id = $1", id)
-	if err != nil {
-		return User{}, err
-	}
-	u, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[User])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return u, ErrNotFound
-	}
-	return u, err
+	return postgres.One(ctx, tx, "read a user", pgx.RowToStructByPos[User], ErrNotFound, readUsers+" where id = $1", id)
 }
 
 // ChangeUser changes all of a user but id and login; disabling ends the user's sessions. [ErrNotFound] if there is no such user.

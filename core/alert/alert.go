@@ -75,15 +75,7 @@ func scan(row pgx.CollectableRow) (a Alert, err error) {
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Alert, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	a, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Alert{}, ErrNotFound
-	}
-	if err != nil {
-		return Alert{}, fmt.Errorf("read or write an alert: %w", err)
-	}
-	return a, nil
+	return postgres.One(ctx, tx, "read or write an alert", scan, ErrNotFound, sql, args...)
 }
 
 // Get returns an alert, or ErrNotFound.
@@ -111,21 +103,8 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Alert], err
 		return p, err
 	}
 	before, _, id := after.Args()
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, selectList, f.Status, f.Kind, before, id, size+1)
-	found, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return p, fmt.Errorf("list alerts: %w", err)
-	}
-	return postgres.Cut(found, size, func(one Alert) string { return postgres.Place{At: one.OpenedAt, ID: one.ID}.String() }), nil
-}
-
-// CountOpen is how many alerts are open that nobody acknowledged.
-func CountOpen(ctx context.Context, tx pgx.Tx) (n int, err error) {
-	if err := tx.QueryRow(ctx, `select count(*) from alerts where resolved_at is null and acknowledged_at is null`).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count alerts: %w", err)
-	}
-	return n, nil
+	return postgres.List(ctx, tx, "list alerts", scan, f.Limit,
+		func(one Alert) string { return postgres.Place{At: one.OpenedAt, ID: one.ID}.String() }, selectList, f.Status, f.Kind, before, id)
 }
 
 const acknowledge = `

@@ -24,18 +24,7 @@ const every = 15 * time.Second
 // Run watches until ctx ends.
 func (w *Watcher) Run(ctx context.Context) error {
 	return w.DB.Lead(ctx, "alerts", func(ctx context.Context) error {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			if err := w.look(ctx); err != nil && ctx.Err() == nil {
-				w.Logger.WarnContext(ctx, "alerts were not watched; the next look makes it good", "error", err)
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-		}
+		return postgres.Repeat(ctx, every, w.Logger, "alerts were not watched; the next look makes it good", w.look)
 	})
 }
 

@@ -102,15 +102,7 @@ func (s *Store) Open(ctx context.Context, tx pgx.Tx, q Query) (page Page, err er
 }
 
 func openIDs(ctx context.Context, tx pgx.Tx, payment, customer uuid.UUID, after *uuid.UUID, limit int) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, openPayments, postgres.OrNull(payment), postgres.OrNull(customer), after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list open payments: %w", err)
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("list open payments: %w", err)
-	}
-	return ids, nil
+	return postgres.All(ctx, tx, "list open payments", pgx.RowTo[uuid.UUID], openPayments, postgres.OrNull(payment), postgres.OrNull(customer), after, limit)
 }
 
 // OpenInvoices are the open invoices and credit notes of customers, and what proposals look at of them in the order of

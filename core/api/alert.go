@@ -47,7 +47,7 @@ func (s *server) getAlert() operation {
 	return operation{
 		id: "get-alert", needs: may(access.Alerts, access.Read), tag: "alerts", summary: "Get an alert",
 		status: http.StatusOK, result: jsonBody(s.document, alertExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return alert.Get(ctx, tx, id) }),
+		serve: onID(s, alert.Get),
 	}
 }
 
@@ -56,7 +56,7 @@ func (s *server) acknowledgeAlert() operation {
 		id: "acknowledge-alert", needs: may(access.Alerts, access.Update), tag: "alerts", summary: "Look after an alert",
 		description: "Says who looks after it. It stays open until its condition ends.",
 		status:      http.StatusOK, result: jsonBody(s.document, alertExample()), keyed: true,
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return alert.Acknowledge(ctx, tx, id) }),
+		serve: writeOnID(s, alert.Acknowledge),
 	}
 }
 
@@ -64,17 +64,7 @@ func (s *server) showAlertSettings() operation {
 	return operation{
 		id: "get-alert-settings", needs: may(access.Alerts, access.Read), tag: "alerts", summary: "From when on something is worth an alert",
 		status: http.StatusOK, result: jsonBody(s.document, alertSettingsExample()),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			var settings alert.Settings
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				settings, err = alert.GetSettings(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, settings)
-		},
+		serve: read(s, alert.GetSettings),
 	}
 }
 

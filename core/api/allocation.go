@@ -14,6 +14,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/allocation"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // openPayment is a payment of which something is left, and what it may pay.
@@ -105,11 +106,7 @@ func (s *server) listOpenPayments() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			var found allocation.Page
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.allocations.Open(ctx, tx, q)
-				return err
-			})
+			found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (allocation.Page, error) { return s.allocations.Open(ctx, tx, q) })
 			if err != nil {
 				return answer{}, err
 			}

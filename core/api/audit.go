@@ -56,15 +56,7 @@ func (s *server) getAudit() operation {
 			if err != nil || number < 1 {
 				return answer{}, parameterFault("number", "format", "must be a whole number from 1 on")
 			}
-			var found audit.Entry
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = audit.Get(ctx, tx, number)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, found)
+			return read(s, func(ctx context.Context, tx pgx.Tx) (audit.Entry, error) { return audit.Get(ctx, tx, number) })(ctx, c)
 		},
 	}
 }
@@ -93,15 +85,9 @@ func (s *server) verifyAudit() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			var report audit.Report
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				report, err = audit.Verify(ctx, tx, s.Key, c.who.Principal.Organization, r)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, report)
+			return read(s, func(ctx context.Context, tx pgx.Tx) (audit.Report, error) {
+				return audit.Verify(ctx, tx, s.Key, c.who.Principal.Organization, r)
+			})(ctx, c)
 		},
 	}
 }

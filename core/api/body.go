@@ -109,7 +109,7 @@ func (c *call) object() (map[string]any, error) {
 	if judge := c.route.body.judge; judge != nil {
 		faults = append(faults, judge.Validate(v)...)
 	}
-	return object, faults.Err()
+	return object, faults.Sort().Err()
 }
 
 // repeated finds names that an object has twice, of which readers take one or the other. The text is known to be JSON.

@@ -14,7 +14,6 @@ import (
 	"crmhub/core/link"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
-	"crmhub/core/schema"
 )
 
 type settlement struct {
@@ -139,9 +138,9 @@ func (s *server) settleConflicts() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			of, err := uuid.Parse(in.ConnectionID)
+			of, err := parseID("/connection_id", in.ConnectionID)
 			if err != nil {
-				return answer{}, schema.Violations{{Pointer: "/connection_id", Rule: "format", Message: "must be a UUID"}}
+				return answer{}, err
 			}
 			rule := reconcile.Rule{Connection: of, Entity: in.Entity, Field: in.Field, Status: link.ConflictStatus(in.Side)}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {

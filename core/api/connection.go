@@ -29,17 +29,7 @@ func (s *server) listConnections() operation {
 	return operation{
 		id: "list-connections", needs: may(access.Connections, access.Read), tag: "connections", summary: "List connections",
 		status: http.StatusOK, result: jsonBody(s.document, list[connection.Connection]{Items: []connection.Connection{connectionExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			var all []connection.Connection
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				all, err = s.Connections.List(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, all, ""))
-		},
+		serve: readAll(s, s.Connections.List),
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *server) getDeadLetter() operation {
 		id: "get-dead-letter", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "Get a dead letter",
 		status: http.StatusOK, result: jsonBody(s.document, deadLetterExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			return s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (job.DeadLetter, error) {
 				return s.letter(ctx, tx, c)(job.GetDeadLetter(ctx, tx, id))
 			})(ctx, c)
 		},
@@ -86,12 +86,12 @@ func (s *server) replayDeadLetter() operation {
 		description: "A pulled record is tried again at once; a push is due again and goes out soon. The status tells what came of it.",
 		status:      http.StatusOK, result: jsonBody(s.document, deadLetterExample()), keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (d job.DeadLetter, err error) {
 				if err := openDeadLetter(ctx, tx, id); err != nil {
-					return nil, err
+					return d, err
 				}
 				if _, err := job.ReplayDeadLetters(ctx, tx, s.Replay, []uuid.UUID{id}); err != nil {
-					return nil, err
+					return d, err
 				}
 				return s.letter(ctx, tx, c)(job.GetDeadLetter(ctx, tx, id))
 			})(ctx, c)
@@ -110,9 +110,9 @@ func (s *server) dismissDeadLetter() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (d job.DeadLetter, err error) {
 				if err := openDeadLetter(ctx, tx, id); err != nil {
-					return nil, err
+					return d, err
 				}
 				return s.letter(ctx, tx, c)(job.Dismiss(ctx, tx, id, in.Reason))
 			})(ctx, c)
@@ -121,12 +121,12 @@ func (s *server) dismissDeadLetter() operation {
 }
 
 // letter answers with a letter as the caller sees it.
-func (s *server) letter(ctx context.Context, tx pgx.Tx, c *call) func(job.DeadLetter, error) (any, error) {
-	return func(d job.DeadLetter, err error) (any, error) {
-		if err != nil {
-			return nil, err
+func (s *server) letter(ctx context.Context, tx pgx.Tx, c *call) func(job.DeadLetter, error) (job.DeadLetter, error) {
+	return func(d job.DeadLetter, err error) (job.DeadLetter, error) {
+		if err == nil {
+			err = journey.SightIn(ctx, tx, c.who.Permissions, d.Entity, s.Revisions).Veil(&d)
 		}
-		return d, journey.SightIn(ctx, tx, c.who.Permissions, d.Entity, s.Revisions).Veil(&d)
+		return d, err
 	}
 }
 

@@ -31,17 +31,7 @@ func (s *server) listDepartments() operation {
 		id: "list-departments", needs: may(access.Organizations, access.Read), tag: "access", summary: "List departments",
 		description: "All of them, each after the one above it.",
 		status:      http.StatusOK, result: jsonBody(s.document, list[Department]{Items: []Department{departmentExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			departments, err := s.Access.Departments(ctx, c.who.Principal)
-			if err != nil {
-				return answer{}, err
-			}
-			shown := make([]Department, len(departments))
-			for i, d := range departments {
-				shown[i] = showDepartment(d)
-			}
-			return respond(http.StatusOK, page(c, shown, ""))
-		},
+		serve: showAll(s.Access.Departments, showDepartment),
 	}
 }
 
@@ -79,15 +69,7 @@ func (s *server) patchDepartment() operation {
 		body:        mergePatchBody(s.document, departmentPatch{Name: "Sales South"}),
 		status:      http.StatusOK, result: jsonBody(s.document, departmentExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			patch, err := c.object()
-			if err != nil {
-				return answer{}, err
-			}
-			in, err := as[departmentPatch](patch)
+			id, patch, in, err := patchOnID[departmentPatch](c)
 			if err != nil {
 				return answer{}, err
 			}
@@ -112,26 +94,13 @@ func (s *server) deleteDepartment() operation {
 		id: "delete-department", needs: may(access.Organizations, access.Update), tag: "access", summary: "Delete a department",
 		description: "It must be empty: while people or departments are in it, the answer is 409.",
 		status:      http.StatusNoContent, problems: []int{http.StatusConflict},
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return answer{Status: http.StatusNoContent}, s.Access.DeleteDepartment(ctx, c.who.Principal, id)
-		},
+		serve: actOnID(s.Access.DeleteDepartment),
 	}
 }
 
 func has(patch map[string]any, name string) bool {
 	_, ok := patch[name]
 	return ok
-}
-
-// created answers with what was made and where it is.
-func created(path string, id uuid.UUID, v any) (answer, error) {
-	a, err := respond(http.StatusCreated, v)
-	a.Location = prefix + path + "/" + id.String()
-	return a, err
 }
 
 func showDepartment(d access.Department) Department {

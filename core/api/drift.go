@@ -47,7 +47,7 @@ func (s *server) getDrift() operation {
 	return operation{
 		id: "get-drift", needs: may(access.Connections, access.Read), tag: "connections", summary: "Get a change of shape",
 		status: http.StatusOK, result: jsonBody(s.document, driftExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return drift.Get(ctx, tx, id) }),
+		serve: onID(s, drift.Get),
 	}
 }
 
@@ -62,7 +62,7 @@ func (s *server) acknowledgeDrift() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (drift.Finding, error) {
 				return drift.Acknowledge(ctx, tx, id, in.Note)
 			})(ctx, c)
 		},

@@ -14,7 +14,6 @@ import (
 	"crmhub/core/duplicate"
 	"crmhub/core/match"
 	"crmhub/core/postgres"
-	"crmhub/core/schema"
 )
 
 // acceptParameter of a creation says that its duplicates were looked at: ?duplicates=accept.
@@ -89,9 +88,9 @@ func (e entities) mergeInto() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			loser, err := uuid.Parse(in.LoserID)
+			loser, err := parseID("/loser_id", in.LoserID)
 			if err != nil {
-				return answer{}, schema.Violations{{Pointer: "/loser_id", Rule: "format", Message: "must be a UUID"}}
+				return answer{}, err
 			}
 			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
 				m, err := e.editor.Merge(ctx, tx, c.author(), duplicate.Request{
@@ -176,7 +175,7 @@ func (s *server) listDuplicates() operation {
 }
 
 func (s *server) dismissDuplicate() operation {
-	dismiss := s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return duplicate.Dismiss(ctx, tx, id) })
+	dismiss := writeOnID(s, duplicate.Dismiss)
 	return operation{
 		id: "dismiss-duplicate", needs: maySome(access.Merge), tag: "duplicates", summary: "Say that the two are two", description: "They stay so when duplicates are found anew.",
 		status: http.StatusOK, result: jsonBody(s.document, pairExample()), keyed: true,
@@ -203,15 +202,7 @@ func (s *server) listMerges() operation {
 			if err := c.permitMerging(duplicate.Mergeable()...); err != nil {
 				return answer{}, err
 			}
-			var merges []duplicate.Merge
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				merges, err = duplicate.Merges(ctx, tx, of, maxLimit)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, merges, ""))
+			return listedAll(ctx, s, c, nil, func(tx pgx.Tx) ([]duplicate.Merge, error) { return duplicate.Merges(ctx, tx, of, maxLimit) })
 		},
 	}
 }

@@ -51,11 +51,7 @@ func (e entities) erase() operation {
 			eraser := privacy.Eraser{Entities: e.CRM}
 			request := privacy.Request{Kind: e.kind, ID: id, Reason: in.Reason}
 			if in.DryRun {
-				var done privacy.Erasure
-				err := e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-					done, err = eraser.Preview(ctx, tx, c.by(), request)
-					return err
-				})
+				done, err := postgres.Get(ctx, e.DB, c.who.Principal, func(tx pgx.Tx) (privacy.Erasure, error) { return eraser.Preview(ctx, tx, c.by(), request) })
 				if err != nil {
 					return answer{}, erasureProblem(err)
 				}
@@ -112,13 +108,13 @@ func (s *server) getErasure() operation {
 	return operation{
 		id: "get-erasure", needs: may(access.Resource(crm.KindCustomer), access.Erase), tag: "privacy", summary: "Get an erasure, and how far the connections know",
 		status: http.StatusOK, result: jsonBody(s.document, erasureExample(crm.KindCustomer)),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+		serve: onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (body erasureBody, err error) {
 			found, err := privacy.Get(ctx, tx, id)
 			if errors.Is(err, privacy.ErrNotFound) {
-				return nil, notFound()
+				return body, notFound()
 			}
 			if err != nil {
-				return nil, err
+				return body, err
 			}
 			told, err := privacy.ToldOf(ctx, tx, id)
 			return erasureBody{found, told}, err

@@ -84,9 +84,7 @@ func (s *server) addExport() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusCreated, e)
-				a.Location = prefix + "/exports/" + e.ID.String()
-				return a, err
+				return created("/exports", e.ID, e)
 			})
 		},
 	}

@@ -1,12 +1,10 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
 	"crmhub/core/connection"
@@ -20,17 +18,7 @@ func (s *server) listFlows() operation {
 		description: "Every connection with what is pushed and pulled over it: how much came over in the last hour and the last 24 hours, how far it is behind, and " +
 			"what holds it up. A push flows all the time, a pull by the runs of its job.",
 		status: http.StatusOK, result: jsonBody(s.document, list[flow.Flows]{Items: []flow.Flows{flowExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			var all []flow.Flows
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				all, err = s.flows.Read(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, all, ""))
-		},
+		serve: readAll(s, s.flows.Read),
 	}
 }
 

@@ -22,18 +22,7 @@ const sweepKeysSQL = `delete from idempotency_keys where created_at < now() - in
 
 // Run sweeps once an hour until ctx ends. A failure is logged and made good by the next sweep.
 func (k *KeySweeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		if err := k.sweep(ctx); err != nil && ctx.Err() == nil {
-			k.Logger.WarnContext(ctx, "idempotency keys were not swept", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return postgres.Repeat(ctx, time.Hour, k.Logger, "idempotency keys were not swept", k.sweep)
 }
 
 func (k *KeySweeper) sweep(ctx context.Context) error {

@@ -79,9 +79,7 @@ func (s *server) upload() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			a, err := respond(http.StatusCreated, i)
-			a.Location = prefix + "/imports/" + i.ID.String()
-			return a, err
+			return created("/imports", i.ID, i)
 		},
 	}
 }

@@ -116,12 +116,12 @@ func (s *server) getInboxItem() operation {
 			if err := c.permitInbox(); err != nil {
 				return answer{}, err
 			}
-			return s.onID(s.inboxItem)(ctx, c)
+			return onID(s, s.inboxItem)(ctx, c)
 		},
 	}
 }
 
-func (s *server) inboxItem(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+func (s *server) inboxItem(ctx context.Context, tx pgx.Tx, id uuid.UUID) (inboxItem, error) {
 	item, err := s.inbox.Get(ctx, tx, id)
 	shown := inboxItem{Item: item, Candidates: []inbox.Candidate{}, Faults: []Violation{}}
 	if err != nil || item.Status != inbox.Review {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -52,18 +51,7 @@ func (s *server) listJobs() operation {
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
 			of := c.idIn("connection_id", &faults)
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var all []job.Job
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				all, err = s.Jobs.List(ctx, tx, of)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, all, ""))
+			return listedAll(ctx, s, c, faults, func(tx pgx.Tx) ([]job.Job, error) { return s.Jobs.List(ctx, tx, of) })
 		},
 	}
 }
@@ -78,11 +66,11 @@ func (s *server) addJob() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			of, err := uuid.Parse(in.ConnectionID)
+			of, err := parseID("/connection_id", in.ConnectionID)
 			if err != nil {
-				return answer{}, schema.Violations{{Pointer: "/connection_id", Rule: "format", Message: "must be a UUID"}}
+				return answer{}, err
 			}
-			after, err := idsOf("/after", in.After)
+			after, err := parseIDs("/after", in.After)
 			if err != nil {
 				return answer{}, err
 			}
@@ -96,9 +84,7 @@ func (s *server) addJob() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusCreated, added)
-				a.Location = prefix + "/jobs/" + added.ID.String()
-				return a, err
+				return created("/jobs", added.ID, added)
 			})
 		},
 	}
@@ -108,7 +94,7 @@ func (s *server) getJob() operation {
 	return operation{
 		id: "get-job", needs: may(access.Jobs, access.Read), tag: "jobs", summary: "Get a job",
 		status: http.StatusOK, result: jsonBody(s.document, jobExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.Jobs.Get(ctx, tx, id) }),
+		serve: onID(s, s.Jobs.Get),
 	}
 }
 
@@ -127,19 +113,19 @@ func (s *server) patchJob() operation {
 			if err := idsIn(patch, "after"); err != nil {
 				return answer{}, err
 			}
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (changed job.Job, err error) {
 				old, err := s.Jobs.Get(ctx, tx, id)
 				if err != nil {
-					return nil, err
+					return changed, err
 				}
 				was, err := object(job.Change{Name: old.Name, Timing: old.Timing})
 				if err != nil {
-					return nil, err
+					return changed, err
 				}
 				merged, _ := schema.MergePatch(was, patch).(map[string]any)
 				change, err := as[job.Change](merged)
 				if err != nil {
-					return nil, err
+					return changed, err
 				}
 				return s.Jobs.Update(ctx, tx, id, change)
 			})(ctx, c)
@@ -152,15 +138,7 @@ func (s *server) deleteJob() operation {
 		id: "delete-job", needs: may(access.Jobs, access.Delete), tag: "jobs", summary: "Delete a job",
 		description: "Its runs and their logs go with it, unless one executes. What they brought stays, and the place that a pull had reached: a job made for the same again goes on there.",
 		status:      http.StatusNoContent, keyed: true, problems: []int{http.StatusConflict},
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				return answer{Status: http.StatusNoContent}, s.Jobs.Delete(ctx, tx, id)
-			})
-		},
+		serve: s.deleteOnID(s.Jobs.Delete),
 	}
 }
 
@@ -168,7 +146,7 @@ func (s *server) pauseJob() operation {
 	return operation{
 		id: "pause-job", needs: may(access.Jobs, access.Update), tag: "jobs", summary: "Pause a job", description: "Its schedule does not count until it is resumed. A run that executes goes on.",
 		status: http.StatusOK, result: jsonBody(s.document, jobExample()), keyed: true,
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.Jobs.Pause(ctx, tx, id) }),
+		serve: writeOnID(s, s.Jobs.Pause),
 	}
 }
 
@@ -176,7 +154,7 @@ func (s *server) resumeJob() operation {
 	return operation{
 		id: "resume-job", needs: may(access.Jobs, access.Update), tag: "jobs", summary: "Resume a job", description: "Its schedule counts again, from now on.",
 		status: http.StatusOK, result: jsonBody(s.document, jobExample()), keyed: true,
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.Jobs.Resume(ctx, tx, id) }),
+		serve: writeOnID(s, s.Jobs.Resume),
 	}
 }
 
@@ -195,9 +173,7 @@ func (s *server) runJob() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusAccepted, queued)
-				a.Location = prefix + "/runs/" + queued.ID.String()
-				return a, err
+				return accepted("/runs", queued.ID, queued)
 			})
 		},
 	}
@@ -230,9 +206,7 @@ func (s *server) backfillJob() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusAccepted, queued)
-				a.Location = prefix + "/runs/" + queued.ID.String()
-				return a, err
+				return accepted("/runs", queued.ID, queued)
 			})
 		},
 	}
@@ -262,22 +236,6 @@ func (s *server) runConnection() operation {
 	}
 }
 
-// idsOf reads ids of a list in a body.
-func idsOf(pointer string, texts []string) (ids []uuid.UUID, err error) {
-	var faults schema.Violations
-	for i, text := range texts {
-		id, err := uuid.Parse(text)
-		if err != nil {
-			faults = append(faults, schema.Violation{Pointer: pointer + "/" + strconv.Itoa(i), Rule: "format", Message: "must be a UUID"})
-		}
-		ids = append(ids, id)
-	}
-	if len(faults) > 0 {
-		return nil, faults
-	}
-	return ids, nil
-}
-
 // idsIn reports the ids that are none of a list in a patch.
 func idsIn(patch map[string]any, name string) error {
 	some, _ := patch[name].([]any)
@@ -285,7 +243,7 @@ func idsIn(patch map[string]any, name string) error {
 	for i, v := range some {
 		texts[i], _ = v.(string)
 	}
-	_, err := idsOf("/"+name, texts)
+	_, err := parseIDs("/"+name, texts)
 	return err
 }
 

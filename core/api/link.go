@@ -102,7 +102,7 @@ func (s *server) getLink() operation {
 	return operation{
 		id: "get-link", needs: may(access.DeadLetters, access.Read), tag: "links", summary: "Get a link",
 		status: http.StatusOK, result: jsonBody(s.document, linkExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return link.Get(ctx, tx, id) }),
+		serve: onID(s, link.Get),
 	}
 }
 
@@ -113,6 +113,6 @@ func (s *server) unlink() operation {
 		id: "unlink", needs: may(access.DeadLetters, access.Run), tag: "links", summary: "Take a link apart",
 		description: "Entity and record live on and have nothing to do with each other: until somebody links the entity again it is not sent there, and no record is taken for it.",
 		status:      http.StatusOK, result: jsonBody(s.document, example), keyed: true,
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return link.Disconnect(ctx, tx, id) }),
+		serve: writeOnID(s, link.Disconnect),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"crmhub/core/access"
+	"crmhub/core/postgres"
 )
 
 // Session is somebody signed in somewhere, as the API shows it.
@@ -130,7 +131,8 @@ func (s *server) loginEvents(o operation, of func(*call) uuid.UUID) operation {
 	o.result = jsonBody(s.document, list[LoginEvent]{Items: []LoginEvent{loginEventExample()}})
 	o.serve = func(ctx context.Context, c *call) (answer, error) {
 		var faults parameterFaults
-		f := access.EventFilter{UserID: of(c), After: c.idIn(afterParameter, &faults), Limit: parseLimit(c.query, &faults) + 1}
+		limit := parseLimit(c.query, &faults)
+		f := access.EventFilter{UserID: of(c), After: c.idIn(afterParameter, &faults), Limit: limit + 1}
 		if err := faults.err(); err != nil {
 			return answer{}, err
 		}
@@ -138,19 +140,15 @@ func (s *server) loginEvents(o operation, of func(*call) uuid.UUID) operation {
 		if err != nil {
 			return answer{}, err
 		}
-		next := ""
-		if len(events) == f.Limit { // there is one more than was asked for
-			events = events[:f.Limit-1]
-			next = events[len(events)-1].ID.String()
-		}
-		shown := make([]LoginEvent, len(events))
-		for i, e := range events {
+		found := postgres.Cut(events, limit, func(e access.LoginEvent) string { return e.ID.String() })
+		shown := make([]LoginEvent, len(found.Items))
+		for i, e := range found.Items {
 			shown[i] = LoginEvent{
 				ID: e.ID, At: e.At, UserID: e.UserID, Login: e.Login, LoginDigest: e.LoginDigest,
 				Method: string(e.Method), Outcome: string(e.Outcome), IP: e.IP,
 			}
 		}
-		return respond(http.StatusOK, page(c, shown, next))
+		return respond(http.StatusOK, page(c, shown, found.Next))
 	}
 	return o
 }
@@ -161,13 +159,7 @@ func (s *server) resetSignIn() operation {
 		description: "For somebody who lost the second factor and the recovery codes, or has another identity at the OpenID provider now: " +
 			"both are forgotten, and the user's sessions end. The password stays.",
 		status: http.StatusNoContent,
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return answer{Status: http.StatusNoContent}, s.Access.ResetSignIn(ctx, c.who.Principal, id)
-		},
+		serve:  actOnID(s.Access.ResetSignIn),
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/mapping"
 	"crmhub/core/revision"
-	"crmhub/core/schema"
 )
 
 type versionInput struct {
@@ -120,18 +119,7 @@ func (s *server) listVersions() operation {
 			if !c.query.Has("connection_id") {
 				faults.add("connection_id", "required", "is required")
 			}
-			if err := faults.err(); err != nil {
-				return answer{}, err
-			}
-			var found []revision.Version
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.Revisions.List(ctx, tx, of, entity)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found, ""))
+			return listedAll(ctx, s, c, faults, func(tx pgx.Tx) ([]revision.Version, error) { return s.Revisions.List(ctx, tx, of, entity) })
 		},
 	}
 }
@@ -148,8 +136,8 @@ func (s *server) addVersion() operation {
 				return answer{}, err
 			}
 			draft := revision.New{Entity: in.Entity, Text: in.Text, Note: in.Note}
-			if draft.ConnectionID, err = uuid.Parse(in.ConnectionID); err != nil {
-				return answer{}, schema.Violations{{Pointer: "/connection_id", Rule: "format", Message: "must be a UUID"}}
+			if draft.ConnectionID, err = parseID("/connection_id", in.ConnectionID); err != nil {
+				return answer{}, err
 			}
 			if in.Examples != nil {
 				if draft.Examples, err = json.Marshal(in.Examples); err != nil {
@@ -161,9 +149,7 @@ func (s *server) addVersion() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusCreated, v)
-				a.Location = prefix + "/mapping-versions/" + v.ID.String()
-				return a, err
+				return created("/mapping-versions", v.ID, v)
 			})
 		},
 	}
@@ -173,7 +159,7 @@ func (s *server) getVersion() operation {
 	return operation{
 		id: "get-mapping-version", needs: may(access.Connections, access.Read), tag: "mappings", summary: "Get a version of a mapping",
 		status: http.StatusOK, result: jsonBody(s.document, versionExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.Revisions.Get(ctx, tx, id) }),
+		serve: onID(s, s.Revisions.Get),
 	}
 }
 
@@ -191,26 +177,26 @@ func (s *server) diffVersion() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			return s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (d versionDiff, err error) {
 				v, err := s.Revisions.Get(ctx, tx, id)
 				if err != nil {
-					return nil, err
+					return d, err
 				}
 				conn, err := s.Connections.Get(ctx, tx, v.ConnectionID)
 				if err != nil {
-					return nil, err
+					return d, err
 				}
 				after, err := s.Revisions.Compiled(conn, v)
 				if err != nil {
-					return nil, err
+					return d, err
 				}
 				before, _ := s.Revisions.Shipped.For(conn.Connector, v.Entity)
 				if against != "shipped" {
 					if before, _, err = s.Revisions.Live(ctx, tx, conn, v.Entity); err != nil {
-						return nil, err
+						return d, err
 					}
 				}
-				d := versionDiff{After: v.Text, Rules: []mapping.RuleChange{}}
+				d = versionDiff{After: v.Text, Rules: []mapping.RuleChange{}}
 				if before != nil {
 					d.Against, d.Before = before.Version(), string(before.Text())
 					d.Rules = append(d.Rules, mapping.Compare(before, after)...)
@@ -226,7 +212,7 @@ func (s *server) testVersion() operation {
 		id: "test-mapping-version", needs: may(access.Connections, access.Update), tag: "mappings", summary: "Test a version of a mapping",
 		description: "Entities are made up, pushed and pulled back, and the examples are run. A draft that passes is tested.",
 		status:      http.StatusOK, result: jsonBody(s.document, testReport{Version: versionExample(), Entities: 200, Examples: 2, Faults: []string{}}), keyed: true,
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+		serve: writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (testReport, error) {
 			v, r, err := s.Revisions.Test(ctx, tx, id)
 			return testReport{v, r.Entities, r.Examples, append([]string{}, r.Faults...)}, err
 		}),
@@ -239,9 +225,7 @@ func (s *server) publishVersion() operation {
 		description: "It is tested first, and tried on the newest thousand linked records: it is refused if one of them would fail that does not now. " +
 			"Pushes and pulls that begin use it within two seconds.",
 		status: http.StatusOK, result: jsonBody(s.document, versionExample()), keyed: true, problems: []int{http.StatusConflict},
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
-			return s.Revisions.Publish(ctx, tx, id)
-		}),
+		serve: writeOnID(s, s.Revisions.Publish),
 	}
 }
 
@@ -256,9 +240,9 @@ func (s *server) rollBackMapping() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			of, err := uuid.Parse(in.ConnectionID)
+			of, err := parseID("/connection_id", in.ConnectionID)
 			if err != nil {
-				return answer{}, schema.Violations{{Pointer: "/connection_id", Rule: "format", Message: "must be a UUID"}}
+				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
 				taken, again, err := s.Revisions.RollBack(ctx, tx, of, in.Entity, in.Reason)

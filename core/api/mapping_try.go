@@ -60,15 +60,15 @@ func (s *server) showEffect() operation {
 			if direction == "pull" {
 				return s.pullEffect(ctx, c)
 			}
-			return s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (e revision.Effect, err error) {
 				v, err := s.Revisions.Get(ctx, tx, id)
 				if err != nil {
-					return nil, err
+					return e, err
 				}
 				if err := c.permitWhole(v.Entity); err != nil {
-					return nil, err
+					return e, err
 				}
-				return s.Revisions.Effect(ctx, tx, v, revision.MostChecked)
+				return s.Revisions.Effect(ctx, tx, v)
 			})(ctx, c)
 		},
 	}
@@ -91,15 +91,9 @@ func (s *server) pullEffect(ctx context.Context, c *call) (answer, error) {
 			Type: problemType("remote"), Title: "The other system cannot be read", Status: http.StatusFailedDependency, Detail: connector.AsError(err).Error(),
 		}
 	}
-	var e revision.Effect
-	err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-		e, err = s.Revisions.EffectOnRecords(ctx, tx, v, records)
-		return err
-	})
-	if err != nil {
-		return answer{}, err
-	}
-	return respond(http.StatusOK, e)
+	return read(s, func(ctx context.Context, tx pgx.Tx) (revision.Effect, error) {
+		return s.Revisions.EffectOnRecords(ctx, tx, v, records)
+	})(ctx, c)
 }
 
 // versionWhole is the version in the path, for a caller who may see whole entities of its kind, and the connection it is of.
@@ -178,9 +172,9 @@ func (s *server) preview(ctx context.Context, c *call, conn connection.Connectio
 			p, err = s.Revisions.PreviewRecord(ctx, tx, conn, draft, record)
 			return err
 		}
-		id, err := uuid.Parse(in.EntityID)
+		id, err := parseID("/entity_id", in.EntityID)
 		if err != nil {
-			return schema.Violations{{Pointer: "/entity_id", Rule: "format", Message: "must be a UUID"}}
+			return err
 		}
 		p, err = s.Revisions.PreviewEntity(ctx, tx, conn, draft, id)
 		if errors.Is(err, crm.ErrNotFound) {

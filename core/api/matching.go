@@ -74,9 +74,7 @@ func (s *server) startMatching() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusAccepted, m)
-				a.Location = prefix + "/matchings/" + m.ID.String()
-				return a, err
+				return accepted("/matchings", m.ID, m)
 			})
 		},
 	}
@@ -87,7 +85,7 @@ func (s *server) getMatching() operation {
 		id: "get-matching", needs: may(access.DeadLetters, access.Read), tag: "matchings", summary: "Get a matching",
 		description: "With how many proposals stand where.",
 		status:      http.StatusOK, result: jsonBody(s.document, matchingExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return matching.Get(ctx, tx, id) }),
+		serve: onID(s, matching.Get),
 	}
 }
 
@@ -150,7 +148,7 @@ func (s *server) settleProposals() operation {
 				return answer{}, err
 			}
 			d := matching.Decision{Action: matching.Action(in.Action), Class: link.Class(in.Class)}
-			if d.IDs, err = parseIDs(in.IDs); err != nil {
+			if d.IDs, err = parseIDs("/ids", in.IDs); err != nil {
 				return answer{}, err
 			}
 			if in.EntityID != "" {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,7 +33,7 @@ type operation struct {
 	located     bool          // the result carries a Location
 	problems    []int         // besides those that any operation may answer
 	keyed       bool          // understands Idempotency-Key
-	serve       func(ctx context.Context, c *call) (answer, error)
+	serve       serving
 }
 
 // describe returns the operation as OpenAPI has it.

@@ -52,15 +52,19 @@ func listed[T any](ctx context.Context, s *server, c *call, faults parameterFaul
 	if err := faults.err(); err != nil {
 		return answer{}, err
 	}
-	var found postgres.Page[T]
-	err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-		found, err = read(tx)
-		return err
-	})
+	found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (postgres.Page[T], error) { return read(tx) })
 	if err != nil {
 		return answer{}, err
 	}
 	return respond(http.StatusOK, page(c, found.Items, found.Next))
+}
+
+// listedAll is listed for a list that is read at once.
+func listedAll[T any](ctx context.Context, s *server, c *call, faults parameterFaults, read func(tx pgx.Tx) ([]T, error)) (answer, error) {
+	return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[T], error) {
+		all, err := read(tx)
+		return postgres.Page[T]{Items: all}, err
+	})
 }
 
 func parseLimit(values url.Values, faults *parameterFaults) int {

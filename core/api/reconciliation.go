@@ -12,9 +12,9 @@ import (
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
+	"crmhub/core/job"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
-	"crmhub/core/schema"
 )
 
 type reconciliationInput struct {
@@ -78,18 +78,16 @@ func (s *server) startReconciliation() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			of, err := uuid.Parse(in.ConnectionID)
+			of, err := parseID("/connection_id", in.ConnectionID)
 			if err != nil {
-				return answer{}, schema.Violations{{Pointer: "/connection_id", Rule: "format", Message: "must be a UUID"}}
+				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				queued, err := reconcile.Start(ctx, tx, s.Jobs, of, in.Entity)
+				queued, err := s.Jobs.EnqueueKind(ctx, tx, of, job.Reconcile, in.Entity)
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusAccepted, queued)
-				a.Location = prefix + "/runs/" + queued.ID.String()
-				return a, err
+				return accepted("/runs", queued.ID, queued)
 			})
 		},
 	}
@@ -100,7 +98,7 @@ func (s *server) getReconciliation() operation {
 		id: "get-reconciliation", needs: may(access.DeadLetters, access.Read), tag: "reconciliations", summary: "Get a reconciliation",
 		description: "With counts, and sums per currency and month on both sides.",
 		status:      http.StatusOK, result: jsonBody(s.document, reconciliationExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return reconcile.Get(ctx, tx, id) }),
+		serve: onID(s, reconcile.Get),
 	}
 }
 
@@ -177,7 +175,7 @@ func (s *server) mend(ctx context.Context, c *call, errand reconcile.Errand, ids
 	if err != nil {
 		return answer{}, err
 	}
-	if errand.IDs, err = parseIDs(ids); err != nil {
+	if errand.IDs, err = parseIDs("/ids", ids); err != nil {
 		return answer{}, err
 	}
 	return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {

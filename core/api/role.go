@@ -50,17 +50,7 @@ func (s *server) listRoles() operation {
 	return operation{
 		id: "list-roles", needs: may(access.Roles, access.Read), tag: "access", summary: "List roles", description: "All of them, by code.",
 		status: http.StatusOK, result: jsonBody(s.document, list[Role]{Items: []Role{roleExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			roles, err := s.Access.Roles(ctx, c.who.Principal)
-			if err != nil {
-				return answer{}, err
-			}
-			shown := make([]Role, len(roles))
-			for i, r := range roles {
-				shown[i] = showRole(r)
-			}
-			return respond(http.StatusOK, page(c, shown, ""))
-		},
+		serve: showAll(s.Access.Roles, showRole),
 	}
 }
 
@@ -103,15 +93,7 @@ func (s *server) patchRole() operation {
 		body:   mergePatchBody(s.document, rolePatch{Name: "Key accounts"}),
 		status: http.StatusOK, result: jsonBody(s.document, roleExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			patch, err := c.object()
-			if err != nil {
-				return answer{}, err
-			}
-			in, err := as[rolePatch](patch)
+			id, patch, in, err := patchOnID[rolePatch](c)
 			if err != nil {
 				return answer{}, err
 			}
@@ -150,13 +132,7 @@ func (s *server) deleteRole() operation {
 		id: "delete-role", needs: may(access.Roles, access.Delete), tag: "access", summary: "Delete a role",
 		description: "While somebody has it, the answer is 409; so it is for the administrator's.",
 		status:      http.StatusNoContent, problems: []int{http.StatusConflict},
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return answer{Status: http.StatusNoContent}, s.Access.DeleteRole(ctx, c.who.Principal, id)
-		},
+		serve: actOnID(s.Access.DeleteRole),
 	}
 }
 

@@ -43,7 +43,7 @@ func (s *server) getRun() operation {
 	return operation{
 		id: "get-run", needs: may(access.DeadLetters, access.Read), tag: "jobs", summary: "Get a run", description: "Its counts grow while it executes.",
 		status: http.StatusOK, result: jsonBody(s.document, runExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return job.GetRun(ctx, tx, id) }),
+		serve: onID(s, job.GetRun),
 	}
 }
 
@@ -52,9 +52,7 @@ func (s *server) cancelRun() operation {
 		id: "cancel-run", needs: may(access.Jobs, access.Run), tag: "jobs", summary: "Cancel a run",
 		description: "A queued or paused run ends; one that executes ends after its page. One that has ended stays as it is.",
 		status:      http.StatusOK, result: jsonBody(s.document, runExample()), keyed: true,
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
-			return job.RequestCancel(ctx, tx, id)
-		}),
+		serve: writeOnID(s, job.RequestCancel),
 	}
 }
 
@@ -83,9 +81,7 @@ func (s *server) actOnRun(verb, summary string, act func(context.Context, pgx.Tx
 	return operation{
 		id: verb + "-run", needs: may(access.Jobs, access.Run), tag: "jobs", summary: summary, description: description,
 		status: http.StatusOK, result: jsonBody(s.document, runExample()), keyed: true,
-		serve: s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
-			return act(ctx, tx, id)
-		}),
+		serve: writeOnID(s, act),
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *server) listStages() operation {
 	return operation{
 		id: "list-opportunity-stages", needs: may(access.Resource(crm.KindOpportunity), access.Read), tag: "entities", summary: "List the stages an opportunity went through", description: "The first one first.",
 		status: http.StatusOK, result: jsonBody(s.document, list[crm.StageChange]{Items: []crm.StageChange{example}}),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+		serve: onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (list[crm.StageChange], error) {
 			stages, err := s.CRM.Stages(ctx, tx, id)
 			return list[crm.StageChange]{Items: stages}, err
 		}),

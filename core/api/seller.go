@@ -41,17 +41,7 @@ func (s *server) showSeller() operation {
 	return operation{
 		id: "show-seller", needs: may(access.Organizations, access.Read), tag: "access", summary: "Show how the organization stands on its invoices",
 		status: http.StatusOK, result: jsonBody(s.document, sellerExample()),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			var found access.Seller
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.Access.Seller(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, found)
-		},
+		serve: read(s, s.Access.Seller),
 	}
 }
 

@@ -41,17 +41,7 @@ func (s *server) listSubscriptions() operation {
 		id: "list-subscriptions", needs: may(access.Subscriptions, access.Read), tag: "subscriptions", summary: "List subscriptions",
 		description: "Who outside is told of what happens here: by webhooks, signed as Standard Webhooks says, or by mail.",
 		status:      http.StatusOK, result: jsonBody(s.document, list[notify.Subscription]{Items: []notify.Subscription{subscriptionExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			var all []notify.Subscription
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				all, err = s.Notify.List(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, all, ""))
-		},
+		serve: readAll(s, s.Notify.List),
 	}
 }
 
@@ -304,9 +294,7 @@ func (s *server) withDelivery(do func(ctx context.Context, tx pgx.Tx, id uuid.UU
 			if err != nil {
 				return answer{}, err
 			}
-			a, err := respond(http.StatusAccepted, s.veiledDelivery(c, d))
-			a.Location = prefix + "/deliveries/" + d.ID.String()
-			return a, err
+			return accepted("/deliveries", d.ID, s.veiledDelivery(c, d))
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
+	"crmhub/core/postgres"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 )
@@ -63,11 +64,7 @@ func (s *server) listTargets() operation {
 			if owner != uuid.Nil {
 				of = &owner
 			}
-			var targets []report.Target
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				targets, err = s.reports.Targets(ctx, tx, c.query.Get("month"), of)
-				return err
-			})
+			targets, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) ([]report.Target, error) { return s.reports.Targets(ctx, tx, c.query.Get("month"), of) })
 			if err != nil {
 				return answer{}, parametersAtFault(err)
 			}
@@ -106,9 +103,7 @@ func (s *server) addTarget() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusCreated, showTarget(added))
-				a.Location = prefix + "/targets/" + added.ID.String()
-				return a, err
+				return created("/targets", added.ID, showTarget(added))
 			})
 		},
 	}
@@ -118,7 +113,7 @@ func (s *server) getTarget() operation {
 	return operation{
 		id: "get-target", needs: may(access.Targets, access.Read), tag: "reports", summary: "Get a target",
 		status: http.StatusOK, result: jsonBody(s.document, targetExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+		serve: onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Target, error) {
 			t, err := s.reports.Target(ctx, tx, id)
 			return showTarget(t), err
 		}),
@@ -140,7 +135,7 @@ func (s *server) patchTarget() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Target, error) {
 				t, err := s.reports.UpdateTarget(ctx, tx, id, amount)
 				return showTarget(t), err
 			})(ctx, c)
@@ -152,25 +147,8 @@ func (s *server) deleteTarget() operation {
 	return operation{
 		id: "delete-target", needs: may(access.Targets, access.Delete), tag: "reports", summary: "Take a target away",
 		status: http.StatusNoContent, keyed: true,
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				return answer{Status: http.StatusNoContent}, s.reports.RemoveTarget(ctx, tx, id)
-			})
-		},
+		serve: s.deleteOnID(s.reports.RemoveTarget),
 	}
-}
-
-// parseOptionalID reads an id of the body that may be left out.
-func parseOptionalID(pointer, s string) (*uuid.UUID, error) {
-	if s == "" {
-		return nil, nil //nolint:nilnil // what is left out is no fault
-	}
-	id, err := parseID(pointer, s)
-	return &id, err
 }
 
 func parseAmount(s string) (decimal.Decimal, error) {

@@ -37,17 +37,7 @@ func (s *server) listTeams() operation {
 		id: "list-teams", needs: may(access.Organizations, access.Read), tag: "access", summary: "List teams",
 		description: "All of them, by name. A team says who works together; nobody sees more or less by being in one.",
 		status:      http.StatusOK, result: jsonBody(s.document, list[Team]{Items: []Team{teamExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			teams, err := s.Access.Teams(ctx, c.who.Principal)
-			if err != nil {
-				return answer{}, err
-			}
-			shown := make([]Team, len(teams))
-			for i, t := range teams {
-				shown[i] = Team(t)
-			}
-			return respond(http.StatusOK, page(c, shown, ""))
-		},
+		serve: showAll(s.Access.Teams, showTeam),
 	}
 }
 
@@ -75,7 +65,7 @@ func (s *server) getTeam() operation {
 	return operation{
 		id: "get-team", needs: may(access.Organizations, access.Read), tag: "access", summary: "Get a team",
 		status: http.StatusOK, result: jsonBody(s.document, teamExample()),
-		serve: showOnID(s.Access.Team, func(t access.Team) Team { return Team(t) }),
+		serve: showOnID(s.Access.Team, showTeam),
 	}
 }
 
@@ -86,15 +76,7 @@ func (s *server) patchTeam() operation {
 		body:        mergePatchBody(s.document, teamPatch{Members: teamExample().Members}),
 		status:      http.StatusOK, result: jsonBody(s.document, teamExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			patch, err := c.object()
-			if err != nil {
-				return answer{}, err
-			}
-			in, err := as[teamPatch](patch)
+			id, patch, in, err := patchOnID[teamPatch](c)
 			if err != nil {
 				return answer{}, err
 			}
@@ -118,13 +100,7 @@ func (s *server) deleteTeam() operation {
 	return operation{
 		id: "delete-team", needs: may(access.Organizations, access.Update), tag: "access", summary: "Delete a team", description: "Its members stay who they are.",
 		status: http.StatusNoContent,
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return answer{Status: http.StatusNoContent}, s.Access.DeleteTeam(ctx, c.who.Principal, id)
-		},
+		serve:  actOnID(s.Access.DeleteTeam),
 	}
 }
 
@@ -150,6 +126,8 @@ func (q *entityQuery) ownedBy(ctx context.Context, tx pgx.Tx, c *call, team uuid
 	q.Filter, q.filters = append(q.Filter, crm.Condition{Field: "owner_id", Op: crm.OpIn, Value: members}), append(q.filters, teamParameter)
 	return nil
 }
+
+func showTeam(t access.Team) Team { return Team(t) }
 
 func teamExample() Team {
 	return Team{ID: uuid.MustParse(exampleID), Name: "Key accounts", Members: []uuid.UUID{uuid.MustParse(exampleID)}}

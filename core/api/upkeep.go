@@ -47,7 +47,11 @@ func (s *server) listPool() operation {
 				Text: c.query.Get(textParameter), Lifecycle: c.choiceIn("lifecycle", choices("lifecycle"), &faults), Level: c.choiceIn("level", choices("level"), &faults),
 				Industry: c.query.Get("industry"), Source: c.query.Get("source"), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
 			}
-			for parameter, field := range map[string]string{textParameter: "name", "lifecycle": "lifecycle", "level": "level", "industry": "industry", "source": "source"} {
+			for _, parameter := range []string{textParameter, "lifecycle", "level", "industry", "source"} {
+				field := parameter
+				if parameter == textParameter {
+					field = "name"
+				}
 				if c.query.Has(parameter) && c.who.Hides(customers, field) {
 					faults.add(parameter, "permission", "must be a field that you may see")
 				}
@@ -103,7 +107,7 @@ func (s *server) claimCustomers() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			ids, err := parseIDs(in.IDs)
+			ids, err := parseIDs("/ids", in.IDs)
 			if err != nil {
 				return answer{}, err
 			}
@@ -132,7 +136,7 @@ func (s *server) assignCustomers() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			ids, err := parseIDs(in.IDs)
+			ids, err := parseIDs("/ids", in.IDs)
 			if err != nil {
 				return answer{}, err
 			}
@@ -165,7 +169,7 @@ func (s *server) releaseCustomers() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			ids, err := parseIDs(in.IDs)
+			ids, err := parseIDs("/ids", in.IDs)
 			if err != nil {
 				return answer{}, err
 			}
@@ -182,28 +186,6 @@ func (s *server) releaseCustomers() operation {
 	}
 }
 
-// parseIDs reads the ids of a body.
-func parseIDs(given []string) ([]uuid.UUID, error) {
-	ids := make([]uuid.UUID, len(given))
-	var vs schema.Violations
-	for i, text := range given {
-		var err error
-		if ids[i], err = uuid.Parse(text); err != nil {
-			vs = append(vs, schema.Violation{Pointer: "/ids/" + strconv.Itoa(i), Rule: "format", Message: "must be a UUID"})
-		}
-	}
-	return ids, vs.Err()
-}
-
-// parseID reads an id of a body.
-func parseID(pointer, given string) (uuid.UUID, error) {
-	id, err := uuid.Parse(given)
-	if err != nil {
-		return id, schema.Violations{{Pointer: pointer, Rule: "format", Message: "must be a UUID"}}
-	}
-	return id, nil
-}
-
 func (s *server) showCapacity() operation {
 	own, most := 180, 200
 	return operation{
@@ -211,15 +193,9 @@ func (s *server) showCapacity() operation {
 		description: "What he has taken, and the limits that count for him; one that is absent does not limit.",
 		status:      http.StatusOK, result: jsonBody(s.document, upkeep.Capacity{Owned: own, ClaimedToday: 2, Quota: upkeep.Quota{MaxOwned: &most}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			var found upkeep.Capacity
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.Capacity(ctx, tx, c.who.UserID)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, found)
+			return read(s, func(ctx context.Context, tx pgx.Tx) (upkeep.Capacity, error) {
+				return s.upkeep.Capacity(ctx, tx, c.who.UserID)
+			})(ctx, c)
 		},
 	}
 }

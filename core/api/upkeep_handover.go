@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,9 +89,7 @@ func (s *server) handOver() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusAccepted, begun)
-				a.Location = prefix + "/hand-overs/" + begun.ID.String()
-				return a, err
+				return accepted("/hand-overs", begun.ID, begun)
 			})
 		},
 	}
@@ -112,8 +112,8 @@ func (c *call) wish() (upkeep.Wish, error) {
 			vs = append(vs, schema.Violation{Pointer: "/to_user_id", Rule: "format", Message: "must be a UUID"})
 		}
 	}
-	for kind, to := range in.ByKind {
-		id, err := uuid.Parse(to)
+	for _, kind := range slices.Sorted(maps.Keys(in.ByKind)) {
+		id, err := uuid.Parse(in.ByKind[kind])
 		if err != nil {
 			vs = append(vs, schema.Violation{Pointer: "/by_kind/" + kind, Rule: "format", Message: "must be a UUID"})
 		}
@@ -146,7 +146,9 @@ func (s *server) getHandOver() operation {
 		id: "get-hand-over", needs: maySome(access.Assign), tag: "upkeep", summary: "Get a hand-over", description: "Its counts grow while it runs.",
 		status: http.StatusOK, result: jsonBody(s.document, handOverExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			return s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.ownHandOver(ctx, tx, c, id) })(ctx, c)
+			return onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (upkeep.HandOver, error) {
+				return s.ownHandOver(ctx, tx, c, id)
+			})(ctx, c)
 		},
 	}
 }
@@ -157,9 +159,9 @@ func (s *server) cancelHandOver() operation {
 		description: "It ends after its batch; what was handed over by then stays so. One that has ended stays as it is.",
 		status:      http.StatusOK, result: jsonBody(s.document, handOverExample()), keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (h upkeep.HandOver, err error) {
 				if _, err := s.ownHandOver(ctx, tx, c, id); err != nil {
-					return nil, err
+					return h, err
 				}
 				return s.upkeep.CancelHandOver(ctx, tx, id)
 			})(ctx, c)

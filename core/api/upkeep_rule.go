@@ -24,17 +24,7 @@ func (s *server) showPoolSettings() operation {
 	return operation{
 		id: "show-pool-settings", needs: may(access.Pool, access.Read), tag: "upkeep", summary: "Show how the pool works",
 		status: http.StatusOK, result: jsonBody(s.document, settingsExample()),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			var found upkeep.PoolSettings
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.Settings(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, found)
-		},
+		serve: read(s, s.upkeep.Settings),
 	}
 }
 
@@ -91,17 +81,7 @@ func (s *server) listRecycleRules() operation {
 	return operation{
 		id: "list-recycle-rules", needs: may(access.Pool, access.Read), tag: "upkeep", summary: "List the recycle rules", description: "The oldest first.",
 		status: http.StatusOK, result: jsonBody(s.document, list[upkeep.RecycleRule]{Items: []upkeep.RecycleRule{ruleExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			var found []upkeep.RecycleRule
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.Rules(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found, ""))
-		},
+		serve: readAll(s, s.upkeep.Rules),
 	}
 }
 
@@ -121,9 +101,7 @@ func (s *server) addRecycleRule() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusCreated, added)
-				a.Location = prefix + "/recycle-rules/" + added.ID.String()
-				return a, err
+				return created("/recycle-rules", added.ID, added)
 			})
 		},
 	}
@@ -133,7 +111,7 @@ func (s *server) getRecycleRule() operation {
 	return operation{
 		id: "get-recycle-rule", needs: may(access.Pool, access.Read), tag: "upkeep", summary: "Get a recycle rule",
 		status: http.StatusOK, result: jsonBody(s.document, ruleExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.upkeep.Rule(ctx, tx, id) }),
+		serve: onID(s, s.upkeep.Rule),
 	}
 }
 
@@ -163,14 +141,14 @@ func (s *server) patchRecycleRule() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (r upkeep.RecycleRule, err error) {
 				old, err := s.upkeep.Rule(ctx, tx, id)
 				if err != nil {
-					return nil, err
+					return r, err
 				}
 				terms, err := patched(old.Terms, patch)
 				if err != nil {
-					return nil, err
+					return r, err
 				}
 				return s.upkeep.UpdateRule(ctx, tx, id, terms)
 			})(ctx, c)
@@ -188,15 +166,7 @@ func (s *server) deleteRecycleRule() operation {
 func (s *server) removal(id, summary string, remove func(ctx context.Context, tx pgx.Tx, id uuid.UUID) error) operation {
 	return operation{
 		id: id, needs: may(access.Pool, access.Delete), tag: "upkeep", summary: summary, status: http.StatusNoContent, keyed: true,
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				return answer{Status: http.StatusNoContent}, remove(ctx, tx, id)
-			})
-		},
+		serve: s.deleteOnID(remove),
 	}
 }
 
@@ -225,17 +195,7 @@ func (s *server) listPoolLimits() operation {
 		id: "list-pool-limits", needs: may(access.Pool, access.Read), tag: "upkeep", summary: "List how much of the pool one may take",
 		description: "Everybody's limit, those of roles, those of users. For each number a user's own counts before those of his roles, of which the most generous does, and these before everybody's.",
 		status:      http.StatusOK, result: jsonBody(s.document, list[upkeep.PoolLimit]{Items: []upkeep.PoolLimit{limitExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			var found []upkeep.PoolLimit
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.upkeep.Limits(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, page(c, found, ""))
-		},
+		serve: readAll(s, s.upkeep.Limits),
 	}
 }
 
@@ -260,9 +220,7 @@ func (s *server) addPoolLimit() operation {
 				if err != nil {
 					return answer{}, err
 				}
-				a, err := respond(http.StatusCreated, added)
-				a.Location = prefix + "/pool-limits/" + added.ID.String()
-				return a, err
+				return created("/pool-limits", added.ID, added)
 			})
 		},
 	}
@@ -272,7 +230,7 @@ func (s *server) getPoolLimit() operation {
 	return operation{
 		id: "get-pool-limit", needs: may(access.Pool, access.Read), tag: "upkeep", summary: "Get a limit of the pool",
 		status: http.StatusOK, result: jsonBody(s.document, limitExample()),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) { return s.upkeep.Limit(ctx, tx, id) }),
+		serve: onID(s, s.upkeep.Limit),
 	}
 }
 
@@ -294,14 +252,14 @@ func (s *server) patchPoolLimit() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			return s.writeOnID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+			return writeOnID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (l upkeep.PoolLimit, err error) {
 				old, err := s.upkeep.Limit(ctx, tx, id)
 				if err != nil {
-					return nil, err
+					return l, err
 				}
 				quota, err := patched(old.Quota, patch)
 				if err != nil {
-					return nil, err
+					return l, err
 				}
 				return s.upkeep.UpdateLimit(ctx, tx, id, quota)
 			})(ctx, c)

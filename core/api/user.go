@@ -45,17 +45,7 @@ func (s *server) listUsers() operation {
 	return operation{
 		id: "list-users", needs: may(access.Users, access.Read), tag: "access", summary: "List users", description: "All of them, by login.",
 		status: http.StatusOK, result: jsonBody(s.document, list[User]{Items: []User{userExample()}}),
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			users, err := s.Access.Users(ctx, c.who.Principal)
-			if err != nil {
-				return answer{}, err
-			}
-			shown := make([]User, len(users))
-			for i, u := range users {
-				shown[i] = showUser(u)
-			}
-			return respond(http.StatusOK, page(c, shown, ""))
-		},
+		serve: showAll(s.Access.Users, showUser),
 	}
 }
 
@@ -100,15 +90,7 @@ func (s *server) patchUser() operation {
 		body:   mergePatchBody(s.document, userPatch{Roles: []string{"sales_manager"}}),
 		status: http.StatusOK, result: jsonBody(s.document, userExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			patch, err := c.object()
-			if err != nil {
-				return answer{}, err
-			}
-			in, err := as[userPatch](patch)
+			id, patch, in, err := patchOnID[userPatch](c)
 			if err != nil {
 				return answer{}, err
 			}

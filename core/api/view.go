@@ -14,6 +14,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/listview"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -81,11 +82,7 @@ func (s *server) listViews() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			var views []listview.View
-			err := s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				views, err = listview.All(ctx, tx, c.who, crm.Kind(kind))
-				return err
-			})
+			views, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) ([]listview.View, error) { return listview.All(ctx, tx, c.who, crm.Kind(kind)) })
 			if err != nil {
 				return answer{}, err
 			}
@@ -170,15 +167,7 @@ func (s *server) patchView() operation {
 		body:        mergePatchBody(s.document, viewPatch{Name: "Large orders", Filter: map[string]string{"total[ge]": "20000"}, IsDefault: true}),
 		status:      http.StatusOK, result: jsonBody(s.document, viewExample()), keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			patch, err := c.object()
-			if err != nil {
-				return answer{}, err
-			}
-			in, err := as[viewPatch](patch)
+			id, patch, in, err := patchOnID[viewPatch](c)
 			if err != nil {
 				return answer{}, err
 			}

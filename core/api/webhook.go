@@ -37,7 +37,7 @@ func (s *server) getWebhook() operation {
 		id: "get-webhook", needs: may(access.Connections, access.Read), tag: "connections", summary: "Get a connection's webhook",
 		description: "Where its system says that something changed there.",
 		status:      http.StatusOK, result: jsonBody(s.document, showWebhook(webhookExample(), "")),
-		serve: s.onID(func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (any, error) {
+		serve: onID(s, func(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Webhook, error) {
 			w, err := s.Webhooks.Of(ctx, tx, id)
 			return showWebhook(w, ""), err
 		}),
@@ -81,15 +81,7 @@ func (s *server) deleteWebhook() operation {
 		id: "delete-webhook", needs: may(access.Connections, access.Update), tag: "connections", summary: "Take a connection's webhook away",
 		description: "Its address is gone for ever.",
 		status:      http.StatusNoContent, keyed: true,
-		serve: func(ctx context.Context, c *call) (answer, error) {
-			id, err := c.id()
-			if err != nil {
-				return answer{}, err
-			}
-			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				return answer{Status: http.StatusNoContent}, s.Webhooks.Remove(ctx, tx, id)
-			})
-		},
+		serve: s.deleteOnID(s.Webhooks.Remove),
 	}
 }
 

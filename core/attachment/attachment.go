@@ -8,7 +8,6 @@ package attachment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -83,18 +82,7 @@ func List(ctx context.Context, tx pgx.Tx, of Owner, before uuid.UUID, limit int)
 
 // Get returns a file, or [ErrNotFound].
 func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (File, error) {
-	rows, err := tx.Query(ctx, "select "+columns+" from attachments where id = $1", id)
-	if err != nil {
-		return File{}, fmt.Errorf("get file %s: %w", id, err)
-	}
-	f, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[File])
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return f, fmt.Errorf("get file %s: %w", id, err)
-	}
-	return f, nil
+	return postgres.One(ctx, tx, "read a file", pgx.RowToStructByPos[File], ErrNotFound, "select "+columns+" from attachments where id = $1", id)
 }
 
 // Delete removes a file for good, or returns [ErrNotFound].

@@ -104,18 +104,7 @@ func NewProber(c ProberConfig) *Prober {
 
 // Run probes until ctx ends, then waits for probes under way. A failure to look is logged and looked for again.
 func (p *Prober) Run(ctx context.Context) error {
-	tick := time.NewTicker(p.Every)
-	defer tick.Stop()
-	for {
-		if err := p.look(ctx); err != nil && ctx.Err() == nil {
-			p.Logger.WarnContext(ctx, "connections were not probed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return postgres.Repeat(ctx, p.Every, p.Logger, "connections were not probed", p.look)
 }
 
 const selectHeld = `

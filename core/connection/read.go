@@ -3,7 +3,6 @@ package connection
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -37,12 +37,7 @@ func (s *Store) GetByCode(ctx context.Context, tx pgx.Tx, code string) (Connecti
 
 // List returns all connections of the organization by code. There are few: they are set up by hand.
 func (s *Store) List(ctx context.Context, tx pgx.Tx) ([]Connection, error) {
-	rows, _ := tx.Query(ctx, selectConnection+` order by c.code`)
-	list, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return nil, fmt.Errorf("list connections: %w", err)
-	}
-	return list, nil
+	return postgres.All(ctx, tx, "list connections", scan, selectConnection+` order by c.code`)
 }
 
 const selectActive = selectConnection + `
@@ -51,24 +46,11 @@ order by c.organization_id, c.code`
 
 // AllActive returns the active connections of every organization, for the engine. The transaction is the system's.
 func (s *Store) AllActive(ctx context.Context, tx pgx.Tx) ([]Connection, error) {
-	rows, _ := tx.Query(ctx, selectActive)
-	list, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return nil, fmt.Errorf("list active connections: %w", err)
-	}
-	return list, nil
+	return postgres.All(ctx, tx, "list active connections", scan, selectActive)
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Connection, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	c, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Connection{}, ErrNotFound
-	}
-	if err != nil {
-		return Connection{}, fmt.Errorf("read or write a connection: %w", err)
-	}
-	return c, nil
+	return postgres.One(ctx, tx, "read or write a connection", scan, ErrNotFound, sql, args...)
 }
 
 func scan(row pgx.CollectableRow) (c Connection, err error) {

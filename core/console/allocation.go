@@ -119,11 +119,7 @@ func (v *visit) mayMatch() bool {
 }
 
 func (c *Console) acceptCertain(ctx context.Context, v *visit) error {
-	var done allocation.Accepted
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		done, err = c.allocations.AcceptCertain(ctx, tx, v.author())
-		return err
-	})
+	done, err := get(ctx, v, func(tx pgx.Tx) (allocation.Accepted, error) { return c.allocations.AcceptCertain(ctx, tx, v.author()) })
 	if vs := schema.Violations(nil); errors.As(err, &vs) {
 		return errClosed // somebody matched one of them at the same time
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
-	"crmhub/core/crm"
 	"crmhub/core/link"
 	"crmhub/core/reconcile"
 )
@@ -46,13 +45,7 @@ type conflictRule struct {
 }
 
 func (p conflictsPage) url(after string) string {
-	q := url.Values{"status": {p.Status}}
-	for name, value := range map[string]string{"field": p.Field, "after": after} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return "/sync/conflicts?" + q.Encode()
+	return urlOf("/sync/conflicts", map[string]string{"status": p.Status, "field": p.Field, "after": after})
 }
 
 func (c *Console) listConflicts(ctx context.Context, v *visit) error {
@@ -88,7 +81,8 @@ func (c *Console) conflicts(ctx context.Context, v *visit, q url.Values) (confli
 		for _, k := range found.Items {
 			p.Conflicts = append(p.Conflicts, v.conflictRow(k, names[k.ConnectionID]))
 		}
-		return v.titleConflicts(ctx, tx, p.Conflicts)
+		about := func(i int) (string, uuid.UUID) { return p.Conflicts[i].Entity, p.Conflicts[i].EntityID }
+		return v.titled(ctx, tx, len(p.Conflicts), about, func(i int, title, url string) { p.Conflicts[i].Title, p.Conflicts[i].URL = title, url })
 	})
 	if q.Get("after") != "" {
 		p.First = p.url("")
@@ -115,28 +109,6 @@ func (v *visit) conflictRow(k link.Kept, connection string) conflictRow {
 	_, theirs := k.Theirs.(string)
 	row.Simple = (ours || k.Ours == nil) && (theirs || k.Theirs == nil) && v.who.May(access.Resource(k.Entity), access.Update) != ""
 	return row
-}
-
-// titleConflicts names the entities that the visitor sees.
-func (v *visit) titleConflicts(ctx context.Context, tx pgx.Tx, rows []conflictRow) error {
-	of := map[crm.Kind][]uuid.UUID{}
-	for _, r := range rows {
-		if k := crm.Kind(r.Entity); v.who.May(access.Resource(k), access.Read) != "" {
-			of[k] = append(of[k], r.EntityID)
-		}
-	}
-	for k, ids := range of {
-		titles, err := v.console.CRM.Titles(ctx, tx, k, ids)
-		if err != nil {
-			return err
-		}
-		for i := range rows {
-			if title, ok := titles[rows[i].EntityID]; ok && rows[i].Entity == string(k) {
-				rows[i].Title, rows[i].URL = title, viewOf(k).path()+"/"+rows[i].EntityID.String()
-			}
-		}
-	}
-	return nil
 }
 
 // settleConflict decides one conflict as the form says.
@@ -189,10 +161,8 @@ func (c *Console) settleConflicts(ctx context.Context, v *visit) error {
 	rule := reconcile.Rule{Connection: connection, Entity: v.r.PostFormValue("entity"), Field: v.r.PostFormValue("field"), Status: link.ConflictStatus(side)}
 	var left string
 	for after := ""; ; {
-		var done reconcile.Ruled
-		err := v.as(ctx, func(tx pgx.Tx) (err error) {
-			done, err = c.Reconciler.SettleAll(ctx, tx, v.author().By, rule, after)
-			return err
+		done, err := get(ctx, v, func(tx pgx.Tx) (reconcile.Ruled, error) {
+			return c.Reconciler.SettleAll(ctx, tx, v.author().By, rule, after)
 		})
 		if err != nil {
 			return err

@@ -62,11 +62,7 @@ func (c *Console) connectionNames(ctx context.Context, tx pgx.Tx) (map[uuid.UUID
 }
 
 func (c *Console) listConnections(ctx context.Context, v *visit) error {
-	var rows []connectionRow
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		rows, err = c.connectionRows(ctx, tx)
-		return err
-	})
+	rows, err := get(ctx, v, func(tx pgx.Tx) ([]connectionRow, error) { return c.connectionRows(ctx, tx) })
 	if err != nil {
 		return err
 	}
@@ -135,11 +131,7 @@ func (c *Console) checkConnection(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	var conn connection.Connection
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		conn, err = c.Connections.Get(ctx, tx, id)
-		return err
-	})
+	conn, err := get(ctx, v, func(tx pgx.Tx) (connection.Connection, error) { return c.Connections.Get(ctx, tx, id) })
 	if err != nil {
 		return err
 	}
@@ -154,11 +146,7 @@ func (c *Console) acknowledgeDrift(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	var known drift.Finding
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		known, err = drift.Acknowledge(ctx, tx, id, "")
-		return err
-	})
+	known, err := get(ctx, v, func(tx pgx.Tx) (drift.Finding, error) { return drift.Acknowledge(ctx, tx, id, "") })
 	if err != nil {
 		return err
 	}

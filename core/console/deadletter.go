@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"net/url"
 	"slices"
 
 	"github.com/google/uuid"
@@ -72,24 +71,15 @@ func (p deadLettersPage) Filtered() bool {
 // CauseURL is the list of the letters with one cause.
 func (p deadLettersPage) CauseURL(fingerprint string) string {
 	p.Cause = fingerprint
-	return p.url("")
+	return p.url(deadLettersPath, "")
 }
 
-func (p deadLettersPage) url(after string) string {
-	return deadLettersPath + "?" + p.query(after)
-}
-
-func (p deadLettersPage) query(after string) string {
-	q := url.Values{"status": {p.Status}}
+func (p deadLettersPage) url(path, after string) string {
+	parameters := map[string]string{"status": p.Status, "entity": p.Entity, "cause": p.Cause, "after": after}
 	if p.Connection != uuid.Nil {
-		q.Set("connection", p.Connection.String())
+		parameters["connection"] = p.Connection.String()
 	}
-	for name, value := range map[string]string{"entity": p.Entity, "cause": p.Cause, "after": after} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return q.Encode()
+	return urlOf(path, parameters)
 }
 
 func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFilter) (deadLettersPage, error) {
@@ -150,9 +140,9 @@ func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
 		return err
 	}
 	if f.After != "" {
-		p.First = p.url("")
+		p.First = p.url(deadLettersPath, "")
 	} else {
-		p.Live = deadLettersPath + "/live?" + p.query("")
+		p.Live = p.url(deadLettersPath+"/live", "")
 	}
 	return v.show("dead-letters", p)
 }
@@ -160,7 +150,7 @@ func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
 // show puts what was found on the page.
 func (p *deadLettersPage) show(found deadLettersPage) {
 	if p.DeadLetters, p.Next = found.DeadLetters, found.Next; p.Next != "" {
-		p.Next = p.url(p.Next)
+		p.Next = p.url(deadLettersPath, p.Next)
 	}
 }
 

@@ -166,11 +166,7 @@ func (c *Console) findDuplicates(ctx context.Context, v *visit) error {
 	if !slices.Contains(v.mergedKinds(), k) {
 		return errForbidden
 	}
-	var n int
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		n, err = duplicate.Find(ctx, tx, k)
-		return err
-	})
+	n, err := get(ctx, v, func(tx pgx.Tx) (int, error) { return duplicate.Find(ctx, tx, k) })
 	if err != nil {
 		return err
 	}

@@ -145,11 +145,7 @@ type erasuresPage struct {
 
 func (c *Console) listErasures(ctx context.Context, v *visit) error {
 	after := v.r.URL.Query().Get("after")
-	var found postgres.Page[privacy.Erasure]
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		found, err = privacy.List(ctx, tx, after, pageSize)
-		return err
-	})
+	found, err := get(ctx, v, func(tx pgx.Tx) (postgres.Page[privacy.Erasure], error) { return privacy.List(ctx, tx, after, pageSize) })
 	if err != nil {
 		return err
 	}

@@ -208,11 +208,7 @@ func (c *Console) deleteExport(ctx context.Context, v *visit) error {
 }
 
 func (c *Console) exportFile(ctx context.Context, v *visit) error {
-	var r exportRow
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		r, err = v.exportIn(ctx, tx)
-		return err
-	})
+	r, err := get(ctx, v, func(tx pgx.Tx) (exportRow, error) { return v.exportIn(ctx, tx) })
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"net/url"
 	"slices"
 
 	"github.com/google/uuid"
@@ -44,16 +43,7 @@ func (c *Console) followUps(ctx context.Context, v *visit) error {
 	q := v.r.URL.Query()
 	p := followUpPage{All: q.Get("whose") == "all", Why: q.Get("why"), Until: q.Get("until")}
 	address := func(whose, after string) string {
-		to := url.Values{}
-		for name, value := range map[string]string{"whose": whose, "why": p.Why, "until": p.Until, "after": after} {
-			if value != "" {
-				to.Set(name, value)
-			}
-		}
-		if len(to) == 0 {
-			return "/follow-ups"
-		}
-		return "/follow-ups?" + to.Encode()
+		return urlOf("/follow-ups", map[string]string{"whose": whose, "why": p.Why, "until": p.Until, "after": after})
 	}
 	owner := v.who.UserID
 	if p.All {

@@ -99,11 +99,7 @@ func (p *importPage) CSV() bool { return p.Form.Format == sheet.CSV }
 func (p *importPage) Wrote() bool { return p.Created+p.Updated > 0 }
 
 func (c *Console) showImport(ctx context.Context, v *visit) error {
-	var i transfer.Import
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		i, err = v.importIn(ctx, tx)
-		return err
-	})
+	i, err := get(ctx, v, func(tx pgx.Tx) (transfer.Import, error) { return v.importIn(ctx, tx) })
 	if err != nil {
 		return err
 	}
@@ -261,11 +257,7 @@ func (c *Console) changeImport(ctx context.Context, v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return errAddress
 	}
-	var i transfer.Import
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		i, err = v.importIn(ctx, tx)
-		return err
-	})
+	i, err := get(ctx, v, func(tx pgx.Tx) (transfer.Import, error) { return v.importIn(ctx, tx) })
 	if err != nil {
 		return err
 	}
@@ -295,11 +287,7 @@ func (c *Console) changeImport(ctx context.Context, v *visit) error {
 
 // importErrors gives the rows that did not go in, as a file.
 func (c *Console) importErrors(ctx context.Context, v *visit) error {
-	var i transfer.Import
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		i, err = v.importIn(ctx, tx)
-		return err
-	})
+	i, err := get(ctx, v, func(tx pgx.Tx) (transfer.Import, error) { return v.importIn(ctx, tx) })
 	if err != nil {
 		return err
 	}

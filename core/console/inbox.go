@@ -360,11 +360,7 @@ func (v *visit) decideOnInvoice(ctx context.Context, notice string, do func(tx p
 	if err != nil {
 		return err
 	}
-	var item inbox.Item
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		item, err = do(tx, id)
-		return err
-	})
+	item, err := get(ctx, v, func(tx pgx.Tx) (inbox.Item, error) { return do(tx, id) })
 	if vs := schema.Violations(nil); errors.As(err, &vs) {
 		return v.writeInboxItem(ctx, http.StatusUnprocessableEntity, vs)
 	}

@@ -72,11 +72,7 @@ func (v *visit) jobsPart(rows []jobRow) jobsPart {
 }
 
 func (c *Console) listJobs(ctx context.Context, v *visit) error {
-	var rows []jobRow
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		rows, err = c.jobsNow(ctx, tx, uuid.Nil)
-		return err
-	})
+	rows, err := get(ctx, v, func(tx pgx.Tx) ([]jobRow, error) { return c.jobsNow(ctx, tx, uuid.Nil) })
 	if err != nil {
 		return err
 	}
@@ -98,11 +94,7 @@ func (c *Console) runJob(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	var r job.Run
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		r, err = job.Enqueue(ctx, tx, id, job.ByHand)
-		return err
-	})
+	r, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) { return job.Enqueue(ctx, tx, id, job.ByHand) })
 	if err != nil {
 		return err
 	}

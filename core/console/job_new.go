@@ -50,11 +50,7 @@ func (c *Console) newJob(ctx context.Context, v *visit) error {
 
 // newJobPage is the form of a job on a connection; where none is named and there are several, it asks for one.
 func (c *Console) newJobPage(ctx context.Context, v *visit, on, chosen string) (p newJobPage, err error) {
-	var all []connection.Connection
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		all, err = c.Connections.List(ctx, tx)
-		return err
-	})
+	all, err := get(ctx, v, func(tx pgx.Tx) ([]connection.Connection, error) { return c.Connections.List(ctx, tx) })
 	if err != nil {
 		return p, err
 	}

@@ -44,13 +44,7 @@ type linksPage struct {
 }
 
 func (p linksPage) url(after string) string {
-	q := url.Values{}
-	for name, value := range map[string]string{"q": p.Words, "connection": p.Connection, "entity": p.Entity, "state": p.State, "after": after} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return linksPath + "?" + q.Encode()
+	return urlOf(linksPath, map[string]string{"q": p.Words, "connection": p.Connection, "entity": p.Entity, "state": p.State, "after": after})
 }
 
 func (c *Console) listLinks(ctx context.Context, v *visit) error {
@@ -97,7 +91,8 @@ func (c *Console) links(ctx context.Context, v *visit, q url.Values) (linksPage,
 			p.Links = append(p.Links, crossRow{Link: l, ConnectionName: names[l.ConnectionID]})
 		}
 		p.Next = found.Next
-		return v.titleLinks(ctx, tx, p.Links)
+		about := func(i int) (string, uuid.UUID) { return p.Links[i].Entity, p.Links[i].EntityID }
+		return v.titled(ctx, tx, len(p.Links), about, func(i int, title, url string) { p.Links[i].Title, p.Links[i].URL = title, url })
 	})
 	if p.Next != "" {
 		p.Next = p.url(p.Next)
@@ -108,12 +103,15 @@ func (c *Console) links(ctx context.Context, v *visit, q url.Values) (linksPage,
 	return p, err
 }
 
-// titleLinks names the entities that the visitor sees.
-func (v *visit) titleLinks(ctx context.Context, tx pgx.Tx, rows []crossRow) error {
+// titled names what the n rows of a page are about: name is called for each that the visitor sees, with its title, "" where that
+// is hidden from him, and its page.
+func (v *visit) titled(
+	ctx context.Context, tx pgx.Tx, n int, about func(i int) (entity string, id uuid.UUID), name func(i int, title, url string),
+) error {
 	of := map[crm.Kind][]uuid.UUID{}
-	for _, r := range rows {
-		if k := crm.Kind(r.Entity); v.who.May(access.Resource(k), access.Read) != "" {
-			of[k] = append(of[k], r.EntityID)
+	for i := range n {
+		if entity, id := about(i); v.who.May(access.Resource(entity), access.Read) != "" {
+			of[crm.Kind(entity)] = append(of[crm.Kind(entity)], id)
 		}
 	}
 	for k, ids := range of {
@@ -122,14 +120,16 @@ func (v *visit) titleLinks(ctx context.Context, tx pgx.Tx, rows []crossRow) erro
 			return err
 		}
 		hidden := v.who.Hides(access.Resource(k), crm.TitleField(k))
-		for i := range rows {
-			title, seen := titles[rows[i].EntityID]
-			if !seen || rows[i].Entity != string(k) {
+		for i := range n {
+			entity, id := about(i)
+			title, seen := titles[id]
+			if !seen || entity != string(k) {
 				continue
 			}
-			if rows[i].URL = viewOf(k).path() + "/" + rows[i].EntityID.String(); !hidden {
-				rows[i].Title = title
+			if hidden {
+				title = ""
 			}
+			name(i, title, viewOf(k).path()+"/"+id.String())
 		}
 	}
 	return nil

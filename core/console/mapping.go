@@ -67,7 +67,7 @@ func (c *Console) mappingRows(ctx context.Context, tx pgx.Tx, conn connection.Co
 	var rows []mappingRow
 	for _, s := range c.Connections.Streams(conn) {
 		m, number, err := c.Revisions.Live(ctx, tx, conn, s.Entity)
-		if err != nil {
+		if err != nil && !revision.Misfit(err) {
 			return nil, err
 		}
 		row := mappingRow{Entity: s.Entity, Record: s.Record, Number: number, To: "/sync/connections/" + conn.ID.String() + "/mappings/" + s.Entity}
@@ -107,10 +107,17 @@ func (c *Console) mappingOf(ctx context.Context, v *visit) (p mappingPage, err e
 // fill reads what the page shows beside the editor.
 func (c *Console) fill(ctx context.Context, tx pgx.Tx, p *mappingPage) error {
 	live, number, err := c.Revisions.Live(ctx, tx, p.Connection, p.Entity)
-	if err != nil {
+	if err != nil && !revision.Misfit(err) {
 		return err
 	}
 	p.Live = number
+	if p.Text == "" && err != nil { // it is mended here
+		misfit, err := c.versionOf(ctx, tx, *p, number)
+		if err != nil {
+			return err
+		}
+		p.Text, p.Shown = misfit.Text, number
+	}
 	if p.Versions, err = c.Revisions.List(ctx, tx, p.Connection.ID, p.Entity); err != nil {
 		return err
 	}
@@ -132,9 +139,13 @@ func (c *Console) samples(ctx context.Context, tx pgx.Tx, p *mappingPage) error 
 	if err != nil {
 		return connection.ErrNotFound
 	}
-	ids, err := c.Revisions.Newest(ctx, tx, p.Connection.ID, p.Entity, 20)
+	newest, err := c.Revisions.Newest(ctx, tx, p.Connection.ID, p.Entity, 20)
 	if err != nil {
 		return err
+	}
+	ids := make([]uuid.UUID, len(newest))
+	for i, l := range newest {
+		ids[i] = l.EntityID
 	}
 	titles, err := c.CRM.Titles(ctx, tx, kind, ids)
 	if len(ids) > 0 && p.Sample == "" && p.RemoteID == "" {
@@ -218,7 +229,7 @@ func (c *Console) effect(ctx context.Context, v *visit, p *mappingPage, chosen r
 			if p.Pulled {
 				e, err = c.Revisions.EffectOnRecords(ctx, tx, chosen, records)
 			} else {
-				e, err = c.Revisions.Effect(ctx, tx, chosen, revision.MostChecked)
+				e, err = c.Revisions.Effect(ctx, tx, chosen)
 			}
 			return err
 		})

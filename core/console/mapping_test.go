@@ -45,3 +45,23 @@ func TestMappingIsTriedSavedPublishedAndTakenBack(t *testing.T) {
 	s.get(s.post(path+"/roll-back", "reason", "a test")).wants(t, 200, "It was taken back", "what is shipped holds")
 	s.get(connection+"/mappings/invoice").wants(t, 404)
 }
+
+// A version that this hub no longer understands is mended on its page, so the page has to be there.
+func TestAMappingThatFitsNoMoreCanBeMended(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into mapping_versions (id, connection_id, entity, number, status, mapping, hash)
+			values ($1, $2, 'order', 1, 'live', 'entity: order', '')`, uuid.New(), s.erp.ID)
+		return err
+	})
+	connection := "/sync/connections/" + s.erp.ID.String()
+	path := connection + "/mappings/order"
+	s.get(connection).wants(t, 200, `href="`+path+`"`)
+	s.get(path).wants(t, 200, "entity: order")
+	good := "entity: order\nrecord: sale\nfields:\n  - {crm: number, remote: ref}\n"
+	s.get(s.post(path, "text", good)).wants(t, 200, "It is stored and tested")
+	s.get(s.post(path+"/publish", "number", "2")).wants(t, 200, "It is live", "version 2 holds")
+}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -80,10 +81,8 @@ func (c *Console) startMatching(ctx context.Context, v *visit) error {
 	if err != nil {
 		return errAddress
 	}
-	var m matching.Matching
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		m, err = matching.Start(ctx, tx, c.Jobs, connection, v.r.PostFormValue("entity"), v.r.PostFormValue("accept") != "")
-		return err
+	m, err := get(ctx, v, func(tx pgx.Tx) (matching.Matching, error) {
+		return matching.Start(ctx, tx, c.Jobs, connection, v.r.PostFormValue("entity"), v.r.PostFormValue("accept") != "")
 	})
 	if err != nil {
 		return err
@@ -124,13 +123,7 @@ type matchingPage struct {
 }
 
 func (p matchingPage) url(after string) string {
-	q := url.Values{"state": {p.State}}
-	for name, value := range map[string]string{"class": p.Class, "after": after} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return matchingsPath + "/" + p.ID.String() + "?" + q.Encode()
+	return urlOf(matchingsPath+"/"+p.ID.String(), map[string]string{"state": p.State, "class": p.Class, "after": after})
 }
 
 // Ended reports whether proposals can be settled.
@@ -230,7 +223,7 @@ func (v *visit) pairingRows(ctx context.Context, tx pgx.Tx, k crm.Kind, proposal
 			}
 			rows[i].Sides = append(rows[i].Sides, side)
 		}
-		for _, field := range sortedKeys(p.Theirs) {
+		for _, field := range slices.Sorted(maps.Keys(p.Theirs)) {
 			said := besides{Field: field, Theirs: plainText(p.Theirs[field])}
 			for _, c := range p.Candidates {
 				said.Ours = append(said.Ours, plainText(known[c.EntityID][field]))
@@ -241,15 +234,6 @@ func (v *visit) pairingRows(ctx context.Context, tx pgx.Tx, k crm.Kind, proposal
 		}
 	}
 	return rows, nil
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // settleProposals does what a button says about one proposal, or about all open ones of a class.
@@ -270,26 +254,22 @@ func (c *Console) settleProposals(ctx context.Context, v *visit) error {
 		}
 		in.IDs = []uuid.UUID{id}
 	}
-	all := matching.Done{}
-	for after, more := "", true; more; more = after != "" {
-		var done matching.Done
+	if which := strings.TrimSpace(v.r.PostFormValue("which")); which != "" {
 		err := v.as(ctx, func(tx pgx.Tx) error {
 			m, err := matching.Get(ctx, tx, of)
 			if err != nil {
 				return err
 			}
-			if which := strings.TrimSpace(v.r.PostFormValue("which")); which != "" {
-				if in.EntityID, err = c.meant(ctx, tx, crm.Kind(m.Entity), which); err != nil {
-					return err
-				}
-			}
-			done, err = c.Matcher.Settle(ctx, tx, of, in, after)
+			in.EntityID, err = c.meant(ctx, tx, crm.Kind(m.Entity), which)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		all.Done, all.Refused, after = all.Done+done.Done, append(all.Refused, done.Refused...), done.Next
+	}
+	all, err := c.Matcher.SettleAll(ctx, v.who.Principal, of, in)
+	if err != nil {
+		return err
 	}
 	p, err := c.matching(ctx, v, url.Values{"class": {v.r.PostFormValue("class")}, "state": {v.r.PostFormValue("state")}})
 	if err != nil {

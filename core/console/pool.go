@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -189,26 +190,12 @@ func (v *visit) readPool(q url.Values) (*poolPage, error) {
 			p.Filters = append(p.Filters, filter{f.Name, f.label, now, v.filterOptions(f, now, nil)})
 		}
 	}
-	p.Back = p.query(p.asked.After).Encode()
+	_, p.Back, _ = strings.Cut(p.url(p.asked.After), "?")
 	return p, nil
 }
 
-// query is the address of a page of the list.
-func (p *poolPage) query(after string) url.Values {
-	q := url.Values{}
-	for name, value := range map[string]string{"q": p.Text, "lifecycle": p.asked.Lifecycle, "level": p.asked.Level, "after": after} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return q
-}
-
 func (p *poolPage) url(after string) string {
-	if q := p.query(after); len(q) > 0 {
-		return "/pool?" + q.Encode()
-	}
-	return "/pool"
+	return urlOf("/pool", map[string]string{"q": p.Text, "lifecycle": p.asked.Lifecycle, "level": p.asked.Level, "after": after})
 }
 
 // pool reads a page of the pool as the visitor may see it.

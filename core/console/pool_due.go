@@ -3,10 +3,8 @@ package console
 import (
 	"cmp"
 	"context"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -81,13 +79,7 @@ func (c *Console) listDue(ctx context.Context, v *visit) error {
 		return err
 	}
 	address := func(after string) string {
-		to := url.Values{"ahead": {strconv.Itoa(p.Ahead)}}
-		for name, value := range map[string]string{"owner_id": p.Owner, "after": after} {
-			if value != "" {
-				to.Set(name, value)
-			}
-		}
-		return "/pool/due?" + to.Encode()
+		return urlOf("/pool/due", map[string]string{"ahead": strconv.Itoa(p.Ahead), "owner_id": p.Owner, "after": after})
 	}
 	if p.Next != "" {
 		p.Next = address(p.Next)
@@ -166,13 +158,7 @@ func (c *Console) listPoolLog(ctx context.Context, v *visit) error {
 		return err
 	}
 	address := func(after string) string {
-		to := url.Values{}
-		for name, value := range map[string]string{"event": p.Event, "after": after} {
-			if value != "" {
-				to.Set(name, value)
-			}
-		}
-		return strings.TrimSuffix("/pool/log?"+to.Encode(), "?")
+		return urlOf("/pool/log", map[string]string{"event": p.Event, "after": after})
 	}
 	if p.Next != "" {
 		p.Next = address(p.Next)

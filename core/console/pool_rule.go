@@ -180,7 +180,7 @@ func (v *visit) enteredTerms() (t upkeep.Terms, err error) {
 			*to = *n
 		}
 	}
-	return t, vs.Err()
+	return t, vs.Sort().Err()
 }
 
 // tagsOf reads texts between commas.

@@ -270,7 +270,7 @@ func (v *visit) enteredQuota() (q upkeep.Quota, err error) {
 	if len(vs) == 0 && q == (upkeep.Quota{}) {
 		vs = schema.Violations{{Pointer: "/max_owned", Rule: "required", Message: "must be there, or one of the others"}}
 	}
-	return q, vs.Err()
+	return q, vs.Sort().Err()
 }
 
 // poolDone ends an action on the page of rules and limits, or shows the page with what is wrong.

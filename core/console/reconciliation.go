@@ -105,13 +105,7 @@ func (c *Console) listReconciliations(ctx context.Context, v *visit) error {
 		return err
 	}
 	at := func(after string) string {
-		values := url.Values{}
-		for name, value := range map[string]string{"verdict": p.Verdict, "after": after} {
-			if value != "" {
-				values.Set(name, value)
-			}
-		}
-		return "/sync/reconciliations?" + values.Encode()
+		return urlOf("/sync/reconciliations", map[string]string{"verdict": p.Verdict, "after": after})
 	}
 	if p.Next != "" {
 		p.Next = at(p.Next)
@@ -138,10 +132,8 @@ func (c *Console) startReconciliation(ctx context.Context, v *visit) error {
 	if err != nil {
 		return errAddress
 	}
-	var run job.Run
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		run, err = reconcile.Start(ctx, tx, c.Jobs, connection, v.r.PostFormValue("entity"))
-		return err
+	run, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) {
+		return c.Jobs.EnqueueKind(ctx, tx, connection, job.Reconcile, v.r.PostFormValue("entity"))
 	})
 	if err != nil {
 		return err
@@ -180,16 +172,7 @@ func (p reconciliationPage) KindURL(kind any) string {
 }
 
 func (p reconciliationPage) url(kind, state, after string) string {
-	q := url.Values{}
-	for name, value := range map[string]string{"kind": kind, "state": state, "after": after} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	if len(q) == 0 {
-		return "/sync/reconciliations/" + p.ID.String()
-	}
-	return "/sync/reconciliations/" + p.ID.String() + "?" + q.Encode()
+	return urlOf("/sync/reconciliations/"+p.ID.String(), map[string]string{"kind": kind, "state": state, "after": after})
 }
 
 func (c *Console) showReconciliation(ctx context.Context, v *visit) error {
@@ -317,7 +300,7 @@ func (c *Console) mendDifferences(ctx context.Context, v *visit) error {
 		p.ReasonMissing = true
 		return v.write(http.StatusUnprocessableEntity, "reconciliation", p)
 	}
-	done, err := c.mendAll(ctx, v, id, in)
+	done, err := c.Reconciler.MendAll(ctx, v.who.Principal, id, in)
 	if err != nil {
 		return err
 	}
@@ -334,25 +317,6 @@ func (c *Console) mendDifferences(ctx context.Context, v *visit) error {
 		return v.write(http.StatusConflict, "reconciliation", p)
 	}
 	return v.done(p.url(p.Kind, p.State, ""), "mended")
-}
-
-// mendAll does an errand to its end, a transaction at a time.
-func (c *Console) mendAll(ctx context.Context, v *visit, id uuid.UUID, in reconcile.Errand) (all reconcile.Done, err error) {
-	for after := ""; ; {
-		var done reconcile.Done
-		err := v.as(ctx, func(tx pgx.Tx) (err error) {
-			done, err = c.Reconciler.Mend(ctx, tx, id, in, after)
-			return err
-		})
-		if err != nil {
-			return all, err
-		}
-		all.Done += done.Done
-		all.Refused = append(all.Refused, done.Refused...)
-		if after = done.Next; after == "" {
-			return all, nil
-		}
-	}
 }
 
 func textsOf[T ~string](all []T) []string {

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
 	"time"
 
@@ -60,20 +59,11 @@ type runsPage struct {
 func (p runsPage) Filtered() bool { return p.Status != "" || p.Job != nil }
 
 func (p runsPage) url(after string) string {
-	q := url.Values{}
+	parameters := map[string]string{"status": p.Status, "after": after}
 	if p.Job != nil {
-		q.Set("job", p.Job.ID.String())
+		parameters["job"] = p.Job.ID.String()
 	}
-	if p.Status != "" {
-		q.Set("status", p.Status)
-	}
-	if after != "" {
-		q.Set("after", after)
-	}
-	if len(q) == 0 {
-		return "/sync/runs"
-	}
-	return "/sync/runs?" + q.Encode()
+	return urlOf("/sync/runs", parameters)
 }
 
 func (c *Console) runRows(ctx context.Context, tx pgx.Tx, f job.RunFilter) (runsPage, error) {
@@ -112,11 +102,7 @@ func (c *Console) listRuns(ctx context.Context, v *visit) error {
 			return errAddress
 		}
 	}
-	var p runsPage
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		p, err = c.runRows(ctx, tx, f)
-		return err
-	})
+	p, err := get(ctx, v, func(tx pgx.Tx) (runsPage, error) { return c.runRows(ctx, tx, f) })
 	if err != nil {
 		return err
 	}
@@ -195,11 +181,7 @@ func (c *Console) cancelRun(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	var r job.Run
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		r, err = job.RequestCancel(ctx, tx, id)
-		return err
-	})
+	r, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) { return job.RequestCancel(ctx, tx, id) })
 	if err != nil {
 		return err
 	}

@@ -62,11 +62,7 @@ func (v *visit) writeSeller(ctx context.Context, status int, wrong error) error 
 	if err != nil {
 		return err
 	}
-	var s access.Seller
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		s, err = v.console.Access.Seller(ctx, tx)
-		return err
-	})
+	s, err := get(ctx, v, func(tx pgx.Tx) (access.Seller, error) { return v.console.Access.Seller(ctx, tx) })
 	if err != nil {
 		return err
 	}

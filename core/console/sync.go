@@ -8,11 +8,7 @@ import (
 
 // syncOverview shows how the sync stands; the script follows it from then on.
 func (c *Console) syncOverview(ctx context.Context, v *visit) error {
-	var s standing
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		s, err = c.readStanding(ctx, tx)
-		return err
-	})
+	s, err := get(ctx, v, func(tx pgx.Tx) (standing, error) { return c.readStanding(ctx, tx) })
 	if err != nil {
 		return err
 	}

@@ -47,11 +47,7 @@ func (v *visit) writeTeams(ctx context.Context, status int, changed uuid.UUID, w
 	if err != nil {
 		return err
 	}
-	var persons []access.Person
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		persons, err = access.Names(ctx, tx)
-		return err
-	})
+	persons, err := get(ctx, v, func(tx pgx.Tx) ([]access.Person, error) { return access.Names(ctx, tx) })
 	if err != nil {
 		return err
 	}

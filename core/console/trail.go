@@ -62,10 +62,8 @@ func (c *Console) showTrail(ctx context.Context, v *visit) error {
 
 // verifyTrail recomputes the trail, and says where it breaks first.
 func (c *Console) verifyTrail(ctx context.Context, v *visit) error {
-	var report audit.Report
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		report, err = audit.Verify(ctx, tx, c.Key, v.who.Principal.Organization, audit.Range{Limit: maxVerified})
-		return err
+	report, err := get(ctx, v, func(tx pgx.Tx) (audit.Report, error) {
+		return audit.Verify(ctx, tx, c.Key, v.who.Principal.Organization, audit.Range{Limit: maxVerified})
 	})
 	if err != nil {
 		return err

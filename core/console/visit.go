@@ -80,6 +80,11 @@ func (v *visit) as(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return v.console.DB.As(ctx, v.who.Principal, fn)
 }
 
+// get returns what fn finds in a transaction of the signed-in person.
+func get[T any](ctx context.Context, v *visit, fn func(tx pgx.Tx) (T, error)) (T, error) {
+	return postgres.Get(ctx, v.console.DB, v.who.Principal, fn)
+}
+
 // id is the one in the URL; what is no UUID names nothing.
 func (v *visit) id(notFound error) (uuid.UUID, error) {
 	id, err := uuid.Parse(v.r.PathValue("id"))
@@ -140,6 +145,20 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"bulk_done": "ok", "bulk_nothing": "info", "merge_two": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
 	"merged": "ok", "unmerged": "ok", "duplicates_found": "info", "no_duplicates": "ok", "duplicate_dismissed": "ok",
 	"connection_checked": "ok", "connection_saved": "ok", "job_created": "ok", "jobs_created": "ok", "job_runs": "info", "view_saved": "ok", "view_deleted": "ok",
+}
+
+// urlOf is a path with those of the parameters that say something.
+func urlOf(path string, parameters map[string]string) string {
+	q := url.Values{}
+	for name, value := range parameters {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
 }
 
 // choice is what a form asks for, of those it may.

@@ -2,7 +2,6 @@ package drift
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -107,15 +106,7 @@ func (f *Finding) fields() []any {
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Finding, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	f, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Finding{}, ErrNotFound
-	}
-	if err != nil {
-		return Finding{}, fmt.Errorf("read or write a finding: %w", err)
-	}
-	return f, nil
+	return postgres.One(ctx, tx, "read or write a finding", scan, ErrNotFound, sql, args...)
 }
 
 // Get returns a finding, or ErrNotFound.
@@ -143,13 +134,8 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Finding], e
 		return p, err
 	}
 	before, _, id := after.Args()
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, selectList, f.Connection, f.Status, before, id, size+1)
-	found, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return p, fmt.Errorf("list findings: %w", err)
-	}
-	return postgres.Cut(found, size, func(one Finding) string { return postgres.Place{At: one.OpenedAt, ID: one.ID}.String() }), nil
+	return postgres.List(ctx, tx, "list findings", scan, f.Limit,
+		func(one Finding) string { return postgres.Place{At: one.OpenedAt, ID: one.ID}.String() }, selectList, f.Connection, f.Status, before, id)
 }
 
 const acknowledge = `

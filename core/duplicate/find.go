@@ -139,13 +139,8 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Pair], err 
 	if err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, listPairs, f.Kind, f.Status, postgres.OrNull(f.Entity), after, size+1)
-	pairs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Pair])
-	if err != nil {
-		return p, fmt.Errorf("list duplicates: %w", err)
-	}
-	return postgres.Cut(pairs, size, func(p Pair) string { return p.ID.String() }), nil
+	return postgres.List(ctx, tx, "list duplicates", pgx.RowToStructByPos[Pair], f.Limit, func(p Pair) string { return p.ID.String() },
+		listPairs, f.Kind, f.Status, postgres.OrNull(f.Entity), after)
 }
 
 // Dismiss says that the two are two. They stay so when pairs are found anew.

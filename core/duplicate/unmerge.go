@@ -29,16 +29,8 @@ const mergeColumns = `m.id, m.entity, m.survivor_id, m.loser_id, m."references",
 
 // Merges returns the merges that an entity took part in, on either side, the newest first; of all for the nil UUID.
 func Merges(ctx context.Context, tx pgx.Tx, entity uuid.UUID, limit int) ([]Merge, error) {
-	rows, err := tx.Query(ctx, "select "+mergeColumns+" from merge_log m where $1::uuid is null or $1 in (m.survivor_id, m.loser_id) order by m.merged_at desc, m.id desc limit $2",
+	return postgres.All(ctx, tx, "list merges", pgx.RowToStructByPos[Merge], "select "+mergeColumns+" from merge_log m where $1::uuid is null or $1 in (m.survivor_id, m.loser_id) order by m.merged_at desc, m.id desc limit $2",
 		postgres.OrNull(entity), limit)
-	if err != nil {
-		return nil, fmt.Errorf("list merges: %w", err)
-	}
-	merges, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Merge])
-	if err != nil {
-		return nil, fmt.Errorf("list merges: %w", err)
-	}
-	return merges, nil
 }
 
 // Undo makes two of what a merge made one: the loser is there again as it was, and so are the survivor's fields,

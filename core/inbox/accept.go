@@ -167,7 +167,7 @@ func document(data []byte) (doc map[string]any, open decimal.Decimal, err error)
 		doc[field] = value
 	}
 	if len(missing) > 0 {
-		return nil, open, missing
+		return nil, open, missing.Sort()
 	}
 	doc["tax"] = "0"
 	if u.Tax != "" {

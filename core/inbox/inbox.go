@@ -120,18 +120,7 @@ func (s *Store) Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Item, error) 
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Item, error) {
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return Item{}, fmt.Errorf("read the inbox: %w", err)
-	}
-	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Item])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return found, ErrNotFound
-	}
-	if err != nil {
-		return found, fmt.Errorf("read the inbox: %w", err)
-	}
-	return found, nil
+	return postgres.One(ctx, tx, "read the inbox", pgx.RowToStructByPos[Item], ErrNotFound, sql, args...)
 }
 
 // Query asks for files; zero fields do not narrow.
@@ -143,14 +132,9 @@ type Query struct {
 
 // List returns files, the newest first.
 func (s *Store) List(ctx context.Context, tx pgx.Tx, q Query) (p postgres.Page[Item], err error) {
-	size := postgres.PageSize(q.Limit)
-	rows, _ := tx.Query(ctx, columns+" where ($1 = '' or b.status = $1) and ($2::uuid is null or b.id < $2) order by b.id desc limit $3",
-		q.Status, postgres.OrNull(q.After), size+1)
-	items, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Item])
-	if err != nil {
-		return p, fmt.Errorf("list the inbox: %w", err)
-	}
-	return postgres.Cut(items, size, func(i Item) string { return i.ID.String() }), nil
+	return postgres.List(ctx, tx, "list the inbox", pgx.RowToStructByPos[Item], q.Limit, func(i Item) string { return i.ID.String() },
+		columns+" where ($1 = '' or b.status = $1) and ($2::uuid is null or b.id < $2) order by b.id desc limit $3",
+		q.Status, postgres.OrNull(q.After))
 }
 
 // Waiting is how many files wait for somebody.

@@ -28,7 +28,8 @@ func scanLetter(row pgx.CollectableRow) (d DeadLetter, err error) {
 		return d, err
 	}
 	d.Payload = payload
-	return d, json.Unmarshal(violations, &d.Violations)
+	err = json.Unmarshal(violations, &d.Violations)
+	return d, err
 }
 
 const bury = `
@@ -166,12 +167,7 @@ func Dismiss(ctx context.Context, tx pgx.Tx, id uuid.UUID, reason string) (DeadL
 }
 
 func someLetters(ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]DeadLetter, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	letters, err := pgx.CollectRows(rows, scanLetter)
-	if err != nil {
-		return nil, fmt.Errorf("read dead letters: %w", err)
-	}
-	return letters, nil
+	return postgres.All(ctx, tx, "read dead letters", scanLetter, sql, args...)
 }
 
 func oneLetter(letters []DeadLetter, err error) (DeadLetter, error) {

@@ -223,13 +223,8 @@ func (s *Store) Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Job, error) {
 
 // List returns the jobs of a connection, or of all with [uuid.Nil]. There are few: a handful a connection.
 func (s *Store) List(ctx context.Context, tx pgx.Tx, connection uuid.UUID) ([]Job, error) {
-	rows, _ := tx.Query(ctx, selectJob+` where $1::uuid is null or connection_id = $1 order by connection_id, kind, entity`,
+	return postgres.All(ctx, tx, "list jobs", scanJob, selectJob+` where $1::uuid is null or connection_id = $1 order by connection_id, kind, entity`,
 		postgres.OrNull(connection))
-	list, err := pgx.CollectRows(rows, scanJob)
-	if err != nil {
-		return nil, fmt.Errorf("list jobs: %w", err)
-	}
-	return list, nil
 }
 
 // begin returns when a job is due that is scheduled from now on, nil without a schedule.
@@ -247,15 +242,7 @@ func (s *Store) begin(id uuid.UUID, t Timing) (*time.Time, schema.Violations) {
 }
 
 func oneJob(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Job, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	j, err := pgx.CollectExactlyOneRow(rows, scanJob)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Job{}, ErrNotFound
-	}
-	if err != nil {
-		return Job{}, fmt.Errorf("read or write a job: %w", err)
-	}
-	return j, nil
+	return postgres.One(ctx, tx, "read or write a job", scanJob, ErrNotFound, sql, args...)
 }
 
 func now(clock func() time.Time) time.Time {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -107,10 +108,9 @@ select id from jobs where connection_id = $1 and kind = $2 and status = 'active'
 // EnqueueAll asks for a run of each active job of a kind of a connection. They execute in their order: a run waits for
 // those its job runs after.
 func (s *Store) EnqueueAll(ctx context.Context, tx pgx.Tx, connection uuid.UUID, kind Kind) ([]Run, error) {
-	rows, _ := tx.Query(ctx, enqueueAll, connection, kind)
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	ids, err := postgres.All(ctx, tx, "enqueue all jobs of a connection", pgx.RowTo[uuid.UUID], enqueueAll, connection, kind)
 	if err != nil {
-		return nil, fmt.Errorf("enqueue all jobs of a connection: %w", err)
+		return nil, err
 	}
 	runs := make([]Run, len(ids))
 	for i, id := range ids {
@@ -119,4 +119,23 @@ func (s *Store) EnqueueAll(ctx context.Context, tx pgx.Tx, connection uuid.UUID,
 		}
 	}
 	return runs, nil
+}
+
+// EnqueueKind asks for a run of the job of a kind that is about an entity on a connection. The job is made if there is none,
+// without a schedule. Errors: [schema.Violations].
+func (s *Store) EnqueueKind(ctx context.Context, tx pgx.Tx, connection uuid.UUID, kind Kind, entity string) (Run, error) {
+	all, err := s.List(ctx, tx, connection)
+	if err != nil {
+		return Run{}, err
+	}
+	for _, j := range all {
+		if j.Kind == kind && j.Entity == entity {
+			return Enqueue(ctx, tx, j.ID, ByHand)
+		}
+	}
+	made, err := s.Create(ctx, tx, New{ConnectionID: connection, Kind: kind, Entity: entity})
+	if err != nil {
+		return Run{}, err
+	}
+	return Enqueue(ctx, tx, made.ID, ByHand)
 }

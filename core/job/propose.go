@@ -12,6 +12,7 @@ import (
 	"crmhub/core/audit"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -164,10 +165,5 @@ func (s *Store) createAll(ctx context.Context, tx pgx.Tx, connection uuid.UUID, 
 	if _, err := tx.Exec(ctx, insertOrders, later, earlier); err != nil {
 		return nil, fmt.Errorf("order the proposed jobs: %w", err)
 	}
-	rows, _ := tx.Query(ctx, selectJob+` where id = any($1) order by id`, ids)
-	made, err := pgx.CollectRows(rows, scanJob)
-	if err != nil {
-		return nil, fmt.Errorf("read the proposed jobs: %w", err)
-	}
-	return made, nil
+	return postgres.All(ctx, tx, "read the proposed jobs", scanJob, selectJob+` where id = any($1) order by id`, ids)
 }

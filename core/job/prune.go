@@ -2,11 +2,8 @@ package job
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/postgres"
 )
@@ -33,34 +30,7 @@ const pruneSize = 5000
 
 // Run prunes once an hour until ctx ends. A failure is logged and made good by the next time.
 func (p *Pruner) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		if err := p.prune(ctx); err != nil && ctx.Err() == nil {
-			p.Logger.WarnContext(ctx, "old runs were not deleted", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return postgres.Repeat(ctx, time.Hour, p.Logger, "old runs were not deleted", p.prune)
 }
 
-// prune deletes a piece at a time, so that nobody waits for it.
-func (p *Pruner) prune(ctx context.Context) error {
-	for {
-		var deleted int64
-		err := p.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-			tag, err := tx.Exec(ctx, prune, pruneSize)
-			deleted = tag.RowsAffected()
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("delete old runs: %w", err)
-		}
-		if deleted < pruneSize {
-			return nil
-		}
-	}
-}
+func (p *Pruner) prune(ctx context.Context) error { return p.DB.Purge(ctx, pruneSize, prune) }

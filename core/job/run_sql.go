@@ -151,9 +151,9 @@ const listRuns = selectRun + `
 where ($1::uuid is null or r.job_id = $1)
 	and ($2::uuid is null or r.job_id in (select j.id from jobs j where j.connection_id = $2))
 	and ($3 = '' or r.status = $3) and ($4::uuid is null or r.id < $4)
-	and (not $6 or ` + stuck + `)
+	and (not $5 or ` + stuck + `)
 order by r.id desc
-limit $5`
+limit $6`
 
 // ListRuns returns runs, newest first.
 func ListRuns(ctx context.Context, tx pgx.Tx, f RunFilter) (p postgres.Page[Run], err error) {
@@ -161,25 +161,12 @@ func ListRuns(ctx context.Context, tx pgx.Tx, f RunFilter) (p postgres.Page[Run]
 	if err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, listRuns, postgres.OrNull(f.Job), postgres.OrNull(f.Connection), f.Status, after, size+1, f.Stuck)
-	runs, err := pgx.CollectRows(rows, scanRun)
-	if err != nil {
-		return p, fmt.Errorf("list runs: %w", err)
-	}
-	return postgres.Cut(runs, size, func(r Run) string { return r.ID.String() }), nil
+	return postgres.List(ctx, tx, "list runs", scanRun, f.Limit, func(r Run) string { return r.ID.String() },
+		listRuns, postgres.OrNull(f.Job), postgres.OrNull(f.Connection), f.Status, after, f.Stuck)
 }
 
 func oneRun(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Run, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	r, err := pgx.CollectExactlyOneRow(rows, scanRun)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Run{}, ErrNotFound
-	}
-	if err != nil {
-		return Run{}, fmt.Errorf("read or write a run: %w", err)
-	}
-	return r, nil
+	return postgres.One(ctx, tx, "read or write a run", scanRun, ErrNotFound, sql, args...)
 }
 
 const latestRuns = `

@@ -35,18 +35,7 @@ func NewWatchdog(db *postgres.DB, logger *slog.Logger, r prometheus.Registerer) 
 
 // Run looks until ctx ends. A failure to look is logged and looked for again.
 func (w *Watchdog) Run(ctx context.Context) error {
-	tick := time.NewTicker(w.Every)
-	defer tick.Stop()
-	for {
-		if err := w.look(ctx); err != nil && ctx.Err() == nil {
-			w.Logger.WarnContext(ctx, "stuck runs were not looked for", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return postgres.Repeat(ctx, w.Every, w.Logger, "stuck runs were not looked for", w.look)
 }
 
 const selectStuck = `select r.organization_id, r.id, r.job_id from runs r where ` + stuck

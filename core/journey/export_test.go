@@ -2,7 +2,6 @@ package journey
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 
 // PruneBefore deletes what is older.
 func (p *Pruner) PruneBefore(ctx context.Context, at time.Time) error {
-	return errors.Join(p.prune(ctx, pruneExchanges, at), p.prune(ctx, prunePublications, at))
+	return p.prune(ctx, at)
 }
 
 // Explain says how the server finds a journey.

@@ -2,11 +2,9 @@ package journey
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/postgres"
 )
@@ -30,36 +28,11 @@ const (
 
 // Run prunes once an hour until ctx ends. A failure is logged and made good by the next time.
 func (p *Pruner) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		for _, sql := range []string{pruneExchanges, prunePublications} {
-			if err := p.prune(ctx, sql, time.Now().Add(-Keep)); err != nil && ctx.Err() == nil {
-				p.Logger.WarnContext(ctx, "old steps of journeys were not deleted", "error", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return postgres.Repeat(ctx, time.Hour, p.Logger, "old steps of journeys were not deleted", func(ctx context.Context) error {
+		return p.prune(ctx, time.Now().Add(-Keep))
+	})
 }
 
-// prune deletes a piece at a time, so that nobody waits for it.
-func (p *Pruner) prune(ctx context.Context, sql string, before time.Time) error {
-	for {
-		var deleted int64
-		err := p.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-			tag, err := tx.Exec(ctx, sql, before, pruneSize)
-			deleted = tag.RowsAffected()
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("delete old steps of journeys: %w", err)
-		}
-		if deleted < pruneSize {
-			return nil
-		}
-	}
+func (p *Pruner) prune(ctx context.Context, before time.Time) error {
+	return errors.Join(p.DB.Purge(ctx, pruneSize, pruneExchanges, before), p.DB.Purge(ctx, pruneSize, prunePublications, before))
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -110,37 +109,22 @@ func ListConflicts(ctx context.Context, tx pgx.Tx, f ConflictFilter) (p postgres
 	if err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, listConflicts, postgres.OrNull(f.Connection), f.Entity, postgres.OrNull(f.EntityID), f.Field, f.Status, after, size+1)
-	all, err := pgx.CollectRows(rows, scanConflict)
-	if err != nil {
-		return p, fmt.Errorf("list conflicts: %w", err)
-	}
-	return postgres.Cut(all, size, func(k Kept) string { return k.ID.String() }), nil
+	return postgres.List(ctx, tx, "list conflicts", scanConflict, f.Limit, func(k Kept) string { return k.ID.String() },
+		listConflicts, postgres.OrNull(f.Connection), f.Entity, postgres.OrNull(f.EntityID), f.Field, f.Status, after)
 }
 
 // GetConflict returns a conflict, or [ErrNoConflict].
 func GetConflict(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Kept, error) {
-	return oneConflict(tx.Query(ctx, "select "+conflictColumns+" from conflicts c where c.id = $1", id))
+	return oneConflict(ctx, tx, "select "+conflictColumns+" from conflicts c where c.id = $1", id)
 }
 
 // LockConflict is GetConflict, and keeps others from settling it until the transaction ends.
 func LockConflict(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Kept, error) {
-	return oneConflict(tx.Query(ctx, "select "+conflictColumns+" from conflicts c where c.id = $1 for update", id))
+	return oneConflict(ctx, tx, "select "+conflictColumns+" from conflicts c where c.id = $1 for update", id)
 }
 
-func oneConflict(rows pgx.Rows, err error) (Kept, error) {
-	if err != nil {
-		return Kept{}, fmt.Errorf("read a conflict: %w", err)
-	}
-	k, err := pgx.CollectExactlyOneRow(rows, scanConflict)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Kept{}, ErrNoConflict
-	}
-	if err != nil {
-		return Kept{}, fmt.Errorf("read a conflict: %w", err)
-	}
-	return k, nil
+func oneConflict(ctx context.Context, tx pgx.Tx, sql string, id uuid.UUID) (Kept, error) {
+	return postgres.One(ctx, tx, "read a conflict", scanConflict, ErrNoConflict, sql, id)
 }
 
 const markSettled = `update conflicts set status = $2, settled_by = crmhub_actor(), updated_at = now() where id = $1 and status = 'open'`

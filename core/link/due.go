@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/postgres"
 )
 
 const dueLinks = `
@@ -19,12 +21,7 @@ limit $3`
 // Due returns links that are to be taken up now, the longest due first: new ones, parked and waiting ones whose time
 // has come, outcomes to be looked into, and calls of workers that died. [Announce] decides who gets them.
 func Due(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entities []string, limit int) ([]Link, error) {
-	rows, _ := tx.Query(ctx, dueLinks, connection, entities, limit)
-	links, err := pgx.CollectRows(rows, scanLink)
-	if err != nil {
-		return nil, fmt.Errorf("due links: %w", err)
-	}
-	return links, nil
+	return postgres.All(ctx, tx, "find due links", scanLink, dueLinks, connection, entities, limit)
 }
 
 const want = `

@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -25,21 +24,11 @@ func (e *TakenError) Error() string {
 
 // Get returns a link, or [ErrNotFound].
 func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Link, error) {
-	return one(tx.Query(ctx, "select "+columns+" from links l where l.id = $1", id))
+	return one(ctx, tx, "select "+columns+" from links l where l.id = $1", id)
 }
 
-func one(rows pgx.Rows, err error) (Link, error) {
-	if err != nil {
-		return Link{}, fmt.Errorf("read a link: %w", err)
-	}
-	l, err := pgx.CollectExactlyOneRow(rows, scanLink)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Link{}, ErrNotFound
-	}
-	if err != nil {
-		return Link{}, fmt.Errorf("read a link: %w", err)
-	}
-	return l, nil
+func one(ctx context.Context, tx pgx.Tx, sql string, id uuid.UUID) (Link, error) {
+	return postgres.One(ctx, tx, "read a link", scanLink, ErrNotFound, sql, id)
 }
 
 const taken = `
@@ -153,14 +142,14 @@ returning ` + columns
 // Disconnect takes a link apart, as somebody says: entity and record live on and have nothing to do with each other. Until
 // somebody links the entity again it is not sent there, and no record is taken for it. Errors: [ErrNotFound], [ErrBusy].
 func Disconnect(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Link, error) {
-	old, err := one(tx.Query(ctx, "select "+columns+" from links l where l.id = $1 for update", id))
+	old, err := one(ctx, tx, "select "+columns+" from links l where l.id = $1 for update", id)
 	if err != nil {
 		return Link{}, err
 	}
 	if old.State == Sending || old.State == Unknown {
 		return Link{}, fmt.Errorf("unlink %s %s: %w", old.Entity, old.EntityID, ErrBusy)
 	}
-	l, err := one(tx.Query(ctx, disconnect, id))
+	l, err := one(ctx, tx, disconnect, id)
 	if err != nil {
 		return Link{}, err
 	}

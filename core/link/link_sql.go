@@ -172,12 +172,6 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Link], err 
 	if err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, list, postgres.OrNull(f.Connection), f.Entity, postgres.OrNull(f.EntityID), string(f.State), after, f.RemoteID, f.Words, f.Named,
-		size+1)
-	links, err := pgx.CollectRows(rows, scanLink)
-	if err != nil {
-		return p, fmt.Errorf("list links: %w", err)
-	}
-	return postgres.Cut(links, size, func(l Link) string { return l.ID.String() }), nil
+	return postgres.List(ctx, tx, "list links", scanLink, f.Limit, func(l Link) string { return l.ID.String() },
+		list, postgres.OrNull(f.Connection), f.Entity, postgres.OrNull(f.EntityID), string(f.State), after, f.RemoteID, f.Words, f.Named)
 }

@@ -121,13 +121,8 @@ func ListProposals(ctx context.Context, tx pgx.Tx, f ProposalFilter) (p postgres
 	if err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, listProposals, f.Matching, f.Class, f.State, f.MinScore, after, size+1)
-	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Proposal, error) { return scanProposal(row) })
-	if err != nil {
-		return p, fmt.Errorf("list proposals: %w", err)
-	}
-	return postgres.Cut(all, size, func(p Proposal) string { return p.ID.String() }), nil
+	return postgres.List(ctx, tx, "list proposals", func(row pgx.CollectableRow) (Proposal, error) { return scanProposal(row) }, f.Limit,
+		func(p Proposal) string { return p.ID.String() }, listProposals, f.Matching, f.Class, f.State, f.MinScore, after)
 }
 
 const lockProposals = `

@@ -229,13 +229,5 @@ union all
 
 // Circles returns the department and the teams of whoever acts in a transaction.
 func Circles(ctx context.Context, tx pgx.Tx) ([]Circle, error) {
-	rows, err := tx.Query(ctx, circles)
-	if err != nil {
-		return nil, fmt.Errorf("list circles: %w", err)
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Circle])
-	if err != nil {
-		return nil, fmt.Errorf("list circles: %w", err)
-	}
-	return all, nil
+	return postgres.All(ctx, tx, "list circles", pgx.RowToStructByPos[Circle], circles)
 }

@@ -125,7 +125,8 @@ func (l List) check(k crm.Kind, who access.Identity) (vs schema.Violations) {
 	if len(l.Filter) > maxFilter {
 		return schema.Violations{{Pointer: "/filter", Rule: "maxItems", Message: fmt.Sprintf("must be at most %d", maxFilter)}}
 	}
-	for name, value := range l.Filter {
+	for _, name := range slices.Sorted(maps.Keys(l.Filter)) {
+		value := l.Filter[name]
 		if !fits(value, maxText) || !fits(name, maxText) {
 			vs = append(vs, schema.Violation{Pointer: "/filter/" + schema.EscapePointer(name), Rule: "maxLength", Message: fmt.Sprintf("must be a text of at most %d characters", maxText)})
 		}

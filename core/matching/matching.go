@@ -126,15 +126,7 @@ func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Matching, error) {
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Matching, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	m, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return m, ErrNotFound
-	}
-	if err != nil {
-		return m, fmt.Errorf("read a matching: %w", err)
-	}
-	return m, nil
+	return postgres.One(ctx, tx, "read a matching", scan, ErrNotFound, sql, args...)
 }
 
 // Filter narrows a list of matchings; zero fields do not.
@@ -157,13 +149,8 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Matching], 
 	if err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, list, postgres.OrNull(f.Connection), f.Entity, f.Status, after, size+1)
-	all, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return p, fmt.Errorf("list matchings: %w", err)
-	}
-	return postgres.Cut(all, size, func(m Matching) string { return m.ID.String() }), nil
+	return postgres.List(ctx, tx, "list matchings", scan, f.Limit, func(m Matching) string { return m.ID.String() },
+		list, postgres.OrNull(f.Connection), f.Entity, f.Status, after)
 }
 
 // One that is asked for while its run waits is that one; that it accepts what is certain holds if one of the two said so.
@@ -176,24 +163,7 @@ returning m.id`
 // Start queues a matching of a kind of entity on a connection, as somebody asks. The job is made if there is none, without a
 // schedule. With accept what is certain is linked at the end. Errors: [schema.Violations].
 func Start(ctx context.Context, tx pgx.Tx, jobs *job.Store, connection uuid.UUID, entity string, accept bool) (Matching, error) {
-	all, err := jobs.List(ctx, tx, connection)
-	if err != nil {
-		return Matching{}, err
-	}
-	var of uuid.UUID
-	for _, j := range all {
-		if j.Kind == job.Match && j.Entity == entity {
-			of = j.ID
-		}
-	}
-	if of == uuid.Nil {
-		made, err := jobs.Create(ctx, tx, job.New{ConnectionID: connection, Kind: job.Match, Entity: entity})
-		if err != nil {
-			return Matching{}, err
-		}
-		of = made.ID
-	}
-	run, err := job.Enqueue(ctx, tx, of, job.ByHand)
+	run, err := jobs.EnqueueKind(ctx, tx, connection, job.Match, entity)
 	if err != nil {
 		return Matching{}, err
 	}

@@ -91,6 +91,18 @@ func (m *Matcher) Settle(ctx context.Context, tx pgx.Tx, matching uuid.UUID, in 
 	return s.done(ctx, tx, open)
 }
 
+// SettleAll is Settle to its end, some hundreds in a transaction of who's. What was done before an error stays done.
+func (m *Matcher) SettleAll(ctx context.Context, who postgres.Principal, matching uuid.UUID, in Decision) (all Done, err error) {
+	for more := true; more; more = all.Next != "" {
+		done, err := postgres.Get(ctx, m.DB, who, func(tx pgx.Tx) (Done, error) { return m.Settle(ctx, tx, matching, in, all.Next) })
+		if err != nil {
+			return all, err
+		}
+		all = Done{Done: all.Done + done.Done, Refused: append(all.Refused, done.Refused...), Next: done.Next}
+	}
+	return all, nil
+}
+
 func (in Decision) check() error {
 	var vs schema.Violations
 	if !slices.Contains(Actions(), in.Action) {

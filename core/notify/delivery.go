@@ -3,8 +3,6 @@ package notify
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,15 +63,7 @@ func scanDelivery(row pgx.CollectableRow) (d Delivery, err error) {
 }
 
 func oneDelivery(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Delivery, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	d, err := pgx.CollectExactlyOneRow(rows, scanDelivery)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Delivery{}, ErrNotFound
-	}
-	if err != nil {
-		return Delivery{}, fmt.Errorf("read or write a delivery: %w", err)
-	}
-	return d, nil
+	return postgres.One(ctx, tx, "read or write a delivery", scanDelivery, ErrNotFound, sql, args...)
 }
 
 // Delivery returns one with its body, or ErrNotFound.
@@ -104,13 +94,8 @@ func (s *Store) Deliveries(ctx context.Context, tx pgx.Tx, f Filter) (p postgres
 		return p, err
 	}
 	before, _, id := after.Args()
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, listDeliveries, postgres.OrNull(f.Subscription), f.Status, before, id, size+1)
-	found, err := pgx.CollectRows(rows, scanDelivery)
-	if err != nil {
-		return p, fmt.Errorf("list deliveries: %w", err)
-	}
-	return postgres.Cut(found, size, func(d Delivery) string { return postgres.Place{At: d.CreatedAt, ID: d.ID}.String() }), nil
+	return postgres.List(ctx, tx, "list deliveries", scanDelivery, f.Limit,
+		func(d Delivery) string { return postgres.Place{At: d.CreatedAt, ID: d.ID}.String() }, listDeliveries, postgres.OrNull(f.Subscription), f.Status, before, id)
 }
 
 const resend = `

@@ -56,18 +56,7 @@ func (f *Feed) Run(ctx context.Context) error {
 			r.stop()
 		}
 	}()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		if err := f.adjust(ctx); err != nil && ctx.Err() == nil {
-			f.Logger.WarnContext(ctx, "subscriptions were not read", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return postgres.Repeat(ctx, time.Second, f.Logger, "subscriptions were not read", f.adjust)
 }
 
 // adjust compares what is read with what should be.

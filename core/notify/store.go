@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
 	"crmhub/core/signature"
@@ -36,15 +36,7 @@ func scan(row pgx.CollectableRow) (s Subscription, err error) {
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Subscription, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	s, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Subscription{}, ErrNotFound
-	}
-	if err != nil {
-		return Subscription{}, fmt.Errorf("read or write a subscription: %w", err)
-	}
-	return s, nil
+	return postgres.One(ctx, tx, "read or write a subscription", scan, ErrNotFound, sql, args...)
 }
 
 // Get returns a subscription, or ErrNotFound.
@@ -54,12 +46,7 @@ func (s *Store) Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Subscription,
 
 // List returns all subscriptions of the organization by name. There are few: they are set up by hand.
 func (s *Store) List(ctx context.Context, tx pgx.Tx) ([]Subscription, error) {
-	rows, _ := tx.Query(ctx, selectSubscription+` order by name, id`)
-	list, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return nil, fmt.Errorf("list subscriptions: %w", err)
-	}
-	return list, nil
+	return postgres.All(ctx, tx, "list subscriptions", scan, selectSubscription+` order by name, id`)
 }
 
 const insertSubscription = `

@@ -137,7 +137,8 @@ func (r *Relay) stretch(ctx context.Context, w *window, from, to int64) (s stret
 		}
 		return rows.Err()
 	})
-	return s, r.DB.AskSystem(ctx, &b)
+	err = r.DB.AskSystem(ctx, &b)
+	return s, err
 }
 
 // address fills in the organizations' codes, and with them the topics. A code never changes.

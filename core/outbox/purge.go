@@ -3,8 +3,6 @@ package outbox
 import (
 	"context"
 	"fmt"
-
-	"github.com/jackc/pgx/v5"
 )
 
 const purgeSize = 5000
@@ -16,20 +14,10 @@ delete from outbox where (xid, seq) in (
 	where o.created_at < now() - make_interval(secs => $1)
 		and o.xid < (select p.xid from outbox_position p) and o.xid < (select s.xid from audit_position s))`
 
-// purge deletes what was published long ago and is sealed, a piece at a time so that nobody waits for it.
+// purge deletes what was published long ago and is sealed.
 func (r *Relay) purge(ctx context.Context) error {
-	for {
-		var deleted int64
-		err := r.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-			tag, err := tx.Exec(ctx, purge, r.Keep.Seconds(), purgeSize)
-			deleted = tag.RowsAffected()
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("purge the outbox: %w", err)
-		}
-		if deleted < purgeSize {
-			return nil
-		}
+	if err := r.DB.Purge(ctx, purgeSize, purge, r.Keep.Seconds()); err != nil {
+		return fmt.Errorf("purge the outbox: %w", err)
 	}
+	return nil
 }

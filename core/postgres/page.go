@@ -1,6 +1,13 @@
 package postgres
 
-import "github.com/google/uuid"
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
 
 // Page is a part of a list.
 type Page[T any] struct {
@@ -43,4 +50,49 @@ func OrNull(id uuid.UUID) *uuid.UUID {
 		return nil
 	}
 	return &id
+}
+
+// Get returns what fn finds in a transaction of p's.
+func Get[T any](ctx context.Context, db *DB, p Principal, fn func(tx pgx.Tx) (T, error)) (found T, err error) {
+	err = db.As(ctx, p, func(tx pgx.Tx) (err error) {
+		found, err = fn(tx)
+		return err
+	})
+	return found, err
+}
+
+// All returns what a statement gives. doing begins an error: "list jobs".
+func All[T any](ctx context.Context, tx pgx.Tx, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, _ := tx.Query(ctx, sql, args...)
+	found, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return found, nil
+}
+
+// One returns the row that a statement gives, or missing if it gives none. doing is as in [All].
+func One[T any](ctx context.Context, tx pgx.Tx, doing string, scan pgx.RowToFunc[T], missing error, sql string, args ...any) (T, error) {
+	rows, _ := tx.Query(ctx, sql, args...)
+	found, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return found, missing
+	}
+	if err != nil {
+		return found, fmt.Errorf("%s: %w", doing, err)
+	}
+	return found, nil
+}
+
+// List returns a page of what a statement gives, of the size that is asked for, as [PageSize] says. The statement's last parameter,
+// after args, is how many rows it may give. place is as in [Cut], doing as in [All].
+func List[T any](
+	ctx context.Context, tx pgx.Tx, doing string, scan pgx.RowToFunc[T], asked int, place func(T) string, sql string, args ...any,
+) (Page[T], error) {
+	size := PageSize(asked)
+	found, err := All(ctx, tx, doing, scan, sql, append(args, size+1)...)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	return Cut(found, size, place), nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // person is all that is about somebody: the entity that was asked for, those merged into it, its contacts who are known
@@ -112,15 +113,7 @@ func (s *Eraser) personOf(ctx context.Context, tx pgx.Tx, r Request) (*person, e
 }
 
 func ids(ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("find what belongs to it: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("find what belongs to it: %w", err)
-	}
-	return found, nil
+	return postgres.All(ctx, tx, "find what belongs to it", pgx.RowTo[uuid.UUID], sql, args...)
 }
 
 // What is under way may have read what is to go, and write it once more. A file that waits to be looked at or run is not.

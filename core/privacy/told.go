@@ -2,7 +2,6 @@ package privacy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -73,27 +72,11 @@ func List(ctx context.Context, tx pgx.Tx, after string, limit int) (p postgres.P
 	if err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(limit)
-	rows, _ := tx.Query(ctx, selectErasures+`where $1::uuid is null or id < $1 order by id desc limit $2`, before, size+1)
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Erasure])
-	if err != nil {
-		return p, fmt.Errorf("list erasures: %w", err)
-	}
-	return postgres.Cut(found, size, func(e Erasure) string { return e.ID.String() }), nil
+	return postgres.List(ctx, tx, "list erasures", pgx.RowToStructByPos[Erasure], limit, func(e Erasure) string { return e.ID.String() },
+		selectErasures+`where $1::uuid is null or id < $1 order by id desc limit $2`, before)
 }
 
 // Get returns an erasure, or [ErrNotFound].
 func Get(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Erasure, error) {
-	rows, err := tx.Query(ctx, selectErasures+`where id = $1`, id)
-	if err != nil {
-		return Erasure{}, fmt.Errorf("read erasure %s: %w", id, err)
-	}
-	e, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Erasure])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Erasure{}, ErrNotFound
-	}
-	if err != nil {
-		return Erasure{}, fmt.Errorf("read erasure %s: %w", id, err)
-	}
-	return e, nil
+	return postgres.One(ctx, tx, "read an erasure", pgx.RowToStructByPos[Erasure], ErrNotFound, selectErasures+`where id = $1`, id)
 }

@@ -68,7 +68,8 @@ func (p *Puller) DryRun(ctx context.Context, who postgres.Principal, j job.Job, 
 	if got.More {
 		report.Next = base64.RawURLEncoding.EncodeToString(got.Cursor)
 	}
-	return report, s.look(ctx, got, &report)
+	err = s.look(ctx, got, &report)
+	return report, err
 }
 
 // look takes a page in and forgets it.

@@ -117,7 +117,7 @@ func (f *fixture) puller(db *postgres.DB) *pull.Puller {
 		f.Fatal(err)
 	}
 	return pull.New(pull.Config{
-		DB: db, Connections: f.connections, Revisions: &revision.Store{Shipped: mappings}, Entities: f.entities, Logger: f.logger,
+		DB: db, Connections: f.connections, Revisions: &revision.Store{Shipped: mappings, Schemas: set}, Entities: f.entities, Logger: f.logger,
 		Registerer: prometheus.NewRegistry(), PageSize: f.pageSize, Backoff: time.Millisecond,
 		Breakers: f.breakers(db),
 	})

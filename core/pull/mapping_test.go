@@ -1,5 +1,14 @@
 package pull_test
 
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crmhub/core/job"
+)
+
 const (
 	partySchema = `{
 	"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
@@ -42,3 +51,21 @@ fields:
   - {crm: status, remote: state, direction: pull}
 `
 )
+
+func TestAMappingThatFitsNoMoreFailsTheRunsOfItsEntityAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.process()
+	f.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into mapping_versions (id, connection_id, entity, number, status, mapping, hash)
+			values ($1, $2, 'payment', 1, 'live', 'entity: payment', '')`, uuid.New(), f.connection.ID)
+		return err
+	})
+	f.remote.set("party", party(1, "One"))
+	if r := f.run("customer"); r.Status != job.Succeeded {
+		t.Errorf("customers: %+v", r)
+	}
+	if r := f.run("payment"); r.Status != job.Failed {
+		t.Errorf("payments: %s", r.Status)
+	}
+}

@@ -97,10 +97,12 @@ func (s *stream) referred(ctx context.Context, tx pgx.Tx, items []*item) (links,
 		found, err = link.ByRemote(ctx, tx, s.connection.ID, distinct(refs))
 		return err
 	}
+	var err error
 	if tx != nil {
-		return found, read(tx)
+		err = read(tx)
+	} else {
+		err = s.DB.As(ctx, s.who, read)
 	}
-	err := s.DB.As(ctx, s.who, read)
 	return found, err
 }
 

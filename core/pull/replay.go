@@ -8,11 +8,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
+	"crmhub/core/postgres"
 )
 
 // Replay brings the records of dead letters in again, as if they came with a page; it is the [job.Replay] of
@@ -45,13 +45,9 @@ func (s *stream) retryWaiting(ctx context.Context, t job.Task) error {
 	for {
 		var freed int64
 		for _, kind := range crm.Kinds() {
-			var other *stream
-			err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-				other, err = s.stream(ctx, tx, s.connection, string(kind))
-				return err
-			})
-			if remote := (*connector.Error)(nil); errors.As(err, &remote) {
-				continue // the connection does not pull it
+			other, err := postgres.Get(ctx, s.DB, s.who, func(tx pgx.Tx) (*stream, error) { return s.stream(ctx, tx, s.connection, string(kind)) })
+			if err != nil && notPulled(err) {
+				continue
 			}
 			if err != nil {
 				return err

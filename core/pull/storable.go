@@ -38,7 +38,7 @@ func storable(r connector.Record) connector.Record {
 	}
 	r.Data, _ = written(r.Data).(map[string]any)
 	if r.Err == nil {
-		r.Err = faults
+		r.Err = faults.Sort()
 	}
 	return r
 }

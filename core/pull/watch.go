@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/job"
+	"crmhub/core/mapping"
+	"crmhub/core/postgres"
 )
 
 const (
@@ -26,18 +29,31 @@ const (
 // Watch has the pull jobs of a connection run as soon as there is something to pull, instead of when they are scheduled.
 // It ends with ctx. One process at a time should watch a connection; several would only make runs that find nothing.
 func (p *Puller) Watch(ctx context.Context, c connection.Connection, session connector.Watcher) error {
-	var g errgroup.Group
+	var streams []*stream
 	for _, declared := range p.Connections.Streams(c) {
 		s, err := p.streamOf(ctx, c, declared.Entity)
-		if err != nil || !s.incremental {
-			continue // it is not pulled, or always as a whole
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // it was told to end
+		case err == nil && s.incremental:
+			streams = append(streams, s)
+		case err != nil && !notPulled(err):
+			return fmt.Errorf("watch %s: %w", declared.Entity, err)
 		}
-		g.Go(func() error {
-			s.watch(ctx, session)
-			return nil
-		})
 	}
-	return g.Wait()
+	var wg sync.WaitGroup
+	for _, s := range streams {
+		wg.Go(func() { s.watch(ctx, session) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// notPulled reports whether err says that a connection does not pull an entity, or that its mapping does not fit this hub.
+func notPulled(err error) bool {
+	var remote *connector.Error
+	var faults mapping.Faults
+	return errors.As(err, &remote) || errors.As(err, &faults)
 }
 
 // watch goes on through whatever fails: the scheduled runs say what is wrong.
@@ -63,11 +79,7 @@ func (s *stream) watch(ctx context.Context, session connector.Watcher) {
 
 // awaitNews waits until there is something after the cursor, has it pulled, and returns the cursor.
 func (s *stream) awaitNews(ctx context.Context, session connector.Watcher, tried json.RawMessage) (json.RawMessage, error) {
-	var at position
-	err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-		at, err = s.readPosition(ctx, tx)
-		return err
-	})
+	at, err := postgres.Get(ctx, s.DB, s.who, func(tx pgx.Tx) (position, error) { return s.readPosition(ctx, tx) })
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +107,7 @@ func (s *stream) awaitNews(ctx context.Context, session connector.Watcher, tried
 // awaitEnd waits until a run has ended, however it ended.
 func (s *stream) awaitEnd(ctx context.Context, id uuid.UUID) error {
 	for {
-		var run job.Run
-		err := s.DB.As(ctx, s.who, func(tx pgx.Tx) (err error) {
-			run, err = job.GetRun(ctx, tx, id)
-			return err
-		})
+		run, err := postgres.Get(ctx, s.DB, s.who, func(tx pgx.Tx) (job.Run, error) { return job.GetRun(ctx, tx, id) })
 		if err != nil || run.FinishedAt != nil {
 			return err
 		}

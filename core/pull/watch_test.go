@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crmhub/core/connector"
+	"crmhub/core/postgres/postgrestest"
 )
 
 // watched is a remote that can tell when there is more than the cursor says.
@@ -49,5 +50,17 @@ func TestWhatIsNewIsPulledWithoutASchedule(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// What cannot be watched for a moment is not left to its schedule for ever: whoever has it watched starts again.
+func TestWatchingEndsWithAnErrorWhenTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	p := f.process()
+	p.puller.DB = postgrestest.Open(t, f.url)
+	p.puller.DB.Close()
+	if err := p.puller.Watch(t.Context(), f.connection, watched{f.remote}); err == nil {
+		t.Error("nothing is watched, and nobody knows")
 	}
 }

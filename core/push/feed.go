@@ -53,9 +53,8 @@ func (p *Pusher) follow(ctx context.Context) error {
 		ready, turn := make(chan struct{}), before
 		before = ready
 		g.Go(func() error {
-			defer close(ready)
-			if err := p.changes(gctx, batch); err != nil {
-				return err
+			if err := p.changes(gctx, batch); err != nil || gctx.Err() != nil {
+				return err // perhaps not all of it was taken up: neither it nor what came after it is confirmed
 			}
 			select {
 			case <-turn:
@@ -65,6 +64,7 @@ func (p *Pusher) follow(ctx context.Context) error {
 			if err := done(gctx); err != nil && gctx.Err() == nil {
 				p.Logger.WarnContext(gctx, "changes not confirmed: they come again", "error", err)
 			}
+			close(ready)
 			return nil
 		})
 	}

@@ -129,10 +129,6 @@ func (c *comparison) neverSent(ctx context.Context, counts *Counts) error {
 // recognize looks at records that are linked with nothing: by their keys, one may be an entity that has no record, or
 // whose record is another one.
 func (c *comparison) recognize(ctx context.Context, counts *Counts) error {
-	keys := slices.Clone(c.mapping.Match())
-	if r := c.mapping.Reference(); r != "" && !slices.Contains(keys, r) {
-		keys = append([]string{r}, keys...)
-	}
 	return c.eachFound(ctx, []Kind{MissingHere}, func(some []*Difference) error {
 		var open []*Difference
 		var records []connector.Record
@@ -149,58 +145,19 @@ func (c *comparison) recognize(ctx context.Context, counts *Counts) error {
 			return err
 		}
 		return c.as(ctx, func(tx pgx.Tx) error {
+			found, err := c.Records.Recognize(ctx, tx, c.connection, string(c.kind), docs)
+			if err != nil {
+				return err
+			}
 			known := map[*Difference]uuid.UUID{}
-			for _, key := range keys {
-				if err := c.recognizeBy(ctx, tx, key, open, docs, known); err != nil {
-					return err
+			for i, d := range open {
+				if found[i] != uuid.Nil {
+					known[d] = found[i]
 				}
 			}
 			return c.pairUp(ctx, tx, open, known, counts)
 		})
 	})
-}
-
-func (c *comparison) recognizeBy(ctx context.Context, tx pgx.Tx, key string, open []*Difference, docs []map[string]any, known map[*Difference]uuid.UUID) error {
-	var values []string
-	for i, d := range open {
-		if v, _ := docs[i][key].(string); v != "" && known[d] == uuid.Nil {
-			values = append(values, v)
-		}
-	}
-	if len(values) == 0 {
-		return nil
-	}
-	found, err := c.findBy(ctx, tx, key, values)
-	if err != nil {
-		return err
-	}
-	for i, d := range open {
-		v, _ := docs[i][key].(string)
-		if id, ok := found[v]; ok && known[d] == uuid.Nil {
-			known[d] = id
-		}
-	}
-	return nil
-}
-
-func (c *comparison) findBy(ctx context.Context, tx pgx.Tx, key string, values []string) (map[string]uuid.UUID, error) {
-	if key != "id" {
-		return c.Entities.FindByKey(ctx, tx, c.kind, key, values)
-	}
-	var ids []uuid.UUID
-	for _, v := range values {
-		if id, err := uuid.Parse(v); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	entities, err := c.Entities.Get(ctx, tx, c.kind, ids)
-	found := make(map[string]uuid.UUID, len(entities))
-	for id, e := range entities {
-		if crm.HeadOf(e).DeletedAt == nil {
-			found[id.String()] = id
-		}
-	}
-	return found, err
 }
 
 const (
@@ -250,6 +207,9 @@ func (c *comparison) pairUp(ctx context.Context, tx pgx.Tx, open []*Difference, 
 	for _, d := range open {
 		id, ok := known[d]
 		if !ok || apart[id] || rejected[link.Pair{EntityID: id, RemoteID: d.RemoteID}] { // or somebody said that they are two
+			continue
+		}
+		if e := entities[id]; e == nil || crm.HeadOf(e).DeletedAt != nil {
 			continue
 		}
 		if other := record[id]; other != "" {

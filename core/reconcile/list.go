@@ -2,13 +2,10 @@ package reconcile
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"crmhub/core/job"
 	"crmhub/core/postgres"
 )
 
@@ -44,15 +41,7 @@ func OfRun(ctx context.Context, tx pgx.Tx, run uuid.UUID) (Reconciliation, error
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Reconciliation, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	r, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return r, ErrNotFound
-	}
-	if err != nil {
-		return r, fmt.Errorf("read a reconciliation: %w", err)
-	}
-	return r, nil
+	return postgres.One(ctx, tx, "read a reconciliation", scan, ErrNotFound, sql, args...)
 }
 
 // Filter narrows a list of reconciliations; zero fields do not.
@@ -75,13 +64,8 @@ func List(ctx context.Context, tx pgx.Tx, f Filter) (p postgres.Page[Reconciliat
 	if err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, list, postgres.OrNull(f.Connection), f.Entity, f.Verdict, after, size+1)
-	all, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return p, fmt.Errorf("list reconciliations: %w", err)
-	}
-	return postgres.Cut(all, size, func(r Reconciliation) string { return r.ID.String() }), nil
+	return postgres.List(ctx, tx, "list reconciliations", scan, f.Limit, func(r Reconciliation) string { return r.ID.String() },
+		list, postgres.OrNull(f.Connection), f.Entity, f.Verdict, after)
 }
 
 // DifferenceFilter narrows the differences of a reconciliation; zero fields do not.
@@ -108,30 +92,6 @@ func Differences(ctx context.Context, tx pgx.Tx, reconciliation uuid.UUID, f Dif
 	if _, err := Get(ctx, tx, reconciliation); err != nil {
 		return p, err
 	}
-	size := postgres.PageSize(f.Limit)
-	rows, _ := tx.Query(ctx, listDifferences, reconciliation, f.Kind, f.State, after, size+1)
-	all, err := pgx.CollectRows(rows, scanDifference)
-	if err != nil {
-		return p, fmt.Errorf("list differences: %w", err)
-	}
-	return postgres.Cut(all, size, func(d Difference) string { return d.ID.String() }), nil
-}
-
-// Start queues a reconciliation of a kind of entity on a connection, as somebody asks. The job is made if there is none, without a
-// schedule. Errors: [schema.Violations].
-func Start(ctx context.Context, tx pgx.Tx, jobs *job.Store, connection uuid.UUID, entity string) (job.Run, error) {
-	all, err := jobs.List(ctx, tx, connection)
-	if err != nil {
-		return job.Run{}, err
-	}
-	for _, j := range all {
-		if j.Kind == job.Reconcile && j.Entity == entity {
-			return job.Enqueue(ctx, tx, j.ID, job.ByHand)
-		}
-	}
-	made, err := jobs.Create(ctx, tx, job.New{ConnectionID: connection, Kind: job.Reconcile, Entity: entity})
-	if err != nil {
-		return job.Run{}, err
-	}
-	return job.Enqueue(ctx, tx, made.ID, job.ByHand)
+	return postgres.List(ctx, tx, "list differences", scanDifference, f.Limit, func(d Difference) string { return d.ID.String() },
+		listDifferences, reconciliation, f.Kind, f.State, after)
 }

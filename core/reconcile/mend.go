@@ -128,6 +128,18 @@ func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UU
 	return m.settle(ctx, tx, open)
 }
 
+// MendAll is Mend to its end, some hundreds in a transaction of who's. What was done before an error stays done.
+func (r *Reconciler) MendAll(ctx context.Context, who postgres.Principal, reconciliation uuid.UUID, in Errand) (all Done, err error) {
+	for more := true; more; more = all.Next != "" {
+		done, err := postgres.Get(ctx, r.DB, who, func(tx pgx.Tx) (Done, error) { return r.Mend(ctx, tx, reconciliation, in, all.Next) })
+		if err != nil {
+			return all, err
+		}
+		all = Done{Done: all.Done + done.Done, Refused: append(all.Refused, done.Refused...), Left: done.Left, Next: done.Next}
+	}
+	return all, nil
+}
+
 func (in Errand) check() error {
 	var vs schema.Violations
 	if !slices.Contains(Actions(), in.Action) {

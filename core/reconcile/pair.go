@@ -31,11 +31,7 @@ const askTimeout = 20 * time.Second
 // Ask reads the record of a pair from its system; nil where records cannot be read one by one. What makes the pair impossible
 // is reported as [schema.Violations]: no such connection, kind or record, or a system that does not answer.
 func (r *Reconciler) Ask(ctx context.Context, who postgres.Principal, p Pair) (*connector.Record, error) {
-	var c connection.Connection
-	err := r.DB.As(ctx, who, func(tx pgx.Tx) (err error) {
-		c, err = r.connectionOf(ctx, tx, p)
-		return err
-	})
+	c, err := postgres.Get(ctx, r.DB, who, func(tx pgx.Tx) (connection.Connection, error) { return r.connectionOf(ctx, tx, p) })
 	if err != nil {
 		return nil, err
 	}

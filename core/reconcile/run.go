@@ -30,6 +30,8 @@ type Records interface {
 	Read(ctx context.Context, c connection.Connection, entity string, session connector.Session, cursor json.RawMessage) (connector.Page, error)
 	// Translate gives each record's fields as its entity has them, or why there are none.
 	Translate(ctx context.Context, c connection.Connection, entity string, records []connector.Record) (docs []map[string]any, faults []error, err error)
+	// Recognize says which entities documents are by the mapping's keys; the nil UUID where no key names one.
+	Recognize(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, docs []map[string]any) ([]uuid.UUID, error)
 	// Bring merges records into their entities; decided says whose value of a field counts, by record id.
 	Bring(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, records []connector.Record,
 		decided map[string]map[string]link.Side) (faults []error, err error)
@@ -183,7 +185,8 @@ func (c *comparison) compare(ctx context.Context) (Counts, error) {
 	if err := c.recognize(ctx, &read); err != nil {
 		return Counts{}, err
 	}
-	return read, c.recheck(ctx, &read)
+	err = c.recheck(ctx, &read)
+	return read, err
 }
 
 const countLinks = `select count(*) from links where connection_id = $1 and entity = $2 and remote_id is not null`

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -175,18 +174,7 @@ func (s *Store) RemoveTarget(ctx context.Context, tx pgx.Tx, id uuid.UUID) error
 }
 
 func oneTarget(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Target, error) {
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return Target{}, fmt.Errorf("target: %w", err)
-	}
-	t, err := pgx.CollectExactlyOneRow(rows, scanTarget)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Target{}, ErrNoTarget
-	}
-	if err != nil {
-		return Target{}, fmt.Errorf("target: %w", err)
-	}
-	return t, nil
+	return postgres.One(ctx, tx, "read or write a target", scanTarget, ErrNoTarget, sql, args...)
 }
 
 func parseMonth(s string) (time.Time, schema.Violations) {

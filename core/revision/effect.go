@@ -3,7 +3,6 @@ package revision
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/link"
 	"crmhub/core/mapping"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -49,46 +49,31 @@ type Affected struct {
 const newestLinks = `
 select l.entity_id, coalesce(l.remote_id, '') from links l where l.connection_id = $1 and l.entity = $2 and l.state = 'linked' order by l.id desc limit $3`
 
-// Newest returns the newest linked entities of a connection.
-func (s *Store) Newest(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, limit int) ([]uuid.UUID, error) {
-	rows, _ := tx.Query(ctx, newestLinks, connection, entity, limit)
-	var ids []uuid.UUID
-	var id uuid.UUID
-	var remote string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &remote}, func() error {
-		ids = append(ids, id)
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("newest links: %w", err)
-	}
-	return ids, nil
+// Linked is an entity and the record that it is linked with.
+type Linked struct {
+	EntityID uuid.UUID
+	RemoteID string
 }
 
-// Effect tries a version on the newest linked entities, at most limit.
-func (s *Store) Effect(ctx context.Context, tx pgx.Tx, v Version, limit int) (Effect, error) {
+// Newest returns the newest linked entities of a connection.
+func (s *Store) Newest(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, limit int) ([]Linked, error) {
+	return postgres.All(ctx, tx, "read the newest links", pgx.RowToStructByPos[Linked], newestLinks, connection, entity, limit)
+}
+
+// Effect tries a version on the newest linked entities, at most [MostChecked].
+func (s *Store) Effect(ctx context.Context, tx pgx.Tx, v Version) (Effect, error) {
 	e := Effect{Fields: map[string]int{}, Items: []Affected{}}
-	c, err := s.Connections.Get(ctx, tx, v.ConnectionID)
+	c, draft, live, err := s.compared(ctx, tx, v)
 	if err != nil {
 		return e, err
 	}
-	draft, err := s.Compiled(c, v)
+	newest, err := s.Newest(ctx, tx, c.ID, v.Entity, MostChecked)
 	if err != nil {
 		return e, err
 	}
-	live, _, err := s.Live(ctx, tx, c, v.Entity)
-	if err != nil && !isFaults(err) {
-		return e, err
-	}
-	remotes := map[uuid.UUID]string{}
-	var ids []uuid.UUID
-	rows, _ := tx.Query(ctx, newestLinks, c.ID, v.Entity, limit)
-	var id uuid.UUID
-	var remote string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &remote}, func() error {
-		ids, remotes[id] = append(ids, id), remote
-		return nil
-	}); err != nil {
-		return e, fmt.Errorf("newest links: %w", err)
+	ids := make([]uuid.UUID, len(newest))
+	for i, l := range newest {
+		ids[i] = l.EntityID
 	}
 	docs, err := s.documents(ctx, tx, crm.Kind(v.Entity), ids)
 	if err != nil {
@@ -98,13 +83,40 @@ func (s *Store) Effect(ctx context.Context, tx pgx.Tx, v Version, limit int) (Ef
 	if err != nil {
 		return e, err
 	}
-	for _, id := range ids {
-		if doc := docs[id]; doc != nil {
-			e.add(id, remotes[id], push(live, doc, known), push(draft, doc, known))
+	for _, l := range newest {
+		if doc := docs[l.EntityID]; doc != nil {
+			e.add(l.EntityID, l.RemoteID, push(live, doc, known), push(draft, doc, known))
 		}
 	}
 	e.cut()
 	return e, nil
+}
+
+// compared is what a version is compared with on its connection.
+func (s *Store) compared(ctx context.Context, tx pgx.Tx, v Version) (c connection.Connection, draft, live *mapping.Mapping, err error) {
+	if c, err = s.Connections.Get(ctx, tx, v.ConnectionID); err != nil {
+		return c, nil, nil, err
+	}
+	if draft, err = s.Compiled(c, v); err != nil {
+		return c, nil, nil, err
+	}
+	live, err = s.live(ctx, tx, c, v.Entity)
+	return c, draft, live, err
+}
+
+// live is Live, but that a live version that cannot be compiled any more is none.
+func (s *Store) live(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string) (*mapping.Mapping, error) {
+	m, _, err := s.Live(ctx, tx, c, entity)
+	if Misfit(err) {
+		return nil, nil //nolint:nilnil // as said above
+	}
+	return m, err
+}
+
+// Misfit reports whether err says that a version does not fit this hub, perhaps not any more: it cannot be compiled.
+func Misfit(err error) bool {
+	_, ok := errors.AsType[mapping.Faults](err)
+	return ok
 }
 
 // cut keeps the items that are shown.
@@ -118,11 +130,6 @@ func (a Affected) rank() int {
 		return 1
 	}
 	return 0
-}
-
-func isFaults(err error) bool {
-	_, ok := errors.AsType[mapping.Faults](err)
-	return ok
 }
 
 // made is what a mapping makes of a document, or why it makes nothing.

@@ -101,16 +101,8 @@ func read(ctx context.Context, puller connector.Puller, ask connector.PullReques
 // be. It finds no fault that only storing finds, such as a number that another entity has: a job's dry run does.
 func (s *Store) EffectOnRecords(ctx context.Context, tx pgx.Tx, v Version, records []connector.Record) (Effect, error) {
 	e := Effect{Fields: map[string]int{}, Items: []Affected{}}
-	c, err := s.Connections.Get(ctx, tx, v.ConnectionID)
+	c, draft, live, err := s.compared(ctx, tx, v)
 	if err != nil {
-		return e, err
-	}
-	draft, err := s.Compiled(c, v)
-	if err != nil {
-		return e, err
-	}
-	live, _, err := s.Live(ctx, tx, c, v.Entity)
-	if err != nil && !isFaults(err) {
 		return e, err
 	}
 	live = ofRecord(live, draft.Record())

@@ -70,8 +70,8 @@ func (s *Store) PreviewEntity(ctx context.Context, tx pgx.Tx, c connection.Conne
 	if err != nil {
 		return p, err
 	}
-	live, _, err := s.Live(ctx, tx, c, in.Entity)
-	if err != nil && !isFaults(err) {
+	live, err := s.live(ctx, tx, c, in.Entity)
+	if err != nil {
 		return p, err
 	}
 	docs, err := s.documents(ctx, tx, crm.Kind(in.Entity), []uuid.UUID{id})
@@ -95,8 +95,8 @@ func (s *Store) PreviewRecord(ctx context.Context, tx pgx.Tx, c connection.Conne
 	if err != nil {
 		return p, err
 	}
-	live, _, err := s.Live(ctx, tx, c, in.Entity)
-	if err != nil && !isFaults(err) {
+	live, err := s.live(ctx, tx, c, in.Entity)
+	if err != nil {
 		return p, err
 	}
 	live = ofRecord(live, m.Record())

@@ -65,7 +65,7 @@ func (s *Store) Publish(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Version, 
 		}
 		return v, vs
 	}
-	effect, err := s.Effect(ctx, tx, v, MostChecked)
+	effect, err := s.Effect(ctx, tx, v)
 	if err != nil {
 		return v, err
 	}

@@ -118,7 +118,7 @@ func (s *Store) compile(connector, entity, text string) (*mapping.Mapping, error
 const selectLive = `select number, mapping from mapping_versions where connection_id = $1 and entity = $2 and status = 'live'`
 
 // Live returns the mapping that holds for an entity on a connection, and its number; 0 is what is shipped. A nil mapping
-// means that there is none.
+// means that there is none. One that does not fit this hub any more ([Misfit]) is an error, with its number.
 func (s *Store) Live(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string) (m *mapping.Mapping, number int, err error) {
 	var text string
 	switch err := tx.QueryRow(ctx, selectLive, c.ID, entity).Scan(&number, &text); {
@@ -146,8 +146,8 @@ func (s *Store) Used(ctx context.Context, tx pgx.Tx, connectionID uuid.UUID, ent
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := s.Live(ctx, tx, c, entity)
-	if err != nil && !isFaults(err) {
+	m, err := s.live(ctx, tx, c, entity)
+	if err != nil {
 		return nil, err
 	}
 	if version == "" || m != nil && m.Version() == version {
@@ -163,7 +163,7 @@ func (s *Store) Used(ctx context.Context, tx pgx.Tx, connectionID uuid.UUID, ent
 	case err != nil:
 		return nil, fmt.Errorf("look up version %s of the mapping of %s: %w", version, entity, err)
 	}
-	if m, err = s.compile(c.Connector, entity, text); isFaults(err) {
+	if m, err = s.compile(c.Connector, entity, text); Misfit(err) {
 		return nil, nil
 	}
 	return m, err
@@ -240,15 +240,7 @@ func scan(row pgx.CollectableRow) (v Version, err error) {
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Version, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	v, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return v, ErrNotFound
-	}
-	if err != nil {
-		return v, fmt.Errorf("read or write a version of a mapping: %w", err)
-	}
-	return v, nil
+	return postgres.One(ctx, tx, "read or write a version of a mapping", scan, ErrNotFound, sql, args...)
 }
 
 // Get returns a version, or [ErrNotFound].

@@ -319,7 +319,7 @@ func TestEffectTellsWhatGetsWorseFirst(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		e, err = s.Effect(t.Context(), tx, v, revision.MostChecked)
+		e, err = s.Effect(t.Context(), tx, v)
 		return err
 	})
 	if e.Checked != 3 || e.Changed != 1 || e.Unchanged != 1 || e.Faulty != 1 || e.Worse != 1 || e.Fields["remark"] != 1 {

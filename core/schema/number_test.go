@@ -70,3 +70,18 @@ func TestIsDecimal(t *testing.T) {
 		}
 	}
 }
+
+func TestUnreadableNumbersAreToldInTheOrderOfTheirPlaces(t *testing.T) {
+	t.Parallel()
+	s := compiled(t, `{}`)
+	for range 20 {
+		got := s.Validate(decoded(t, `{"a": 1e999, "b": 1e999, "c": [1e999, {"d": 1e999}], "e": 1e999}`))
+		var places []string
+		for _, v := range got {
+			places = append(places, v.Pointer)
+		}
+		if diff := cmp.Diff([]string{"/a", "/b", "/c/0", "/c/1/d", "/e"}, places); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}

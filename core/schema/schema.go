@@ -123,7 +123,7 @@ func (s *Schema) Document() map[string]any { return s.document }
 // Validate returns everything that is wrong with a decoded document, nil if nothing is. Numbers may be json.Number.
 func (s *Schema) Validate(doc any) Violations {
 	if vs := unreadable(nil, "", doc); len(vs) > 0 {
-		return vs
+		return vs.Sort()
 	}
 	err := s.compiled.Validate(doc)
 	if err == nil {
@@ -136,8 +136,7 @@ func (s *Schema) Validate(doc any) Violations {
 	}
 	var vs Violations
 	vs.collect(ve)
-	slices.SortStableFunc(vs, func(a, b Violation) int { return strings.Compare(a.Pointer, b.Pointer) })
-	return slices.Compact(vs)
+	return slices.Compact(vs.Sort())
 }
 
 // DecodeJSON decodes one JSON value, its numbers as json.Number so that they stay exact. Text that is not UTF-8 is refused

@@ -1,6 +1,9 @@
 package schema
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Violation is one thing wrong with an input, and the same on every door: API, files, topics, manifests, mappings.
 type Violation struct {
@@ -24,6 +27,12 @@ func (vs Violations) Error() string {
 		parts[i] = where + ": " + v.Message + " (" + v.Rule + ")"
 	}
 	return strings.Join(parts, "; ")
+}
+
+// Sort puts violations in the order of their places, and returns them: what was found by walking a map has none.
+func (vs Violations) Sort() Violations {
+	slices.SortStableFunc(vs, func(a, b Violation) int { return strings.Compare(a.Pointer, b.Pointer) })
+	return vs
 }
 
 // Err returns vs as an error, nil if there is none.

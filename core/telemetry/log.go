@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -16,15 +15,6 @@ const (
 	JSON Format = "json"
 	Text Format = "text"
 )
-
-// ParseFormat reads "json" or "text".
-func ParseFormat(s string) (Format, error) {
-	switch f := Format(s); f {
-	case JSON, Text:
-		return f, nil
-	}
-	return "", fmt.Errorf("log format %q is neither json nor text", s)
-}
 
 // NewLogger returns a logger that writes lines of at least the given level to w.
 // Each line carries the attributes of the context it was logged with; see [With].

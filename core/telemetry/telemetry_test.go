@@ -51,16 +51,6 @@ func TestTextLogger(t *testing.T) {
 	}
 }
 
-func TestParseFormat(t *testing.T) {
-	t.Parallel()
-	if f, err := telemetry.ParseFormat("text"); f != telemetry.Text || err != nil {
-		t.Errorf("got %q, %v", f, err)
-	}
-	if _, err := telemetry.ParseFormat("xml"); err == nil {
-		t.Error("xml was taken")
-	}
-}
-
 func TestTraceParent(t *testing.T) {
 	t.Parallel()
 	const good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

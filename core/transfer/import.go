@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,7 +170,7 @@ func (i *Import) check() schema.Violations {
 		}
 		given[c.Field] = true
 	}
-	for field := range i.Defaults {
+	for _, field := range slices.Sorted(maps.Keys(i.Defaults)) {
 		if _, ok := findTarget(targets, field); !ok {
 			fault("/defaults/"+schema.EscapePointer(field), "field", "is no field that a cell of this entity can be")
 		}

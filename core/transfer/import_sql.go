@@ -72,7 +72,10 @@ func list[T any](ctx context.Context, tx pgx.Tx, sql string, sight Sight, after 
 	}
 	size := postgres.PageSize(limit)
 	rows, _ := tx.Query(ctx, sql, from, size+1, sight.Kinds, sight.By)
-	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t T, err error) { return t, row.Scan(fields(&t)...) })
+	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t T, err error) {
+		err = row.Scan(fields(&t)...)
+		return t, err
+	})
 	if err != nil {
 		return p, fmt.Errorf("list imports or exports: %w", err)
 	}
@@ -369,12 +372,7 @@ type Refusal struct {
 
 // Refusals returns the rows that did not go in, in their order, from after a row on.
 func (*Store) Refusals(ctx context.Context, tx pgx.Tx, id uuid.UUID, after int64, limit int) ([]Refusal, error) {
-	rows, _ := tx.Query(ctx, `select row, cells, violations from import_refusals where import_id = $1 and row > $2 order by row limit $3`, id, after, limit)
-	refusals, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Refusal])
-	if err != nil {
-		return nil, fmt.Errorf("read refused rows: %w", err)
-	}
-	return refusals, nil
+	return postgres.All(ctx, tx, "read refused rows", pgx.RowToStructByPos[Refusal], `select row, cells, violations from import_refusals where import_id = $1 and row > $2 order by row limit $3`, id, after, limit)
 }
 
 // WriteRefusals writes the rows that did not go in as a CSV file, each as it was and why.
@@ -390,11 +388,7 @@ func (s *Store) WriteRefusals(ctx context.Context, db *postgres.DB, who postgres
 	}
 	const page = 1000
 	for after, more := int64(-1), true; more; {
-		var found []Refusal
-		err := db.As(ctx, who, func(tx pgx.Tx) (err error) {
-			found, err = s.Refusals(ctx, tx, i.ID, after, page)
-			return err
-		})
+		found, err := postgres.Get(ctx, db, who, func(tx pgx.Tx) ([]Refusal, error) { return s.Refusals(ctx, tx, i.ID, after, page) })
 		if err != nil {
 			return err
 		}

@@ -20,18 +20,7 @@ type Sweeper struct {
 
 // Run sweeps every ten minutes until ctx ends. A failure is logged and made good by the next time.
 func (s *Sweeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
-	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "old exports were not deleted", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return postgres.Repeat(ctx, 10*time.Minute, s.Logger, "old exports were not deleted", s.sweep)
 }
 
 func (s *Sweeper) sweep(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -29,11 +30,7 @@ select entity_id, version, before::text from import_effects where import_id = $1
 // undo takes an import back, piece by piece.
 func (r *Runner) undo(ctx context.Context, t *task) error {
 	for {
-		var n int
-		err := r.DB.As(ctx, t.who(), func(tx pgx.Tx) (err error) {
-			n, err = r.undoSome(ctx, tx, t)
-			return err
-		})
+		n, err := postgres.Get(ctx, r.DB, t.who(), func(tx pgx.Tx) (int, error) { return r.undoSome(ctx, tx, t) })
 		if err != nil {
 			return fmt.Errorf("undo import %s: %w", t.imported.ID, err)
 		}

@@ -110,7 +110,7 @@ type dueQuery struct {
 func (s *Store) due(ctx context.Context, tx pgx.Tx, now time.Time, q dueQuery) (found []DueCustomer, err error) {
 	at, word, id := q.after.Args()
 	err = postgres.AsHub(ctx, tx, func() error {
-		found, err = collect(ctx, tx, "find what is due for the pool", pgx.RowToStructByPos[DueCustomer], due,
+		found, err = postgres.All(ctx, tx, "find what is due for the pool", pgx.RowToStructByPos[DueCustomer], due,
 			now, q.ahead, q.warn, q.owners, q.customers, at, word, id, q.limit)
 		return err
 	})

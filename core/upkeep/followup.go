@@ -209,7 +209,7 @@ func (s *Store) followUps(ctx context.Context, tx pgx.Tx, a Ask, end time.Time, 
 	at, word, id := after.Args()
 	sql := "select f.why, f.kind, f.id, f.title, f.at, false, f.customer, coalesce(c.name, ''), f.owner, '' from (" + strings.Join(selects, " union all ") + ") f" +
 		` left join customers c on c.id = f.customer order by f.at, f.why collate "C", f.id limit @limit`
-	return collect(ctx, tx, "list follow-ups", pgx.RowToStructByPos[FollowUp], sql, pgx.NamedArgs{
+	return postgres.All(ctx, tx, "list follow-ups", pgx.RowToStructByPos[FollowUp], sql, pgx.NamedArgs{
 		"end": end, "day": crm.DateOf(end).Time(), "zone": zone, // when what is due no longer counts
 		"owners": a.Owners, "at": at, "why": word, "id": id, "limit": limit,
 	})

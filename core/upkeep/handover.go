@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -123,7 +125,8 @@ func (s *Store) checkWish(ctx context.Context, tx pgx.Tx, w Wish) error {
 		receivers = append(receivers, receiver{"/to_user_id", w.To})
 	}
 	var vs schema.Violations
-	for k, to := range w.ByKind {
+	for _, k := range slices.Sorted(maps.Keys(w.ByKind)) {
+		to := w.ByKind[k]
 		at := "/by_kind/" + string(k)
 		if _, err := crm.ParseKind(string(k)); err != nil || !crm.Owned(k) {
 			vs = append(vs, schema.Violation{Pointer: at, Rule: "enum", Message: "must be a kind of entity that has owners"})
@@ -219,7 +222,7 @@ func (s *Store) BeginHandOver(ctx context.Context, tx pgx.Tx, w Wish, parts []Pa
 
 // HandOver returns a hand-over, or [ErrNotFound].
 func (s *Store) HandOver(ctx context.Context, tx pgx.Tx, id uuid.UUID) (HandOver, error) {
-	return one(ctx, tx, "read hand-over", scanHandOver, `select `+handOverColumns+` from hand_overs h where h.id = $1`, id)
+	return postgres.One(ctx, tx, "read hand-over", scanHandOver, ErrNotFound, `select `+handOverColumns+` from hand_overs h where h.id = $1`, id)
 }
 
 const listHandOvers = `
@@ -235,12 +238,8 @@ func (s *Store) HandOvers(ctx context.Context, tx pgx.Tx, actor postgres.Actor, 
 		return postgres.Page[HandOver]{}, fmt.Errorf("list hand-overs: %w", err)
 	}
 	at, _, id := from.Args()
-	limit = postgres.PageSize(limit)
-	found, err := collect(ctx, tx, "list hand-overs", scanHandOver, listHandOvers, actor, at, id, limit+1)
-	if err != nil {
-		return postgres.Page[HandOver]{}, err
-	}
-	return postgres.Cut(found, limit, func(h HandOver) string { return postgres.Place{At: h.CreatedAt, ID: h.ID}.String() }), nil
+	return postgres.List(ctx, tx, "list hand-overs", scanHandOver, limit, func(h HandOver) string { return postgres.Place{At: h.CreatedAt, ID: h.ID}.String() },
+		listHandOvers, actor, at, id)
 }
 
 // CancelHandOver ends a hand-over; what was handed over by then stays so. One that has ended stays as it is.

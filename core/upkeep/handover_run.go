@@ -35,8 +35,9 @@ type underWay struct {
 func (r *Runner) handOverAll(ctx context.Context) error {
 	var all []underWay
 	err := r.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
-		all, err = collect(ctx, tx, "look for hand-overs", func(row pgx.CollectableRow) (u underWay, err error) {
-			return u, row.Scan(&u.organization, &u.id, &u.from, &u.openOnly, &u.actor, &u.trace)
+		all, err = postgres.All(ctx, tx, "look for hand-overs", func(row pgx.CollectableRow) (u underWay, err error) {
+			err = row.Scan(&u.organization, &u.id, &u.from, &u.openOnly, &u.actor, &u.trace)
+			return u, err
 		}, `select organization_id, id, from_user, open_only, actor, coalesce(traceparent, '') from hand_overs where status = 'running' order by created_at`)
 		return err
 	})
@@ -91,16 +92,17 @@ type part struct {
 
 // move moves the next batch, or ends the hand-over: errEnded.
 func (s *Store) move(ctx context.Context, tx pgx.Tx, u underWay, who access.Identity) error {
-	locked, err := collect(ctx, tx, "lock hand-over", pgx.RowTo[uuid.UUID], lockHandOver, u.id)
+	locked, err := postgres.All(ctx, tx, "lock hand-over", pgx.RowTo[uuid.UUID], lockHandOver, u.id)
 	if err != nil {
 		return err
 	}
 	if len(locked) == 0 {
 		return errEnded
 	}
-	p, err := one(ctx, tx, "go on with hand-over", func(row pgx.CollectableRow) (p part, err error) {
-		return p, row.Scan(&p.seq, &p.kind, &p.to, &p.position)
-	}, nextPart, u.id)
+	p, err := postgres.One(ctx, tx, "go on with hand-over", func(row pgx.CollectableRow) (p part, err error) {
+		err = row.Scan(&p.seq, &p.kind, &p.to, &p.position)
+		return p, err
+	}, ErrNotFound, nextPart, u.id)
 	if errors.Is(err, ErrNotFound) {
 		return endHandOver(ctx, tx, u.id, Done, "", nil, s.now())
 	}
@@ -110,7 +112,7 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, u underWay, who access.Iden
 	if !MayHandOver(who.Permissions, p.kind, u.from, p.to) {
 		return fmt.Errorf("%s: %w", p.kind.Plural(), errRights)
 	}
-	ids, err := collect(ctx, tx, "read what is to be handed over", pgx.RowTo[uuid.UUID],
+	ids, err := postgres.All(ctx, tx, "read what is to be handed over", pgx.RowTo[uuid.UUID],
 		"select id from "+p.kind.Plural()+" where "+ownedBy(p.kind, u.openOnly)+" and id > $2 order by id limit $3", u.from, p.position, batch)
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func (s *Store) AddLimit(ctx context.Context, tx pgx.Tx, user *uuid.UUID, role s
 	if err != nil {
 		return PoolLimit{}, fmt.Errorf("add limit: %w", err)
 	}
-	l, err := one(ctx, tx, "add limit", scanLimit, insertLimit, id, user, role, q.MaxOwned, q.ClaimsPerDay, q.CooldownDays)
+	l, err := postgres.One(ctx, tx, "add limit", scanLimit, ErrNotFound, insertLimit, id, user, role, q.MaxOwned, q.ClaimsPerDay, q.CooldownDays)
 	switch code, constraint := postgres.ErrorCode(err); {
 	case constraint == "pool_limits_one":
 		return PoolLimit{}, schema.Violations{{Pointer: "", Rule: "unique", Message: "there is a limit for these already: change that one"}}
@@ -106,13 +106,13 @@ func (s *Store) AddLimit(ctx context.Context, tx pgx.Tx, user *uuid.UUID, role s
 
 // Limits are all there are: everybody's, those of roles, those of users.
 func (s *Store) Limits(ctx context.Context, tx pgx.Tx) ([]PoolLimit, error) {
-	return collect(ctx, tx, "list limits", scanLimit, `select `+limitColumns+` from pool_limits l
+	return postgres.All(ctx, tx, "list limits", scanLimit, `select `+limitColumns+` from pool_limits l
 		order by user_id is not null, role_id is not null, id`)
 }
 
 // Limit returns a limit, or [ErrNotFound].
 func (s *Store) Limit(ctx context.Context, tx pgx.Tx, id uuid.UUID) (PoolLimit, error) {
-	return one(ctx, tx, "read limit", scanLimit, `select `+limitColumns+` from pool_limits l where id = $1`, id)
+	return postgres.One(ctx, tx, "read limit", scanLimit, ErrNotFound, `select `+limitColumns+` from pool_limits l where id = $1`, id)
 }
 
 // UpdateLimit changes the numbers of a limit; whose it is never changes. Errors: [schema.Violations], [ErrNotFound].
@@ -120,7 +120,7 @@ func (s *Store) UpdateLimit(ctx context.Context, tx pgx.Tx, id uuid.UUID, q Quot
 	if err := q.check().Err(); err != nil {
 		return PoolLimit{}, err
 	}
-	l, err := one(ctx, tx, "change limit", scanLimit, updateLimit, id, q.MaxOwned, q.ClaimsPerDay, q.CooldownDays)
+	l, err := postgres.One(ctx, tx, "change limit", scanLimit, ErrNotFound, updateLimit, id, q.MaxOwned, q.ClaimsPerDay, q.CooldownDays)
 	if err != nil {
 		return PoolLimit{}, err
 	}
@@ -129,7 +129,7 @@ func (s *Store) UpdateLimit(ctx context.Context, tx pgx.Tx, id uuid.UUID, q Quot
 
 // RemoveLimit takes a limit away, or returns [ErrNotFound].
 func (s *Store) RemoveLimit(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	if _, err := one(ctx, tx, "remove limit", pgx.RowTo[uuid.UUID], `delete from pool_limits where id = $1 returning id`, id); err != nil {
+	if _, err := postgres.One(ctx, tx, "remove limit", pgx.RowTo[uuid.UUID], ErrNotFound, `delete from pool_limits where id = $1 returning id`, id); err != nil {
 		return err
 	}
 	return audit.Record(ctx, tx, audit.Act{Action: "deleted", Entity: "pool_limit", EntityID: id})

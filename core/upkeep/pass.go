@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // event is what happened to a customer by one of the pool's doors.
@@ -56,7 +57,7 @@ func (s *Store) pass(ctx context.Context, tx pgx.Tx, by crm.By, to *uuid.UUID, e
 	for i, e := range events {
 		ids[i] = e.customer
 	}
-	contacts, err := collect(ctx, tx, "find contacts of customers", pgx.RowTo[uuid.UUID], followers, ids)
+	contacts, err := postgres.All(ctx, tx, "find contacts of customers", pgx.RowTo[uuid.UUID], followers, ids)
 	if err != nil {
 		return err
 	}

@@ -68,12 +68,8 @@ func (s *Store) List(ctx context.Context, tx pgx.Tx, f Filter) (postgres.Page[Po
 		return postgres.Page[PooledCustomer]{}, fmt.Errorf("list the pool: %w", err)
 	}
 	at, _, id := after.Args()
-	limit := postgres.PageSize(f.Limit)
-	found, err := collect(ctx, tx, "list the pool", scanEntry, listPool, f.Text, f.Lifecycle, f.Level, f.Industry, f.Source, at, id, limit+1)
-	if err != nil {
-		return postgres.Page[PooledCustomer]{}, err
-	}
-	return postgres.Cut(found, limit, func(e PooledCustomer) string { return postgres.Place{At: e.PooledAt, ID: e.ID}.String() }), nil
+	return postgres.List(ctx, tx, "list the pool", scanEntry, f.Limit, func(e PooledCustomer) string { return postgres.Place{At: e.PooledAt, ID: e.ID}.String() },
+		listPool, f.Text, f.Lifecycle, f.Level, f.Industry, f.Source, at, id)
 }
 
 func scanEntry(row pgx.CollectableRow) (PooledCustomer, error) {
@@ -125,18 +121,9 @@ func (s *Store) Log(ctx context.Context, tx pgx.Tx, f LogFilter) (postgres.Page[
 		return postgres.Page[PoolEvent]{}, fmt.Errorf("read the log of the pool: %w", err)
 	}
 	_, _, before := after.Args()
-	var of *uuid.UUID
-	if f.Customer != uuid.Nil {
-		of = &f.Customer
-	}
-	limit := postgres.PageSize(f.Limit)
-	found, err := collect(ctx, tx, "read the log of the pool", func(row pgx.CollectableRow) (PoolEvent, error) {
+	return postgres.List(ctx, tx, "list the log of the pool", func(row pgx.CollectableRow) (PoolEvent, error) {
 		e, err := pgx.RowToStructByPos[PoolEvent](row)
 		e.At = e.At.UTC()
 		return e, err
-	}, listLog, of, f.Event, before, limit+1)
-	if err != nil {
-		return postgres.Page[PoolEvent]{}, err
-	}
-	return postgres.Cut(found, limit, func(e PoolEvent) string { return postgres.Place{At: e.At, ID: e.ID}.String() }), nil
+	}, f.Limit, func(e PoolEvent) string { return postgres.Place{At: e.At, ID: e.ID}.String() }, listLog, postgres.OrNull(f.Customer), f.Event, before)
 }

@@ -36,11 +36,7 @@ func (s *Store) Recycle(ctx context.Context, db *postgres.DB, organization uuid.
 	}
 	recycled := 0
 	for part := range slices.Chunk(ids, batch) {
-		var n int
-		err := db.As(ctx, hub, func(tx pgx.Tx) (err error) {
-			n, err = s.recycle(ctx, tx, now, part)
-			return err
-		})
+		n, err := postgres.Get(ctx, db, hub, func(tx pgx.Tx) (int, error) { return s.recycle(ctx, tx, now, part) })
 		if err != nil {
 			return recycled, fmt.Errorf("recycle customers: %w", err)
 		}
@@ -70,7 +66,7 @@ func (s *Store) recycle(ctx context.Context, tx pgx.Tx, now time.Time, ids []uui
 func (r *Runner) recycleDue(ctx context.Context) error {
 	var due []uuid.UUID
 	err := r.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
-		due, err = collect(ctx, tx, "look which rules are to be applied", pgx.RowTo[uuid.UUID],
+		due, err = postgres.All(ctx, tx, "look which rules are to be applied", pgx.RowTo[uuid.UUID],
 			`select organization_id from pool_settings where next_recycle_at <= $1`, r.Store.now())
 		return err
 	})

@@ -175,7 +175,7 @@ func (s *Store) AddRule(ctx context.Context, tx pgx.Tx, t Terms) (RecycleRule, e
 	if err != nil {
 		return RecycleRule{}, fmt.Errorf("add rule: %w", err)
 	}
-	r, err := one(ctx, tx, "add rule", scanRule, insertRule, t.args(id)...)
+	r, err := postgres.One(ctx, tx, "add rule", scanRule, ErrNotFound, insertRule, t.args(id)...)
 	if err != nil {
 		return RecycleRule{}, departmentFault(err)
 	}
@@ -187,12 +187,12 @@ func (s *Store) AddRule(ctx context.Context, tx pgx.Tx, t Terms) (RecycleRule, e
 
 // Rules are all there are, the oldest first.
 func (s *Store) Rules(ctx context.Context, tx pgx.Tx) ([]RecycleRule, error) {
-	return collect(ctx, tx, "list rules", scanRule, `select `+ruleColumns+` from pool_rules order by id`)
+	return postgres.All(ctx, tx, "list rules", scanRule, `select `+ruleColumns+` from pool_rules order by id`)
 }
 
 // Rule returns a rule, or [ErrNotFound].
 func (s *Store) Rule(ctx context.Context, tx pgx.Tx, id uuid.UUID) (RecycleRule, error) {
-	return one(ctx, tx, "read rule", scanRule, `select `+ruleColumns+` from pool_rules where id = $1`, id)
+	return postgres.One(ctx, tx, "read rule", scanRule, ErrNotFound, `select `+ruleColumns+` from pool_rules where id = $1`, id)
 }
 
 // UpdateRule changes what a rule says. Errors: [schema.Violations], [ErrNotFound].
@@ -200,7 +200,7 @@ func (s *Store) UpdateRule(ctx context.Context, tx pgx.Tx, id uuid.UUID, t Terms
 	if err := t.check().Err(); err != nil {
 		return RecycleRule{}, err
 	}
-	r, err := one(ctx, tx, "change rule", scanRule, updateRule, t.args(id)...)
+	r, err := postgres.One(ctx, tx, "change rule", scanRule, ErrNotFound, updateRule, t.args(id)...)
 	if err != nil {
 		return RecycleRule{}, departmentFault(err)
 	}
@@ -209,7 +209,7 @@ func (s *Store) UpdateRule(ctx context.Context, tx pgx.Tx, id uuid.UUID, t Terms
 
 // RemoveRule takes a rule away, or returns [ErrNotFound]. What it brought into the pool stays there.
 func (s *Store) RemoveRule(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	if _, err := one(ctx, tx, "remove rule", pgx.RowTo[uuid.UUID], `delete from pool_rules where id = $1 returning id`, id); err != nil {
+	if _, err := postgres.One(ctx, tx, "remove rule", pgx.RowTo[uuid.UUID], ErrNotFound, `delete from pool_rules where id = $1 returning id`, id); err != nil {
 		return err
 	}
 	return audit.Record(ctx, tx, audit.Act{Action: "deleted", Entity: "recycle_rule", EntityID: id})

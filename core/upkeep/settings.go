@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/audit"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -63,7 +64,7 @@ func scanSettings(row pgx.CollectableRow) (p PoolSettings, err error) {
 
 // Settings returns how the pool works, by default in UTC and at two at night.
 func (s *Store) Settings(ctx context.Context, tx pgx.Tx) (PoolSettings, error) {
-	all, err := collect(ctx, tx, "read the settings of the pool", scanSettings, `select `+settingsColumns+` from pool_settings`)
+	all, err := postgres.All(ctx, tx, "read the settings of the pool", scanSettings, `select `+settingsColumns+` from pool_settings`)
 	if err != nil || len(all) == 0 {
 		return PoolSettings{TimeZone: "UTC", RecycleHour: 2}, err
 	}
@@ -95,7 +96,7 @@ func (s *Store) UpdateSettings(ctx context.Context, tx pgx.Tx, p PoolSettings) (
 		next := p.next(s.now())
 		p.NextRecycleAt = &next
 	}
-	if p, err = one(ctx, tx, "change the settings of the pool", scanSettings, writeSettings, p.TimeZone, p.RecycleHour, p.NextRecycleAt); err != nil {
+	if p, err = postgres.One(ctx, tx, "change the settings of the pool", scanSettings, ErrNotFound, writeSettings, p.TimeZone, p.RecycleHour, p.NextRecycleAt); err != nil {
 		return PoolSettings{}, err
 	}
 	return p, audit.Record(ctx, tx, audit.Act{Action: "updated", Entity: "pool_settings", Detail: map[string]any{"time_zone": p.TimeZone, "recycle_hour": p.RecycleHour}})
@@ -107,7 +108,7 @@ func (s *Store) schedule(ctx context.Context, tx pgx.Tx) error {
 	if err != nil || p.NextRecycleAt != nil {
 		return err
 	}
-	_, err = one(ctx, tx, "schedule the rules", scanSettings, writeSettings, p.TimeZone, p.RecycleHour, p.next(s.now()))
+	_, err = postgres.One(ctx, tx, "schedule the rules", scanSettings, ErrNotFound, writeSettings, p.TimeZone, p.RecycleHour, p.next(s.now()))
 	return err
 }
 
@@ -117,7 +118,7 @@ func (s *Store) RecycleNow(ctx context.Context, tx pgx.Tx) (PoolSettings, error)
 	if err != nil {
 		return PoolSettings{}, err
 	}
-	if p, err = one(ctx, tx, "apply the rules now", scanSettings, writeSettings, p.TimeZone, p.RecycleHour, s.now()); err != nil {
+	if p, err = postgres.One(ctx, tx, "apply the rules now", scanSettings, ErrNotFound, writeSettings, p.TimeZone, p.RecycleHour, s.now()); err != nil {
 		return PoolSettings{}, err
 	}
 	return p, wake(ctx, tx)

@@ -1,11 +1,7 @@
 package upkeep
 
 import (
-	"context"
-	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
 	"crmhub/core/postgres"
@@ -29,29 +25,3 @@ func (s *Store) now() time.Time {
 var (
 	ErrNotFound = postgres.NotFound("no such rule, limit or hand-over")
 )
-
-// collect reads the rows of a statement; doing says what for.
-func collect[T any](ctx context.Context, tx pgx.Tx, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
-	}
-	all, err := pgx.CollectRows(rows, scan)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
-	}
-	return all, nil
-}
-
-// one reads the row of a statement, or returns [ErrNotFound].
-func one[T any](ctx context.Context, tx pgx.Tx, doing string, scan pgx.RowToFunc[T], sql string, args ...any) (T, error) {
-	all, err := collect(ctx, tx, doing, scan, sql, args...)
-	if err == nil && len(all) != 1 {
-		err = fmt.Errorf("%s: %w", doing, ErrNotFound)
-	}
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return all[0], nil
-}

@@ -160,14 +160,9 @@ func (s *Store) Messages(ctx context.Context, tx pgx.Tx, connection uuid.UUID, a
 		return p, err
 	}
 	before, _, id := from.Args()
-	size := postgres.PageSize(limit)
-	rows, _ := tx.Query(ctx, selectMessages, connection, before, id, size+1)
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Message, err error) {
+	return postgres.List(ctx, tx, "list messages", func(row pgx.CollectableRow) (m Message, err error) {
 		err = row.Scan(&m.ID, &m.ConnectionID, &m.MessageID, &m.Size, &m.Said, &m.Runs, &m.ReceivedAt)
 		return m, err
-	})
-	if err != nil {
-		return p, fmt.Errorf("list messages: %w", err)
-	}
-	return postgres.Cut(found, size, func(m Message) string { return postgres.Place{At: m.ReceivedAt, ID: m.ID}.String() }), nil
+	}, limit, func(m Message) string { return postgres.Place{At: m.ReceivedAt, ID: m.ID}.String() },
+		selectMessages, connection, before, id)
 }

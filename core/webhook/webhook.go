@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -102,8 +103,8 @@ func (s *Store) check(in Settings, hasSecret bool) (vs schema.Violations) {
 	if (in.Pointer == "") != (len(in.Entities) == 0) {
 		fault("/entities", "required", "pointer and entities go together")
 	}
-	for value, entity := range in.Entities {
-		if !slices.Contains(s.Entities, entity) {
+	for _, value := range slices.Sorted(maps.Keys(in.Entities)) {
+		if !slices.Contains(s.Entities, in.Entities[value]) {
 			fault("/entities/"+schema.EscapePointer(value), "enum", "is no kind of entity")
 		}
 	}
@@ -121,15 +122,7 @@ func scan(row pgx.CollectableRow) (w Webhook, err error) {
 }
 
 func one(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Webhook, error) {
-	rows, _ := tx.Query(ctx, sql, args...)
-	w, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Webhook{}, ErrNotFound
-	}
-	if err != nil {
-		return Webhook{}, fmt.Errorf("read or write a webhook: %w", err)
-	}
-	return w, nil
+	return postgres.One(ctx, tx, "read or write a webhook", scan, ErrNotFound, sql, args...)
 }
 
 // Of returns the webhook of a connection, or ErrNotFound.
