@@ -127,6 +127,8 @@ type bench struct {
 	remote     *remote
 	topic      *topic
 	stream     connector.Stream
+	session    connector.Session
+	mapping    push.Mapping
 	timeout    time.Duration
 	breakers   *connection.Breakers
 }
@@ -139,6 +141,7 @@ func newBench(t testing.TB) *bench {
 			Push: true, Find: true, Delete: true, Batch: 7, Concurrency: 3, Settle: settle,
 		}},
 	}
+	b.session, b.mapping = b.remote, names{}
 	b.db = postgrestest.Open(t, b.url)
 	b.who = postgrestest.Organization(t, b.db)
 	b.tx(func(tx pgx.Tx) error {
@@ -233,8 +236,8 @@ func (b *bench) pusher(changes push.Changes) *push.Pusher {
 	b.Helper()
 	p, err := push.New(push.Config{
 		DB: b.db, Principal: postgres.Principal{Organization: b.who.Organization, Actor: postgres.Connection(b.connection)},
-		Connection: b.connection, Code: "erp", Organization: "main", Streams: []push.Stream{{Stream: b.stream, Mapping: names{}}},
-		Session: b.remote, CRM: &b.store, Changes: changes, Logger: slog.New(slog.DiscardHandler),
+		Connection: b.connection, Code: "erp", Organization: "main", Streams: []push.Stream{{Stream: b.stream, Mapping: b.mapping}},
+		Session: b.session, CRM: &b.store, Changes: changes, Logger: slog.New(slog.DiscardHandler),
 		Metrics: push.NewMetrics(prometheus.NewRegistry()), Timeout: b.timeout, Breakers: b.breakers,
 	})
 	if err != nil {
@@ -968,6 +971,77 @@ func (r readable) Get(_ context.Context, _, id string) (*connector.Record, error
 	}
 	rec := *r.records[id]
 	return &rec, nil
+}
+
+// pulled maps customers both ways.
+type pulled struct{ names }
+
+func (pulled) Fields() []mapping.Field {
+	return []mapping.Field{{Path: "code", Push: true, Pull: true}, {Path: "name", Push: true, Pull: true}}
+}
+
+// TestWhatNoPullTellsOfIsHandedToOne has a record change there in a way that no list tells: its new version refuses every update.
+func TestWhatNoPullTellsOfIsHandedToOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.stream.Pull, b.stream.Get = true, true
+	b.session, b.mapping = readable{b.remote}, pulled{}
+	b.run(b.pusher(b.topic))
+	c := customer("C1", "one")
+	b.save(c)
+	b.synced(c)
+	b.remote.lock(func() {
+		b.remote.records["1"].Version, b.remote.records["1"].Data = "9", map[string]any{"code": "C1", "name": "theirs"}
+		b.remote.script = func(_ int, w connector.Write) fault {
+			if w.RemoteVersion != "9" {
+				return stale
+			}
+			return fine
+		}
+	})
+	c.Name = "ours"
+	b.save(c)
+	var letters []job.DeadLetter
+	b.until("the record waits for a pull", func() bool {
+		letters = b.letters(job.Open)
+		return len(letters) > 0
+	})
+	l := letters[0]
+	record, err := connector.Kept(l.Payload)
+	if l.Direction != job.Pull || l.Class != job.ClassWaiting || l.RemoteID != "1" || err != nil || record.Version != "9" || record.Data["name"] != "theirs" {
+		t.Errorf("%+v, %v", l, err)
+	}
+	// What the pull does with it, in short.
+	b.tx(func(tx pgx.Tx) error {
+		return link.AcknowledgePulled(t.Context(), tx, b.connection, "customer", []link.Pulled{{
+			EntityID: c.ID, RemoteID: "1", RemoteVersion: "9", Version: c.Version, Snapshot: []byte(`{"code": "C1", "name": "theirs"}`), Push: true,
+		}})
+	})
+	b.synced(c)
+	b.holds(map[string]string{"C1": "ours"})
+}
+
+// What was deleted here and lives on there is still known by its version: once restored it overwrites nothing unseen.
+func TestAnEndThatIsNotSentForgetsNoVersion(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.stream.Delete = false
+	b.run(b.pusher(b.topic))
+	c := customer("C1", "one")
+	b.save(c)
+	b.synced(c)
+	b.tx(func(tx pgx.Tx) error {
+		e, err := b.store.Delete(t.Context(), tx, crm.By{Actor: b.who.Actor, Origin: "crm"}, crm.KindCustomer, c.ID, c.Version)
+		if err == nil {
+			c, _ = e.(*crm.Customer)
+			b.topic.add(b.change(c))
+		}
+		return err
+	})
+	b.synced(c)
+	if l := b.links(link.Filter{EntityID: c.ID}); len(l) != 1 || l[0].RemoteID != "1" || l[0].RemoteVersion != "1" {
+		t.Errorf("%+v", l)
+	}
 }
 
 func TestDryRunTellsWhatAPushWouldDoAndDoesNothing(t *testing.T) {
