@@ -96,13 +96,17 @@ func (s *stream) referred(ctx context.Context, tx pgx.Tx, items []*item) (links,
 	}
 	var found map[mapping.Ref]link.Link
 	read := func(tx pgx.Tx) (err error) {
-		found, err = link.ByRemote(ctx, tx, s.connection.ID, distinct(refs))
-		return err
+		if found, err = link.ByRemote(ctx, tx, s.connection.ID, distinct(refs)); err != nil {
+			return err
+		}
+		return survivors(ctx, tx, found)
 	}
+	var err error
 	if tx != nil {
-		return found, read(tx)
+		err = read(tx)
+	} else {
+		err = s.DB.As(ctx, s.who, read)
 	}
-	err := s.DB.As(ctx, s.who, read)
 	return found, err
 }
 
