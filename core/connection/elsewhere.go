@@ -48,7 +48,7 @@ func elsewhere(ctx context.Context, tx pgx.Tx, c connector.Connector, old Connec
 		return nil
 	}
 	for i := range vs {
-		vs[i].Message = fmt.Sprintf("names another system, while %d records or more of this one are linked: say same_system if it only moved, else add a connection", linked)
+		vs[i].Message = fmt.Sprintf("names another system, while at least %d records of this one are linked: say same_system if it only moved, else add a connection", linked)
 	}
 	return vs.Err()
 }
