@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"crmhub/cmd/crmhub/northwind"
 	"crmhub/cmd/crmhub/summary"
 	"crmhub/connectors/simulator"
 	"crmhub/core/postgres/private"
@@ -96,6 +97,7 @@ func demoConfig(ctx context.Context, c *Config) (*Config, error) {
 	own.DatabaseURL, own.KafkaBrokers, own.SecretKey = secret.Text{}, nil, secret.Text{}
 	own.KafkaUser, own.KafkaPassword, own.KafkaTLS = "", secret.Text{}, false
 	own.LogLevel = max(own.LogLevel, slog.LevelWarn) // the story is what there is to read
+	own.BaseCurrency = northwind.Currency            // else all that is sold would be in a currency without a rate
 	own.Listen, own.BrokerListen = freeOr(ctx, c.Listen), freeOr(ctx, c.BrokerListen)
 
 	unlock, err := lockDataDir(own.DataDir)

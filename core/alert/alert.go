@@ -31,16 +31,17 @@ const (
 	ReconciliationDiffers Kind = "reconciliation_differs" // the last comparison found what is still to be mended
 	SubscriptionFailing   Kind = "subscription_failing"   // a receiver does not answer, or was given up
 	SchemaDrift           Kind = "schema_drift"           // records look other than before, and nobody said that he knows
+	RateMissing           Kind = "rate_missing"           // documents in another currency count at 1, since no rate was kept for their day
 )
 
 // Kinds are all there are.
-var Kinds = []Kind{RunFailed, PushLag, ConnectionHeld, DeadLetters, Conflicts, ReconciliationDiffers, SubscriptionFailing, SchemaDrift} //nolint:gochecknoglobals // a list
+var Kinds = []Kind{RunFailed, PushLag, ConnectionHeld, DeadLetters, Conflicts, ReconciliationDiffers, SubscriptionFailing, SchemaDrift, RateMissing} //nolint:gochecknoglobals // a list
 
 // Alert is a condition that holds, or held.
 type Alert struct {
 	ID             uuid.UUID       `json:"id"`
 	Kind           Kind            `json:"kind"`
-	Subject        string          `json:"subject"` // the id of the job, connection or subscription; of a comparison the connection's and the entity
+	Subject        string          `json:"subject"` // the id of the job, connection or subscription; of a comparison the connection's and the entity; a currency
 	Name           string          `json:"name"`    // of the subject, for people
 	Detail         json.RawMessage `json:"detail"`  // of the condition as last seen
 	OpenedAt       time.Time       `json:"opened_at"`

@@ -136,6 +136,43 @@ func TestConditionHasOneAlertUntilItEnds(t *testing.T) {
 	}
 }
 
+// An amount in another currency that nobody gave a rate for counts as it is, in each report: somebody has to know.
+func TestDocumentsWithoutARateAreSeen(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	customer := uuid.New()
+	o.exec(`insert into customers (id, version, code, name, kind, lifecycle, created_at, created_by, updated_at, updated_by)
+		values ($1, 1, 'C', 'C', 'company', 'lead', now(), 'system', now(), 'system')`, customer)
+	order := func(currency, rate string) {
+		o.exec(`insert into orders (id, number, customer_id, date, currency, rate_to_base, status, delivery_status, billing_status, payment_status, untaxed, tax, total, version,
+				created_at, created_by, updated_at, updated_by)
+			values (gen_random_uuid(), gen_random_uuid()::text, $1, '2026-11-20', $2, $3, 'confirmed', 'none', 'none', 'none', 1, 0, 1, 1, now(), 'system', now(), 'system')`,
+			customer, currency, rate)
+	}
+	rate := func(currency, day, rate string) {
+		o.exec(`insert into currency_rates (id, version, base, currency, date, rate, created_at, created_by, updated_at, updated_by)
+			select gen_random_uuid(), 1, base_currency, $1, $2, $3, now(), 'system', now(), 'system' from organizations where id = crmhub_organization()`, currency, day, rate)
+	}
+	order("EUR", "1")
+	order("USD", "0.9")
+	order("BAM", "1")
+	rate("BAM", "2026-11-01", "1")
+	if open, _ := o.look(); open != nil {
+		t.Errorf("all have a rate, but: %v", open)
+	}
+	order("JPY", "1")
+	order("JPY", "1")
+	rate("JPY", "2026-11-01", "0.006") // too late for those
+	open, told := o.look()
+	if !slices.Equal(open, []Kind{RateMissing}) || len(told) != 1 || told[0] != "alert.opened rate missing: JPY" {
+		t.Errorf("%v %v", open, told)
+	}
+	o.exec("update orders set rate_to_base = 0.006 where currency = 'JPY'")
+	if open, _ := o.look(); open != nil {
+		t.Errorf("mended, but: %v", open)
+	}
+}
+
 func TestEachConditionIsSeen(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

@@ -49,6 +49,7 @@ func (w *Watcher) look(ctx context.Context) error {
 
 // What holds, one part a kind. A job's last run is the one that ended last; a paused connection or job is nobody's concern. A
 // link is late when its time has come and nobody took it up: the breaker of its connection is open, or the pushers do not follow.
+// Of documents the newest thousand orders and invoices are looked at: those that a missing rate still falsifies every day.
 const conditions = `
 select 'run_failed' as kind, j.id::text as subject, j.name || ' (' || c.code || ')' as name,
 	jsonb_build_object('run_id', r.id, 'status', r.status, 'at', r.finished_at, 'failed', r.failed, 'error', r.error) as detail
@@ -103,7 +104,18 @@ join connections c on c.id = d.connection_id
 union all
 select 'subscription_failing', s.id::text, s.name, jsonb_build_object('since', s.failing_since, 'cause', s.disabled_cause)
 from subscriptions s
-where s.status = 'disabled' or s.status = 'active' and s.failing_since < now() - interval '1 hour'`
+where s.status = 'disabled' or s.status = 'active' and s.failing_since < now() - interval '1 hour'
+union all
+select 'rate_missing', d.currency, d.currency, jsonb_build_object('open', count(*))
+from (
+	(select currency::text, rate_to_base, date as day from orders where deleted_at is null order by updated_at desc, id desc limit 1000)
+	union all
+	(select currency::text, rate_to_base, coalesce(issue_date, created_at::date) from invoices where deleted_at is null order by updated_at desc, id desc limit 1000)
+) d
+join organizations o on o.id = crmhub_organization() and d.currency <> o.base_currency
+where d.rate_to_base = 1 and not exists (
+	select from currency_rates r where r.base = o.base_currency and r.currency = d.currency and r.date <= d.day and r.rate = 1 and r.deleted_at is null)
+group by d.currency`
 
 // Opened, resolved, and seen again: only the first two are returned.
 const update = `

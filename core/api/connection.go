@@ -23,6 +23,8 @@ type connectionInput struct {
 type connectionPatch struct {
 	Name   string         `json:"name,omitempty" minLength:"1" doc:"For people."`
 	Config map[string]any `json:"config,omitempty" doc:"Merged into the configuration. A secret that is absent stays; null takes a field or a secret away."`
+
+	SameSystem bool `json:"same_system,omitempty" doc:"It holds the same records and only moved. Without it no connection with links is pointed at another address, database or tenant: their ids would mean other records there."`
 }
 
 func (s *server) listConnections() operation {
@@ -87,7 +89,7 @@ func (s *server) patchConnection() operation {
 				return answer{}, err
 			}
 			return s.changeConnection(ctx, c, func(tx pgx.Tx, old connection.Connection) (answer, error) {
-				change := connection.Change{Name: old.Name, Config: s.mergeConfig(old, patch.Config)}
+				change := connection.Change{Name: old.Name, Config: s.mergeConfig(old, patch.Config), SameSystem: patch.SameSystem}
 				if patch.Name != "" {
 					change.Name = patch.Name
 				}

@@ -62,6 +62,8 @@ type Change struct {
 	Name string `json:"name"`
 	// Config is the whole configuration. A secret that is absent stays as it is; one that is null goes away.
 	Config map[string]any `json:"config"`
+	// SameSystem says that settings which tell one system from another do not mean another one: it only moved.
+	SameSystem bool `json:"same_system"`
 }
 
 // The errors that callers branch on.

@@ -84,6 +84,11 @@ func (s *Store) Update(ctx context.Context, tx pgx.Tx, id uuid.UUID, version int
 	if err != nil {
 		return Connection{}, err
 	}
+	if !in.SameSystem {
+		if err := elsewhere(ctx, tx, c, old, in.Config); err != nil {
+			return Connection{}, err
+		}
+	}
 	if err := forget(ctx, tx, id); err != nil {
 		return Connection{}, err
 	}

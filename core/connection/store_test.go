@@ -122,6 +122,42 @@ func TestUpdateKeepsSecretsThatAreNotGiven(t *testing.T) {
 	}
 }
 
+// Ids of one system mean other records in another.
+func TestConnectionWithLinksIsNotPointedElsewhere(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.add(t, "erp")
+	change := func(url string, same bool) (err error) {
+		f.tx(t, func(tx pgx.Tx) error {
+			var got connection.Connection
+			config := map[string]any{"url": url, "limit": json.Number("7")}
+			if got, err = f.store.Update(t.Context(), tx, c.ID, c.Version, connection.Change{Name: "ERP", Config: config, SameSystem: same}); err == nil {
+				c = got
+			}
+			return nil
+		})
+		return err
+	}
+	if err := change("https://before.example", false); err != nil {
+		t.Error("nothing is linked:", err)
+	}
+	f.tx(t, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state)
+			values (gen_random_uuid(), $1, 'customer', gen_random_uuid(), '7', 'linked')`, c.ID)
+		return err
+	})
+	if err := change("https://before.example", false); err != nil {
+		t.Error("another limit is no other system:", err)
+	}
+	vs := schema.Violations(nil)
+	if err := change("https://else.example", false); !errors.As(err, &vs) || len(vs) != 1 || vs[0].Pointer != "/config/url" || vs[0].Rule != "linked" {
+		t.Errorf("%v", err)
+	}
+	if err := change("https://else.example", true); err != nil || c.Config["url"] != "https://else.example" {
+		t.Errorf("%v, %+v", err, c.Config)
+	}
+}
+
 func TestEveryFaultIsNamed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

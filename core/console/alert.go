@@ -107,6 +107,8 @@ func (v *visit) alertRow(a alert.Alert, connections map[uuid.UUID]string) alertR
 		r.To, r.More = "/sync/reconciliations/"+d.ReconciliationID, fmt.Sprint(d.Open)
 	case alert.SchemaDrift:
 		r.To, r.More = "/sync/connections/"+a.Subject+"#drift", fmt.Sprint(d.Open)
+	case alert.RateMissing:
+		r.To, r.More = "/currency-rates", fmt.Sprint(d.Open)
 	case alert.SubscriptionFailing:
 		r.To = subscriptionsPath
 	}

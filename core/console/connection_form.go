@@ -43,6 +43,7 @@ type connectionForm struct {
 	Kept         bool             // it is saved all the same, since a secret that was entered is used up
 	Over         bool             // saved over what somebody else changed meanwhile
 	Secrets      bool             // that have to be entered again
+	Elsewhere    bool             // it names another system, while records of the one before are linked
 }
 
 // refusal is why a connection's form comes again; zero if it was not sent yet.
@@ -119,6 +120,9 @@ func (v *visit) writeConnectionForm(status int, stored connection.Connection, wh
 		Secrets: q.given != nil && len(of.Secrets) > 0 && !why.kept,
 		Action:  connectionsPath, Back: connectionsPath,
 	}
+	if vs, ok := errors.AsType[schema.Violations](why.wrong); ok {
+		p.Elsewhere = slices.ContainsFunc(vs, func(v schema.Violation) bool { return v.Rule == "linked" })
+	}
 	name := q.must("name", v.say("name"), "text", stored.Name)
 	if p.New {
 		code := q.must("code", v.say("connection.code"), "text", "")
@@ -178,7 +182,7 @@ func (c *Console) saveConnection(ctx context.Context, v *visit) error {
 	write := func(tx pgx.Tx) (connection.Connection, error) {
 		name := strings.TrimSpace(v.r.PostFormValue("name"))
 		if stored.ID != uuid.Nil {
-			return c.Connections.Update(ctx, tx, stored.ID, seen, connection.Change{Name: name, Config: config})
+			return c.Connections.Update(ctx, tx, stored.ID, seen, connection.Change{Name: name, Config: config, SameSystem: v.r.PostFormValue("same_system") == "true"})
 		}
 		return c.Connections.Add(ctx, tx, connection.New{Code: strings.TrimSpace(v.r.PostFormValue("code")), Name: name, Connector: of.Name, Config: config})
 	}

@@ -66,7 +66,16 @@ func TestAConnectionIsMadeCheckedAndChangedByAForm(t *testing.T) {
 	if names := secrets(); len(names) != 0 {
 		t.Errorf("the secret is not cleared: %v", names)
 	}
-	s.post(path+"/delete", "version", "3")
+	// With links it names no other system unless somebody says that it is the same.
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state)
+			select gen_random_uuid(), id, 'customer', gen_random_uuid(), '7', 'linked' from connections where code = 'shop'`)
+		return err
+	})
+	elsewhere := []string{"version", "3", "name", "Web shop", "config.url", "https://else.example.org", "do", "save"}
+	s.do(http.MethodPost, path+"/edit", form(elsewhere...)).wants(t, http.StatusUnprocessableEntity, "names another system", `name="same_system"`, `value="https://else.example.org"`)
+	s.post(path+"/edit", append(elsewhere, "same_system", "true")...)
+	s.post(path+"/delete", "version", "4")
 	s.tx(func(tx pgx.Tx) error {
 		if _, err := s.connections.GetByCode(t.Context(), tx, "shop"); err == nil {
 			t.Error("the connection is still there")

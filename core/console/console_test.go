@@ -92,7 +92,7 @@ func newSiteWith(t *testing.T, provider *openidtest.Provider) *site {
 	s := bareSite(t)
 	connectors := map[string]connector.Connector{"stub": {
 		Name: "stub", Title: "Stub", Secrets: []string{"password"},
-		Config:  json.RawMessage(`{"type":"object","properties":{"url":{"type":"string"},"password":{"type":"string"}}}`),
+		Config:  json.RawMessage(`{"type":"object","properties":{"url":{"type":"string","x-system":true},"password":{"type":"string"}}}`),
 		Streams: []connector.Stream{{Entity: "order", Record: "sale", Capabilities: connector.Capabilities{Pull: true}}},
 		Open:    func(o connector.Options) (connector.Session, error) { return stubSession{s, o}, nil },
 	}}

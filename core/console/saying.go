@@ -34,6 +34,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"cannot_pull":              {""},
 	"certificate_invalid":      {""},
 	"certificate_refused":      {""},
+	"changed_unseen":           nil,
 	"config_wrong":             {""},
 	"credentials_refused":      nil,
 	"cursor_stands":            nil,

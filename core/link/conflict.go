@@ -138,6 +138,17 @@ func MarkSettled(ctx context.Context, tx pgx.Tx, id uuid.UUID, as ConflictStatus
 	return nil
 }
 
+const dropConflicts = `delete from conflicts where status = 'open' and entity = $1 and entity_id = $2 and ($3::uuid is null or connection_id = $3)`
+
+// dropConflictsOf forgets what nobody has to decide any more, on one connection or, with [uuid.Nil], on all: entity and record
+// have nothing to do with each other now. What was settled stays, as history.
+func dropConflictsOf(ctx context.Context, tx pgx.Tx, entity string, id, connection uuid.UUID) error {
+	if _, err := tx.Exec(ctx, dropConflicts, entity, id, postgres.OrNull(connection)); err != nil {
+		return fmt.Errorf("forget the conflicts of %s %s: %w", entity, id, err)
+	}
+	return nil
+}
+
 const heldBack = `
 select c.entity_id, c.field, c.theirs::text
 from unnest((select $3::uuid[])) as i (id)

@@ -35,6 +35,8 @@ type Side string
 const (
 	Ours   Side = "ours"
 	Theirs Side = "theirs"
+
+	Neither Side = "neither" // the record is not asked about the field: what was agreed on stays agreed on
 )
 
 // Decide returns the base with which a merge decides fields as somebody said: the one whose value counts has changed since,
@@ -46,10 +48,12 @@ func Decide(s Sides, decided map[string]Side) map[string]any {
 	base := make(map[string]any, len(s.Base)+len(decided))
 	maps.Copy(base, s.Base)
 	for field, side := range decided {
-		if side == Ours {
+		switch side {
+		case Ours:
 			base[field] = s.Theirs[field]
-		} else {
+		case Theirs:
 			base[field] = s.Ours[field]
+		case Neither:
 		}
 	}
 	return base

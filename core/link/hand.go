@@ -153,6 +153,9 @@ func Disconnect(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Link, error) {
 	if err != nil {
 		return Link{}, err
 	}
+	if err := dropConflictsOf(ctx, tx, l.Entity, l.EntityID, l.ConnectionID); err != nil {
+		return Link{}, err
+	}
 	return l, audit.Record(ctx, tx, act("unlinked", old))
 }
 

@@ -65,6 +65,11 @@ func Move(ctx context.Context, tx pgx.Tx, entity string, from, to uuid.UUID, ver
 	if err := rows.Err(); err != nil {
 		return nil, nil, fmt.Errorf("move links of %s %s: %w", entity, from, err)
 	}
+	for _, l := range moved {
+		if err := dropConflictsOf(ctx, tx, entity, from, l.ConnectionID); err != nil {
+			return nil, nil, err
+		}
+	}
 	if only != nil {
 		return moved, kept, nil // who waits on the rest goes on waiting
 	}

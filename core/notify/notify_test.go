@@ -211,6 +211,33 @@ func TestReceiverThatFailsIsTriedAgainAndHoldsBackNobody(t *testing.T) {
 	}
 }
 
+// Receivers that never answer take their four deliveries each and no more: others get theirs meanwhile.
+func TestReceiversThatHangHoldBackNobody(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	end := make(chan struct{})
+	silent, tried := receiver(t, func(http.ResponseWriter) { <-end })
+	t.Cleanup(func() { close(end) }) // before the server's
+	good, got := receiver(t, fine)
+	for range 6 {
+		d.add(silent, "order.*")
+	}
+	d.add(good, "alert.*")
+	d.run(nil)
+	for range 5 {
+		d.announce("order.created")
+	}
+	for range 16 {
+		<-tried
+	}
+	d.announce("alert.opened")
+	select {
+	case <-got:
+	case <-time.After(attemptLimit - 5*time.Second):
+		t.Error("a receiver waits until others have not answered")
+	}
+}
+
 func TestReceiverThatIsGoneIsNotTroubledAgain(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -54,7 +54,7 @@ func NewSender(c SenderConfig) *Sender {
 }
 
 const (
-	parallel     = 16          // deliveries under way
+	parallel     = 256         // deliveries under way: so many receivers that hang hold nobody up, by four
 	perReceiver  = 4           // of them to one subscription
 	lease        = time.Minute // after which another process takes up what one that died had under way
 	attemptLimit = 15 * time.Second

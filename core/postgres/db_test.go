@@ -45,6 +45,22 @@ func TestTransactionSeesItsOrganizationOnly(t *testing.T) {
 	}
 }
 
+// A server that takes no writes, such as a standby before it takes over, is away: the same write may succeed later.
+func TestServerThatTakesNoWritesIsUnavailable(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	err := db.As(t.Context(), postgrestest.Organization(t, db), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "set transaction read only"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), "delete from customers")
+		return err
+	})
+	if !postgres.Unavailable(err) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestTransactionWithoutPrincipalIsRefused(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.New(t)

@@ -23,6 +23,7 @@ func Unavailable(err error) bool {
 		"53",                      // insufficient resources
 		"57P01", "57P02", "57P03", // shut down, crashed, starting
 		"40001", "40P01", // serialization failure, deadlock
+		"25006", // read only: a standby that has not taken over yet, or a server whose disk is guarded
 	} {
 		if strings.HasPrefix(code, class) {
 			return true

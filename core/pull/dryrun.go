@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -74,7 +75,7 @@ func (p *Puller) DryRun(ctx context.Context, who postgres.Principal, j job.Job, 
 
 // look takes a page in and forgets it.
 func (s *stream) look(ctx context.Context, got connector.Page, report *job.DryReport) error {
-	page, err := s.prepare(ctx, got, journey.Exchange{})
+	page, err := s.prepare(ctx, got, time.Time{}, journey.Exchange{})
 	if err != nil {
 		return err
 	}

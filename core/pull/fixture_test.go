@@ -60,7 +60,7 @@ func newFixture(t testing.TB) *fixture {
 	erp := connector.Connector{
 		Name: "test", Config: json.RawMessage(`{}`),
 		Streams: []connector.Stream{
-			{Entity: "customer", Record: "party", Capabilities: connector.Capabilities{Pull: true, Push: true}},
+			{Entity: "customer", Record: "party", Capabilities: connector.Capabilities{Pull: true, Push: true, Get: true}},
 			{Entity: "payment", Record: "receipt", Capabilities: connector.Capabilities{Pull: true, Incremental: true, Range: true}},
 		},
 		Open: func(connector.Options) (connector.Session, error) { return f.remote, nil },
@@ -279,6 +279,19 @@ type remote struct {
 	down     error // what a check finds
 	// before, if set, is called before each page, unlocked; its error is the page's.
 	before func(ctx context.Context, r connector.PullRequest) error
+	// meanwhile, if set, is called once a page was read and before it is given, unlocked.
+	meanwhile func()
+}
+
+func (r *remote) Get(_ context.Context, stream, id string) (*connector.Record, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, record := range r.records[stream] {
+		if record.ID == id {
+			return &record, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // as Getter says
 }
 
 func (r *remote) set(stream string, records ...connector.Record) {
@@ -314,6 +327,17 @@ func (r *remote) Pull(ctx context.Context, in connector.PullRequest) (connector.
 			return connector.Page{}, err
 		}
 	}
+	page, err := r.page(in)
+	r.mu.Lock()
+	meanwhile := r.meanwhile
+	r.mu.Unlock()
+	if meanwhile != nil {
+		meanwhile()
+	}
+	return page, err
+}
+
+func (r *remote) page(in connector.PullRequest) (connector.Page, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	start := 0

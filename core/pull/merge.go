@@ -137,11 +137,11 @@ func (s *stream) agreeOnNew(it *item, ours map[string]any) (err error) {
 	return err
 }
 
-// theirs is what the record says of every field. Where it says nothing, nothing has changed since both sides agreed.
+// theirs is what the record says of every field. Where it says nothing, or is not asked, nothing has changed since both sides agreed.
 func (s *stream) theirs(it *item, base, ours map[string]any) map[string]any {
 	whole := maps.Clone(it.doc)
 	for _, f := range s.fields {
-		if _, said := whole[f.Path]; said || !f.Pull {
+		if _, said := whole[f.Path]; said && it.decide[f.Path] != link.Neither || !f.Pull {
 			continue
 		}
 		if v, agreed := base[f.Path]; agreed {

@@ -23,12 +23,16 @@ const storeAttempts = 5
 // storePage stores a page with the position after it and the run's counts, all or nothing. What only the moment
 // forbade (a deadlock, a link made meanwhile, a server that restarts) is tried again.
 func (p *passing) storePage(ctx context.Context, page *page, next position) error {
-	wait := p.Backoff
+	wait, readAgain := p.Backoff, 0
 	for attempt := 1; ; attempt++ {
 		var counts job.Counts
+		var old []*item
 		err := p.DB.As(ctx, p.who, func(tx pgx.Tx) (err error) {
 			if counts, err = p.apply(ctx, tx, page.items, &p.task.ID); err != nil {
 				return err
+			}
+			if old = p.outdated(page.items); len(old) > 0 && readAgain < mostReadAgain {
+				return errOutdated
 			}
 			counts.Read, counts.Expected = int64(page.read), page.expected
 			return p.advance(ctx, tx, counts, next)
@@ -36,6 +40,14 @@ func (p *passing) storePage(ctx context.Context, page *page, next position) erro
 		if err == nil {
 			p.count(counts)
 			return nil
+		}
+		if errors.Is(err, errOutdated) {
+			readAgain++
+			attempt--
+			if err := p.readAgain(ctx, page, old); err != nil {
+				return err
+			}
+			continue
 		}
 		if errors.Is(err, job.ErrCancelled) || errors.Is(err, job.ErrPaused) || errors.Is(err, job.ErrLost) || ctx.Err() != nil || attempt == storeAttempts {
 			return fmt.Errorf("store a page of %s: %w", p.kind, err)

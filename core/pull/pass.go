@@ -24,6 +24,9 @@ func (s *stream) pass(ctx context.Context, t job.Task, session connector.Session
 	if err != nil {
 		return err
 	}
+	if s.gets {
+		p.getter, _ = session.(connector.Getter)
+	}
 	pages := make(chan *page)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -61,6 +64,10 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 		next.Since, next.Until = value(given.From), value(given.To)
 	}
 	for {
+		asked, err := p.clock(ctx)
+		if err != nil {
+			return err
+		}
 		got, request, err := p.fetch(ctx, puller, next, &p.task.ID)
 		if err != nil {
 			return err
@@ -71,7 +78,7 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 		if shapes.See(got.Records) {
 			p.noteShapes(ctx, shapes)
 		}
-		prepared, err := p.prepare(ctx, got, request)
+		prepared, err := p.prepare(ctx, got, asked, request)
 		if err != nil {
 			return err
 		}
@@ -102,9 +109,10 @@ func (p *passing) noteShapes(ctx context.Context, shapes *drift.Observer) {
 type passing struct {
 	*stream
 	task     job.Task
-	from     json.RawMessage // where it began
-	position position        // how far it is stored
-	aside    bool            // it has a place of its own, beside the job's cursor
+	from     json.RawMessage  // where it began
+	position position         // how far it is stored
+	aside    bool             // it has a place of its own, beside the job's cursor
+	getter   connector.Getter // nil if the stream's records cannot be read one by one
 	first    bool
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -31,6 +32,7 @@ type page struct {
 type item struct {
 	record  connector.Record
 	request journey.Exchange     // that it came with, without bodies
+	asked   time.Time            // by the database's clock: how it is there was asked no earlier; zero if nobody knows
 	unsaved bool                 // it is only looked at
 	decide  map[string]link.Side // fields about which somebody decided, whatever changed
 	entity  crm.Entity           // the record as a new entity
@@ -62,7 +64,7 @@ const (
 
 // prepare checks and maps the records of a page, as many at a time as there are processors. It reads only what is
 // committed: a record that refers to one of the page before, being stored meanwhile, is mapped again later.
-func (s *stream) prepare(ctx context.Context, got connector.Page, request journey.Exchange) (*page, error) {
+func (s *stream) prepare(ctx context.Context, got connector.Page, asked time.Time, request journey.Exchange) (*page, error) {
 	p := &page{read: len(got.Records), cursor: got.Cursor, expected: got.Expected, last: !got.More, anew: got.Anew}
 	latest := make(map[string]int, len(got.Records)) // a page that shifted may hold a record twice: the later one counts
 	for i, r := range got.Records {
@@ -70,7 +72,7 @@ func (s *stream) prepare(ctx context.Context, got connector.Page, request journe
 	}
 	for i, r := range got.Records {
 		if latest[r.ID] == i {
-			p.items = append(p.items, &item{record: storable(r), request: request})
+			p.items = append(p.items, &item{record: storable(r), asked: asked, request: request})
 		}
 	}
 	links, err := s.referred(ctx, nil, p.items)
@@ -94,8 +96,10 @@ func (s *stream) referred(ctx context.Context, tx pgx.Tx, items []*item) (links,
 	}
 	var found map[mapping.Ref]link.Link
 	read := func(tx pgx.Tx) (err error) {
-		found, err = link.ByRemote(ctx, tx, s.connection.ID, distinct(refs))
-		return err
+		if found, err = link.ByRemote(ctx, tx, s.connection.ID, distinct(refs)); err != nil {
+			return err
+		}
+		return survivors(ctx, tx, found)
 	}
 	var err error
 	if tx != nil {

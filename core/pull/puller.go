@@ -107,6 +107,7 @@ type stream struct {
 	pulled      map[string]bool // the fields that come from a record
 	incremental bool
 	ranged      bool // a range of it can be read
+	gets        bool // its records can be read one by one
 	remoteOwns  bool // nothing is ever pushed: the remote's deletions count
 	log         *slog.Logger
 }
@@ -142,7 +143,7 @@ func (p *Puller) stream(ctx context.Context, tx pgx.Tx, c connection.Connection,
 	if at < 0 {
 		return nil, connector.Misconfigured(schema.Say("not_pulled", c.Connector, m.Record()), fmt.Sprintf("the connector %s does not pull %s over this connection", c.Connector, m.Record()))
 	}
-	s.incremental, s.ranged = streams[at].Incremental, streams[at].Range
+	s.incremental, s.ranged, s.gets = streams[at].Incremental, streams[at].Range, streams[at].Get
 	s.pulled = make(map[string]bool, len(s.fields))
 	for i := range s.fields {
 		s.pulled[s.fields[i].Path] = s.fields[i].Pull

@@ -125,6 +125,8 @@ type bench struct {
 	remote     *remote
 	topic      *topic
 	stream     connector.Stream
+	session    connector.Session
+	mapping    push.Mapping
 	timeout    time.Duration
 	breakers   *connection.Breakers
 }
@@ -137,6 +139,7 @@ func newBench(t testing.TB) *bench {
 			Push: true, Find: true, Delete: true, Batch: 7, Concurrency: 3, Settle: settle,
 		}},
 	}
+	b.session, b.mapping = b.remote, names{}
 	b.db = postgrestest.Open(t, b.url)
 	b.who = postgrestest.Organization(t, b.db)
 	b.tx(func(tx pgx.Tx) error {
@@ -231,8 +234,8 @@ func (b *bench) pusher(changes push.Changes) *push.Pusher {
 	b.Helper()
 	p, err := push.New(push.Config{
 		DB: b.db, Principal: postgres.Principal{Organization: b.who.Organization, Actor: postgres.Connection(b.connection)},
-		Connection: b.connection, Code: "erp", Organization: "main", Streams: []push.Stream{{Stream: b.stream, Mapping: names{}}},
-		Session: b.remote, CRM: &b.store, Changes: changes, Logger: slog.New(slog.DiscardHandler),
+		Connection: b.connection, Code: "erp", Organization: "main", Streams: []push.Stream{{Stream: b.stream, Mapping: b.mapping}},
+		Session: b.session, CRM: &b.store, Changes: changes, Logger: slog.New(slog.DiscardHandler),
 		Metrics: push.NewMetrics(prometheus.NewRegistry()), Timeout: b.timeout, Breakers: b.breakers,
 	})
 	if err != nil {

@@ -78,15 +78,13 @@ func (p *Pusher) conflict(ctx context.Context, s *stream, it *item, op connector
 		free, err := p.unclaimed(ctx, s, []*item{it})
 		return len(free) > 0, err
 	case op != connector.OpCreate && s.Pull && pulls(s.Mapping):
+		if it.link.Attempts >= unmerged && s.Get && p.getter != nil {
+			return false, p.handOver(ctx, s, it, cause)
+		}
 		p.park(it, p.backOff(it, nil), cause) // the pull merges and makes it due
 		return false, nil
 	case op != connector.OpCreate && s.Get && p.getter != nil:
-		cctx, cancel := context.WithTimeout(ctx, p.Timeout)
-		defer cancel()
-		var recorded connector.Recorder
-		began := time.Now()
-		record, err := p.getter.Get(connector.Recorded(cctx, &recorded), s.Record, it.remoteID)
-		it.said("get", began, recorded.Of(0), nil, nil)
+		record, err := p.get(ctx, s, it)
 		if err != nil {
 			p.park(it, p.backOff(it, connector.AsError(err)), cause)
 			return false, nil
@@ -98,6 +96,39 @@ func (p *Pusher) conflict(ctx context.Context, s *stream, it *item, op connector
 	}
 	p.fail(s, it, cause)
 	return false, nil
+}
+
+// unmerged is after how many attempts no pull will merge what changed there: with the back-off, two minutes.
+const unmerged = 7
+
+// handOver parks an item whose record changed there without a pull's telling, as a list does that goes by a clock which was
+// wrong, or while the entity was deleted. The record becomes a letter that waits, and the connection's next pull merges it.
+func (p *Pusher) handOver(ctx context.Context, s *stream, it *item, cause *connector.Error) error {
+	p.park(it, p.backOff(it, nil), cause)
+	record, err := p.get(ctx, s, it)
+	if err != nil || record == nil || record.Version == it.remoteVersion {
+		return nil //nolint:nilerr // the record is parked, and asked for again with the next attempt
+	}
+	kept, err := record.Keep()
+	if err != nil {
+		return err
+	}
+	it.letter = &job.DeadLetter{
+		ConnectionID: p.Connection, Direction: job.Pull, Entity: s.Entity, RemoteID: record.ID, Stage: job.StageMerge, Class: job.ClassWaiting,
+		Message: "it was changed there without a pull's telling; the next run merges it", Said: schema.Say("changed_unseen"), Payload: kept,
+		MappingVersion: s.Mapping.Version(),
+	}
+	return nil
+}
+
+func (p *Pusher) get(ctx context.Context, s *stream, it *item) (*connector.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	var recorded connector.Recorder
+	began := time.Now()
+	record, err := p.getter.Get(connector.Recorded(ctx, &recorded), s.Record, it.remoteID)
+	it.said("get", began, recorded.Of(0), nil, nil)
+	return record, err
 }
 
 func pulls(m Mapping) bool {

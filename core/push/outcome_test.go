@@ -11,6 +11,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/link"
+	"crmhub/core/mapping"
 	"crmhub/core/postgres"
 	"crmhub/core/push"
 )
@@ -202,4 +203,75 @@ func TestDeletedEntityIsDeletedThere(t *testing.T) {
 	})
 	b.synced(a, c)
 	b.holds(map[string]string{"B": "b"})
+}
+
+// pulled maps customers both ways.
+type pulled struct{ names }
+
+func (pulled) Fields() []mapping.Field {
+	return []mapping.Field{{Path: "code", Push: true, Pull: true}, {Path: "name", Push: true, Pull: true}}
+}
+
+// TestWhatNoPullTellsOfIsHandedToOne has a record change there in a way that no list tells: its new version refuses every update.
+func TestWhatNoPullTellsOfIsHandedToOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.stream.Pull, b.stream.Get = true, true
+	b.session, b.mapping = readable{b.remote}, pulled{}
+	b.run(b.pusher(b.topic))
+	c := customer("C1", "one")
+	b.save(c)
+	b.synced(c)
+	b.remote.lock(func() {
+		b.remote.records["1"].Version, b.remote.records["1"].Data = "9", map[string]any{"code": "C1", "name": "theirs"}
+		b.remote.script = func(_ int, w connector.Write) fault {
+			if w.RemoteVersion != "9" {
+				return stale
+			}
+			return fine
+		}
+	})
+	c.Name = "ours"
+	b.save(c)
+	var letters []job.DeadLetter
+	b.until("the record waits for a pull", func() bool {
+		letters = b.letters(job.Open)
+		return len(letters) > 0
+	})
+	l := letters[0]
+	record, err := connector.Kept(l.Payload)
+	if l.Direction != job.Pull || l.Class != job.ClassWaiting || l.RemoteID != "1" || err != nil || record.Version != "9" || record.Data["name"] != "theirs" {
+		t.Errorf("%+v, %v", l, err)
+	}
+	// What the pull does with it, in short.
+	b.tx(func(tx pgx.Tx) error {
+		return link.AcknowledgePulled(t.Context(), tx, b.connection, "customer", []link.Pulled{{
+			EntityID: c.ID, RemoteID: "1", RemoteVersion: "9", Version: c.Version, Snapshot: []byte(`{"code": "C1", "name": "theirs"}`), Push: true,
+		}})
+	})
+	b.synced(c)
+	b.holds(map[string]string{"C1": "ours"})
+}
+
+// What was deleted here and lives on there is still known by its version: once restored it overwrites nothing unseen.
+func TestAnEndThatIsNotSentForgetsNoVersion(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.stream.Delete = false
+	b.run(b.pusher(b.topic))
+	c := customer("C1", "one")
+	b.save(c)
+	b.synced(c)
+	b.tx(func(tx pgx.Tx) error {
+		e, err := b.store.Delete(t.Context(), tx, crm.By{Actor: b.who.Actor, Origin: "crm"}, crm.KindCustomer, c.ID, c.Version)
+		if err == nil {
+			c, _ = e.(*crm.Customer)
+			b.topic.add(b.change(c))
+		}
+		return err
+	})
+	b.synced(c)
+	if l := b.links(link.Filter{EntityID: c.ID}); len(l) != 1 || l[0].RemoteID != "1" || l[0].RemoteVersion != "1" {
+		t.Errorf("%+v", l)
+	}
 }

@@ -40,6 +40,7 @@ const (
 	throttled       // refused, quota
 	rejected        // refused, data
 	laterDone       // the answer is lost, and it is done a little later
+	stale           // refused, conflict
 )
 
 func newRemote() *remote {
@@ -113,6 +114,8 @@ func (r *remote) one(w connector.Write) connector.Result {
 		return connector.Result{Outcome: connector.Refused, Err: &connector.Error{
 			Class: connector.ClassQuota, Message: "too many requests", Code: "429", RetryAfter: 30 * time.Millisecond,
 		}}
+	case stale:
+		return connector.Result{Outcome: connector.Refused, Err: &connector.Error{Class: connector.ClassConflict, Message: "the record has changed"}}
 	case rejected:
 		return connector.Result{Outcome: connector.Refused, Err: &connector.Error{Class: connector.ClassData, Message: "name is not allowed"}}
 	}

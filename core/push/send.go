@@ -31,7 +31,7 @@ func (p *Pusher) send(ctx context.Context, s *stream, items []*item, announced t
 		case it.fault != nil:
 			p.faulty(s, it)
 		case it.deleted && it.remoteID == "" && !it.link.Outstanding(), it.deleted && !s.Delete && it.remoteID != "":
-			p.done(it, "", "") // nothing of it is over there, or it cannot be taken away
+			p.done(it, it.remoteID, it.remoteVersion) // nothing of it is over there, or it cannot be taken away
 		default:
 			calls = append(calls, it)
 		}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -11,6 +12,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/mapping"
 	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
@@ -48,7 +50,7 @@ func (r *Reconciler) Settle(ctx context.Context, tx pgx.Tx, by crm.By, id uuid.U
 	if k.Status != link.ConflictOpen {
 		return Settled{Conflict: k, Reason: "it was settled already"}, nil
 	}
-	s := settling{Reconciler: r, conflict: k, by: by}
+	s := &settling{Reconciler: r, conflict: k, by: by}
 	reason, err := s.settle(ctx, tx, d)
 	if err != nil {
 		return Settled{}, err
@@ -64,10 +66,11 @@ type settling struct {
 	*Reconciler
 	conflict link.Kept
 	by       crm.By
+	others   map[string]link.Side // the fields about which the kept record has nothing to say any more
 }
 
 // settle returns why the conflict was not settled; "" if it was.
-func (s settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason string, err error) {
+func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason string, err error) {
 	record, err := s.record()
 	if err != nil || record == nil {
 		return "the record was not kept: run the pull, and decide then", err
@@ -83,6 +86,9 @@ func (s settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason str
 	ours, err := crm.Document(entity)
 	if err != nil {
 		return "", err
+	}
+	if reason, err := s.beside(ctx, tx, record); err != nil || reason != "" {
+		return reason, err
 	}
 	if !link.Same(ours[s.conflict.Field], s.conflict.Ours) {
 		reason, err := s.bring(ctx, tx, *record, nil)
@@ -107,7 +113,7 @@ func (s settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason str
 }
 
 // record is the one that was kept.
-func (s settling) record() (*connector.Record, error) {
+func (s *settling) record() (*connector.Record, error) {
 	if s.conflict.Record == nil {
 		return nil, nil
 	}
@@ -124,8 +130,44 @@ func (s settling) record() (*connector.Record, error) {
 	return &connector.Record{ID: id, Version: kept.Version, UpdatedAt: kept.UpdatedAt, Data: kept.Data}, nil
 }
 
+// beside finds out what the record is not asked about: all but what is disputed was merged when it came, and may have been sent
+// since. The version is the one the link knows, for the same reason.
+func (s *settling) beside(ctx context.Context, tx pgx.Tx, record *connector.Record) (reason string, err error) {
+	ref := mapping.Ref{Entity: s.conflict.Entity, ID: s.conflict.EntityID.String()}
+	links, err := link.ByEntity(ctx, tx, s.conflict.ConnectionID, []mapping.Ref{ref})
+	if err != nil {
+		return "", err
+	}
+	l := links[ref]
+	if l.RemoteID != record.ID {
+		return "the two are not linked any more", nil
+	}
+	record.Version = l.RemoteVersion
+	c, err := s.Connections.Get(ctx, tx, s.conflict.ConnectionID)
+	if err != nil {
+		return "", err
+	}
+	m, _, err := s.Revisions.Live(ctx, tx, c, s.conflict.Entity)
+	if err != nil || m == nil {
+		return "", err // bring says so
+	}
+	open, err := link.ListConflicts(ctx, tx, link.ConflictFilter{
+		Connection: s.conflict.ConnectionID, Entity: s.conflict.Entity, EntityID: s.conflict.EntityID, Status: link.ConflictOpen, Limit: 500,
+	})
+	if err != nil {
+		return "", err
+	}
+	s.others = map[string]link.Side{}
+	for _, f := range m.Fields() {
+		if !slices.ContainsFunc(open.Items, func(k link.Kept) bool { return k.Field == f.Path }) {
+			s.others[f.Path] = link.Neither
+		}
+	}
+	return "", nil
+}
+
 // oneWay reports whether ours cannot get there.
-func (s settling) oneWay(ctx context.Context, tx pgx.Tx) (bool, error) {
+func (s *settling) oneWay(ctx context.Context, tx pgx.Tx) (bool, error) {
 	c, err := s.Connections.Get(ctx, tx, s.conflict.ConnectionID)
 	if err != nil {
 		return false, err
@@ -143,7 +185,7 @@ func (s settling) oneWay(ctx context.Context, tx pgx.Tx) (bool, error) {
 }
 
 // enter gives the entity another value of the field.
-func (s settling) enter(ctx context.Context, tx pgx.Tx, ours map[string]any, value any) error {
+func (s *settling) enter(ctx context.Context, tx pgx.Tx, ours map[string]any, value any) error {
 	if value == nil {
 		delete(ours, s.conflict.Field)
 	} else {
@@ -162,7 +204,7 @@ type decided struct {
 }
 
 // bring brings the record in, with the decision if there is one. A fault undoes the decision.
-func (s settling) bring(ctx context.Context, tx pgx.Tx, record connector.Record, d *decided) (reason string, err error) {
+func (s *settling) bring(ctx context.Context, tx pgx.Tx, record connector.Record, d *decided) (reason string, err error) {
 	c, err := s.Connections.Get(ctx, tx, s.conflict.ConnectionID)
 	if err != nil {
 		return "", err
@@ -172,16 +214,16 @@ func (s settling) bring(ctx context.Context, tx pgx.Tx, record connector.Record,
 		return "", fmt.Errorf("settle conflict %s: %w", s.conflict.ID, err)
 	}
 	defer func() { _ = inner.Rollback(ctx) }() // of no effect once committed
-	var fields map[string]map[string]link.Side
+	fields := maps.Clone(s.others)
 	if d != nil {
-		fields = map[string]map[string]link.Side{record.ID: {s.conflict.Field: d.side}}
+		fields[s.conflict.Field] = d.side
 		if err := link.MarkSettled(ctx, inner, s.conflict.ID, d.as); err != nil {
 			return "", err
 		}
 	}
 	var faults []error
 	err = postgres.AsHub(ctx, inner, func() (err error) { // what comes in is the connection's
-		faults, err = s.Records.Bring(ctx, inner, c, s.conflict.Entity, []connector.Record{record}, fields)
+		faults, err = s.Records.Bring(ctx, inner, c, s.conflict.Entity, []connector.Record{record}, map[string]map[string]link.Side{record.ID: fields})
 		return err
 	})
 	if err != nil {

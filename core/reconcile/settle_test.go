@@ -132,6 +132,64 @@ func TestAConflictThatChangedIsLookedAtAgain(t *testing.T) {
 	}
 }
 
+// What was sent while a conflict was open is not turned back by the record as it was then.
+func TestADecisionIsAboutItsFieldAlone(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, side := range []link.ConflictStatus{link.ConflictOurs, link.ConflictTheirs} {
+		t.Run(string(side), func(t *testing.T) {
+			t.Parallel()
+			w := h.world(t)
+			w.parties(2)
+			k, id := w.disputed(0, "https://ours.example", "https://theirs.example")
+			c := w.customers()[code(0)]
+			c.Name = "Renamed"
+			w.save(c)
+			w.push()
+			sent := w.linkOf(c.ID)
+			if s := w.settle(k, reconcile.Decision{Status: side}); !s.Settled {
+				t.Errorf("%+v", s)
+			}
+			if now := w.customers()[code(0)]; now.Name != "Renamed" {
+				t.Errorf("the name is %q again", now.Name)
+			}
+			if l := w.linkOf(c.ID); l.RemoteVersion != sent.RemoteVersion {
+				t.Errorf("the link knows version %s of the record again, not %s", l.RemoteVersion, sent.RemoteVersion)
+			}
+			w.push()
+			w.pull("customer")
+			now, there := w.customers()[code(0)], w.remote.all("party")[id].Data
+			want := "https://" + string(side) + ".example"
+			if now.Name != "Renamed" || there["name"] != "Renamed" || now.Website != want || there["web"] != want {
+				t.Errorf("%q, %q here and %v there", now.Name, now.Website, there)
+			}
+		})
+	}
+}
+
+func TestWhatWasTakenApartIsNotSettled(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	w.parties(2)
+	k, _ := w.disputed(0, "https://ours.example", "https://theirs.example")
+	c := w.customers()[code(0)]
+	w.tx(func(tx pgx.Tx) error {
+		_, err := link.Disconnect(w.Context(), tx, w.linkOf(c.ID).ID)
+		return err
+	})
+	w.tx(func(tx pgx.Tx) error {
+		by := crm.By{Actor: w.who.Actor, Origin: "crm"}
+		s, err := w.reconciler.Settle(w.Context(), tx, by, k.ID, reconcile.Decision{Status: link.ConflictTheirs})
+		if !errors.Is(err, link.ErrNoConflict) {
+			t.Errorf("%+v, %v", s, err)
+		}
+		return nil
+	})
+	if n := len(w.customers()); n != 2 {
+		t.Errorf("there are %d customers", n)
+	}
+}
+
 func TestARuleSettlesAllConflictsOfAField(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)

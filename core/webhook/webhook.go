@@ -217,5 +217,11 @@ func (s *Store) verify(w Webhook, h http.Header, now time.Time, body []byte) (id
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrRefused, err)
 	}
+	if len(id) > longestID {
+		id = digest([]byte(id))
+	}
 	return id, nil
 }
+
+// longestID bounds what is kept of a message's id, in bytes: an index on it takes no kilobytes.
+const longestID = 255

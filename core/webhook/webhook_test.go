@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -126,6 +127,24 @@ func TestMessageRunsThePullsOnce(t *testing.T) {
 	d.exec("update runs set status = 'succeeded'")
 	if err := d.receiver.Receive(t.Context(), w.ID, h, []byte(`{}`)); err != nil || len(d.queued()) > 0 {
 		t.Errorf("the same message long after: %v, %v", err, d.queued())
+	}
+}
+
+// An index takes no id of kilobytes; whoever sends one is told that it counted, and that once.
+func TestMessageWithALongIDCountsOnce(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	w, key := d.set(Settings{Scheme: Standard})
+	random := make([]byte, 4000)
+	_, _ = rand.Read(random)
+	h := sign(t, hex.EncodeToString(random), time.Now(), `{}`, key)
+	for range 2 {
+		if err := d.receiver.Receive(t.Context(), w.ID, h, []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list := d.messages(); len(list) != 1 || len(list[0].Runs) != 2 {
+		t.Errorf("messages: %+v", list)
 	}
 }
 
