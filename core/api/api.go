@@ -106,6 +106,7 @@ func New(c Config) (http.Handler, error) {
 		s.mux.HandleFunc(r.at(), s.handle(r))
 	}
 	s.closeShadows()
+	s.mux.HandleFunc(anywhere, s.noRoute)
 	s.document.openAnswers()
 	s.describe()
 	return s, nil

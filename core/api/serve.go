@@ -44,10 +44,6 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.observe(r, rec, s.now().Sub(started))
 	}()
-	if _, pattern := s.mux.Handler(r); pattern == "" {
-		s.noRoute(rec, r)
-		return
-	}
 	s.mux.ServeHTTP(rec, r)
 }
 
@@ -130,13 +126,16 @@ func (s *server) recovered(w *recorder, r *http.Request, v any) {
 // methods are those that routes have.
 var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} //nolint:gochecknoglobals // a constant
 
+// anywhere is the pattern of what no route has.
+const anywhere = "/"
+
 // noRoute answers what the mux would, but as a problem.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, m := range methods {
 		other := r.Clone(r.Context())
 		other.Method = m
-		if _, pattern := s.mux.Handler(other); pattern != "" && !s.closed[pattern] {
+		if _, pattern := s.mux.Handler(other); pattern != anywhere && !s.closed[pattern] {
 			allowed = append(allowed, m)
 		}
 	}
@@ -164,7 +163,7 @@ func (s *server) observe(r *http.Request, w *recorder, took time.Duration) {
 	if _, path, ok := strings.Cut(route, " "); ok {
 		route = path
 	}
-	if route == "" {
+	if route == "" || route == anywhere {
 		route = "none"
 	}
 	s.metrics.observe(r.Method, route, status, took)

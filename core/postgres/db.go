@@ -138,14 +138,16 @@ func (db *DB) Look(ctx context.Context, p Principal, resource string, b *pgx.Bat
 	if err := p.check(); err != nil {
 		return err
 	}
-	settings := append(p.settings(), planOnce)
-	if p.readsAll(resource) {
-		settings[0].value = "crmhub_reader"
-		for _, q := range b.QueuedQueries {
-			q.SQL = "/* whole */ " + q.SQL // a plan is one role's: with the same text each change of the role would plan anew
-		}
+	if !p.readsAll(resource) || !isWords(resource) {
+		return db.ask(ctx, append(p.settings(), planOnce), b)
 	}
-	return db.ask(ctx, settings, b)
+	for _, q := range b.QueuedQueries {
+		q.SQL = "/* whole */ " + q.SQL // a plan is one role's: with the same text each change of the role would plan anew
+	}
+	// Of the settings its policies ask for these alone.
+	return db.ask(ctx, []setting{
+		{"role", "crmhub_reader"}, {"crmhub.organization", p.Organization.String()}, {"crmhub.reach", ";" + resource + ".read=" + string(ScopeOrganization) + ";"}, planOnce,
+	}, b)
 }
 
 func (p Principal) readsAll(resource string) bool {
