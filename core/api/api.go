@@ -88,7 +88,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	s.inbox = inbox.Store{CRM: c.CRM, Editor: s.editor, Access: c.Access}
-	s.reads = &together{read: s.readAll}
+	s.reads = &together{read: s.readAll, atOnce: atOnce}
 	s.allocations = allocation.Store{CRM: c.CRM, Editor: s.editor}
 	if s.routes, err = s.table(); err != nil {
 		return nil, err
