@@ -72,6 +72,11 @@ func requestID(r *http.Request) string {
 // handle runs one operation.
 func (s *server) handle(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if rt.read() {
+			ctx, cancel := context.WithTimeout(r.Context(), s.patience)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
 		c := &call{request: r, route: rt, trace: infoOf(r.Context()).trace}
 		a, err := s.run(w, c)
 		if err != nil {
@@ -94,8 +99,19 @@ func (s *server) run(w http.ResponseWriter, c *call) (answer, error) {
 	if err := c.read(w); err != nil {
 		return answer{}, err
 	}
-	return c.route.serve(c.request.Context(), c)
+	ctx := c.request.Context()
+	if c.route.read() && !c.route.together && !c.route.needs.public {
+		end, err := s.DB.Turn(ctx, c.who.Principal.Actor)
+		if err != nil {
+			return answer{}, err
+		}
+		defer end()
+	}
+	return c.route.serve(ctx, c)
 }
+
+// patience is how long a read may take. Who waits longer has gone, and others wait for what he holds.
+const patience = 30 * time.Second
 
 // fail answers with the problem that err is, and logs what is the hub's own fault.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {

@@ -136,6 +136,11 @@ func (t *together) end(a asker, r *round) {
 
 // readAll reads entities of a kind in one round trip.
 func (s *server) readAll(ctx context.Context, who postgres.Principal, kind crm.Kind, ids []uuid.UUID) (map[uuid.UUID]crm.Entity, error) {
+	end, err := s.DB.Turn(ctx, who.Actor)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	var b pgx.Batch
 	found := s.CRM.QueueGet(&b, kind, ids)
 	return found, s.DB.Look(ctx, who, string(kind), &b)

@@ -16,7 +16,8 @@ import (
 
 // DB is a pool of connections to one database. It is safe for concurrent use.
 type DB struct {
-	pool *pgxpool.Pool
+	pool  *pgxpool.Pool
+	turns *turns
 }
 
 // Config says how to reach the database.
@@ -52,7 +53,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("reach database %s at %s: %w", pc.ConnConfig.Database, pc.ConnConfig.Host, err)
 	}
-	return &DB{pool: pool}, nil
+	return &DB{pool: pool, turns: newTurns(pc.MaxConns)}, nil
 }
 
 // Close waits for connections in use to come back and closes them all.
