@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"crmhub/core/access"
 	"crmhub/core/firmtest"
 	"crmhub/core/postgres"
 )
@@ -29,24 +28,28 @@ func (f *largeFirm) load(b *testing.B) {
 		{"list", "/orders?limit=20"}, {"list", "/customers?lifecycle=lead&sort=name"}, {"list", "/invoices?payment_status=unpaid&sort=due_date"}, {"list", "/activities?sort=-at&at[ge]=" + day + "T00:00:00Z"},
 		{"read", "/customers/{id}"}, {"list", "/orders?customer_id={id}&limit=10"}, {"read", "/customers/{id}?expand=owner"}, {"search", "/search?q=" + url.QueryEscape("northwind 12")}, {"search", "/search?q=C-0000123"},
 	}
-	f.storm(b, "load", func(client, n int) (string, access.Scope, string) {
+	tokens := make([]string, clients)
+	for client := range tokens {
+		tokens[client] = f.firm.Token(b, firmtest.Reader(postgres.Scopes()[client%4]))
+	}
+	f.storm(b, "load", func(client, n int) (kind, token, path string) {
 		next := mix[(client*5+n)%len(mix)]
-		return next.name, postgres.Scopes()[client%4], f.about(next.path, client+n)
+		return next.name, tokens[client], f.about(next.path, client+n)
 	})
 }
 
 // flood lets one caller ask what takes the longest, as often as he can, while others read.
 func (f *largeFirm) flood(b *testing.B) {
-	f.storm(b, "flood", func(client, n int) (string, access.Scope, string) {
+	f.storm(b, "flood", func(client, n int) (kind, token, path string) {
 		if client >= 4 {
-			return "slow", postgres.ScopeDepartmentTree, fmt.Sprintf("/customers?name[contains]=zz%d&limit=1", n)
+			return "slow", f.tokens[postgres.ScopeDepartmentTree], fmt.Sprintf("/customers?name[contains]=zz%d&limit=1", n)
 		}
-		return "read", postgres.ScopeOrganization, f.about("/customers/{id}", client+n)
+		return "read", f.tokens[postgres.ScopeOrganization], f.about("/customers/{id}", client+n)
 	})
 }
 
-// storm lets clients ask until the time is over, and a writer write.
-func (f *largeFirm) storm(b *testing.B, name string, next func(client, n int) (kind string, scope access.Scope, path string)) {
+// storm lets clients ask until the time is over, and a writer write. What is out of a caller's reach is not there, and what takes too long is given up.
+func (f *largeFirm) storm(b *testing.B, name string, next func(client, n int) (kind, token, path string)) {
 	b.Helper()
 	var mu sync.Mutex
 	took := map[string][]time.Duration{}
@@ -61,9 +64,9 @@ func (f *largeFirm) storm(b *testing.B, name string, next func(client, n int) (k
 	for client := range clients {
 		wg.Go(func() {
 			for n := 0; time.Now().Before(over); n++ {
-				kind, scope, path := next(client, n)
+				kind, token, path := next(client, n)
 				began := time.Now()
-				f.ask(http.MethodGet, path, f.tokens[scope], nil)
+				f.ask(http.MethodGet, path, token, nil, http.StatusOK, http.StatusNotFound, http.StatusServiceUnavailable)
 				note(kind, began)
 				answered.Add(1)
 			}
@@ -73,7 +76,7 @@ func (f *largeFirm) storm(b *testing.B, name string, next func(client, n int) (k
 	wg.Go(func() {
 		for n := 0; time.Now().Before(over); n++ {
 			began := time.Now()
-			f.ask(http.MethodPatch, f.about("/customers/{id}", n), chief, fmt.Appendf(nil, `{"remark":"written %d"}`, n))
+			f.ask(http.MethodPatch, f.about("/customers/{id}", n), chief, fmt.Appendf(nil, `{"remark":"written %d"}`, n), http.StatusOK)
 			note("write", began)
 		}
 	})

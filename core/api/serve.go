@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"runtime/debug"
@@ -32,11 +33,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	h := rec.Header()
 	h.Set("X-Request-Id", id)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
+	maps.Copy(h, careful)
 
 	defer func() {
 		if v := recover(); v != nil {
@@ -45,6 +42,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.observe(r, rec, s.now().Sub(started))
 	}()
 	s.mux.ServeHTTP(rec, r)
+}
+
+// careful are the headers of every answer that keep browsers careful.
+var careful = http.Header{ //nolint:gochecknoglobals // a constant
+	"X-Content-Type-Options":       {"nosniff"},
+	"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
+	"Referrer-Policy":              {"no-referrer"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Cache-Control":                {"no-store"},
 }
 
 type requestKey struct{}
