@@ -60,6 +60,7 @@ type server struct {
 	routes   []route
 	metrics  *metrics
 	now      func() time.Time
+	patience time.Duration // that a read is given
 	origins  *http.CrossOriginProtection
 	reports  report.Store
 	flows    flow.Store
@@ -79,7 +80,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	s := &server{
 		Config: c, mux: http.NewServeMux(), document: newDocument(c.Version), metrics: newMetrics(c.Registerer),
-		now: time.Now, origins: http.NewCrossOriginProtection(), upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
+		now: time.Now, patience: patience, origins: http.NewCrossOriginProtection(), upkeep: upkeep.Store{Entities: c.CRM, Now: c.CRM.Now},
 		closed: map[string]bool{},
 		flows:  flow.Store{Connections: c.Connections, Jobs: c.Jobs, Revisions: c.Revisions},
 	}
@@ -88,7 +89,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	s.inbox = inbox.Store{CRM: c.CRM, Editor: s.editor, Access: c.Access}
-	s.reads = &together{read: s.readAll}
+	s.reads = &together{read: s.readAll, atOnce: atOnce}
 	s.allocations = allocation.Store{CRM: c.CRM, Editor: s.editor}
 	if s.routes, err = s.table(); err != nil {
 		return nil, err
@@ -106,6 +107,7 @@ func New(c Config) (http.Handler, error) {
 		s.mux.HandleFunc(r.at(), s.handle(r))
 	}
 	s.closeShadows()
+	s.mux.HandleFunc(anywhere, s.noRoute)
 	s.document.openAnswers()
 	s.describe()
 	return s, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -49,6 +50,7 @@ type hub struct {
 	handler    http.Handler
 	registry   *prometheus.Registry
 	log        lockedBuffer
+	logs       io.Writer // nil is log
 	db         *postgres.DB
 	webhooks   *webhook.Store
 	access     *access.Store
@@ -90,7 +92,10 @@ func (h *hub) open(key secret.Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logger := slog.New(slog.NewTextHandler(&h.log, nil))
+	if h.logs == nil {
+		h.logs = &h.log
+	}
+	logger := slog.New(slog.NewTextHandler(h.logs, nil))
 	h.sealer = audit.NewSealer(audit.SealerConfig{DB: db, Key: key, Logger: logger, Registerer: prometheus.NewRegistry()})
 	connectors := map[string]connector.Connector{"stub": stub(), "file": file.Connector(func() time.Time { return h.now })}
 	h.folders = t.TempDir()

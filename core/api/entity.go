@@ -63,7 +63,7 @@ func (e entities) get() operation {
 	return operation{
 		id: "get-" + slug(string(e.kind)), needs: may(e.resource(), access.Read), tag: "entities", summary: "Get " + article(e.kind),
 		parameters: e.selectParameters(),
-		status:     http.StatusOK, result: e.selectionContent(e.shown), versioned: true,
+		status:     http.StatusOK, result: e.selectionContent(e.shown), versioned: true, together: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			id, err := c.id()
 			if err != nil {

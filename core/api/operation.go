@@ -33,6 +33,7 @@ type operation struct {
 	located     bool          // the result carries a Location
 	problems    []int         // besides those that any operation may answer
 	keyed       bool          // understands Idempotency-Key
+	together    bool          // shares its round trips with others, and takes turns for these
 	serve       serving
 }
 
@@ -84,6 +85,12 @@ func (r route) describe() *huma.Operation {
 
 // onOne reports whether the path names one thing, by its id.
 func (r route) onOne() bool { return strings.Contains(r.pattern, "{id}") }
+
+// read reports whether the route only tells something, at once: a file takes as long as the client does. Reads end after a while (patience), and wait for
+// a turn at the database: writes are short, or ask other systems meanwhile.
+func (r route) read() bool {
+	return strings.HasPrefix(r.pattern, http.MethodGet+" ") && r.result != nil && r.result.mediaType == jsonType
+}
 
 // mayFail lists the statuses of the problems that the route may answer.
 func (r route) mayFail() []int {

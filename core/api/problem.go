@@ -149,6 +149,12 @@ func problemOf(err error) *Problem {
 		}
 	case errors.Is(err, context.Canceled):
 		return &Problem{Type: problemType("client-gone"), Title: "The client went away", Status: statusClientGone}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Problem{
+			Type: problemType("too-long"), Title: "It took too long", Status: http.StatusServiceUnavailable,
+			Detail: "A read is given up after half a minute. Narrow what you ask for, or ask less at the same time.",
+			header: http.Header{"Retry-After": {"10"}},
+		}
 	case postgres.Unavailable(err):
 		return &Problem{
 			Type: problemType("unavailable"), Title: "The database cannot be reached", Status: http.StatusServiceUnavailable,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"runtime/debug"
@@ -32,11 +33,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	h := rec.Header()
 	h.Set("X-Request-Id", id)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
+	maps.Copy(h, careful)
 
 	defer func() {
 		if v := recover(); v != nil {
@@ -44,11 +41,16 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.observe(r, rec, s.now().Sub(started))
 	}()
-	if _, pattern := s.mux.Handler(r); pattern == "" {
-		s.noRoute(rec, r)
-		return
-	}
 	s.mux.ServeHTTP(rec, r)
+}
+
+// careful are the headers of every answer that keep browsers careful.
+var careful = http.Header{ //nolint:gochecknoglobals // a constant
+	"X-Content-Type-Options":       {"nosniff"},
+	"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
+	"Referrer-Policy":              {"no-referrer"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Cache-Control":                {"no-store"},
 }
 
 type requestKey struct{}
@@ -76,6 +78,11 @@ func requestID(r *http.Request) string {
 // handle runs one operation.
 func (s *server) handle(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if rt.read() {
+			ctx, cancel := context.WithTimeout(r.Context(), s.patience)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
 		c := &call{request: r, route: rt, trace: infoOf(r.Context()).trace}
 		a, err := s.run(w, c)
 		if err != nil {
@@ -98,8 +105,19 @@ func (s *server) run(w http.ResponseWriter, c *call) (answer, error) {
 	if err := c.read(w); err != nil {
 		return answer{}, err
 	}
-	return c.route.serve(c.request.Context(), c)
+	ctx := c.request.Context()
+	if c.route.read() && !c.route.together && !c.route.needs.public {
+		end, err := s.DB.Turn(ctx, c.who.Principal.Actor)
+		if err != nil {
+			return answer{}, err
+		}
+		defer end()
+	}
+	return c.route.serve(ctx, c)
 }
+
+// patience is how long a read may take. Who waits longer has gone, and others wait for what he holds.
+const patience = 30 * time.Second
 
 // fail answers with the problem that err is, and logs what is the hub's own fault.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -130,13 +148,16 @@ func (s *server) recovered(w *recorder, r *http.Request, v any) {
 // methods are those that routes have.
 var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} //nolint:gochecknoglobals // a constant
 
+// anywhere is the pattern of what no route has.
+const anywhere = "/"
+
 // noRoute answers what the mux would, but as a problem.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, m := range methods {
 		other := r.Clone(r.Context())
 		other.Method = m
-		if _, pattern := s.mux.Handler(other); pattern != "" && !s.closed[pattern] {
+		if _, pattern := s.mux.Handler(other); pattern != anywhere && !s.closed[pattern] {
 			allowed = append(allowed, m)
 		}
 	}
@@ -164,7 +185,7 @@ func (s *server) observe(r *http.Request, w *recorder, took time.Duration) {
 	if _, path, ok := strings.Cut(route, " "); ok {
 		route = path
 	}
-	if route == "" {
+	if route == "" || route == anywhere {
 		route = "none"
 	}
 	s.metrics.observe(r.Method, route, status, took)

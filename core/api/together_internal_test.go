@@ -24,6 +24,7 @@ type trips struct {
 
 func newTrips() *trips {
 	s := &trips{}
+	s.atOnce = 1
 	s.read = func(ctx context.Context, _ postgres.Principal, _ crm.Kind, ids []uuid.UUID) (map[uuid.UUID]crm.Entity, error) {
 		s.mu.Lock()
 		s.all = append(s.all, slices.Clone(ids))
@@ -77,7 +78,7 @@ func TestReadsMeanwhileGoTogether(t *testing.T) {
 		if !slices.EqualFunc(s.all, want, slices.Equal) {
 			t.Errorf("round trips are %v, want %v", s.all, want)
 		}
-		if len(s.last) > 0 {
+		if len(s.askers) > 0 {
 			t.Error("a round that is done is kept")
 		}
 		s.all, s.err = nil, errors.New("the server is away")
@@ -91,6 +92,27 @@ func TestReadsMeanwhileGoTogether(t *testing.T) {
 		}
 		if !slices.Equal(sizes, []int{1, mostTogether, mostTogether}) {
 			t.Errorf("round trips bring %v", sizes)
+		}
+	})
+}
+
+func TestAFewRoundTripsAreUnderWayAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newTrips()
+		s.atOnce = 2
+		var wg sync.WaitGroup
+		var me postgres.Principal
+		first, second := s.ask(t.Context(), t, &wg, 0, me), s.ask(t.Context(), t, &wg, 500, me)
+		third, fourth := s.ask(t.Context(), t, &wg, 600, me), s.ask(t.Context(), t, &wg, 700, me) // go when the first is there
+		fifth := s.ask(t.Context(), t, &wg, 1100, me)                                             // goes when the second is
+		wg.Wait()
+		want := [][]uuid.UUID{{first}, {second}, {third, fourth}, {fifth}}
+		if !slices.EqualFunc(s.all, want, slices.Equal) {
+			t.Errorf("round trips are %v, want %v", s.all, want)
+		}
+		if len(s.askers) > 0 {
+			t.Error("a round that is done is kept")
 		}
 	})
 }
@@ -112,7 +134,7 @@ func TestWhoGoesAwayTakesNobodyAlong(t *testing.T) {
 				s.ask(t.Context(), t, &wg, 200, me)
 				s.ask(t.Context(), t, &wg, 300, me)
 				wg.Wait()
-				if len(s.last) > 0 {
+				if len(s.askers) > 0 {
 					t.Error("a round that is done is kept")
 				}
 			})

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// covered reports whether the index of the list's order has all that its rows are chosen by (migration 0039).
+// covered reports whether the index of the list's order has all that its rows are chosen by (migrations 0039 and 0054).
 func (l *listing) covered(filter []Condition) bool {
 	by := l.sort[0].name
 	if !slices.Contains(QuickSorts(l.kind), by) || l.sort[1].name != "id" {
@@ -27,7 +27,7 @@ func (l *listing) covered(filter []Condition) bool {
 		case len(f.enum) > 0, f.typ == boolean:
 			return !slices.Contains(QuickFilters(l.kind), c.Field)
 		case f.typ == day, f.typ == instant, f.typ == number:
-			return c.Field == "updated_at" || !slices.Contains(QuickSorts(l.kind), c.Field)
+			return !slices.Contains(QuickSorts(l.kind), c.Field)
 		}
 		return true
 	})
@@ -79,23 +79,26 @@ func (l *listing) walk(near []string, by string, far []string) string {
 const few = 10_000
 
 // shortest finds a page. Where its rows may be far away, the planner is asked how many rows there are in all. Few are sorted. Of many the page is looked for
-// along the order: to the end in an index that has all that is asked, else for about as long as it takes to sort them, and then they are sorted.
+// along the order, for about as long as it takes to sort them, and then they are sorted. Of a text that is scattered it is looked for among the first rows, too, and
+// then all that have it are told by the index.
 func (l *listing) shortest(ctx context.Context, tx pgx.Tx, sql string) ([]Entity, error) {
-	if l.rows == "" {
+	if l.walked == "" {
 		return l.table.query(ctx, tx, l.kind, sql, l.planned()...)
 	}
-	all, err := l.estimate(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	if all > few && l.walked == "" {
-		return l.table.query(ctx, tx, l.kind, sql, l.planned()...)
-	}
-	if all > few {
-		found, err := l.table.query(ctx, tx, l.kind, l.walked, append(l.planned(), int64(max(few, all/4)))...)
-		if err != nil || len(found) > l.limit {
-			return found, err
+	steps := float64(few)
+	if l.rows != "" {
+		all, err := l.estimate(ctx, tx)
+		if err != nil {
+			return nil, err
 		}
+		if all <= few {
+			return l.table.query(ctx, tx, l.kind, l.sorted, l.planned()...)
+		}
+		steps = max(few, all/l.step)
+	}
+	found, err := l.table.query(ctx, tx, l.kind, l.walked, append(l.planned(), int64(steps))...)
+	if err != nil || len(found) > l.limit {
+		return found, err
 	}
 	return l.table.query(ctx, tx, l.kind, l.sorted, l.planned()...)
 }

@@ -154,22 +154,25 @@ func CheckQuery(k Kind, q Query) error {
 // listing is the statement of one List while it is built.
 type listing struct {
 	faults
-	kind     Kind
-	table    table
-	owned    bool
-	sort     []sortField
-	limit    int
-	where    []string
-	args     []any
-	seeing   bool // a condition names deleted_at
-	blind    []string
-	narrowed bool // some columns that a text is looked for in are blind
-	text     search.Query
-	ids      []uuid.UUID // where the text may be; nil if that is not known
-	rows     string      // the statement of all the list's rows, where they may be few and far away
-	sorted   string      // of the page, found by sorting them
-	walked   string      // of the page, looked for among the first rows of the order; how many is its last argument
-	owners   []uuid.UUID // whose rows a text is looked for in; nil is everybody's and nobody's
+	kind      Kind
+	table     table
+	owned     bool
+	sort      []sortField
+	limit     int
+	where     []string
+	args      []any
+	seeing    bool // a condition names deleted_at
+	blind     []string
+	narrowed  bool // some columns that a text is looked for in are blind
+	text      search.Query
+	ids       []uuid.UUID // where the text may be; nil if that is not known
+	asked     string      // the text as an argument of the statement
+	scattered bool        // the text is frequent, yet in most rows it is not: they may all stand before those that have it
+	rows      string      // the statement of all the list's rows, where they may be few and far away
+	sorted    string      // of the page, found by sorting them
+	walked    string      // of the page, looked for among the first rows of the order; how many is its last argument
+	step      float64     // how many rows are sorted while one is walked past
+	owners    []uuid.UUID // whose rows a text is looked for in; nil is everybody's and nobody's
 }
 
 type sortField struct {
@@ -190,9 +193,11 @@ func (l *listing) statement(q Query) string {
 	if !l.seeing {
 		l.where = append(l.where, "deleted_at is null")
 	}
+	begin := len(l.where)
 	if strings.TrimSpace(q.Text) != "" {
 		l.matching(q.Text)
 	}
+	end := len(l.where)
 	l.sortBy(q.Sort)
 	l.after(q.After)
 	if len(l.violations) > 0 {
@@ -221,20 +226,26 @@ func (l *listing) statement(q Query) string {
 		l.where = append(l.where, "owner_id = any("+l.arg(q.Owners)+"::uuid[])")
 		narrow = false
 	}
+	page := func(rows string) string {
+		return l.table.reads + " where id = any (array(select id from " + rows + tail + "))" + by
+	}
+	if !narrow && l.scattered && !l.seeing && len(QuickSorts(l.kind)) > 0 {
+		with, without := l.where[begin:end], slices.Delete(slices.Clone(l.where), begin, end)
+		l.walked = l.table.reads + " where id = any (array(" + l.walk(without, by, with) + "))" + by
+		l.sorted = page(l.table.name + " where " + strings.Join(append(without, l.having()), " and "))
+	}
 	if !narrow && q.Text == "" && !l.seeing && len(QuickSorts(l.kind)) > 0 {
-		page := func(rows string) string {
-			return l.table.reads + " where id = any (array(select id from " + rows + tail + "))" + by
-		}
 		rows := l.table.name + " where " + strings.Join(l.where, " and ")
-		far, near := l.apart(q.Filter, wheres)
-		if far != nil {
+		covered := l.covered(q.Filter)
+		if far, near := l.apart(q.Filter, wheres); far != nil {
 			l.rows, l.sorted = "select from "+rows, page("(select * from "+rows+" offset 0) r")
+			l.walked, l.step = l.table.reads+" where id = any (array("+l.walk(near, by, far)+"))"+by, 4
+			if covered {
+				l.step = 1
+			}
 		}
-		if l.covered(q.Filter) { // found in the index alone, and only what is on the page is read
+		if covered { // found in the index alone, and only what is on the page is read
 			return page(rows)
-		}
-		if far != nil {
-			l.walked = l.table.reads + " where id = any (array(" + l.walk(near, by, far) + "))" + by
 		}
 	}
 	if !narrow {

@@ -54,6 +54,7 @@ func (l *listing) look(ctx context.Context, tx pgx.Tx, text string) error {
 	}
 	seen, err := l.glance(ctx, tx)
 	if err != nil || seen.frequent() {
+		l.scattered = err == nil && !seen.whole && seen.hits*3 < seen.rows*2 && !l.narrowed && len(l.text.Parts()) == 0
 		return err
 	}
 	whole, err := l.lookUp(ctx, tx, seen, narrow)
@@ -82,7 +83,8 @@ func (l *listing) matching(text string) {
 	if l.ids != nil {
 		l.where = append(l.where, "id = any("+l.arg(l.ids)+")")
 	}
-	l.where = append(l.where, "search @@ "+l.arg(l.text.TSQuery())+"::text::tsquery")
+	l.asked = l.arg(l.text.TSQuery()) + "::text::tsquery"
+	l.where = append(l.where, "search @@ "+l.asked)
 	for _, part := range l.text.Parts() {
 		// strpos and not like: the planner takes that for so rare that it reads the whole table.
 		l.where = append(l.where, "strpos(normalize(concat_ws(' ', "+strings.Join(l.table.search, ", ")+"), nfkc), "+l.arg(part)+"::text) > 0")

@@ -16,7 +16,8 @@ import (
 
 // DB is a pool of connections to one database. It is safe for concurrent use.
 type DB struct {
-	pool *pgxpool.Pool
+	pool  *pgxpool.Pool
+	turns *turns
 }
 
 // Config says how to reach the database.
@@ -52,7 +53,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("reach database %s at %s: %w", pc.ConnConfig.Database, pc.ConnConfig.Host, err)
 	}
-	return &DB{pool: pool}, nil
+	return &DB{pool: pool, turns: newTurns(pc.MaxConns)}, nil
 }
 
 // Close waits for connections in use to come back and closes them all.
@@ -138,14 +139,16 @@ func (db *DB) Look(ctx context.Context, p Principal, resource string, b *pgx.Bat
 	if err := p.check(); err != nil {
 		return err
 	}
-	settings := append(p.settings(), planOnce)
-	if p.readsAll(resource) {
-		settings[0].value = "crmhub_reader"
-		for _, q := range b.QueuedQueries {
-			q.SQL = "/* whole */ " + q.SQL // a plan is one role's: with the same text each change of the role would plan anew
-		}
+	if !p.readsAll(resource) || !isWords(resource) {
+		return db.ask(ctx, append(p.settings(), planOnce), b)
 	}
-	return db.ask(ctx, settings, b)
+	for _, q := range b.QueuedQueries {
+		q.SQL = "/* whole */ " + q.SQL // a plan is one role's: with the same text each change of the role would plan anew
+	}
+	// Of the settings its policies ask for these alone.
+	return db.ask(ctx, []setting{
+		{"role", "crmhub_reader"}, {"crmhub.organization", p.Organization.String()}, {"crmhub.reach", ";" + resource + ".read=" + string(ScopeOrganization) + ";"}, planOnce,
+	}, b)
 }
 
 func (p Principal) readsAll(resource string) bool {

@@ -50,7 +50,7 @@ func (r *Reconciler) Settle(ctx context.Context, tx pgx.Tx, by crm.By, id uuid.U
 	if k.Status != link.ConflictOpen {
 		return Settled{Conflict: k, Reason: "it was settled already"}, nil
 	}
-	s := &settling{Reconciler: r, conflict: k, by: by}
+	s := &settling{Reconciler: r, conflict: k, by: by, others: map[string]link.Side{}}
 	reason, err := s.settle(ctx, tx, d)
 	if err != nil {
 		return Settled{}, err
@@ -157,7 +157,6 @@ func (s *settling) beside(ctx context.Context, tx pgx.Tx, record *connector.Reco
 	if err != nil {
 		return "", err
 	}
-	s.others = map[string]link.Side{}
 	for _, f := range m.Fields() {
 		if !slices.ContainsFunc(open.Items, func(k link.Kept) bool { return k.Field == f.Path }) {
 			s.others[f.Path] = link.Neither
