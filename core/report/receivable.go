@@ -20,12 +20,39 @@ func openSQL(day string) string {
 	return `(
 	select d.*, d.residual + coalesce(l.amount, 0) as open
 	from invoices d left join ` + later(day) + ` on l.invoice_id = d.id
-	where ` + invoiceCounts + ` and d.residual <> 0 and d.issue_date <= ` + day + `
+	where ` + stillOpen(day) + `
 	union all
 	select d.*, l.amount
 	from ` + later(day) + ` join invoices d on d.id = l.invoice_id
 	where ` + invoiceCounts + ` and d.residual = 0 and d.issue_date <= ` + day + `
 ) d`
+}
+
+// stillOpen are the invoices of openSQL that have something open now.
+func stillOpen(day string) string {
+	return invoiceCounts + ` and d.residual <> 0 and d.issue_date <= ` + day
+}
+
+// debtorsOf selects who comes first by what was open on a day, or may, as no payment of a later day is added here: a customer with such a payment is
+// among them whatever he owes. It sums up in the order of an index.
+func debtorsOf(day string) string {
+	return `
+	(select d.key
+	from (
+		select d.customer_id as key, ` + documentCurrency + ` collate "C" as currency, ` + stored("d.residual") + ` as open
+		from invoices d
+		where ` + stillOpen(day) + ` and ` + documentFilter + ` and d.customer_id <> all (array(` + paidLater(day) + `))
+		order by 1, 2 offset 0
+	) d
+	group by d.key, d.currency
+	order by sum(d.open) desc, d.key, d.currency limit @limit::bigint + 1)
+	union all` + paidLater(day)
+}
+
+// paidLater are the customers of the invoices that payments of later days settled.
+func paidLater(day string) string {
+	return `
+	select d.customer_id from ` + later(day) + ` join invoices d on d.id = l.invoice_id`
 }
 
 func receivablesAging() Report {
@@ -52,7 +79,7 @@ func receivablesAging() Report {
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日"), measure("age", TypeInteger, "Days overdue", "逾期天数")),
 			}
 			if by == "customer" {
-				f.ranked, f.totals = "total", agingTotals()
+				f.ranked, f.totals = debtorsOf("@as_of::date"), agingTotals()
 			}
 			return f
 		},
@@ -66,20 +93,29 @@ from (` + agedSQL(key) + `
 ) f`
 }
 
-// agingTotals adds up by age before there are bands: of some hundred days instead of each invoice.
+// agingTotals adds up by age before there are bands: of some hundred days instead of each invoice. What payments of later days settled is added by
+// customer, as in debtorsOf.
 func agingTotals() string {
 	return `
 select f.currency` + ageBands + `
 from (
-	select currency, age, sum(open) as open from (` + agedSQL(noKey) + `
-	) f group by 1, 2
+	select ` + documentCurrency + ` as currency, ` + age + ` as age, sum(` + stored("d.residual") + `) as open
+	from invoices d
+	where ` + stillOpen("@as_of::date") + ` and ` + documentFilter + ` and d.customer_id <> all (array(` + paidLater("@as_of::date") + `))
+	group by 1, 2
+	union all
+	select currency, age, open from (` + agedSQL("d.customer_id") + `
+	) f where f.key = any (array(` + paidLater("@as_of::date") + `))
 ) f`
 }
+
+// age is for how many days what is open of an invoice has been due.
+const age = `@as_of::date - coalesce(d.due_date, d.issue_date)`
 
 func agedSQL(key string) string {
 	return `
 	select d.id, 0 as seq, ` + key + ` as key, ` + documentCurrency + ` as currency, d.number, d.issue_date as date, d.customer_id, d.due_date,
-		@as_of::date - coalesce(d.due_date, d.issue_date) as age, ` + amount("d.open") + ` as open
+		` + age + ` as age, ` + stored("d.open") + ` as open
 	from ` + openSQL("@as_of::date") + `
 	where d.open <> 0 and ` + documentFilter
 }
@@ -116,7 +152,7 @@ func dso() Report {
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日")),
 			}
 			if by == "customer" {
-				f.sums = dsoSums("d.customer_id")
+				f.sums, f.ranked, f.totals = dsoSums("d.customer_id"), dsoRanked(), dsoSums(noKey)
 				f.key, f.label = &Column{Name: "customer", Type: TypeID, Title: Text{"Customer", "客户"}}, customerName
 			}
 			return f
@@ -128,8 +164,8 @@ func dsoSQL() string {
 	return `
 select 'invoice' as kind, d.id, 0 as seq, d.customer_id as key, ` + documentCurrency + ` as currency,
 	d.number, d.issue_date as date, d.customer_id, d.due_date,
-	case when d.open <> 0 then ` + amount("d.open") + ` end as open,
-	case when d.issue_date >= @from::date then ` + amount("d.total") + ` end as invoiced
+	case when d.open <> 0 then ` + stored("d.open") + ` end as open,
+	case when d.issue_date >= @from::date then ` + stored("d.total") + ` end as invoiced
 from (
 	select d.*, d.residual + coalesce(l.amount, 0) as open
 	from invoices d left join ` + later("@to::date") + ` on l.invoice_id = d.id
@@ -150,20 +186,36 @@ func dsoSums(key string) string {
 	return `
 	select coalesce(o.key, i.key) as key, coalesce(o.currency, i.currency) as currency, o.open, i.invoiced
 	from (
-		select ` + key + ` as key, ` + documentCurrency + ` as currency, sum(` + amount("d.open") + `) as open
+		select ` + key + ` as key, ` + documentCurrency + ` as currency, sum(` + stored("d.open") + `) as open
 		from ` + openSQL("@to::date") + `
 		where d.open <> 0 and ` + documentFilter + `
 		group by 1, 2
 	) o full join (
 		select d.key, ` + documentCurrency + ` as currency, sum(d.invoiced) as invoiced
 		from (
-			select ` + key + ` as key, d.currency, ` + amount("d.total") + ` as invoiced
+			select ` + key + ` as key, d.currency, ` + stored("d.total") + ` as invoiced
 			from invoices d
-			where ` + invoiceCounts + ` and d.issue_date between @from::date and @to::date and ` + documentFilter + ordered + `
+			where ` + invoicedIn + ` and ` + documentFilter + ordered + `
 		) d
 		group by 1, 2
 	) i on ` + same
 }
+
+// dsoRanked selects who owed most at the end of the period, and where they are fewer than are shown, who was invoiced anything in it.
+func dsoRanked() string {
+	return `
+	with debtors (key) as materialized (` + debtorsOf("@to::date") + `)
+	select key from debtors
+	union all
+	(select distinct d.customer_id
+	from invoices d
+	where (select count(*) from debtors) <= @limit::bigint and d.customer_id <> all (array(select key from debtors))
+		and ` + invoicedIn + ` and ` + documentFilter + `
+	order by 1 limit @limit::bigint + 1)`
+}
+
+// invoicedIn are the invoices d of the period.
+const invoicedIn = invoiceCounts + ` and d.issue_date between @from::date and @to::date`
 
 // noKey is the key where all is one.
 const noKey = "null::text"
@@ -207,8 +259,8 @@ func expectedSQL(key, due string) string {
 	return `
 select 'invoice' as kind, d.id, 0 as seq, ` + key + ` as key, ` + documentCurrency + ` as currency,
 	d.number, d.issue_date as date, d.customer_id, d.due_date,
-	` + amount("d.open") + ` as expected, 1 as invoices,
-	case when ` + due + ` < @as_of::date then ` + amount("d.open") + ` end as overdue
+	` + stored("d.open") + ` as expected, 1 as invoices,
+	case when ` + due + ` < @as_of::date then ` + stored("d.open") + ` end as overdue
 from ` + openSQL("@as_of::date") + `
 where d.open <> 0 and ` + documentFilter
 }
