@@ -33,27 +33,26 @@ func stillOpen(day string) string {
 	return invoiceCounts + ` and d.residual <> 0 and d.issue_date <= ` + day
 }
 
-// debtorsOf selects who comes first by what was open on a day, or may, as no payment of a later day is added here: a customer with such a payment is
-// among them whatever he owes. It sums up in the order of an index.
-func debtorsOf(day string) string {
-	return `
+// debtors are two common table expressions. paid_later has the customers of the invoices that payments of days after a day settled. debtors has
+// those who come first of who owed something on that day, and paid_later: what they owed is not added up yet. It sums up in the order of an index.
+func debtors(day string) string {
+	return `paid_later (key) as materialized (
+	select d.customer_id from ` + later(day) + ` join invoices d on d.id = l.invoice_id
+), debtors (key) as materialized (
 	(select d.key
 	from (
 		select d.customer_id as key, ` + documentCurrency + ` collate "C" as currency, ` + stored("d.residual") + ` as open
 		from invoices d
-		where ` + stillOpen(day) + ` and ` + documentFilter + ` and d.customer_id <> all (array(` + paidLater(day) + `))
+		where ` + stillOpen(day) + ` and ` + notPaidLater + ` and ` + documentFilter + `
 		order by 1, 2 offset 0
 	) d
 	group by d.key, d.currency
 	order by sum(d.open) desc, d.key, d.currency limit @limit::bigint + 1)
-	union all` + paidLater(day)
+	union all select key from paid_later
+)`
 }
 
-// paidLater are the customers of the invoices that payments of later days settled.
-func paidLater(day string) string {
-	return `
-	select d.customer_id from ` + later(day) + ` join invoices d on d.id = l.invoice_id`
-}
+const notPaidLater = `d.customer_id <> all (array(select key from paid_later))`
 
 func receivablesAging() Report {
 	return Report{
@@ -79,7 +78,7 @@ func receivablesAging() Report {
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日"), measure("age", TypeInteger, "Days overdue", "逾期天数")),
 			}
 			if by == "customer" {
-				f.ranked, f.totals = debtorsOf("@as_of::date"), agingTotals()
+				f.ranked, f.totals = debtors("@as_of::date")+", ranked as (select key from debtors)", agingTotals()
 			}
 			return f
 		},
@@ -93,20 +92,22 @@ from (` + agedSQL(key) + `
 ) f`
 }
 
-// agingTotals adds up by age before there are bands: of some hundred days instead of each invoice. What payments of later days settled is added by
-// customer, as in debtorsOf.
+// agingTotals adds up by age before there are bands: of some hundred days instead of each invoice. What payments of later days settled stands in
+// the groups.
 func agingTotals() string {
 	return `
 select f.currency` + ageBands + `
 from (
-	select ` + documentCurrency + ` as currency, ` + age + ` as age, sum(` + stored("d.residual") + `) as open
-	from invoices d
-	where ` + stillOpen("@as_of::date") + ` and ` + documentFilter + ` and d.customer_id <> all (array(` + paidLater("@as_of::date") + `))
-	group by 1, 2
-	union all
-	select currency, age, open from (` + agedSQL("d.customer_id") + `
-	) f where f.key = any (array(` + paidLater("@as_of::date") + `))
-) f`
+	select ` + documentCurrency + ` as currency, @as_of::date - d.due as age, d.open
+	from (
+		select d.currency, coalesce(d.due_date, d.issue_date) as due, sum(` + stored("d.residual") + `) as open
+		from invoices d
+		where ` + stillOpen("@as_of::date") + ` and ` + notPaidLater + ` and ` + documentFilter + `
+		group by 1, 2
+	) d
+) f
+union all
+select currency, total, not_due, days_1_30, days_31_60, days_61_90, days_over_90 from grouped where key in (select key from paid_later)`
 }
 
 // age is for how many days what is open of an invoice has been due.
@@ -201,17 +202,17 @@ func dsoSums(key string) string {
 	) i on ` + same
 }
 
-// dsoRanked selects who owed most at the end of the period, and where they are fewer than are shown, who was invoiced anything in it.
+// dsoRanked are who owed most at the end of the period, and where they are fewer than are shown, who was invoiced anything in it.
 func dsoRanked() string {
-	return `
-	with debtors (key) as materialized (` + debtorsOf("@to::date") + `)
+	return debtors("@to::date") + `, ranked (key) as materialized (
 	select key from debtors
 	union all
 	(select distinct d.customer_id
 	from invoices d
 	where (select count(*) from debtors) <= @limit::bigint and d.customer_id <> all (array(select key from debtors))
 		and ` + invoicedIn + ` and ` + documentFilter + `
-	order by 1 limit @limit::bigint + 1)`
+	order by 1 limit @limit::bigint + 1)
+)`
 }
 
 // invoicedIn are the invoices d of the period.

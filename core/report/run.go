@@ -172,7 +172,7 @@ func (f facts) numbers() string {
 	}
 	ranked, totals := "", "grouped"
 	if f.ranked != "" {
-		ranked = "ranked (key) as materialized (" + f.ranked + "\n), "
+		ranked = f.ranked + ", "
 		totals = "(" + f.totals + ") parts"
 		grouped = `
 	select key, currency` + inner + `
