@@ -41,7 +41,7 @@ func debtors(day string) string {
 ), debtors (key) as materialized (
 	(select d.key
 	from (
-		select d.customer_id as key, ` + documentCurrency + ` collate "C" as currency, ` + stored("d.residual") + ` as open
+		select d.customer_id as key, case when @per_currency::boolean then d.currency end as currency, ` + stored("d.residual") + ` as open
 		from invoices d
 		where ` + stillOpen(day) + ` and ` + notPaidLater + ` and ` + documentFilter + `
 		order by 1, 2 offset 0
