@@ -113,7 +113,7 @@ func (v *visit) pipelines(ctx context.Context, tx pgx.Tx) ([]*crm.Pipeline, erro
 
 // stages are the columns of a pipeline's board.
 func (v *visit) stages(ctx context.Context, tx pgx.Tx, p *crm.Pipeline, mine bool) ([]boardStage, error) {
-	columns, err := v.stageSums(ctx, tx, p, mine)
+	columns, err := v.stageSums(ctx, tx, p, mine, v.console.CRM.StageTotals)
 	if err != nil {
 		return nil, err
 	}
@@ -142,14 +142,16 @@ func (v *visit) stages(ctx context.Context, tx pgx.Tx, p *crm.Pipeline, mine boo
 	return columns, nil
 }
 
-// stageSums are a pipeline's stages with how many opportunities stand there and what they add up to.
-func (v *visit) stageSums(ctx context.Context, tx pgx.Tx, p *crm.Pipeline, mine bool) ([]boardStage, error) {
+// stageSums are a pipeline's stages with how many opportunities stand there and what they add up to, of those that are counted.
+func (v *visit) stageSums(ctx context.Context, tx pgx.Tx, p *crm.Pipeline, mine bool,
+	counted func(context.Context, pgx.Tx, uuid.UUID, []uuid.UUID) ([]crm.StageTotal, error),
+) ([]boardStage, error) {
 	r := access.Resource(crm.KindOpportunity)
 	owners := v.who.Owners(r, access.Read)
 	if mine {
 		owners = []uuid.UUID{v.who.UserID}
 	}
-	totals, err := v.console.CRM.StageTotals(ctx, tx, p.ID, owners)
+	totals, err := counted(ctx, tx, p.ID, owners)
 	if err != nil {
 		return nil, err
 	}

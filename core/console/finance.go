@@ -84,7 +84,7 @@ func (c *Console) aged(ctx context.Context, tx pgx.Tx, v *visit) (r report.Repor
 	if r, err = report.Find(agingReport); err != nil {
 		return r, result, false, err
 	}
-	given := report.Parameters{"by": "customer", "per_currency": "true", "limit": "500"}
+	given := report.Parameters{"by": "customer", "per_currency": "true"}
 	if day := v.r.URL.Query().Get("as_of"); day != "" {
 		if _, err := crm.ParseDate(day); err != nil {
 			return r, result, false, nil //nolint:nilerr // what was typed is no day, and the page says so

@@ -150,7 +150,7 @@ func (v *visit) funnel(ctx context.Context, tx pgx.Tx, p *homePage) error {
 	if err != nil || len(pipelines) == 0 {
 		return err
 	}
-	stages, err := v.stageSums(ctx, tx, pipelines[0], p.Own)
+	stages, err := v.stageSums(ctx, tx, pipelines[0], p.Own, v.console.CRM.OpenTotals)
 	if err != nil {
 		return err
 	}

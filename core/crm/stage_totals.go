@@ -17,23 +17,36 @@ type StageTotal struct {
 	Amount   decimal.Decimal
 }
 
-// Open ones are added up in their own index (migration 0045).
-const stageTotals = `
-select stage, currency, count(*), sum(amount) from (
-	select stage, currency, amount from opportunities
-	where pipeline_id = $1 and deleted_at is null and status = 'open' and ($2::uuid[] is null or owner_id = any($2))
-	union all
-	select stage, currency, amount from opportunities
-	where pipeline_id = $1 and deleted_at is null and status <> 'open' and closed_at >= date_trunc('month', now())
-		and ($2::uuid[] is null or owner_id = any($2))
-) o
+// What is open is added up in the order of its own index (migration 0045), by itself, as what was closed has no such order.
+const (
+	openTotals = `
+select stage, currency, count(*), sum(amount) as amount from opportunities
+where pipeline_id = $1 and deleted_at is null and status = 'open' and ($2::uuid[] is null or owner_id = any($2))
+group by stage, currency`
+	stageTotals = `
+select stage, currency, sum(count)::bigint, sum(amount) from (` + openTotals + `
+union all
+select stage, currency, count(*), sum(amount) from opportunities
+where pipeline_id = $1 and deleted_at is null and status <> 'open' and closed_at >= date_trunc('month', now())
+	and ($2::uuid[] is null or owner_id = any($2))
 group by stage, currency
-order by stage, currency`
+) o
+group by stage, currency`
+)
 
 // StageTotals adds up the opportunities of a pipeline by stage and currency: those open, and those closed this month. Owners
 // narrows them to their rows; nil is everybody's.
 func (s *Store) StageTotals(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, owners []uuid.UUID) ([]StageTotal, error) {
-	rows, err := tx.Query(ctx, stageTotals, pipeline, owners)
+	return s.addUp(ctx, tx, stageTotals, pipeline, owners)
+}
+
+// OpenTotals is StageTotals of what is open.
+func (s *Store) OpenTotals(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, owners []uuid.UUID) ([]StageTotal, error) {
+	return s.addUp(ctx, tx, openTotals, pipeline, owners)
+}
+
+func (s *Store) addUp(ctx context.Context, tx pgx.Tx, sql string, pipeline uuid.UUID, owners []uuid.UUID) ([]StageTotal, error) {
+	rows, err := tx.Query(ctx, sql+" order by stage, currency", pipeline, owners)
 	if err != nil {
 		return nil, fmt.Errorf("add up the stages of pipeline %s: %w", pipeline, err)
 	}

@@ -20,13 +20,39 @@ func openSQL(day string) string {
 	return `(
 	select d.*, d.residual + coalesce(l.amount, 0) as open
 	from invoices d left join ` + later(day) + ` on l.invoice_id = d.id
-	where ` + invoiceCounts + ` and d.residual <> 0 and d.issue_date <= ` + day + `
+	where ` + stillOpen(day) + `
 	union all
 	select d.*, l.amount
 	from ` + later(day) + ` join invoices d on d.id = l.invoice_id
 	where ` + invoiceCounts + ` and d.residual = 0 and d.issue_date <= ` + day + `
 ) d`
 }
+
+// stillOpen are the invoices of openSQL that have something open now.
+func stillOpen(day string) string {
+	return invoiceCounts + ` and d.residual <> 0 and d.issue_date <= ` + day
+}
+
+// debtors are two common table expressions. paid_later has the customers of the invoices that payments of days after a day settled. debtors has
+// those who come first of who owed something on that day, and paid_later: what they owed is not added up yet. It sums up in the order of an index.
+func debtors(day string) string {
+	return `paid_later (key) as materialized (
+	select d.customer_id from ` + later(day) + ` join invoices d on d.id = l.invoice_id
+), debtors (key) as materialized (
+	(select d.key
+	from (
+		select d.customer_id as key, case when @per_currency::boolean then d.currency end as currency, ` + stored("d.residual") + ` as open
+		from invoices d
+		where ` + stillOpen(day) + ` and ` + notPaidLater + ` and ` + documentFilter + `
+		order by 1, 2 offset 0
+	) d
+	group by d.key, d.currency
+	order by sum(d.open) desc, d.key, d.currency limit @limit::bigint + 1)
+	union all select key from paid_later
+)`
+}
+
+const notPaidLater = `d.customer_id <> all (array(select key from paid_later))`
 
 func receivablesAging() Report {
 	return Report{
@@ -52,7 +78,7 @@ func receivablesAging() Report {
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日"), measure("age", TypeInteger, "Days overdue", "逾期天数")),
 			}
 			if by == "customer" {
-				f.ranked, f.totals = "total", agingTotals()
+				f.ranked, f.totals = debtors("@as_of::date")+", ranked as (select key from debtors)", agingTotals()
 			}
 			return f
 		},
@@ -66,20 +92,31 @@ from (` + agedSQL(key) + `
 ) f`
 }
 
-// agingTotals adds up by age before there are bands: of some hundred days instead of each invoice.
+// agingTotals adds up by age before there are bands: of some hundred days instead of each invoice. What payments of later days settled stands in
+// the groups.
 func agingTotals() string {
 	return `
 select f.currency` + ageBands + `
 from (
-	select currency, age, sum(open) as open from (` + agedSQL(noKey) + `
-	) f group by 1, 2
-) f`
+	select ` + documentCurrency + ` as currency, @as_of::date - d.due as age, d.open
+	from (
+		select d.currency, coalesce(d.due_date, d.issue_date) as due, sum(` + stored("d.residual") + `) as open
+		from invoices d
+		where ` + stillOpen("@as_of::date") + ` and ` + notPaidLater + ` and ` + documentFilter + `
+		group by 1, 2
+	) d
+) f
+union all
+select currency, total, not_due, days_1_30, days_31_60, days_61_90, days_over_90 from grouped where key in (select key from paid_later)`
 }
+
+// age is for how many days what is open of an invoice has been due.
+const age = `@as_of::date - coalesce(d.due_date, d.issue_date)`
 
 func agedSQL(key string) string {
 	return `
 	select d.id, 0 as seq, ` + key + ` as key, ` + documentCurrency + ` as currency, d.number, d.issue_date as date, d.customer_id, d.due_date,
-		@as_of::date - coalesce(d.due_date, d.issue_date) as age, ` + amount("d.open") + ` as open
+		` + age + ` as age, ` + stored("d.open") + ` as open
 	from ` + openSQL("@as_of::date") + `
 	where d.open <> 0 and ` + documentFilter
 }
@@ -116,7 +153,7 @@ func dso() Report {
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日")),
 			}
 			if by == "customer" {
-				f.sums = dsoSums("d.customer_id")
+				f.sums, f.ranked, f.totals = dsoSums("d.customer_id"), dsoRanked(), dsoSums(noKey)
 				f.key, f.label = &Column{Name: "customer", Type: TypeID, Title: Text{"Customer", "客户"}}, customerName
 			}
 			return f
@@ -128,8 +165,8 @@ func dsoSQL() string {
 	return `
 select 'invoice' as kind, d.id, 0 as seq, d.customer_id as key, ` + documentCurrency + ` as currency,
 	d.number, d.issue_date as date, d.customer_id, d.due_date,
-	case when d.open <> 0 then ` + amount("d.open") + ` end as open,
-	case when d.issue_date >= @from::date then ` + amount("d.total") + ` end as invoiced
+	case when d.open <> 0 then ` + stored("d.open") + ` end as open,
+	case when d.issue_date >= @from::date then ` + stored("d.total") + ` end as invoiced
 from (
 	select d.*, d.residual + coalesce(l.amount, 0) as open
 	from invoices d left join ` + later("@to::date") + ` on l.invoice_id = d.id
@@ -150,20 +187,36 @@ func dsoSums(key string) string {
 	return `
 	select coalesce(o.key, i.key) as key, coalesce(o.currency, i.currency) as currency, o.open, i.invoiced
 	from (
-		select ` + key + ` as key, ` + documentCurrency + ` as currency, sum(` + amount("d.open") + `) as open
+		select ` + key + ` as key, ` + documentCurrency + ` as currency, sum(` + stored("d.open") + `) as open
 		from ` + openSQL("@to::date") + `
 		where d.open <> 0 and ` + documentFilter + `
 		group by 1, 2
 	) o full join (
 		select d.key, ` + documentCurrency + ` as currency, sum(d.invoiced) as invoiced
 		from (
-			select ` + key + ` as key, d.currency, ` + amount("d.total") + ` as invoiced
+			select ` + key + ` as key, d.currency, ` + stored("d.total") + ` as invoiced
 			from invoices d
-			where ` + invoiceCounts + ` and d.issue_date between @from::date and @to::date and ` + documentFilter + ordered + `
+			where ` + invoicedIn + ` and ` + documentFilter + ordered + `
 		) d
 		group by 1, 2
 	) i on ` + same
 }
+
+// dsoRanked are who owed most at the end of the period, and where they are fewer than are shown, who was invoiced anything in it.
+func dsoRanked() string {
+	return debtors("@to::date") + `, ranked (key) as materialized (
+	select key from debtors
+	union all
+	(select distinct d.customer_id
+	from invoices d
+	where (select count(*) from debtors) <= @limit::bigint and d.customer_id <> all (array(select key from debtors))
+		and ` + invoicedIn + ` and ` + documentFilter + `
+	order by 1 limit @limit::bigint + 1)
+)`
+}
+
+// invoicedIn are the invoices d of the period.
+const invoicedIn = invoiceCounts + ` and d.issue_date between @from::date and @to::date`
 
 // noKey is the key where all is one.
 const noKey = "null::text"
@@ -207,8 +260,8 @@ func expectedSQL(key, due string) string {
 	return `
 select 'invoice' as kind, d.id, 0 as seq, ` + key + ` as key, ` + documentCurrency + ` as currency,
 	d.number, d.issue_date as date, d.customer_id, d.due_date,
-	` + amount("d.open") + ` as expected, 1 as invoices,
-	case when ` + due + ` < @as_of::date then ` + amount("d.open") + ` end as overdue
+	` + stored("d.open") + ` as expected, 1 as invoices,
+	case when ` + due + ` < @as_of::date then ` + stored("d.open") + ` end as overdue
 from ` + openSQL("@as_of::date") + `
 where d.open <> 0 and ` + documentFilter
 }

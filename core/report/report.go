@@ -69,8 +69,9 @@ type facts struct {
 	// sums selects what the facts come to, a row for each key and currency, with "packed" where there are reasons: it is there
 	// where the server would take much longer to find each fact first. "": the facts are summed up.
 	sums string
-	// ranked is the measure that order goes by, where there may be so many groups that only this one is summed up for each, the
-	// others for the groups that are shown. totals then selects rows, fewer than the facts, that come to the same by currency.
+	// ranked are common table expressions, the last of which, ranked, has the keys of the rows that come first, and maybe more: where there may
+	// be so many groups that the facts are summed up (to grouped) for those alone. totals then selects rows, fewer than the facts, that come to the
+	// same by currency.
 	ranked, totals string
 
 	key      *Column // what a row is about; nil: there is one row a currency

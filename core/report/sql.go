@@ -25,6 +25,11 @@ func amount(column string) string {
 	return `round(` + column + ` * case when @per_currency::boolean then 1 else d.rate_to_base end, @digits::integer)`
 }
 
+// stored is amount of a column, or a sum of columns, with no more decimals than documents are stored with.
+func stored(column string) string {
+	return `case when @per_currency::boolean then ` + column + ` else ` + amount(column) + ` end`
+}
+
 // dimension is a way to group documents.
 type dimension struct {
 	key    Column
