@@ -167,7 +167,7 @@ func TestConnectionIsCheckedPausedAndResumed(t *testing.T) {
 	}
 	s.do(http.MethodPost, path+"/status", url.Values{"status": {"odd"}}).wants(t, http.StatusBadRequest)
 
-	s.get(path).wants(t, 200, "Records look as they always did.")
+	s.get(path).wants(t, 200, "No changes in the format of records.")
 	finding := uuid.New()
 	s.tx(func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `insert into drift_findings (id, connection_id, entity, record, kind, pointer, rule, detail, count, of, run_id)
@@ -175,8 +175,8 @@ func TestConnectionIsCheckedPausedAndResumed(t *testing.T) {
 			finding, s.erp.ID, s.run.ID)
 		return err
 	})
-	s.get(path).wants(t, 200, "Other type", "/party/vat", "3 of 40", "string", "object", "such records are refused", "tryton/order.yaml:12", "We know")
-	s.get(s.post("/sync/drift/"+finding.String()+"/know")).wants(t, 200, "It raises no alert any more.", "Known since")
+	s.get(path).wants(t, 200, "Different type", "/party/vat", "3 of 40", "string", "object", "such records are refused", "tryton/order.yaml:12", "Mark as known")
+	s.get(s.post("/sync/drift/"+finding.String()+"/know")).wants(t, 200, "It raises no more alerts.", "Known since")
 	s.do(http.MethodPost, "/sync/drift/"+uuid.NewString()+"/know", url.Values{}).wants(t, http.StatusNotFound)
 }
 
@@ -205,7 +205,7 @@ func TestJobIsPausedAndRun(t *testing.T) {
 	})
 	again, _, _ = strings.Cut(again, "?")
 	page := s.get(s.post(again + "/cancel"))
-	page.wants(t, 200, "stops after the page it is at", "stops after this page", "<progress")
+	page.wants(t, 200, "stops after this page", "stopping after this page", "<progress")
 	if strings.Contains(page.body, `action="`+again+`/cancel"`) {
 		t.Error("what was cancelled can be cancelled again")
 	}

@@ -154,7 +154,7 @@ func TestWhatSomebodyOwnsGoesOver(t *testing.T) {
 	s.do(http.MethodPost, path+"/hand-over", form("do", "count", "to", bob.ID.String())).wants(t, 200, "Customers", "Hand over</button>")
 	to := s.post(path+"/hand-over", "do", "go", "to", bob.ID.String())
 	page := s.get(to)
-	page.wants(t, 200, "It is being handed over", "Running", "0 / 1")
+	page.wants(t, 200, "The hand-over has started", "Running", "0 / 1")
 	cancel := regexp.MustCompile(`action="(/admin/hand-overs/[^"]+/cancel)"`).FindStringSubmatch(page.body)
 	if cancel == nil {
 		t.Fatal("it cannot be cancelled")
@@ -197,7 +197,7 @@ func TestRoleIsAMatrix(t *testing.T) {
 		wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, `<option value="own" selected>`)
 	to := s.post("/admin/roles", "code", "keys", "name", "Key accounts", "grant.customer.read", "department", "grant.product.read", "organization")
 	path, _, _ := strings.Cut(to, "?")
-	s.get(to).wants(t, 200, "The role is there", `name="grant.product.read" value="organization" aria-label="Products: Read" checked`)
+	s.get(to).wants(t, 200, "Role created", `name="grant.product.read" value="organization" aria-label="Products: Read" checked`)
 	s.get(s.post(path, "name", "Keys", "grant.customer.read", "own", "grant.pool.claim", "organization")).wants(t, 200, "Keys")
 	r := s.role("keys")
 	if len(r.Grants) != 2 || r.Name != "Keys" {
@@ -211,7 +211,7 @@ func TestRoleIsAMatrix(t *testing.T) {
 	}
 	s.get(path+"/fields?resource=nothing").wants(t, http.StatusBadRequest)
 	s.do(http.MethodPost, "/admin/roles/"+s.role("admin").ID.String()+"/delete", nil).wants(t, http.StatusConflict, "Somebody has this role")
-	s.get(s.post(path+"/delete")).wants(t, 200, "The role is deleted")
+	s.get(s.post(path+"/delete")).wants(t, 200, "Role deleted")
 }
 
 func TestPresetsAreCalledAsTheReaderCallsThem(t *testing.T) {
@@ -243,7 +243,7 @@ func TestDepartmentsAreATree(t *testing.T) {
 	s.do(http.MethodPost, "/admin/teams", form("name", "keys")).wants(t, http.StatusUnprocessableEntity)
 	team := regexp.MustCompile(`/admin/teams/([0-9a-f-]{36})"`).FindStringSubmatch(s.get("/admin/teams").body)[1]
 	s.get(s.post("/admin/teams/"+team, "name", "Key accounts")).wants(t, 200, "Key accounts", "Nobody")
-	s.get(s.post("/admin/teams/"+team+"/delete")).wants(t, 200, "The team is deleted")
+	s.get(s.post("/admin/teams/"+team+"/delete")).wants(t, 200, "Team deleted")
 }
 
 func TestAccountIsOnesOwn(t *testing.T) {
@@ -318,7 +318,7 @@ func TestTokensAreShownOnce(t *testing.T) {
 		t.Error("the secret is shown again")
 	}
 	revoke := regexp.MustCompile(`action="(/account/tokens/[^"]+/revoke)"`).FindStringSubmatch(page.body)[1]
-	s.get(s.post(revoke)).wants(t, 200, "The token counts no more", "Over")
+	s.get(s.post(revoke)).wants(t, 200, "Token revoked", "No longer valid")
 	if a := s.do(http.MethodPost, "/account/tokens/"+s.ann.ID.String()+"/revoke", nil); a.status != http.StatusNotFound {
 		t.Errorf("no token of his was revoked: %d", a.status)
 	}
@@ -356,5 +356,5 @@ func TestTheSellerIsSaidOnAPage(t *testing.T) {
 		t.Error("what was refused is kept")
 	}
 	s.get(s.post("/admin/organization/seller", "name", "Nord & Co", "country", "de", "bank_account", "DE02120300000000202051")).
-		wants(t, 200, "Nord &amp; Co", `value="DE"`, "DE02120300000000202051", "It is saved")
+		wants(t, 200, "Nord &amp; Co", `value="DE"`, "DE02120300000000202051", "Saved")
 }

@@ -62,7 +62,7 @@ func TestChosenRowsAreDealtWithTogether(t *testing.T) {
 	s.get("/customers?deleted_at%5Bnull%5D=false").wants(t, 200, "Lead A", "Lead B", `value="restore"`)
 	do("do", "restore")
 	s.get("/customers?lifecycle=lead").wants(t, 200, "Lead A", "Lead B")
-	s.get(s.post("/customers/bulk", "do", "delete")).wants(t, 200, "Choose rows first")
+	s.get(s.post("/customers/bulk", "do", "delete")).wants(t, 200, "Select rows first")
 	for _, odd := range []string{"explode", "move", "export-docx"} {
 		s.do(http.MethodPost, "/customers/bulk", form("do", odd, "id", a.ID.String())).wants(t, http.StatusBadRequest)
 	}

@@ -107,6 +107,7 @@ type form struct {
 	stored map[string]any // what somebody else has saved meanwhile; nil if nobody has
 	faults map[string]string
 	lines  []*crm.Pipeline
+	gave   map[string]string // what a customer chosen within the form said, by field
 
 	conditions []field // that a segment may ask for
 }

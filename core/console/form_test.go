@@ -357,6 +357,55 @@ func TestAnOrderOfAnOpportunityHasItsCustomerAndLines(t *testing.T) {
 	}
 }
 
+// A form takes over the currency of the customer who is chosen within it, unless somebody has written another, or a price in the old one.
+func TestTheCustomerChosenTellsTheCurrency(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	id := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+	dollars := id(s.enter("/customers", "name", "Dollar Ltd", "currency", "USD", "payment_term", "net 14"))
+	francs := id(s.enter("/customers", "name", "Franc AG", "currency", "CHF"))
+	for _, page := range []string{"/orders", "/opportunities", "/contracts"} {
+		form := s.get(page + "/new").asBrowser(t)
+		ask := func(pairs ...string) {
+			t.Helper()
+			for i := 0; i < len(pairs); i += 2 {
+				form.Set(pairs[i], pairs[i+1])
+			}
+			form.Set("do", "find")
+			a := s.do(http.MethodPost, page, form)
+			a.wants(t, 200)
+			form = a.asBrowser(t)
+		}
+		wants := func(currency string) {
+			t.Helper()
+			if got := form.Get("currency"); got != currency {
+				t.Errorf("%s: the currency is %q, not %q", page, got, currency)
+			}
+		}
+		ask("customer_id", dollars, "customer_id~text", "Dollar Ltd", "customer_id~was", "Dollar Ltd")
+		wants("USD")
+		if got := form.Get("payment_term"); page == "/orders" && got != "net 14" {
+			t.Errorf("the payment term is %q", got)
+		}
+		ask("customer_id", francs, "customer_id~text", "Franc AG", "customer_id~was", "Franc AG")
+		wants("CHF")
+		ask("currency", "EUR")
+		ask("customer_id", dollars, "customer_id~text", "Dollar Ltd", "customer_id~was", "Dollar Ltd")
+		wants("EUR")
+	}
+	form := s.get("/orders/new?customer_id=" + francs).asBrowser(t)
+	form.Set("lines.0.price", "12.50")
+	form.Set("customer_id", dollars)
+	form.Set("customer_id~text", "Dollar Ltd")
+	form.Set("customer_id~was", "Dollar Ltd")
+	form.Set("do", "find")
+	if got := s.do(http.MethodPost, "/orders", form).asBrowser(t).Get("currency"); got != "CHF" {
+		t.Errorf("a price in CHF became one in %s", got)
+	}
+}
+
 // seller may read and write customers and orders of his own, some fields less, and approve nothing.
 func (s *site) seller() {
 	s.Helper()

@@ -94,7 +94,7 @@ func TestFileIsImportedAndTakenBack(t *testing.T) {
 	s := newSite(t)
 	s.transfers()
 	s.signIn()
-	s.get("/imports").wants(t, 200, "Nothing was imported yet", `<option value="customer">Customers`)
+	s.get("/imports").wants(t, 200, "Nothing has been imported yet", `<option value="customer">Customers`)
 	path := s.uploaded("customer", "new.csv", customersFile)
 	s.get(path).wants(t, 200, `<option value="code" selected>`, `<option value="name" selected>`, "First Ltd · Second Ltd", `name="match_by" value="code" checked`, "UTF-8")
 
@@ -104,7 +104,7 @@ func TestFileIsImportedAndTakenBack(t *testing.T) {
 	}
 	s.get(s.post(path, form...)).wants(t, 200, "tried out")
 	s.ended(path)
-	s.get(path).wants(t, 200, "Ready to import", "Rows that do not go in", "First Ltd")
+	s.get(path).wants(t, 200, "Ready to import", "Rows that will not be imported", "First Ltd")
 	s.get("/customers").wants(t, 200, "No customers")
 
 	s.get(s.post(path+"/run")).wants(t, 200, "The import has begun")
@@ -122,7 +122,7 @@ func TestFileIsImportedAndTakenBack(t *testing.T) {
 
 	s.post(path + "/undo")
 	s.ended(path)
-	s.get(path).wants(t, 200, "Undone", "Taken back")
+	s.get(path).wants(t, 200, "Undone")
 	s.get("/customers").wants(t, 200, "No customers")
 	s.get("/imports").wants(t, 200, "new.csv", "Ann Lee")
 }
@@ -163,7 +163,7 @@ func TestListIsExportedAsShown(t *testing.T) {
 	}
 	s.get("/exports").wants(t, 200, "Orders", path+"/file")
 	s.do(http.MethodPost, path+"/cancel", nil).wants(t, http.StatusConflict)
-	s.get(s.post(path+"/delete")).wants(t, 200, "The export is deleted")
+	s.get(s.post(path+"/delete")).wants(t, 200, "Export deleted")
 	s.get(path).wants(t, http.StatusNotFound)
 	s.do(http.MethodPost, "/orders/export", form("format", "docx")).wants(t, http.StatusBadRequest)
 }

@@ -37,7 +37,7 @@ func TestReconciliationsAreShownAndMended(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.get("/sync/reconciliations").wants(t, 200, "Nothing was compared yet", "Compare now")
+	s.get("/sync/reconciliations").wants(t, 200, "No reconciliation yet", "Compare now")
 	path, difference := s.reconcile()
 	s.get("/sync/reconciliations?verdict=differs").wants(t, 200, path, "Differs", "different")
 	s.get("/sync/reconciliations?verdict=odd").wants(t, http.StatusBadRequest)

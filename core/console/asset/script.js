@@ -135,8 +135,8 @@ function refer(part) {
     input.value = was.value = chosen.dataset.title;
     close();
     input.focus();
-    const form = part.closest("form[data-swap]"); // a product completes its line
-    if (form && input.name.startsWith("lines.")) send(form, "find");
+    const form = part.closest("form[data-swap]"); // a product completes its line, a customer tells the currency
+    if (form && (input.name.startsWith("lines.") || form.elements["taken~of"] && input.name === "customer_id~text")) send(form, "find");
   });
 }
 
