@@ -154,7 +154,7 @@ func TestConnectionIsCheckedPausedAndResumed(t *testing.T) {
 	s.fill()
 	s.signIn()
 	path := "/sync/connections/" + s.erp.ID.String()
-	s.get(s.post(path+"/check")).wants(t, 200, "answers and accepts")
+	s.get(s.post(path+"/check")).wants(t, 200, "connection works")
 	s.remoteErr = &connector.Error{Class: connector.ClassAuth, Code: "401", Message: "the password was refused", Remedy: "Enter it again."}
 	s.do(http.MethodPost, path+"/check", url.Values{}).wants(t, 200, "the password was refused", "Enter it again.")
 	s.get(s.post(path+"/status", "status", "paused")).wants(t, 200, "Nothing flows over", "Resume")
@@ -193,8 +193,8 @@ func TestJobIsPausedAndRun(t *testing.T) {
 		t.Errorf("sent on to %q: a run was queued already", to)
 	}
 	cancel := "/sync/runs/" + s.run.ID.String() + "/cancel"
-	s.get(s.post(cancel)).wants(t, 200, "The run is cancelled", "Cancelled")
-	s.get(s.post(cancel)).wants(t, 200, "The run is cancelled")
+	s.get(s.post(cancel)).wants(t, 200, "Run cancelled", "Cancelled")
+	s.get(s.post(cancel)).wants(t, 200, "Run cancelled")
 	again := s.post(path + "/run")
 	if strings.Contains(again, s.run.ID.String()) {
 		t.Error("the cancelled run is queued again")

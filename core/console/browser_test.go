@@ -359,7 +359,7 @@ func TestFinanceGoesFromUBLFileToMatchedPayment(t *testing.T) {
 	}
 	b.pictured("walk-finance-receivables")
 	b.goes("/")
-	b.sees("Every payment is matched")
+	b.sees("No payments to match")
 	b.pictured("walk-finance-home")
 }
 

@@ -23,7 +23,7 @@ func TestAConnectionIsMadeCheckedAndChangedByAForm(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.get("/sync/connections/new").wants(t, http.StatusOK, "Which kind of system", `/sync/connections/new?connector=stub`)
+	s.get("/sync/connections/new").wants(t, http.StatusOK, "What kind of system", `/sync/connections/new?connector=stub`)
 	s.get("/sync/connections/new?connector=robot").wants(t, http.StatusNotFound)
 	s.get("/sync/connections/new?connector=stub").wants(t, http.StatusOK, `name="config.url"`, `name="config.password"`, `type="password"`, "Check and save")
 

@@ -21,7 +21,7 @@ func TestCustomerIsErased(t *testing.T) {
 	s.get("/erasures").wants(t, http.StatusOK, "Nothing has been erased")
 	s.get(path).wants(t, http.StatusOK, path+"/erase")
 	s.get(path+"/erase").wants(t, http.StatusOK, "Show what would be erased")
-	s.do(http.MethodPost, path+"/erase", url.Values{"do": {"preview"}, "reason": {" "}}).wants(t, http.StatusUnprocessableEntity, "Say why")
+	s.do(http.MethodPost, path+"/erase", url.Values{"do": {"preview"}, "reason": {" "}}).wants(t, http.StatusUnprocessableEntity, "Give a reason")
 	s.do(http.MethodPost, path+"/erase", url.Values{"do": {"preview"}, "reason": {"Letter 17"}}).wants(t, http.StatusOK, "Customers", "Invoices", "Erase permanently")
 	s.get(path).wants(t, http.StatusOK, "Müller")
 	done := s.post(path+"/erase", "do", "erase", "reason", "Letter 17")

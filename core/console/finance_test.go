@@ -102,7 +102,7 @@ func TestFinanceTakesInvoicesInAndMatchesPayments(t *testing.T) {
 	s.get("/finance/inbox?status=refused").wants(t, 200, "none.xml", "no number")
 
 	known, _, _ := strings.Cut(s.upload("/finance/inbox", "R-2b.xml", ubl(t, "R-2")+"\n").header.Get("Location"), "?")
-	s.get(known).wants(t, 200, "already here", invoice)
+	s.get(known).wants(t, 200, "already is an invoice with this number", invoice)
 	s.post(known+"/refuse", "reason", "sent twice")
 	s.get(known).wants(t, 200, "sent twice", "Review again")
 	s.post(known + "/reopen")

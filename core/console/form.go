@@ -307,7 +307,7 @@ func (v *visit) violation(broken schema.Violation, fields []field) string {
 		name = customPrefix + steps[1]
 	}
 	if i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name }); i >= 0 {
-		return fields[i].label + ": " + said
+		return fields[i].label + v.say("colon") + said
 	}
 	return said
 }

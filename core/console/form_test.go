@@ -210,7 +210,7 @@ func TestFaultsStandBesideTheirFields(t *testing.T) {
 		"name": {"Acme"}, "email": {"nobody"}, "employees": {"many"}, "addresses~list": {"1"}, "addresses.0.city": {"Graz"}, "addresses.0.country": {"Austria"},
 	}
 	a := s.do(http.MethodPost, "/customers", form)
-	a.wants(t, http.StatusUnprocessableEntity, `id="f-email-fault"`, `id="f-employees-fault"`, `value="nobody"`, `value="many"`, `value="AUSTRIA"`, "Please mend")
+	a.wants(t, http.StatusUnprocessableEntity, `id="f-email-fault"`, `id="f-employees-fault"`, `value="nobody"`, `value="many"`, `value="AUSTRIA"`, "Please correct")
 	if !regexp.MustCompile(`(?s)name="addresses.0.country"[^>]*aria-invalid="true".{0,120}class="error"`).MatchString(a.body) {
 		t.Errorf("nothing is said beside the country:\n%s", a.body)
 	}
@@ -231,7 +231,7 @@ func TestStaleEditShowsBoth(t *testing.T) {
 	s.post(path, "version", "1", "industry", "paper", "level", "A")
 	mine.Set("industry", "glass")
 	a := s.do(http.MethodPost, path, mine)
-	a.wants(t, http.StatusConflict, "Somebody saved this record", "Ann Lee", `value="glass"`, "Stored now: paper", "Stored now: A", `name="version" value="2"`)
+	a.wants(t, http.StatusConflict, "Somebody else saved this record", "Ann Lee", `value="glass"`, "Stored now: paper", "Stored now: A", `name="version" value="2"`)
 	if strings.Count(a.body, "Stored now") != 2 {
 		t.Errorf("other fields are said to differ:\n%s", a.body)
 	}
@@ -298,7 +298,7 @@ func TestLinesComeAndGoByButtons(t *testing.T) {
 	if strings.Contains(a.body, ">first<") || strings.Contains(a.body, "lines.1.") {
 		t.Errorf("the first line is still there:\n%s", a.body)
 	}
-	if strings.Contains(a.body, "Please mend") {
+	if strings.Contains(a.body, "Please correct") {
 		t.Error("adding a line is called a fault")
 	}
 }

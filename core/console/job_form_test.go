@@ -61,7 +61,7 @@ func TestAJobIsMadeByAFormAndTakenAway(t *testing.T) {
 		})
 	}
 	running("running", "1")
-	s.get(s.post(path+"/delete")).wants(t, 200, "cancel it first")
+	s.get(s.post(path+"/delete")).wants(t, 200, "cancel the run first")
 	running("failed", "null")
 	s.get(s.post(path+"/delete")).wants(t, 200, "Deleted")
 	s.get(path).wants(t, http.StatusNotFound)
@@ -79,7 +79,7 @@ func TestANewConnectionOffersItsJobs(t *testing.T) {
 	path := s.connect("shop")
 	offer := "What comes next"
 	s.get(path).wants(t, 200, offer, "Check that the system answers", "Create these jobs (2)", "Pull · Order", "Every 5 minutes", "Reconcile · Order", "At 02:00")
-	s.get(s.post(path+"/check")).wants(t, 200, "accepts the credentials", offer)
+	s.get(s.post(path+"/check")).wants(t, 200, "the credentials are accepted", offer)
 	page := s.get(s.post(path + "/jobs"))
 	page.wants(t, 200, "Jobs created", "Pull all in order", "Pull · Order", "Reconcile · Order")
 	if strings.Contains(page.body, offer) {

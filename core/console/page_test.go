@@ -89,8 +89,8 @@ func TestEmptyPagesSayWhatToDoFirst(t *testing.T) {
 		"/custom-fields":     "Fields of your own",
 		"/sync":              "New connection",
 		"/sync/connections":  "crmhub connection add",
-		"/sync/jobs":         "a new connection offers",
-		"/sync/jobs/new":     "make one first",
+		"/sync/jobs":         "a new connection proposes",
+		"/sync/jobs/new":     "create one first",
 		"/sync/runs":         "when a job",
 		"/sync/dead-letters": "has arrived",
 	} {
@@ -178,7 +178,7 @@ func TestWhatIsNotThereIsSaidInWords(t *testing.T) {
 		s.get(path).wants(t, http.StatusNotFound, "Not found")
 	}
 	for _, path := range []string{"/customers?after=x", "/orders?status=odd", "/sync/runs?after=x", "/sync/dead-letters?after=x"} {
-		s.get(path).wants(t, http.StatusBadRequest, "does not fit")
+		s.get(path).wants(t, http.StatusBadRequest, "is not valid")
 	}
 }
 

@@ -46,7 +46,7 @@ func TestReconciliationsAreShownAndMended(t *testing.T) {
 	s.get(path+"?kind=odd").wants(t, http.StatusBadRequest)
 
 	s.do(http.MethodPost, path+"/mend", url.Values{"difference": {difference}, "action": {"ignore"}}).wants(t, http.StatusUnprocessableEntity, "A reason is required")
-	s.get(s.post(path+"/mend", "difference", difference, "action", "ignore", "reason", "an alias")).wants(t, 200, "handed over", "an alias", "Ignored")
+	s.get(s.post(path+"/mend", "difference", difference, "action", "ignore", "reason", "an alias")).wants(t, 200, "Handed over", "an alias", "Ignored")
 	s.do(http.MethodPost, path+"/mend", url.Values{"all": {"missing_there"}, "action": {"push"}}).wants(t, http.StatusConflict, "is never sent a order")
 	s.do(http.MethodPost, path+"/mend", url.Values{"difference": {difference}, "action": {"burn"}}).wants(t, http.StatusBadRequest)
 	s.get(s.post("/sync/reconciliations", "connection", s.erp.ID.String(), "entity", "order")).wants(t, 200, "Reconcile · Order", "Queued")

@@ -165,7 +165,7 @@ func TestReportsRefuseWhoDoesNotSeeWhatTheyCount(t *testing.T) {
 	}
 	for _, path := range []string{booked2026, "/reports/booked/file", "/reports/booked/rows?measure=revenue"} {
 		a := s.get(path)
-		a.wants(t, http.StatusForbidden, "You do not see this report", "(Orders)")
+		a.wants(t, http.StatusForbidden, "You do not have access to this report", "(Orders)")
 		if strings.Contains(a.body, "3,703") {
 			t.Errorf("%s shows it all the same", path)
 		}

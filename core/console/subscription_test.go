@@ -19,7 +19,7 @@ func TestSubscriptionsArePeoplesToMake(t *testing.T) {
 	s.do("POST", "/sync/subscriptions", url.Values{"name": {"Shop"}, "target": {"http://shop.example.com"}, "events": {"order.*, robot.*"}}).
 		wants(t, 422, "http://shop.example.com", "order.*, robot.*")
 	made := s.do("POST", "/sync/subscriptions", url.Values{"name": {"Shop"}, "target": {"https://shop.example.com/hook"}, "events": {"order.*, alert.*"}})
-	made.wants(t, 200, "whsec_", "shown once")
+	made.wants(t, 200, "whsec_", "shown only once")
 	list := s.get("/sync/subscriptions")
 	list.wants(t, 200, "https://shop.example.com/hook", "order.*, alert.*", "Active")
 	if regexp.MustCompile(`whsec_`).MatchString(list.body) {

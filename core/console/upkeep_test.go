@@ -99,7 +99,7 @@ func TestRefusedClaimsSayWhy(t *testing.T) {
 	s.get("/pool").wants(t, 200, "You own 0 of at most 1 customers")
 	claimed := url.Values{"id": ids, "back": {""}}
 	s.do(http.MethodPost, "/pool/claim", claimed).
-		wants(t, http.StatusUnprocessableEntity, "Not all were claimed", "1 are yours now", "Beta, Gamma: Ann Lee owns 1 customers, and may own 1.", "Release one")
+		wants(t, http.StatusUnprocessableEntity, "Some were not claimed", "1 are yours now", "Beta, Gamma: Ann Lee owns 1 customers, and may own 1.", "Release one")
 	s.post("/language", "language", "zh-CN")
 	a := s.do(http.MethodPost, "/pool/claim", claimed)
 	a.wants(t, http.StatusUnprocessableEntity, "未能全部领取", "Beta, Gamma: 您负责的客户已达上限", "已被他人先领取")
@@ -111,7 +111,7 @@ func TestRefusedClaimsSayWhy(t *testing.T) {
 		return err
 	})
 	s.do(http.MethodPost, "/pool/claim", url.Values{"one": {ids[1]}, "back": {"q=Beta"}}).
-		wants(t, http.StatusUnprocessableEntity, "您不久前刚放弃它", "可再次领取的时间", "30 天后")
+		wants(t, http.StatusUnprocessableEntity, "您不久前刚释放它", "可再次领取的时间", "30 天后")
 	for _, form := range []url.Values{{"id": {"x"}}, {"one": {"x"}}, {"id": make([]string, 101)}, {"id": {ids[1]}, "back": {"level=odd"}}} {
 		s.do(http.MethodPost, "/pool/claim", form).wants(t, http.StatusBadRequest)
 	}
@@ -269,13 +269,13 @@ func TestThePoolIsRuled(t *testing.T) {
 	ids := s.pool("Alpha", "Beta")
 	s.get("/pool").wants(t, 200, "Assign to", "/pool/assign")
 	s.do(http.MethodPost, "/pool/assign", url.Values{"id": ids, "owner": {s.ann.ID.String()}, "back": {""}}).
-		wants(t, http.StatusUnprocessableEntity, "Not all were claimed", "1 were assigned", "may own 2")
+		wants(t, http.StatusUnprocessableEntity, "Some were not claimed", "1 were assigned", "may own 2")
 	if owner := s.owner(ids[0]); owner == nil || *owner != s.ann.ID {
 		t.Errorf("the first belongs to %v", owner)
 	}
 	s.get("/pool/log?event=assigned").wants(t, 200, "Alpha", "Assigned")
 	s.post("/pool/limits/" + limit + "/delete")
-	s.get(s.post("/pool/assign", "id", ids[1], "owner", s.ann.ID.String(), "back", "")).wants(t, 200, "They have an owner now")
+	s.get(s.post("/pool/assign", "id", ids[1], "owner", s.ann.ID.String(), "back", "")).wants(t, 200, "Assigned.")
 	s.post("/pool/rules/" + id + "/delete")
-	s.get("/pool/rules").wants(t, 200, "No rules yet", "Nobody is limited yet")
+	s.get("/pool/rules").wants(t, 200, "No rules yet", "No limits yet")
 }

@@ -249,6 +249,7 @@ function begin(root) {
   }
 }
 begin(document);
+document.querySelector("[data-found]")?.scrollIntoView({ block: "start" }); // what was asked for, below a form that is longer than the window
 document.querySelector(".navs [aria-current]")?.scrollIntoView({ block: "nearest" }); // the navigation is longer than most windows
 addEventListener("popstate", () => location.reload());
 
