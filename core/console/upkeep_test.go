@@ -102,7 +102,7 @@ func TestRefusedClaimsSayWhy(t *testing.T) {
 		wants(t, http.StatusUnprocessableEntity, "Some were not claimed", "1 are yours now", "Beta, Gamma: Ann Lee owns 1 customers, and may own 1.", "Release one")
 	s.post("/language", "language", "zh-CN")
 	a := s.do(http.MethodPost, "/pool/claim", claimed)
-	a.wants(t, http.StatusUnprocessableEntity, "未能全部领取", "Beta, Gamma: 您负责的客户已达上限", "已被他人先领取")
+	a.wants(t, http.StatusUnprocessableEntity, "未能全部领取", "Beta, Gamma：您负责的客户已达上限", "已被他人先领取")
 	if strings.Contains(a.body, "may own") {
 		t.Error("a Chinese page speaks English")
 	}
