@@ -35,7 +35,7 @@ func (o Organization) validate() schema.Violations {
 		vs = append(vs, schema.Violation{Pointer: "/code", Rule: "pattern", Message: "must be a letter and up to 30 lower-case letters, digits or -"})
 	}
 	if strings.TrimSpace(o.Name) == "" {
-		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "must be given"})
+		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "is required"})
 	}
 	if _, err := currency.ParseISO(o.BaseCurrency); err != nil {
 		vs = append(vs, schema.Violation{Pointer: "/base_currency", Rule: "format", Message: "must be an ISO 4217 currency like EUR"})

@@ -41,7 +41,7 @@ func TestReconciliationsAreShownAndMended(t *testing.T) {
 	path, difference := s.reconcile()
 	s.get("/sync/reconciliations?verdict=differs").wants(t, 200, path, "Differs", "different")
 	s.get("/sync/reconciliations?verdict=odd").wants(t, http.StatusBadRequest)
-	s.get(path).wants(t, 200, "300.50 EUR", "100.25 EUR", "200.25 EUR", "ring &lt;twice&gt;", "ring once", "Ours is right", "Theirs is right", "Missing there", "Signed report")
+	s.get(path).wants(t, 200, "300.50 EUR", "100.25 EUR", "200.25 EUR", "ring &lt;twice&gt;", "ring once", "Keep ours", "Take theirs", "Missing there", "Signed report")
 	s.get(path+"?kind=missing_there").wants(t, 200, "All open ones of this kind")
 	s.get(path+"?kind=odd").wants(t, http.StatusBadRequest)
 
