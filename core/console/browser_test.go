@@ -412,3 +412,25 @@ func TestListsAreWalkedByKeysInTheBrowser(t *testing.T) {
 		t.Errorf("%v rows are chosen", chosen)
 	}
 }
+
+// What a button in a table opens is not cut off by the table: it can be pressed where it stands.
+func TestPanelsOfTablesAreWholeInTheBrowser(t *testing.T) {
+	s := newSite(t)
+	s.signIn()
+	s.do("POST", "/account/tokens", form("name", "nightly", "scope.customer", "read")).wants(t, 200, "Token for nightly")
+	b := s.newTab()
+	b.signsIn("ann", password)
+	for _, width := range []int64{1360, 390} {
+		run(b, chromedp.EmulateViewport(width, 900))
+		b.goes("/account/tokens")
+		b.waits(`document.querySelector("main td details summary")`)
+		if seen := run(b, chromedp.Evaluate[bool](`(() => {
+			document.querySelector("main td details summary").click();
+			const button = document.querySelector("main td .panel button"), box = button.getBoundingClientRect();
+			return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === button;
+		})()`)); !seen {
+			t.Errorf("%d wide, the panel is cut off", width)
+		}
+	}
+	b.pictured("walk-token")
+}
