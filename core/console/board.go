@@ -324,7 +324,7 @@ func (v *visit) writeMove(ctx context.Context, status int, stage string, wrong s
 	for _, broken := range wrong {
 		at := &p.StageFault
 		if broken.Pointer == "/lost_reason" {
-			if at = &p.ReasonFault; !v.r.PostForm.Has("lost_reason") {
+			if at = &p.ReasonFault; !v.r.Form.Has("lost_reason") {
 				continue // it was not asked for yet
 			}
 		}

@@ -26,7 +26,7 @@ type causesPage struct {
 	ReasonMissing bool
 	MayReplay     bool
 	MayDismiss    bool
-	MayMap        bool // look at mappings
+	MayMap        bool   // look at mappings
 	First         string // URL of the first page, "" on it
 	Next          string // URL of the next page, "" on the last
 }

@@ -43,11 +43,11 @@ const (
 	takenMark = "taken~"
 )
 
-// follow takes over what the customer says who was chosen within the form, into fields that stand as the form gave them out. Once a line
-// has a price the currency stays: the price was written in it.
+// follow takes over what the customer says who was chosen within the form, into fields that stand as the form gave them out. Once there
+// is an amount the currency stays: the amount was written in it.
 func (f *form) follow(ctx context.Context, tx pgx.Tx) error {
 	id, _ := f.doc["customer_id"].(string)
-	if id == "" || id == f.r.PostFormValue(takenOf) || !f.r.PostForm.Has(takenOf) {
+	if id == "" || id == f.r.PostFormValue(takenOf) || !f.r.Form.Has(takenOf) {
 		return nil
 	}
 	from, err := f.origin(ctx, tx, crm.KindCustomer, "customer_id")
@@ -68,11 +68,14 @@ func (f *form) follow(ctx context.Context, tx pgx.Tx) error {
 
 // priced reports whether an amount was written that is in the form's currency.
 func (f *form) priced() bool {
+	written := func(in map[string]any, name string) bool {
+		amount, _ := in[name].(string)
+		return !isZero(amount)
+	}
 	items, _ := f.doc["lines"].([]any)
-	return slices.ContainsFunc(items, func(item any) bool {
+	return written(f.doc, "amount") || slices.ContainsFunc(items, func(item any) bool {
 		line, _ := item.(map[string]any)
-		price, _ := line["price"].(string)
-		return !isZero(price)
+		return written(line, "price")
 	})
 }
 
@@ -82,7 +85,7 @@ func (f *form) taken() []option {
 	for _, fd := range f.fields {
 		if _, ok := ofCustomer[fd.Name]; ok {
 			value, ok := f.gave[fd.Name]
-			if posted := f.r.PostForm[takenMark+fd.Name]; !ok && len(posted) > 0 {
+			if posted := f.r.Form[takenMark+fd.Name]; !ok && len(posted) > 0 {
 				value = posted[0]
 			} else if !ok {
 				value, _ = f.doc[fd.Name].(string)

@@ -395,14 +395,14 @@ func TestTheCustomerChosenTellsTheCurrency(t *testing.T) {
 		ask("customer_id", dollars, "customer_id~text", "Dollar Ltd", "customer_id~was", "Dollar Ltd")
 		wants("EUR")
 	}
-	form := s.get("/orders/new?customer_id=" + francs).asBrowser(t)
-	form.Set("lines.0.price", "12.50")
-	form.Set("customer_id", dollars)
-	form.Set("customer_id~text", "Dollar Ltd")
-	form.Set("customer_id~was", "Dollar Ltd")
-	form.Set("do", "find")
-	if got := s.do(http.MethodPost, "/orders", form).asBrowser(t).Get("currency"); got != "CHF" {
-		t.Errorf("a price in CHF became one in %s", got)
+	for page, amount := range map[string]string{"/orders": "lines.0.price", "/opportunities": "amount"} {
+		form := s.get(page + "/new?customer_id=" + francs).asBrowser(t)
+		for name, value := range map[string]string{amount: "12.50", "customer_id": dollars, "customer_id~text": "Dollar Ltd", "customer_id~was": "Dollar Ltd", "do": "find"} {
+			form.Set(name, value)
+		}
+		if got := s.do(http.MethodPost, page, form).asBrowser(t).Get("currency"); got != "CHF" {
+			t.Errorf("%s: an amount in CHF became one in %s", page, got)
+		}
 	}
 }
 
