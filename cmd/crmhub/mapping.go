@@ -19,7 +19,7 @@ type mappingCommand struct {
 	Show     mappingShow     `cmd:"" help:"Print a mapping."`
 	Diff     mappingDiff     `cmd:"" help:"Say what a version does otherwise than what holds now."`
 	Publish  mappingPublish  `cmd:"" help:"Test a version of the organization's own and make it live."`
-	Rollback mappingRollback `cmd:"" help:"Take the live version back."`
+	Rollback mappingRollback `cmd:"" help:"Roll back the live version."`
 }
 
 // mappingFiles says which files a command is about.

@@ -207,7 +207,7 @@ func (c *mappingDiff) pull(ctx context.Context, cfg *Config, out output, v revis
 }
 
 func printEffect(out output, e revision.Effect) {
-	fmt.Fprintf(out.stdout, "%d records: %d would change, %d would not, %d fail, %d of them not with what holds now, %d mended\n",
+	fmt.Fprintf(out.stdout, "%d records: %d would change, %d would not, %d would fail (%d of them work now), %d would be fixed\n",
 		e.Checked, e.Changed, e.Unchanged, e.Faulty, e.Worse, e.Mended)
 	for _, a := range e.Items {
 		if a.EntityID != uuid.Nil {
@@ -230,7 +230,7 @@ type mappingPublish struct {
 	Examples string `help:"Cases that must hold, beside the file." type:"existingfile" placeholder:"FILE"`
 	Number   int    `help:"Make this version live." placeholder:"NUMBER"`
 	Draft    bool   `help:"Only store and test the file."`
-	Note     string `help:"What it is for." placeholder:"TEXT"`
+	Note     string `help:"A note on the version." placeholder:"TEXT"`
 }
 
 // Validate is called by kong.

@@ -114,7 +114,7 @@ func parseDocument(record string, data map[string]any) (*document, error) {
 	}[record]
 	for pointer, value := range needs {
 		if value == "" {
-			r.fault(pointer, "required", "must be given")
+			r.fault(pointer, "required", "is required")
 		}
 	}
 	if record == invoice || record == payment {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -121,12 +120,7 @@ func (d Department) path(ctx context.Context, tx pgx.Tx) (string, error) {
 	return parent + own, err
 }
 
-func (d Department) validate() schema.Violations {
-	if d.Name == "" || utf8.RuneCountInString(d.Name) > 100 || strings.Contains(d.Name, "\x00") {
-		return schema.Violations{{Pointer: "/name", Rule: "required", Message: "must have 1 to 100 characters"}}
-	}
-	return nil
-}
+func (d Department) validate() schema.Violations { return checkName("/name", d.Name, 100) }
 
 // DeleteDepartment deletes a department that is empty: [ErrInUse] where people or departments are in it.
 func (s *Store) DeleteDepartment(ctx context.Context, p postgres.Principal, id uuid.UUID) error {

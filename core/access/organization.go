@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -36,7 +35,7 @@ func (o Organization) validate() schema.Violations {
 		vs = append(vs, schema.Violation{Pointer: "/code", Rule: "pattern", Message: "must be a letter and up to 30 lower-case letters, digits or -"})
 	}
 	if strings.TrimSpace(o.Name) == "" {
-		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "must be given"})
+		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "is required"})
 	}
 	if _, err := currency.ParseISO(o.BaseCurrency); err != nil {
 		vs = append(vs, schema.Violation{Pointer: "/base_currency", Rule: "format", Message: "must be an ISO 4217 currency like EUR"})
@@ -116,8 +115,8 @@ func organization(ctx context.Context, tx pgx.Tx, code string) (Organization, er
 // its base currency, in which its books are kept, stay. What is wrong is [schema.Violations].
 func (s *Store) RenameOrganization(ctx context.Context, p postgres.Principal, name string) error {
 	name = strings.TrimSpace(name)
-	if name == "" || utf8.RuneCountInString(name) > 300 || strings.Contains(name, "\x00") {
-		return schema.Violations{{Pointer: "/name", Rule: "required", Message: "must have 1 to 300 characters"}}
+	if err := checkName("/name", name, 300).Err(); err != nil {
+		return err
 	}
 	return s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
 		var was string

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -69,9 +68,7 @@ func (s *Store) validate(r Role) schema.Violations {
 	if !roleCode.MatchString(r.Code) {
 		add("/code", "pattern", "must be a letter and up to 40 lower-case letters, digits or _")
 	}
-	if r.Name == "" || utf8.RuneCountInString(r.Name) > 100 || strings.Contains(r.Name, "\x00") {
-		add("/name", "required", "must have 1 to 100 characters")
-	}
+	vs = append(vs, checkName("/name", r.Name, 100)...)
 	granted := map[[2]string]bool{}
 	for i, g := range r.Grants {
 		at := "/grants/" + strconv.Itoa(i)

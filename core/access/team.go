@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -126,10 +125,7 @@ func (t *Team) normalize() {
 }
 
 func (t *Team) validate() schema.Violations {
-	var vs schema.Violations
-	if t.Name == "" || utf8.RuneCountInString(t.Name) > 100 || strings.Contains(t.Name, "\x00") {
-		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "must have 1 to 100 characters"})
-	}
+	vs := checkName("/name", t.Name, 100)
 	if len(t.Members) > maxMembers {
 		vs = append(vs, schema.Violation{Pointer: "/members", Rule: "maxItems", Message: fmt.Sprintf("must be at most %d", maxMembers)})
 	}

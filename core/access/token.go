@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -40,10 +39,7 @@ insert into api_tokens (id, user_id, name, token_hash, created_at, expires_at, s
 // the user may. The secret it returns is shown once and kept nowhere.
 func (s *Store) AddToken(ctx context.Context, p postgres.Principal, user uuid.UUID, name string, expires *time.Time, scopes ...string) (Token, string, error) {
 	name = strings.TrimSpace(name)
-	var vs schema.Violations
-	if name == "" || utf8.RuneCountInString(name) > 100 {
-		vs = append(vs, schema.Violation{Pointer: "/name", Rule: "required", Message: "must have 1 to 100 characters"})
-	}
+	vs := checkName("/name", name, 100)
 	for i, scope := range scopes {
 		if r, a, _ := strings.Cut(scope, ":"); !s.exists(Resource(r), Action(a)) {
 			vs = append(vs, schema.Violation{

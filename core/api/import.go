@@ -64,7 +64,7 @@ func (s *server) upload() operation {
 			var faults parameterFaults
 			kind, name := c.choiceIn("entity", kindNames(), &faults), strings.TrimSpace(c.query.Get("name"))
 			if kind == "" && len(faults) == 0 {
-				faults.add("entity", "required", "must be given")
+				faults.add("entity", "required", "is required")
 			}
 			if name == "" || utf8.RuneCountInString(name) > 300 {
 				faults.add("name", "required", "must be given, with at most 300 characters")
@@ -215,7 +215,7 @@ func importExample() transfer.Import {
 		Counts: transfer.Counts{Rows: 3, Created: 2, Refused: 1},
 		Preview: []transfer.Outcome{
 			{Row: 2, Result: "create", Cells: []string{"C1", "北京某某科技有限公司"}},
-			{Row: 4, Result: "error", Cells: []string{"C3", ""}, Faults: schema.Violations{{Pointer: "/name", Rule: "required", Message: "must be given"}}},
+			{Row: 4, Result: "error", Cells: []string{"C3", ""}, Faults: schema.Violations{{Pointer: "/name", Rule: "required", Message: "is required"}}},
 		},
 		CreatedAt: at, CreatedBy: exampleActor, StartedAt: &at, FinishedAt: &ended,
 	}

@@ -80,7 +80,7 @@ func (s *server) receiveInvoice() operation {
 			var faults parameterFaults
 			name := c.formIn("name", fileNameForm, &faults)
 			if !c.query.Has("name") {
-				faults.add("name", "required", "must be given")
+				faults.add("name", "required", "is required")
 			}
 			if err := faults.err(); err != nil {
 				return answer{}, err

@@ -215,7 +215,7 @@ func (e entities) getRate() operation {
 			var faults parameterFaults
 			from, to, on := c.formIn("from", currencyForm, &faults), c.formIn("to", currencyForm, &faults), e.dayIn(c, "at", &faults)
 			if !c.query.Has("from") {
-				faults.add("from", "required", "must be given")
+				faults.add("from", "required", "is required")
 			}
 			if err := faults.err(); err != nil {
 				return answer{}, err

@@ -44,7 +44,7 @@ func (s *server) search() operation {
 			var faults parameterFaults
 			text, kind := strings.TrimSpace(c.query.Get(textParameter)), c.choiceIn("entity", kindNames(), &faults)
 			if text == "" {
-				faults.add(textParameter, "required", "must be given")
+				faults.add(textParameter, "required", "is required")
 			}
 			limit := 10
 			if c.query.Has(limitParameter) {

@@ -32,11 +32,16 @@ func (c *Console) beginFactor(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	fresh := &questions{visit: v}
-	p := factorPage{QR: template.HTML(image), Secret: e.Secret.Reveal(), Code: fresh.must("code", v.say("account.code_now"), "text", "")} //nolint:gosec // drawn by package access
+	return v.askCode(http.StatusOK, factorPage{QR: template.HTML(image), Secret: e.Secret.Reveal()}, "") //nolint:gosec // drawn by package access
+}
+
+// askCode asks for a code of the app that was scanned.
+func (v *visit) askCode(status int, p factorPage, wrong string) error {
+	q := &questions{visit: v, faults: map[string]string{"code": wrong}}
+	p.Code = q.must("code", v.say("account.code_now"), "text", "")
 	p.Code.Auto = "one-time-code"
 	v.here = accountPath
-	return v.write(http.StatusOK, "factor", p)
+	return v.write(status, "factor", p)
 }
 
 // factorFailed says beside the form why the second factor stays as it is.
@@ -57,8 +62,8 @@ func (v *visit) factorFailed(ctx context.Context, err error) error {
 func (c *Console) confirmFactor(ctx context.Context, v *visit) error {
 	codes, err := c.Access.ConfirmSecondFactor(ctx, v.who, v.r.PostFormValue("code"))
 	if vs := schema.Violations(nil); errors.As(err, &vs) || errors.Is(err, access.ErrCode) {
-		// What was shown once is not shown again: the person begins anew.
-		return v.writeAccount(ctx, http.StatusUnprocessableEntity, "factor", schema.Violations{{Pointer: "/", Rule: "code", Message: v.say("account.code_wrong")}})
+		// What was shown once is not shown again, but it still holds.
+		return v.askCode(http.StatusUnprocessableEntity, factorPage{}, v.say("account.code_wrong"))
 	}
 	if err != nil {
 		return v.factorFailed(ctx, err)

@@ -154,7 +154,7 @@ func TestConnectionIsCheckedPausedAndResumed(t *testing.T) {
 	s.fill()
 	s.signIn()
 	path := "/sync/connections/" + s.erp.ID.String()
-	s.get(s.post(path+"/check")).wants(t, 200, "answers and accepts")
+	s.get(s.post(path+"/check")).wants(t, 200, "connection works")
 	s.remoteErr = &connector.Error{Class: connector.ClassAuth, Code: "401", Message: "the password was refused", Remedy: "Enter it again."}
 	s.do(http.MethodPost, path+"/check", url.Values{}).wants(t, 200, "the password was refused", "Enter it again.")
 	s.get(s.post(path+"/status", "status", "paused")).wants(t, 200, "Nothing flows over", "Resume")
@@ -167,7 +167,7 @@ func TestConnectionIsCheckedPausedAndResumed(t *testing.T) {
 	}
 	s.do(http.MethodPost, path+"/status", url.Values{"status": {"odd"}}).wants(t, http.StatusBadRequest)
 
-	s.get(path).wants(t, 200, "Records look as they always did.")
+	s.get(path).wants(t, 200, "No changes in the format of records.")
 	finding := uuid.New()
 	s.tx(func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `insert into drift_findings (id, connection_id, entity, record, kind, pointer, rule, detail, count, of, run_id)
@@ -175,8 +175,8 @@ func TestConnectionIsCheckedPausedAndResumed(t *testing.T) {
 			finding, s.erp.ID, s.run.ID)
 		return err
 	})
-	s.get(path).wants(t, 200, "Other type", "/party/vat", "3 of 40", "string", "object", "such records are refused", "tryton/order.yaml:12", "We know")
-	s.get(s.post("/sync/drift/"+finding.String()+"/know")).wants(t, 200, "It raises no alert any more.", "Known since")
+	s.get(path).wants(t, 200, "Different type", "/party/vat", "3 of 40", "string", "object", "such records are refused", "tryton/order.yaml:12", "Mark as known")
+	s.get(s.post("/sync/drift/"+finding.String()+"/know")).wants(t, 200, "It raises no more alerts.", "Known since")
 	s.do(http.MethodPost, "/sync/drift/"+uuid.NewString()+"/know", url.Values{}).wants(t, http.StatusNotFound)
 }
 
@@ -193,8 +193,8 @@ func TestJobIsPausedAndRun(t *testing.T) {
 		t.Errorf("sent on to %q: a run was queued already", to)
 	}
 	cancel := "/sync/runs/" + s.run.ID.String() + "/cancel"
-	s.get(s.post(cancel)).wants(t, 200, "The run is cancelled", "Cancelled")
-	s.get(s.post(cancel)).wants(t, 200, "The run is cancelled")
+	s.get(s.post(cancel)).wants(t, 200, "Run cancelled", "Cancelled")
+	s.get(s.post(cancel)).wants(t, 200, "Run cancelled")
 	again := s.post(path + "/run")
 	if strings.Contains(again, s.run.ID.String()) {
 		t.Error("the cancelled run is queued again")
@@ -205,7 +205,7 @@ func TestJobIsPausedAndRun(t *testing.T) {
 	})
 	again, _, _ = strings.Cut(again, "?")
 	page := s.get(s.post(again + "/cancel"))
-	page.wants(t, 200, "stops after the page it is at", "stops after this page", "<progress")
+	page.wants(t, 200, "stops after this page", "stopping after this page", "<progress")
 	if strings.Contains(page.body, `action="`+again+`/cancel"`) {
 		t.Error("what was cancelled can be cancelled again")
 	}

@@ -76,7 +76,7 @@ func TestNewUserSignsInAndSeesWhatHisRoleAllows(t *testing.T) {
 	wrong.wants(t, http.StatusUnprocessableEntity, `value="Bob"`, `aria-invalid="true"`, `name="role" value="sales" checked`)
 	s.do(http.MethodPost, "/admin/users", form("login", "ann", "name", "Bob", "locale", "en")).wants(t, http.StatusUnprocessableEntity, "is taken already")
 	made := s.do(http.MethodPost, "/admin/users", form("login", "bob", "name", "Bob", "locale", "zh-CN", "role", "sales"))
-	made.wants(t, http.StatusOK, "Bob can sign in now", "shown once")
+	made.wants(t, http.StatusOK, "Bob can sign in now", "shown only once")
 	bob := s.signInAs("bob", secretIn(t, made.body))
 	home := s.as(bob, "/")
 	home.wants(t, 200, `href="/customers"`, `lang="zh-CN"`)
@@ -122,8 +122,8 @@ func TestUserIsChangedAndHelped(t *testing.T) {
 	for range 6 {
 		s.do(http.MethodPost, "/login", form("login", "bob", "password", "guess"))
 	}
-	s.get(path).wants(t, 200, "Too many attempts", "Wrong password")
-	s.get(s.post(path+"/unlock")).wants(t, 200, "at once")
+	s.get(path).wants(t, 200, "Locked after too many", "Wrong password")
+	s.get(s.post(path+"/unlock")).wants(t, 200, "right away")
 	browser = s.signInAs("bob", fresh)
 	s.post(path + "/end-sessions")
 	if a := s.as(browser, "/"); a.status != http.StatusSeeOther {
@@ -134,7 +134,7 @@ func TestUserIsChangedAndHelped(t *testing.T) {
 	if !s.userOf("bob").Disabled {
 		t.Error("he is active")
 	}
-	s.get(s.post(path+"/enable")).wants(t, 200, "may sign in again")
+	s.get(s.post(path+"/enable")).wants(t, 200, "can sign in again")
 	// Somebody must be able to administer.
 	s.do(http.MethodPost, "/admin/users/"+s.ann.ID.String()+"/disable", nil).wants(t, http.StatusUnprocessableEntity, "must leave an active administrator")
 }
@@ -154,12 +154,12 @@ func TestWhatSomebodyOwnsGoesOver(t *testing.T) {
 	s.do(http.MethodPost, path+"/hand-over", form("do", "count", "to", bob.ID.String())).wants(t, 200, "Customers", "Hand over</button>")
 	to := s.post(path+"/hand-over", "do", "go", "to", bob.ID.String())
 	page := s.get(to)
-	page.wants(t, 200, "It is being handed over", "Running", "0 / 1")
+	page.wants(t, 200, "The hand-over has started", "Running", "0 / 1")
 	cancel := regexp.MustCompile(`action="(/admin/hand-overs/[^"]+/cancel)"`).FindStringSubmatch(page.body)
 	if cancel == nil {
 		t.Fatal("it cannot be cancelled")
 	}
-	s.get(s.post(cancel[1])).wants(t, 200, "ends after its batch")
+	s.get(s.post(cancel[1])).wants(t, 200, "stops after this batch")
 }
 
 func TestNobodyGivesMoreThanHeMay(t *testing.T) {
@@ -197,7 +197,7 @@ func TestRoleIsAMatrix(t *testing.T) {
 		wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, `<option value="own" selected>`)
 	to := s.post("/admin/roles", "code", "keys", "name", "Key accounts", "grant.customer.read", "department", "grant.product.read", "organization")
 	path, _, _ := strings.Cut(to, "?")
-	s.get(to).wants(t, 200, "The role is there", `name="grant.product.read" value="organization" aria-label="Products: Read" checked`)
+	s.get(to).wants(t, 200, "Role created", `name="grant.product.read" value="organization" aria-label="Products: Read" checked`)
 	s.get(s.post(path, "name", "Keys", "grant.customer.read", "own", "grant.pool.claim", "organization")).wants(t, 200, "Keys")
 	r := s.role("keys")
 	if len(r.Grants) != 2 || r.Name != "Keys" {
@@ -210,8 +210,8 @@ func TestRoleIsAMatrix(t *testing.T) {
 		t.Errorf("the role is %+v", r)
 	}
 	s.get(path+"/fields?resource=nothing").wants(t, http.StatusBadRequest)
-	s.do(http.MethodPost, "/admin/roles/"+s.role("admin").ID.String()+"/delete", nil).wants(t, http.StatusConflict, "Somebody has this role")
-	s.get(s.post(path+"/delete")).wants(t, 200, "The role is deleted")
+	s.do(http.MethodPost, "/admin/roles/"+s.role("admin").ID.String()+"/delete", nil).wants(t, http.StatusConflict, "Somebody still has this role")
+	s.get(s.post(path+"/delete")).wants(t, 200, "Role deleted")
 }
 
 func TestPresetsAreCalledAsTheReaderCallsThem(t *testing.T) {
@@ -243,7 +243,7 @@ func TestDepartmentsAreATree(t *testing.T) {
 	s.do(http.MethodPost, "/admin/teams", form("name", "keys")).wants(t, http.StatusUnprocessableEntity)
 	team := regexp.MustCompile(`/admin/teams/([0-9a-f-]{36})"`).FindStringSubmatch(s.get("/admin/teams").body)[1]
 	s.get(s.post("/admin/teams/"+team, "name", "Key accounts")).wants(t, 200, "Key accounts", "Nobody")
-	s.get(s.post("/admin/teams/"+team+"/delete")).wants(t, 200, "The team is deleted")
+	s.get(s.post("/admin/teams/"+team+"/delete")).wants(t, 200, "Team deleted")
 }
 
 func TestAccountIsOnesOwn(t *testing.T) {
@@ -252,14 +252,14 @@ func TestAccountIsOnesOwn(t *testing.T) {
 	s.signIn()
 	other := s.signInAs("ann", password)
 	s.get("/account").wants(t, 200, "Ann Lee", "This browser", "End all others")
-	s.get(s.post("/account/sessions/end")).wants(t, 200, "sessions have ended")
+	s.get(s.post("/account/sessions/end")).wants(t, 200, "Sessions ended")
 	if a := s.as(other, "/account"); a.status != http.StatusSeeOther {
 		t.Errorf("the other session goes on: %d", a.status)
 	}
 	s.do(http.MethodPost, "/account/password", form("old_password", "guess", "password", "paper moon over Graz")).
 		wants(t, http.StatusUnprocessableEntity, "is wrong", `id="f-old_password"`)
 	s.do(http.MethodPost, "/account/password", form("old_password", password, "password", "short")).wants(t, http.StatusUnprocessableEntity, "10 to 256")
-	s.get(s.post("/account/password", "old_password", password, "password", "paper moon over Graz")).wants(t, 200, "The password is changed")
+	s.get(s.post("/account/password", "old_password", password, "password", "paper moon over Graz")).wants(t, 200, "Password changed")
 	s.get(s.post("/account/language", "locale", "zh-CN")).wants(t, 200, "我的账户")
 	if got := s.userOf("ann").Locale; got != "zh-CN" {
 		t.Errorf("the language is %s", got)
@@ -285,9 +285,9 @@ func TestSecondFactorIsTurnedOnAndOff(t *testing.T) {
 		}
 		return c
 	}
-	s.do(http.MethodPost, "/account/factor/confirm", form("code", "000000")).wants(t, http.StatusUnprocessableEntity, "did not fit")
+	s.do(http.MethodPost, "/account/factor/confirm", form("code", "000000")).wants(t, http.StatusUnprocessableEntity, "is wrong")
 	on := s.do(http.MethodPost, "/account/factor/confirm", form("code", code()))
-	on.wants(t, 200, "Recovery codes", "shown once")
+	on.wants(t, 200, "Recovery codes", "shown only once")
 	if n := strings.Count(on.body, "<li><code>"); n != 10 {
 		t.Errorf("%d recovery codes", n)
 	}
@@ -318,7 +318,7 @@ func TestTokensAreShownOnce(t *testing.T) {
 		t.Error("the secret is shown again")
 	}
 	revoke := regexp.MustCompile(`action="(/account/tokens/[^"]+/revoke)"`).FindStringSubmatch(page.body)[1]
-	s.get(s.post(revoke)).wants(t, 200, "The token counts no more", "Over")
+	s.get(s.post(revoke)).wants(t, 200, "Token revoked", "No longer valid")
 	if a := s.do(http.MethodPost, "/account/tokens/"+s.ann.ID.String()+"/revoke", nil); a.status != http.StatusNotFound {
 		t.Errorf("no token of his was revoked: %d", a.status)
 	}
@@ -334,7 +334,7 @@ func TestAuditTrailIsReadAndVerified(t *testing.T) {
 	s.get("/admin/audit?entity=order&action=created").wants(t, 200, "/orders/"+s.order.ID.String())
 	s.get("/admin/audit?entity=team").wants(t, 200, "Nothing matches")
 	s.get("/admin/audit?from=x").wants(t, http.StatusBadRequest)
-	s.do(http.MethodPost, "/admin/audit/verify", nil).wants(t, 200, "The trail is intact", "were recomputed")
+	s.do(http.MethodPost, "/admin/audit/verify", nil).wants(t, 200, "The trail is intact", "were checked")
 }
 
 func TestOrganizationIsRenamed(t *testing.T) {
@@ -356,5 +356,5 @@ func TestTheSellerIsSaidOnAPage(t *testing.T) {
 		t.Error("what was refused is kept")
 	}
 	s.get(s.post("/admin/organization/seller", "name", "Nord & Co", "country", "de", "bank_account", "DE02120300000000202051")).
-		wants(t, 200, "Nord &amp; Co", `value="DE"`, "DE02120300000000202051", "It is saved")
+		wants(t, 200, "Nord &amp; Co", `value="DE"`, "DE02120300000000202051", "Saved")
 }

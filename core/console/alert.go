@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -56,7 +57,16 @@ func (v *visit) writeAlerts(ctx context.Context, status int, wrong error) error 
 		if err != nil {
 			return err
 		}
+		var jobs []jobRow
+		if slices.ContainsFunc(found.Items, func(a alert.Alert) bool { return a.Kind == alert.RunFailed }) {
+			if jobs, err = v.console.jobRows(ctx, tx, uuid.Nil); err != nil {
+				return err
+			}
+		}
 		for _, a := range found.Items {
+			if i := slices.IndexFunc(jobs, func(j jobRow) bool { return j.ID.String() == a.Subject }); i >= 0 {
+				a.Name = v.jobTitle(jobs[i])
+			}
 			p.Items = append(p.Items, v.alertRow(a, names))
 		}
 		p.Next = found.Next

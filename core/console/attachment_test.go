@@ -21,13 +21,13 @@ func TestFilesBelongToARecord(t *testing.T) {
 		t.Fatalf("status %d\n%s", a.status, a.body)
 	}
 	page := s.get(a.header.Get("Location"))
-	page.wants(t, 200, "The file is attached", "signed.pdf", "15 B", "Ann Lee")
+	page.wants(t, 200, "File attached", "signed.pdf", "15 B", "Ann Lee")
 	s.upload(path+"/attachments", "", "").wants(t, http.StatusUnprocessableEntity, "Choose a file first")
 	s.upload(path+"/attachments", "big.bin", strings.Repeat("x", 50<<20+1)).wants(t, http.StatusUnprocessableEntity, "larger than 50 MiB")
 	remove := regexp.MustCompile(`action="([^"]+/attachments/[^"]+/delete)"`).FindStringSubmatch(page.body)[1]
 	// The file of one record is none of another's.
 	s.do(http.MethodPost, strings.Replace(remove, path, "/customers/"+s.customer.ID.String(), 1), nil).wants(t, http.StatusNotFound)
-	s.get(s.post(remove)).wants(t, 200, "The file is deleted", "No files yet")
+	s.get(s.post(remove)).wants(t, 200, "File deleted", "No files yet")
 }
 
 func TestFilesAreSeenAndChangedByWhoMay(t *testing.T) {

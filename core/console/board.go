@@ -326,7 +326,9 @@ func (v *visit) writeMove(ctx context.Context, status int, stage string, wrong s
 	for _, broken := range wrong {
 		at := &p.StageFault
 		if broken.Pointer == "/lost_reason" {
-			at = &p.ReasonFault
+			if at = &p.ReasonFault; !v.r.Form.Has("lost_reason") {
+				continue // it was not asked for yet
+			}
 		}
 		*at = v.violation(broken, nil)
 	}

@@ -255,7 +255,7 @@ func TestSalesPersonGoesFromCustomerToOrder(t *testing.T) {
 	b.presses("Create")
 	b.sees("Lantern", "250.00 EUR", "Harbour Lights Ltd")
 	b.presses("Submitted")
-	b.sees("It is moved")
+	b.sees("Status changed")
 	b.pictured("walk-order")
 }
 
@@ -300,17 +300,17 @@ func TestImportIsFollowedAndUndoneInTheBrowser(t *testing.T) {
 	b.fills("entity", "customer")
 	run(b, chromedp.SetUploadFiles("#file", []string{file}))
 	b.presses("Upload")
-	b.sees("The file is here", "客户名称")
+	b.sees("File uploaded", "客户名称")
 	b.fills("default_field.0", "currency", "default_value.0", "CNY")
 	b.presses("Preview")
-	b.sees("Ready to import", "Rows that do not go in")
+	b.sees("Ready to import", "Rows that will not be imported")
 	b.pictured("walk-import-preview")
 	b.presses("Import now")
 	b.sees("Show customers")
 	b.pictured("walk-import-done")
 	b.presses("Undo…")
 	b.presses("Undo the import")
-	b.sees("Undone", "Taken back")
+	b.sees("Undone")
 	b.goes("/customers")
 	b.sees("No customers")
 }
@@ -336,23 +336,23 @@ func TestFinanceGoesFromUBLFileToMatchedPayment(t *testing.T) {
 	b.waits(`document.querySelector("#file")`)
 	run(b, chromedp.SetUploadFiles("#file", []string{invoice}))
 	b.presses("Upload")
-	b.sees("BR-01", "969.85 EUR", "Example Holding Ltd", "Nobody looks like the buyer")
+	b.sees("BR-01", "969.85 EUR", "Example Holding Ltd", "No customer looks like the buyer")
 	b.fills("customer", "müller")
 	b.presses("Find")
 	b.sees("found by its name")
 	b.pictured("walk-finance-inbox")
 	run(b, chromedp.Evaluate[bool](`document.querySelector('main input[name="customer_id"]').click() ?? true`))
 	b.presses("Accept the invoice")
-	b.sees("The invoice is accepted", "BR-01", "R-2.xml")
+	b.sees("Invoice accepted", "BR-01", "R-2.xml")
 	b.pictured("walk-finance-invoice")
 
 	b.goes("/finance/payments")
-	b.presses("Payment list")
+	b.presses("Import payment list")
 	b.waits(`document.querySelector("#file")`)
 	b.fills("entity", "payment")
 	run(b, chromedp.SetUploadFiles("#file", []string{list}))
 	b.presses("Upload")
-	b.sees("The file is here")
+	b.sees("File uploaded")
 	b.presses("Preview")
 	b.sees("Ready to import")
 	b.pictured("walk-finance-list")
@@ -362,7 +362,7 @@ func TestFinanceGoesFromUBLFileToMatchedPayment(t *testing.T) {
 	b.sees("P-1", "number named", "R-2")
 	b.pictured("walk-finance-proposal")
 	b.presses("Accept P-1")
-	b.sees("It pays", "Take back", "0.00 EUR")
+	b.sees("Matched to", "Undo", "0.00 EUR")
 	b.pictured("walk-finance-matched")
 	b.goes("/finance/receivables?as_of=2026-11-30")
 	b.sees("4,444.20") // of R-1 alone
@@ -371,7 +371,7 @@ func TestFinanceGoesFromUBLFileToMatchedPayment(t *testing.T) {
 	}
 	b.pictured("walk-finance-receivables")
 	b.goes("/")
-	b.sees("Every payment is matched")
+	b.sees("No payments to match")
 	b.pictured("walk-finance-home")
 }
 
@@ -382,14 +382,14 @@ func TestSyncIsFollowedInTheBrowser(t *testing.T) {
 	b := s.newTab()
 	b.signsIn("ann", password)
 	b.goes("/sync")
-	b.sees("Waiting for a person")
+	b.sees("Needs attention")
 	b.waits(`!document.querySelector("[data-live-sign]").hidden`)
 	run(b, chromedp.Evaluate[bool](`(() => { window.loaded = true; document.querySelector(".flows .system a").focus(); return true })()`))
 	s.tx(func(tx pgx.Tx) error {
 		_, err := job.Dismiss(t.Context(), tx, s.letter, "a test")
 		return err
 	})
-	b.waits(`!document.querySelector("main").innerText.includes("Waiting for a person")`)
+	b.waits(`!document.querySelector("main").innerText.includes("Needs attention")`)
 	if stayed := run(b, chromedp.Evaluate[bool](`window.loaded === true && document.activeElement.matches(".flows .system a") && document.activeElement.isConnected`)); !stayed {
 		t.Error("the page was loaded anew, or the focus is lost")
 	}
@@ -423,4 +423,26 @@ func TestListsAreWalkedByKeysInTheBrowser(t *testing.T) {
 	if chosen := run(b, chromedp.Evaluate[float64](`document.querySelectorAll("main input[name=id]:checked").length`)); chosen != 1 {
 		t.Errorf("%v rows are chosen", chosen)
 	}
+}
+
+// What a button in a table opens is not cut off by the table: it can be pressed where it stands.
+func TestPanelsOfTablesAreWholeInTheBrowser(t *testing.T) {
+	s := newSite(t)
+	s.signIn()
+	s.do("POST", "/account/tokens", form("name", "nightly", "scope.customer", "read")).wants(t, 200, "Token for nightly")
+	b := s.newTab()
+	b.signsIn("ann", password)
+	for _, width := range []int64{1360, 390} {
+		run(b, chromedp.EmulateViewport(width, 900))
+		b.goes("/account/tokens")
+		b.waits(`document.querySelector("main td details summary")`)
+		if seen := run(b, chromedp.Evaluate[bool](`(() => {
+			document.querySelector("main td details summary").click();
+			const button = document.querySelector("main td .panel button"), box = button.getBoundingClientRect();
+			return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === button;
+		})()`)); !seen {
+			t.Errorf("%d wide, the panel is cut off", width)
+		}
+	}
+	b.pictured("walk-token")
 }

@@ -38,9 +38,9 @@ func TestChosenRowsAreDealtWithTogether(t *testing.T) {
 		t.Helper()
 		return s.post("/customers/bulk", append(pairs, "id", a.ID.String(), "id", b.ID.String(), "query", "lifecycle=lead")...)
 	}
-	s.get(do("do", "assign", "owner", bob.ID.String())).wants(t, 200, "done with all that you chose", "Lead A", `<option value="lead" selected>`)
-	s.get(do("do", "tag", "tag", "fair")).wants(t, 200, "done with all")
-	s.get(do("do", "tag", "tag", "fair")).wants(t, 200, "done with all")
+	s.get(do("do", "assign", "owner", bob.ID.String())).wants(t, 200, "Done for everything you selected", "Lead A", `<option value="lead" selected>`)
+	s.get(do("do", "tag", "tag", "fair")).wants(t, 200, "Done for everything")
+	s.get(do("do", "tag", "tag", "fair")).wants(t, 200, "Done for everything")
 	s.tx(func(tx pgx.Tx) error {
 		all, err := s.crm.Get(t.Context(), tx, crm.KindCustomer, []uuid.UUID{a.ID})
 		if err != nil {
@@ -62,7 +62,7 @@ func TestChosenRowsAreDealtWithTogether(t *testing.T) {
 	s.get("/customers?deleted_at%5Bnull%5D=false").wants(t, 200, "Lead A", "Lead B", `value="restore"`)
 	do("do", "restore")
 	s.get("/customers?lifecycle=lead").wants(t, 200, "Lead A", "Lead B")
-	s.get(s.post("/customers/bulk", "do", "delete")).wants(t, 200, "Choose rows first")
+	s.get(s.post("/customers/bulk", "do", "delete")).wants(t, 200, "Select rows first")
 	for _, odd := range []string{"explode", "move", "export-docx"} {
 		s.do(http.MethodPost, "/customers/bulk", form("do", odd, "id", a.ID.String())).wants(t, http.StatusBadRequest)
 	}
@@ -80,13 +80,13 @@ func TestRefusedRowsSayWhy(t *testing.T) {
 		t.Fatalf("%d orders", len(orders))
 	}
 	s.do(http.MethodPost, "/orders/bulk", form("do", "move", "status", "draft", "id", orders[0][1], "id", s.order.ID.String())).
-		wants(t, http.StatusUnprocessableEntity, "Not everything was done", "O-1")
+		wants(t, http.StatusUnprocessableEntity, "Some were not done", "O-1")
 	s.become(access.Role{Grants: []access.Grant{
 		{Resource: "customer", Action: access.Read, Scope: "organization"}, {Resource: "customer", Action: access.Delete, Scope: "own"},
 	}})
 	mine := s.lead("MINE")
 	page := s.do(http.MethodPost, "/customers/bulk", form("do", "delete", "id", s.customer.ID.String(), "id", mine.ID.String()))
-	page.wants(t, http.StatusUnprocessableEntity, "Müller", "Your roles do not allow this", "1 were")
+	page.wants(t, http.StatusUnprocessableEntity, "Müller", "Your roles do not allow this", "Done: 1")
 	if a := s.get("/customers"); strings.Contains(a.body, "Lead MINE") || strings.Contains(a.body, `value="assign"`) {
 		t.Errorf("the own one is still there, or what is refused is offered:\n%s", a.body)
 	}

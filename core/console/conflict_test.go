@@ -24,7 +24,7 @@ func TestConflictsAreShownInThreeColumns(t *testing.T) {
 			values ($1, $2, 'order', $3, 'remark', '"agreed"', '"ours <1>"', '"theirs 2"')`, id, s.erp.ID, s.order.ID)
 		return err
 	})
-	s.get("/sync/conflicts").wants(t, 200, "O-1", "agreed", "ours &lt;1&gt;", "theirs 2", "Ours is right", "All: theirs is right", "Use this value")
+	s.get("/sync/conflicts").wants(t, 200, "O-1", "agreed", "ours &lt;1&gt;", "theirs 2", "Keep ours", "Take theirs for all", "Use this value")
 	s.get("/sync/conflicts?status=odd").wants(t, http.StatusBadRequest)
 	s.do(http.MethodPost, "/sync/conflicts/"+id+"/settle", url.Values{"side": {"ours"}}).wants(t, http.StatusConflict, "the record was not kept")
 	s.do(http.MethodPost, "/sync/conflicts/"+id+"/settle", url.Values{"side": {"both"}}).wants(t, http.StatusBadRequest)

@@ -117,7 +117,7 @@ func (v *visit) writeConnectionForm(status int, stored connection.Connection, wh
 	}
 	p := connectionForm{
 		New: stored.ID == uuid.Nil, Title: v.connectorTitle(of), Connector: of.Name, Version: stored.Version, Failed: why.failed, Kept: why.kept, Over: why.over,
-		Secrets: q.given != nil && len(of.Secrets) > 0 && !why.kept,
+		Secrets: !why.kept && slices.ContainsFunc(of.Secrets, func(name string) bool { return q.given.Get("config."+name) != "" }),
 		Action:  connectionsPath, Back: connectionsPath,
 	}
 	if vs, ok := errors.AsType[schema.Violations](why.wrong); ok {

@@ -23,7 +23,7 @@ func TestAConnectionIsMadeCheckedAndChangedByAForm(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.get("/sync/connections/new").wants(t, http.StatusOK, "Which kind of system", `/sync/connections/new?connector=stub`)
+	s.get("/sync/connections/new").wants(t, http.StatusOK, "What kind of system", `/sync/connections/new?connector=stub`)
 	s.get("/sync/connections/new?connector=robot").wants(t, http.StatusNotFound)
 	s.get("/sync/connections/new?connector=stub").wants(t, http.StatusOK, `name="config.url"`, `name="config.password"`, `type="password"`, "Check and save")
 
@@ -32,7 +32,7 @@ func TestAConnectionIsMadeCheckedAndChangedByAForm(t *testing.T) {
 		wants(t, http.StatusUnprocessableEntity, "a name is required", "a code starts with a letter", `aria-describedby="f-code-fault"`)
 	s.remoteErr = refused()
 	answer := s.do(http.MethodPost, "/sync/connections", form(append(fields, "do", "check")...))
-	answer.wants(t, http.StatusUnprocessableEntity, "The key was refused.", "Enter it again.", "Nothing is saved", `value="https://shop.example.org"`, "Secrets are never sent back")
+	answer.wants(t, http.StatusUnprocessableEntity, "The key was refused.", "Enter it again.", "Nothing was saved", `value="https://shop.example.org"`, "Secrets are never sent back")
 	if regexp.MustCompile("swordfish").MatchString(answer.body) {
 		t.Error("a secret is sent back")
 	}
@@ -41,7 +41,7 @@ func TestAConnectionIsMadeCheckedAndChangedByAForm(t *testing.T) {
 	s.get(path).wants(t, http.StatusOK, "The system answered", "Shop")
 	path = regexp.MustCompile(`^[^?]+`).FindString(path)
 
-	s.get(path+"/edit").wants(t, http.StatusOK, "One is set and never shown", `name="config.password~clear"`, `value="https://shop.example.org"`)
+	s.get(path+"/edit").wants(t, http.StatusOK, "Set, and never shown", `name="config.password~clear"`, `value="https://shop.example.org"`)
 	s.post(path+"/edit", "version", "1", "name", "Web shop", "config.url", "", "config.password", "", "do", "save")
 	secrets := func() []string {
 		var names []string
@@ -127,11 +127,11 @@ func TestASecretThatIsRenewedByTheCheckIsKept(t *testing.T) {
 	}
 	s.remoteErr = refused()
 	s.do(http.MethodPost, "/sync/connections", form(fields("web", "third")...)).
-		wants(t, http.StatusUnprocessableEntity, "The key was refused.", "It is saved all the same, and paused", "/edit", `name="version" value="2"`, `value="https://shop.example.org"`, "One is set and never shown")
+		wants(t, http.StatusUnprocessableEntity, "The key was refused.", "It is saved all the same, and paused", "/edit", `name="version" value="2"`, `value="https://shop.example.org"`, "Set, and never shown")
 	if got := password("web"); got != "third+" || stored.Status != connection.Paused {
 		t.Errorf("what the system renewed before it refused: %s, %s", got, stored.Status)
 	}
-	s.do(http.MethodPost, edit, form(fields("", "", "version", "3")...)).wants(t, http.StatusUnprocessableEntity, "Nothing is saved")
+	s.do(http.MethodPost, edit, form(fields("", "", "version", "3")...)).wants(t, http.StatusUnprocessableEntity, "Nothing was saved")
 	if got := password("shop"); got != "second++" || stored.Version != 3 {
 		t.Errorf("a stored secret is renewed where it lies: %s, version %d", got, stored.Version)
 	}

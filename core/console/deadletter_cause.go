@@ -26,6 +26,7 @@ type causesPage struct {
 	ReasonMissing bool
 	MayReplay     bool
 	MayDismiss    bool
+	MayMap        bool   // look at mappings
 	First         string // URL of the first page, "" on it
 	Next          string // URL of the next page, "" on the last
 }
@@ -69,6 +70,7 @@ func (c *Console) causeRows(ctx context.Context, tx pgx.Tx, after string) (p cau
 // causesPart is the page with what the visitor may do on it.
 func (v *visit) causesPart(p causesPage) causesPage {
 	p.MayReplay = v.who.May(access.DeadLetters, access.Run) != ""
+	p.MayMap = v.who.May(access.Connections, access.Read) != ""
 	p.MayDismiss = v.who.May(access.DeadLetters, access.Update) != ""
 	return p
 }

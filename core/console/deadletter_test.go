@@ -55,11 +55,11 @@ func TestLettersOfOneCauseAreReplayedTogether(t *testing.T) {
 	if strings.Contains(same.body, "the period is closed") {
 		t.Error("a letter of another cause is listed")
 	}
-	s.get(s.post("/sync/dead-letters/replay", "cause", m[2])).wants(t, 200, "The run is queued", "Replay", "/ 2")
+	s.get(s.post("/sync/dead-letters/replay", "cause", m[2])).wants(t, 200, "Run queued", "Replay", "/ 2")
 	causes := s.get("/sync/dead-letters/causes")
 	causes.wants(t, 200, "the record is not what its schema says", "/total", "the period is closed", "Replay all with this cause")
-	s.get(s.post("/sync/dead-letters/replay", "since", "2020-01-01T00:00")).wants(t, 200, "tried again in the background", "Replay")
-	s.get(s.post("/sync/dead-letters/replay", "since", "2999-01-01T00:00")).wants(t, 200, "No dead letter is open there")
+	s.get(s.post("/sync/dead-letters/replay", "since", "2020-01-01T00:00")).wants(t, 200, "retried in the background", "Replay")
+	s.get(s.post("/sync/dead-letters/replay", "since", "2999-01-01T00:00")).wants(t, 200, "There are no open dead letters")
 	s.do(http.MethodPost, "/sync/dead-letters/replay", url.Values{}).wants(t, http.StatusBadRequest)
 	s.do(http.MethodPost, "/sync/dead-letters/replay", url.Values{"since": {"then"}}).wants(t, http.StatusBadRequest)
 }
@@ -76,7 +76,7 @@ func TestLettersOfOneCauseAreDismissedTogether(t *testing.T) {
 	}
 	s.do(http.MethodPost, "/sync/dead-letters/dismiss", url.Values{"cause": {m[1]}, "reason": {" "}}).wants(t, http.StatusUnprocessableEntity, "A reason is required")
 	s.do(http.MethodPost, "/sync/dead-letters/dismiss", url.Values{"reason": {"x"}}).wants(t, http.StatusBadRequest)
-	s.get(s.post("/sync/dead-letters/dismiss", "cause", m[1], "reason", "test data")).wants(t, 200, "are dismissed", "No dead letters")
+	s.get(s.post("/sync/dead-letters/dismiss", "cause", m[1], "reason", "test data")).wants(t, 200, "were dismissed", "No dead letters")
 	s.get("/sync/dead-letters?status=dismissed").wants(t, 200, "Order 77", "Order 78")
 }
 
@@ -92,21 +92,21 @@ func TestRunIsPausedJudgedAndLogged(t *testing.T) {
 			return err
 		})
 	}
-	s.get(s.post(path+"/pause")).wants(t, 200, "does not stand there")
+	s.get(s.post(path+"/pause")).wants(t, 200, "has moved on")
 	set("status = 'running', started_at = now(), claimed_at = now() - interval '1 minute', progress_at = now(), read = 10, estimate = 40")
 	s.get(path).wants(t, 200, "about 40", "Ends about", `max="40"`, path+"/pause")
-	s.get(s.post(path+"/pause")).wants(t, 200, "keeps its place", "pauses after this page", path+"/resume")
+	s.get(s.post(path+"/pause")).wants(t, 200, "keeps its position", "pausing after this page", path+"/resume")
 	set("progress_at = now() - interval '11 minutes'")
 	s.get("/sync/runs").wants(t, 200, "Stuck")
 	set("status = 'paused', pause_requested = false")
-	s.get(s.post(path+"/resume")).wants(t, 200, "The run goes on", "Queued")
+	s.get(s.post(path+"/resume")).wants(t, 200, "The run continues", "Queued")
 	set("status = 'suspect', finished_at = now()")
 	s.tx(func(tx pgx.Tx) error {
 		return job.Log(t.Context(), tx, s.run.ID, job.Line{Level: job.Warn, Message: "it was read again", RemoteID: "4711"})
 	})
-	s.get(path).wants(t, 200, "This is right", "This is wrong", "it was read again", "4711", "Warning")
-	s.get(s.post(path+"/accept")).wants(t, 200, "This run believes", "Queued")
-	if page := s.get(path); strings.Contains(page.body, "This is right") {
+	s.get(path).wants(t, 200, ">Accept<", ">Discard<", "it was read again", "4711", "Warning")
+	s.get(s.post(path+"/accept")).wants(t, 200, "This run trusts", "Queued")
+	if page := s.get(path); strings.Contains(page.body, ">Accept<") {
 		t.Error("a verdict is asked for twice")
 	}
 }
@@ -124,11 +124,11 @@ func TestJobIsSetAndBackfilled(t *testing.T) {
 	})
 	wrong.wants(t, http.StatusUnprocessableEntity, "a name is required", "this is no schedule", "no IANA time zone", "between 0 and 3600", "none, once or all", `value="often"`)
 	s.get(s.post(path, "name", "nightly", "schedule", "0 2 * * *", "time_zone", "Asia/Shanghai", "jitter_seconds", "60", "overlap", "queue", "misfire", "all")).
-		wants(t, 200, "It is saved", "nightly", `value="0 2 * * *"`, `value="queue" selected`, `value="all" selected`, `value="60"`)
-	s.get(s.post(path+"/backfill")).wants(t, 200, "The run is queued", "Backfill")
+		wants(t, 200, "Saved", "nightly", `value="0 2 * * *"`, `value="queue" selected`, `value="all" selected`, `value="60"`)
+	s.get(s.post(path+"/backfill")).wants(t, 200, "Run queued", "Backfill")
 	s.do(http.MethodPost, path+"/backfill", url.Values{"from": {"2026-01-01"}}).wants(t, http.StatusUnprocessableEntity, "as a whole only", `value="2026-01-01"`)
 	s.do(http.MethodPost, path+"/backfill", url.Values{"from": {"then"}}).wants(t, http.StatusBadRequest)
-	s.get(s.post("/sync/connections/"+s.erp.ID.String()+"/run")).wants(t, 200, "one after the other")
+	s.get(s.post("/sync/connections/"+s.erp.ID.String()+"/run")).wants(t, 200, "follow one another")
 }
 
 func TestConnectionThatIsHeldBackSaysWhy(t *testing.T) {
@@ -141,7 +141,7 @@ func TestConnectionThatIsHeldBackSaysWhy(t *testing.T) {
 		_, err := tx.Exec(t.Context(), `insert into breakers (connection_id, state, class, message, remedy) values ($1, 'stopped', 'auth', 'the token has expired', 'Renew it.')`, s.erp.ID)
 		return err
 	})
-	s.get(path).wants(t, 200, "Stopped until somebody acts", "the token has expired", "Renew it.", "Held back since")
+	s.get(path).wants(t, 200, "Stopped until somebody acts", "the token has expired", "Renew it.", "On hold since")
 	s.get("/sync/connections").wants(t, 200, "Stopped")
 }
 
@@ -169,7 +169,7 @@ func TestDeadLettersAreFiltered(t *testing.T) {
 	s.get("/sync/dead-letters?entity=invoice").wants(t, 200, "Nothing matches")
 	s.get("/sync/dead-letters?connection="+s.order.ID.String()).wants(t, 200, "Nothing matches")
 	for _, query := range []string{"?entity=cat", "?connection=7", "?status=odd"} {
-		s.get("/sync/dead-letters"+query).wants(t, http.StatusBadRequest, "does not fit")
+		s.get("/sync/dead-letters"+query).wants(t, http.StatusBadRequest, "is not valid")
 	}
 }
 

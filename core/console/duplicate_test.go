@@ -46,15 +46,15 @@ func TestDuplicatesAreComparedMergedAndTakenApart(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.get("/duplicates").wants(t, http.StatusOK, "No duplicates known")
+	s.get("/duplicates").wants(t, http.StatusOK, "No duplicates found")
 	twin, order := s.twin()
 	if to := s.post("/duplicates/find", "entity", "customer"); to != "/duplicates?entity=customer&done=duplicates_found" {
 		t.Fatalf("sent on to %q", to)
 	}
 	found := s.get("/duplicates")
-	found.wants(t, http.StatusOK, "Müller &amp; Söhne", "They are two")
+	found.wants(t, http.StatusOK, "Müller &amp; Söhne", "Not duplicates")
 	at := comparison.FindString(found.body)
-	s.get(at).wants(t, http.StatusOK, `name="take.name"`, "office@example.com", "Which one stays")
+	s.get(at).wants(t, http.StatusOK, `name="take.name"`, "office@example.com", "Which one to keep")
 
 	keep, take := "a", "b" // the twin goes, its name stays
 	if strings.Index(at, twin.ID.String()) < strings.Index(at, s.customer.ID.String()) {

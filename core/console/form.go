@@ -107,6 +107,7 @@ type form struct {
 	stored map[string]any // what somebody else has saved meanwhile; nil if nobody has
 	faults map[string]string
 	lines  []*crm.Pipeline
+	gave   map[string]string // what a customer chosen within the form said, by field
 
 	conditions []field // that a segment may ask for
 }
@@ -306,7 +307,7 @@ func (v *visit) violation(broken schema.Violation, fields []field) string {
 		name = customPrefix + steps[1]
 	}
 	if i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name }); i >= 0 {
-		return fields[i].label + ": " + said
+		return fields[i].label + v.say("colon") + said
 	}
 	return said
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -29,8 +30,74 @@ func (f *form) inherit(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	f.inheritFields(crm.KindCustomer, from, map[string]string{"currency": "currency", "payment_term": "payment_term"})
+	f.inheritFields(crm.KindCustomer, from, ofCustomer)
 	return nil
+}
+
+// ofCustomer are the fields that something new takes over from its customer.
+var ofCustomer = map[string]string{"currency": "currency", "payment_term": "payment_term"} //nolint:gochecknoglobals // a table
+
+// What a form for something new took over, and of which customer, goes along with it, so that another customer's can replace it.
+const (
+	takenOf   = "taken~of"
+	takenMark = "taken~"
+)
+
+// follow takes over what the customer says who was chosen within the form, into fields that stand as the form gave them out. Once there
+// is an amount the currency stays: the amount was written in it.
+func (f *form) follow(ctx context.Context, tx pgx.Tx) error {
+	id, _ := f.doc["customer_id"].(string)
+	if id == "" || id == f.r.PostFormValue(takenOf) || !f.r.Form.Has(takenOf) {
+		return nil
+	}
+	from, err := f.origin(ctx, tx, crm.KindCustomer, "customer_id")
+	if err != nil || from == nil {
+		return err
+	}
+	names := maps.Clone(ofCustomer)
+	maps.DeleteFunc(names, func(name, _ string) bool {
+		now, _ := f.doc[name].(string)
+		return now != f.r.PostFormValue(takenMark+name) || name == "currency" && f.priced()
+	})
+	f.inheritFields(crm.KindCustomer, from, names)
+	for name := range names {
+		f.gave[name], _ = f.doc[name].(string)
+	}
+	return nil
+}
+
+// priced reports whether an amount was written that is in the form's currency.
+func (f *form) priced() bool {
+	written := func(in map[string]any, name string) bool {
+		amount, _ := in[name].(string)
+		return !isZero(amount)
+	}
+	items, _ := f.doc["lines"].([]any)
+	return written(f.doc, "amount") || slices.ContainsFunc(items, func(item any) bool {
+		line, _ := item.(map[string]any)
+		return written(line, "price")
+	})
+}
+
+// taken is what goes along with a form for something new that a customer's choice may still change.
+func (f *form) taken() []option {
+	var all []option
+	for _, fd := range f.fields {
+		if _, ok := ofCustomer[fd.Name]; ok {
+			value, ok := f.gave[fd.Name]
+			if posted := f.r.Form[takenMark+fd.Name]; !ok && len(posted) > 0 {
+				value = posted[0]
+			} else if !ok {
+				value, _ = f.doc[fd.Name].(string)
+			}
+			all = append(all, option{Label: takenMark + fd.Name, Value: value})
+		}
+	}
+	if all == nil || !slices.ContainsFunc(f.fields, func(fd field) bool { return fd.Name == "customer_id" }) {
+		return nil
+	}
+	id, _ := f.doc["customer_id"].(string)
+	return append(all, option{Label: takenOf, Value: id})
 }
 
 // origin is the document that a reference of the form leads to; nil if it leads nowhere, or where the visitor may not look.

@@ -210,7 +210,7 @@ func TestFaultsStandBesideTheirFields(t *testing.T) {
 		"name": {"Acme"}, "email": {"nobody"}, "employees": {"many"}, "addresses~list": {"1"}, "addresses.0.city": {"Graz"}, "addresses.0.country": {"Austria"},
 	}
 	a := s.do(http.MethodPost, "/customers", form)
-	a.wants(t, http.StatusUnprocessableEntity, `id="f-email-fault"`, `id="f-employees-fault"`, `value="nobody"`, `value="many"`, `value="AUSTRIA"`, "Please mend")
+	a.wants(t, http.StatusUnprocessableEntity, `id="f-email-fault"`, `id="f-employees-fault"`, `value="nobody"`, `value="many"`, `value="AUSTRIA"`, "Please correct")
 	if !regexp.MustCompile(`(?s)name="addresses.0.country"[^>]*aria-invalid="true".{0,120}class="error"`).MatchString(a.body) {
 		t.Errorf("nothing is said beside the country:\n%s", a.body)
 	}
@@ -231,7 +231,7 @@ func TestStaleEditShowsBoth(t *testing.T) {
 	s.post(path, "version", "1", "industry", "paper", "level", "A")
 	mine.Set("industry", "glass")
 	a := s.do(http.MethodPost, path, mine)
-	a.wants(t, http.StatusConflict, "Somebody saved this record", "Ann Lee", `value="glass"`, "Stored now: paper", "Stored now: A", `name="version" value="2"`)
+	a.wants(t, http.StatusConflict, "Somebody else saved this record", "Ann Lee", `value="glass"`, "Stored now: paper", "Stored now: A", `name="version" value="2"`)
 	if strings.Count(a.body, "Stored now") != 2 {
 		t.Errorf("other fields are said to differ:\n%s", a.body)
 	}
@@ -298,7 +298,7 @@ func TestLinesComeAndGoByButtons(t *testing.T) {
 	if strings.Contains(a.body, ">first<") || strings.Contains(a.body, "lines.1.") {
 		t.Errorf("the first line is still there:\n%s", a.body)
 	}
-	if strings.Contains(a.body, "Please mend") {
+	if strings.Contains(a.body, "Please correct") {
 		t.Error("adding a line is called a fault")
 	}
 }
@@ -353,6 +353,55 @@ func TestAnOrderOfAnOpportunityHasItsCustomerAndLines(t *testing.T) {
 	} {
 		if got := form.Get(name); got != want {
 			t.Errorf("%s is %q, not %q", name, got, want)
+		}
+	}
+}
+
+// A form takes over the currency of the customer who is chosen within it, unless somebody has written another, or a price in the old one.
+func TestTheCustomerChosenTellsTheCurrency(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	id := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+	dollars := id(s.enter("/customers", "name", "Dollar Ltd", "currency", "USD", "payment_term", "net 14"))
+	francs := id(s.enter("/customers", "name", "Franc AG", "currency", "CHF"))
+	for _, page := range []string{"/orders", "/opportunities", "/contracts"} {
+		form := s.get(page + "/new").asBrowser(t)
+		ask := func(pairs ...string) {
+			t.Helper()
+			for i := 0; i < len(pairs); i += 2 {
+				form.Set(pairs[i], pairs[i+1])
+			}
+			form.Set("do", "find")
+			a := s.do(http.MethodPost, page, form)
+			a.wants(t, 200)
+			form = a.asBrowser(t)
+		}
+		wants := func(currency string) {
+			t.Helper()
+			if got := form.Get("currency"); got != currency {
+				t.Errorf("%s: the currency is %q, not %q", page, got, currency)
+			}
+		}
+		ask("customer_id", dollars, "customer_id~text", "Dollar Ltd", "customer_id~was", "Dollar Ltd")
+		wants("USD")
+		if got := form.Get("payment_term"); page == "/orders" && got != "net 14" {
+			t.Errorf("the payment term is %q", got)
+		}
+		ask("customer_id", francs, "customer_id~text", "Franc AG", "customer_id~was", "Franc AG")
+		wants("CHF")
+		ask("currency", "EUR")
+		ask("customer_id", dollars, "customer_id~text", "Dollar Ltd", "customer_id~was", "Dollar Ltd")
+		wants("EUR")
+	}
+	for page, amount := range map[string]string{"/orders": "lines.0.price", "/opportunities": "amount"} {
+		form := s.get(page + "/new?customer_id=" + francs).asBrowser(t)
+		for name, value := range map[string]string{amount: "12.50", "customer_id": dollars, "customer_id~text": "Dollar Ltd", "customer_id~was": "Dollar Ltd", "do": "find"} {
+			form.Set(name, value)
+		}
+		if got := s.do(http.MethodPost, page, form).asBrowser(t).Get("currency"); got != "CHF" {
+			t.Errorf("%s: an amount in CHF became one in %s", page, got)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // newForm begins a form for a kind, with what its fields may be.
 func (v *visit) newForm(ctx context.Context, tx pgx.Tx, w view) (*form, error) {
-	f := &form{visit: v, view: w, doc: map[string]any{}, chosen: map[string]chosen{}, faults: map[string]string{}}
+	f := &form{visit: v, view: w, doc: map[string]any{}, chosen: map[string]chosen{}, faults: map[string]string{}, gave: map[string]string{}}
 	var err error
 	if f.fields, err = v.entered(ctx, tx, w.kind); err != nil {
 		return nil, err
@@ -76,6 +76,9 @@ func (f *form) finish(ctx context.Context, tx pgx.Tx, p *formPage) error {
 		return err
 	}
 	p.Wrong = len(f.faults) > 0
+	if p.New {
+		p.Hidden = append(p.Hidden, f.taken()...)
+	}
 	f.page(p)
 	return nil
 }
@@ -250,7 +253,15 @@ func (v *visit) tryForm(ctx context.Context, p *formPage, w view, save func(cont
 		}
 		asked := f.read(v.r.Form)
 		asking = f.do(v.r.PostFormValue("do"))
-		if err := errors.Join(f.find(ctx, tx), f.learn(ctx, tx, false)); err != nil {
+		if err := f.find(ctx, tx); err != nil {
+			return err
+		}
+		if asking && p.New { // what is saved is what was seen
+			if err := f.follow(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if err := f.learn(ctx, tx, false); err != nil {
 			return err
 		}
 		if unready = asking || len(f.chosen) > 0; unready {

@@ -94,7 +94,7 @@ func TestFileIsImportedAndTakenBack(t *testing.T) {
 	s := newSite(t)
 	s.transfers()
 	s.signIn()
-	s.get("/imports").wants(t, 200, "Nothing was imported yet", `<option value="customer">Customers`)
+	s.get("/imports").wants(t, 200, "Nothing has been imported yet", `<option value="customer">Customers`)
 	path := s.uploaded("customer", "new.csv", customersFile)
 	s.get(path).wants(t, 200, `<option value="code" selected>`, `<option value="name" selected>`, "First Ltd · Second Ltd", `name="match_by" value="code" checked`, "UTF-8")
 
@@ -102,12 +102,12 @@ func TestFileIsImportedAndTakenBack(t *testing.T) {
 		"encoding", "utf-8", "delimiter", ",", "header", "1", "mode", "both", "match_by", "code",
 		"field.0", "code", "field.1", "name", "field.2", "addresses/city", "field.3", "", "default_field.0", "currency", "default_value.0", "CNY", "do", "preview",
 	}
-	s.get(s.post(path, form...)).wants(t, 200, "tried out")
+	s.get(s.post(path, form...)).wants(t, 200, "being checked")
 	s.ended(path)
-	s.get(path).wants(t, 200, "Ready to import", "Rows that do not go in", "First Ltd")
+	s.get(path).wants(t, 200, "Ready to import", "Rows that will not be imported", "First Ltd")
 	s.get("/customers").wants(t, 200, "No customers")
 
-	s.get(s.post(path+"/run")).wants(t, 200, "The import has begun")
+	s.get(s.post(path+"/run")).wants(t, 200, "The import has started")
 	s.ended(path)
 	s.get(path).wants(t, 200, "Done", "Undo the import", "Show customers")
 	s.get("/customers").wants(t, 200, "First Ltd", "Second Ltd")
@@ -122,7 +122,7 @@ func TestFileIsImportedAndTakenBack(t *testing.T) {
 
 	s.post(path + "/undo")
 	s.ended(path)
-	s.get(path).wants(t, 200, "Undone", "Taken back")
+	s.get(path).wants(t, 200, "Undone")
 	s.get("/customers").wants(t, 200, "No customers")
 	s.get("/imports").wants(t, 200, "new.csv", "Ann Lee")
 }
@@ -153,7 +153,7 @@ func TestListIsExportedAsShown(t *testing.T) {
 	s.get("/orders?status=confirmed").wants(t, 200, `action="/orders/export"`, `name="query" value="status=confirmed"`)
 	to := s.post("/orders/export", "format", "csv", "query", "status=confirmed&sort=-total")
 	path, _, _ := strings.Cut(to, "?")
-	s.get(to).wants(t, 200, "The file is being made")
+	s.get(to).wants(t, 200, "The file is being created")
 	s.ended(path)
 	s.get(path).wants(t, 200, "Download", "customer_id/code")
 	file := s.get(path + "/file")
@@ -163,7 +163,7 @@ func TestListIsExportedAsShown(t *testing.T) {
 	}
 	s.get("/exports").wants(t, 200, "Orders", path+"/file")
 	s.do(http.MethodPost, path+"/cancel", nil).wants(t, http.StatusConflict)
-	s.get(s.post(path+"/delete")).wants(t, 200, "The export is deleted")
+	s.get(s.post(path+"/delete")).wants(t, 200, "Export deleted")
 	s.get(path).wants(t, http.StatusNotFound)
 	s.do(http.MethodPost, "/orders/export", form("format", "docx")).wants(t, http.StatusBadRequest)
 }

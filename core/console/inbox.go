@@ -344,11 +344,14 @@ func (v *visit) fillCandidates(ctx context.Context, tx pgx.Tx, p *inboxItemPage)
 	if chosen == "" && p.CustomerID != nil {
 		chosen = p.CustomerID.String()
 	}
+	if chosen == "" && inbox.OneIsSure(found) {
+		chosen = found[0].ID.String()
+	}
 	for _, one := range found {
 		p.Candidates = append(p.Candidates, candidateRow{one, one.ID.String() == chosen})
 	}
 	if v.who.May(access.Resource(crm.KindCustomer), access.Create) != "" {
-		q := url.Values{"name": {p.Buyer.Name}, "tax_id": {p.Buyer.VATNumber}, "email": {p.Buyer.Email}}
+		q := url.Values{"name": {p.Buyer.Name}, "tax_id": {p.Buyer.VATNumber}, "email": {p.Buyer.Email}, "currency": {p.Currency}, "to": {"/finance/inbox/" + p.ID.String()}}
 		p.NewPath = pathOf(crm.KindCustomer) + "/new?" + q.Encode()
 	}
 	return nil

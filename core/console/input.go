@@ -102,7 +102,11 @@ func (f *form) help(fd field) string {
 func (f *form) options(fd field, now string) []option {
 	var options []option
 	if len(fd.Enum) == 0 || fd.custom() || optionalChoice(fd) {
-		options = append(options, option{"", f.say("form.optional"), now == ""})
+		nothing := "form.optional"
+		if fd.Required {
+			nothing = "form.choose"
+		}
+		options = append(options, option{"", f.say(nothing), now == ""})
 	}
 	switch {
 	case fd.Refers == user:

@@ -28,6 +28,14 @@ type jobsPart struct {
 // Named reports whether somebody gave the job a name of its own; else it is called by what it does.
 func (j jobRow) Named() bool { return j.Name != "" && j.Name != j.unnamed() }
 
+// jobTitle is what a job of a connection is called.
+func (v *visit) jobTitle(j jobRow) string {
+	if j.Named() {
+		return j.ConnectionName + " · " + j.Name
+	}
+	return j.ConnectionName + " · " + v.say("state.direction."+string(j.Kind)) + " · " + v.say("state.entity."+j.Entity)
+}
+
 // unnamed is what the store calls a job that nobody gave a name.
 func (j jobRow) unnamed() string { return string(j.Kind) + " " + j.Entity }
 

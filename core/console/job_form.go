@@ -80,6 +80,9 @@ func (c *Console) jobPage(ctx context.Context, v *visit) (p jobPage, err error) 
 	p.Dry = c.DryRuns[p.Job.Kind] != nil
 	if p.Job.Status == job.Active {
 		p.Coming = comingTimes(p.Job.Schedule, p.Job.TimeZone, time.Now())
+		if next := p.Job.NextRunAt; next != nil && next.After(time.Now()) { // @every counts from the last run
+			p.Coming = append([]time.Time{*next}, comingTimes(p.Job.Schedule, p.Job.TimeZone, *next)[:nextTimes-1]...)
+		}
 	}
 	return p, nil
 }

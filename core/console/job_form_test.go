@@ -34,7 +34,7 @@ func TestAJobIsMadeByAFormAndTakenAway(t *testing.T) {
 	}
 	timely := []string{"work", "reconcile order", "schedule", "30 6 * * *", "time_zone", "Asia/Shanghai"}
 	page = s.do(http.MethodPost, "/sync/jobs", form(fields(append(timely, "do", "foresee")...)...))
-	page.wants(t, 200, "At 06:30", "The next five times", `<option value="reconcile order" selected>`, `<option value="queue" selected>`, `value="60"`, `value="`+s.job.ID.String()+`" checked`)
+	page.wants(t, 200, "At 06:30", "Next five runs", `<option value="reconcile order" selected>`, `<option value="queue" selected>`, `value="60"`, `value="`+s.job.ID.String()+`" checked`)
 	if n := len(regexp.MustCompile(`<li><time`).FindAllString(page.body, -1)); n != 5 {
 		t.Errorf("%d times are shown", n)
 	}
@@ -43,7 +43,7 @@ func TestAJobIsMadeByAFormAndTakenAway(t *testing.T) {
 	s.do(http.MethodPost, "/sync/jobs", form(fields("work", "push order")...)).wants(t, http.StatusUnprocessableEntity, "cannot push this entity")
 	s.do(http.MethodPost, "/sync/jobs", form("connection", "", "work", "pull order")).wants(t, http.StatusBadRequest)
 	to := s.post("/sync/jobs", fields(timely...)...)
-	s.get(to).wants(t, 200, "The job is created", "Our ERP · Reconcile · Order", "At 06:30", "Asia/Shanghai")
+	s.get(to).wants(t, 200, "Job created", "Our ERP · Reconcile · Order", "At 06:30", "Asia/Shanghai")
 	path, _, _ := strings.Cut(to, "?")
 	if strings.Contains(s.get(path).body, "dry-run") {
 		t.Error("what a comparison would do is offered")
@@ -61,9 +61,9 @@ func TestAJobIsMadeByAFormAndTakenAway(t *testing.T) {
 		})
 	}
 	running("running", "1")
-	s.get(s.post(path+"/delete")).wants(t, 200, "cancel it first")
+	s.get(s.post(path+"/delete")).wants(t, 200, "cancel the run first")
 	running("failed", "null")
-	s.get(s.post(path+"/delete")).wants(t, 200, "It is deleted")
+	s.get(s.post(path+"/delete")).wants(t, 200, "Deleted")
 	s.get(path).wants(t, http.StatusNotFound)
 	s.become(access.Role{Grants: []access.Grant{{Resource: access.Jobs, Action: access.Read, Scope: "organization"}}})
 	s.get("/sync/jobs/new").wants(t, http.StatusForbidden)
@@ -79,9 +79,9 @@ func TestANewConnectionOffersItsJobs(t *testing.T) {
 	path := s.connect("shop")
 	offer := "What comes next"
 	s.get(path).wants(t, 200, offer, "Check that the system answers", "Create these jobs (2)", "Pull · Order", "Every 5 minutes", "Reconcile · Order", "At 02:00")
-	s.get(s.post(path+"/check")).wants(t, 200, "accepts the credentials", offer)
+	s.get(s.post(path+"/check")).wants(t, 200, "the credentials are accepted", offer)
 	page := s.get(s.post(path + "/jobs"))
-	page.wants(t, 200, "The jobs are created", "Pull all in order", "Pull · Order", "Reconcile · Order")
+	page.wants(t, 200, "Jobs created", "Pull all in order", "Pull · Order", "Reconcile · Order")
 	if strings.Contains(page.body, offer) {
 		t.Error("the jobs are still offered")
 	}

@@ -295,7 +295,7 @@ func (l *listPage) controls(v *visit, fields []field, people []access.Person) {
 				label += " " + op
 			}
 			if fields[i].Refers == "" {
-				label += ": " + l.asked.Get(name)
+				label += v.say("colon") + l.asked.Get(name)
 			}
 		}
 		l.Chips = append(l.Chips, chip{label, name, l.asked.Get(name), l.with(name, "")})
@@ -306,7 +306,7 @@ func (v *visit) filterOptions(f field, now string, people []access.Person) []opt
 	options := []option{{"", v.say("list.any", f.label), now == ""}}
 	switch {
 	case f.Refers == user:
-		options = append(options, option{"me", f.label + ": " + v.say("list.mine"), now == "me"}, option{"none", f.label + ": " + v.say("list.nobody"), now == "none"})
+		options = append(options, option{"me", f.label + v.say("colon") + v.say("list.mine"), now == "me"}, option{"none", f.label + v.say("colon") + v.say("list.nobody"), now == "none"})
 		for _, p := range people {
 			if id := p.ID.String(); !p.Disabled || id == now {
 				options = append(options, option{id, p.Name, id == now})
@@ -315,7 +315,7 @@ func (v *visit) filterOptions(f field, now string, people []access.Person) []opt
 	case f.Type == "boolean":
 		for _, b := range []string{"true", "false"} {
 			word := map[string]string{"true": "yes", "false": "no"}[b]
-			options = append(options, option{b, f.label + ": " + v.say(word), now == b})
+			options = append(options, option{b, f.label + v.say("colon") + v.say(word), now == b})
 		}
 	default:
 		for _, value := range f.Enum {

@@ -93,7 +93,7 @@ func TestStreamOfNoRunIsAPage(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.get("/sync/runs/"+s.job.ID.String()+"/live").wants(t, http.StatusNotFound, "Nothing here")
+	s.get("/sync/runs/"+s.job.ID.String()+"/live").wants(t, http.StatusNotFound, "Not found")
 }
 
 // stream opens a stream and returns what comes on it: one event's data after the other.
@@ -134,18 +134,18 @@ func TestSyncIsFollowed(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.get("/sync").wants(t, 200, `data-live="/sync/live"`, "Waiting for a person")
+	s.get("/sync").wants(t, 200, `data-live="/sync/live"`, "Needs attention")
 	s.get("/").wants(t, 200, `data-live="/live"`)
 	overview, leave := s.stream("/sync/live")
 	home, leaveHome := s.stream("/live")
-	if first := overview(); !strings.Contains(first, "Failing") || !strings.Contains(first, "Waiting for a person") || !strings.Contains(first, "Our ERP") {
+	if first := overview(); !strings.Contains(first, "Failing") || !strings.Contains(first, "Needs attention") || !strings.Contains(first, "Our ERP") {
 		t.Errorf("the overview begins with\n%s", first)
 	}
 	if first := home(); !strings.Contains(first, "Failing") || !strings.Contains(first, "Our ERP") {
 		t.Errorf("home begins with\n%s", first)
 	}
 	s.post("/sync/dead-letters/"+s.letter.String()+"/dismiss", "reason", "a test")
-	if then := overview(); strings.Contains(then, "Waiting for a person") || strings.Contains(then, "Failing") || !strings.Contains(then, "all clear") {
+	if then := overview(); strings.Contains(then, "Needs attention") || strings.Contains(then, "Failing") || !strings.Contains(then, "all clear") {
 		t.Errorf("the overview goes on with\n%s", then)
 	}
 	if then := home(); strings.Contains(then, "Failing") || !strings.Contains(then, "Our ERP") {

@@ -72,7 +72,7 @@ func TestSigningInAsksForTheSecondFactor(t *testing.T) {
 		t.Errorf("in with the password alone: %d", a.status)
 	}
 	s.get(to).wants(t, 200, `autocomplete="one-time-code"`, `name="to" value="/orders?status=draft"`, "authenticator app")
-	s.send("/login/code", "code", "000000", "to", "/orders").wants(t, http.StatusUnauthorized, "The code is wrong", `name="to" value="/orders"`)
+	s.send("/login/code", "code", "000000", "to", "/orders").wants(t, http.StatusUnauthorized, "That code is wrong", `name="to" value="/orders"`)
 	code := s.code(secret)
 	if got := s.post("/login/code", "code", code, "to", "/orders?status=draft"); got != "/orders?status=draft" {
 		t.Errorf("sent on to %q", got)
@@ -81,7 +81,7 @@ func TestSigningInAsksForTheSecondFactor(t *testing.T) {
 
 	s.post("/logout")
 	s.post("/login", "login", "ann", "password", password)
-	s.send("/login/code", "code", code).wants(t, http.StatusUnauthorized, "The code is wrong or was used before")
+	s.send("/login/code", "code", code).wants(t, http.StatusUnauthorized, "That code is wrong or was used before")
 	if got := s.post("/login/code", "code", recovery[0], "to", "https://evil.example"); got != "/" {
 		t.Errorf("sent on to %q", got)
 	}
@@ -182,11 +182,11 @@ func TestWhoIsNotLetInFromAProviderIsToldWhy(t *testing.T) {
 		openidtest.User{ID: "u1", Email: "ann@example.com"},
 		openidtest.User{ID: "n1", Email: "nobody@example.com", EmailVerified: true})
 	s := newSiteWith(t, p)
-	s.atProvider(p, "/", "u1").wants(t, http.StatusForbidden, "does not vouch for your e-mail address")
-	s.atProvider(p, "/", "n1").wants(t, http.StatusForbidden, "Nobody here has the e-mail address")
+	s.atProvider(p, "/", "u1").wants(t, http.StatusForbidden, "has not verified your e-mail address")
+	s.atProvider(p, "/", "n1").wants(t, http.StatusForbidden, "No user here has the e-mail address")
 	s.atProvider(p, "/", "a1").wants(t, http.StatusSeeOther)
-	s.atProvider(p, "/", "a2").wants(t, http.StatusForbidden, "bound to another account")
-	s.get("/login/oidc/callback?code=x&state=y").wants(t, http.StatusUnauthorized, "begun in another browser")
+	s.atProvider(p, "/", "a2").wants(t, http.StatusForbidden, "tied to another account")
+	s.get("/login/oidc/callback?code=x&state=y").wants(t, http.StatusUnauthorized, "started in another browser")
 
 	away := s.get("/login/oidc")
 	back := p.SignIn(t, t.Context(), away.header.Get("Location"), "a1")

@@ -81,7 +81,7 @@ func TestEmptyPagesSayWhatToDoFirst(t *testing.T) {
 	s := newSite(t)
 	s.signIn()
 	for path, hint := range map[string]string{
-		"/":                  "Begin here",
+		"/":                  "Get started",
 		"/customers":         `href="/imports?entity=customer"`,
 		"/orders":            "Orders appear here",
 		"/invoices":          "Invoices come from",
@@ -89,8 +89,8 @@ func TestEmptyPagesSayWhatToDoFirst(t *testing.T) {
 		"/custom-fields":     "Fields of your own",
 		"/sync":              "New connection",
 		"/sync/connections":  "crmhub connection add",
-		"/sync/jobs":         "a new connection offers",
-		"/sync/jobs/new":     "make one first",
+		"/sync/jobs":         "a new connection proposes",
+		"/sync/jobs/new":     "create one first",
 		"/sync/runs":         "when a job",
 		"/sync/dead-letters": "has arrived",
 	} {
@@ -103,7 +103,7 @@ func TestPagesShowWhatIsThere(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.get("/").wants(t, 200, "Our ERP", "Good day, Ann Lee")
+	s.get("/").wants(t, 200, "Our ERP", "Hello, Ann Lee")
 	s.get("/sync").wants(t, 200, "Our ERP", "Pull · Order", `href="/sync/runs?job=`+s.job.ID.String(), "No good run yet",
 		`<span class="badge bad">Failing</span>`, `href="/sync/dead-letters?connection=`+s.erp.ID.String()+`&amp;entity=order&amp;status=open">1</a>`)
 	s.get("/customers?q=müller").wants(t, 200, "Müller &amp; Söhne &lt;GmbH&gt;", "C1")
@@ -175,10 +175,10 @@ func TestWhatIsNotThereIsSaidInWords(t *testing.T) {
 		"/nowhere", "/customers/7", "/orders/" + other.order.ID.String(), "/orders/" + s.customer.ID.String(),
 		"/sync/runs/" + other.run.ID.String(), "/sync/connections/x", "/sync/dead-letters/" + other.letter.String(),
 	} {
-		s.get(path).wants(t, http.StatusNotFound, "Nothing here")
+		s.get(path).wants(t, http.StatusNotFound, "Not found")
 	}
 	for _, path := range []string{"/customers?after=x", "/orders?status=odd", "/sync/runs?after=x", "/sync/dead-letters?after=x"} {
-		s.get(path).wants(t, http.StatusBadRequest, "does not fit")
+		s.get(path).wants(t, http.StatusBadRequest, "is not valid")
 	}
 }
 

@@ -185,7 +185,7 @@ func (v *visit) poolEvent(e upkeep.PoolEvent, known *names, titles map[uuid.UUID
 	switch {
 	case e.Basis != "" && e.Since != nil:
 		since, _ := formatDate(v.lang, e.Since)
-		shown.Why = e.Rule + ": " + v.say("pool.since."+string(e.Basis), since)
+		shown.Why = e.Rule + v.say("colon") + v.say("pool.since."+string(e.Basis), since)
 	case e.Rule != "":
 		shown.Why = e.Rule
 	default:

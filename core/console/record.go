@@ -189,7 +189,7 @@ func (v *visit) layOut(p *recordPage) {
 		case slices.Contains(p.View.badges, f.Name):
 			if b := v.badge(f, value); !b.Empty() {
 				if len(p.Badges) > 0 || b.Tone == "" {
-					b.Text = f.label + ": " + b.Text
+					b.Text = f.label + v.say("colon") + b.Text
 				}
 				p.Badges = append(p.Badges, b)
 			}

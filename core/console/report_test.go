@@ -138,7 +138,7 @@ func TestReportsSayWhatTheyCannotBeAsked(t *testing.T) {
 	s.get("/reports/booked?from=yesterday").wants(t, http.StatusUnprocessableEntity, `id="p-from-fault"`, "must be a date", "What is counted")
 	s.get("/reports/booked?by=weather&limit=0").wants(t, http.StatusUnprocessableEntity, `id="p-by-fault"`, `id="p-limit-fault"`)
 	s.get("/reports/booked?from=2026-02-01&to=2026-01-01").wants(t, http.StatusUnprocessableEntity, `id="p-from-fault"`)
-	s.get("/reports/booked?customer_id~text=Nobody&customer_id~was=").wants(t, http.StatusUnprocessableEntity, "Nothing found for this")
+	s.get("/reports/booked?customer_id~text=Nobody&customer_id~was=").wants(t, http.StatusUnprocessableEntity, "Nothing found")
 	a := s.get("/reports/booked?from=2026-01-01&to=2026-12-31&customer_id~text=M%C3%BCller&customer_id~was=")
 	if to, want := a.header.Get("Location"), booked2026; a.status != http.StatusSeeOther || !strings.Contains(to, "customer_id="+s.customer.ID.String()) || strings.Contains(to, "~") {
 		t.Errorf("a customer's name led to %d %s, want %s and its id", a.status, to, want)
@@ -165,7 +165,7 @@ func TestReportsRefuseWhoDoesNotSeeWhatTheyCount(t *testing.T) {
 	}
 	for _, path := range []string{booked2026, "/reports/booked/file", "/reports/booked/rows?measure=revenue"} {
 		a := s.get(path)
-		a.wants(t, http.StatusForbidden, "You do not see this report", "(Orders)")
+		a.wants(t, http.StatusForbidden, "You do not have access to this report", "(Orders)")
 		if strings.Contains(a.body, "3,703") {
 			t.Errorf("%s shows it all the same", path)
 		}

@@ -174,7 +174,7 @@ func (v *visit) matrixCell(p *rolePage, r access.Resource, a access.Action) matr
 			now = g.Scope
 		}
 	}
-	cell := matrixCell{Name: grantName(r, a), Label: v.resourceLabel(r) + ": " + v.actionLabel(a), Checked: now != ""}
+	cell := matrixCell{Name: grantName(r, a), Label: v.resourceLabel(r) + v.say("colon") + v.actionLabel(a), Checked: now != ""}
 	if now != "" {
 		cell.Text = v.say("scope." + string(now))
 	}
@@ -318,7 +318,7 @@ func (v *visit) sayGrants(vs schema.Violations, r access.Role) schema.Violations
 		var n int
 		if _, err := fmt.Sscanf(broken.Pointer, "/grants/%d", &n); err == nil && n < len(r.Grants) {
 			g := r.Grants[n]
-			said[i].Message = v.resourceLabel(g.Resource) + ": " + v.actionLabel(g.Action) + ": " + broken.Message
+			said[i].Message = v.resourceLabel(g.Resource) + v.say("colon") + v.actionLabel(g.Action) + v.say("colon") + broken.Message
 		}
 	}
 	return said

@@ -281,6 +281,13 @@ func telling(lang string, words catalogue) map[string]any {
 		return told(lang, words, sayingOf(said, violations), stored)
 	}
 	return map[string]any{
+		// code is another system's, beside a message that does not name it.
+		"code": func(code, message string) string {
+			if code == "" || strings.Contains(message, code) {
+				return ""
+			}
+			return " (" + code + ")"
+		},
 		"rule":    func(broken schema.Violation) string { return brokenRule(lang, words, broken) },
 		"letter":  func(d job.DeadLetter) string { return letter(d.Said, d.Violations, d.Message) },
 		"letters": func(c job.LetterCause) string { return letter(c.Said, c.Violations, c.Message) },

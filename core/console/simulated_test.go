@@ -19,24 +19,24 @@ func TestAdminGoesFromNewConnectionToGreenReconciliation(t *testing.T) {
 
 	b.goes("/sync/connections")
 	b.presses("New connection")
-	b.sees("Which kind of system is it?")
+	b.sees("What kind of system is it?")
 	b.waits(`document.querySelector('main a[href$="connector=simulator-erp"]')`)
 	run(b, chromedp.Evaluate[bool](`document.querySelector('main a[href$="connector=simulator-erp"]').click() ?? true`))
 	b.fills("name", "Workshop ERP", "code", "erp", "config.url", sim.ERPURL(), "config.api_key", "wrong")
 	b.presses("Check and save")
-	b.sees("The check failed", "Nothing is saved")
+	b.sees("The check failed", "Nothing was saved")
 	b.fills("config.api_key", simulatorKey)
 	b.presses("Check and save")
 	b.sees("The system answered", "What comes next", "Reconcile · Order")
 	b.pictured("walk-sync-next")
 	b.presses("Check connection")
-	b.sees("accepts the credentials")
+	b.sees("the credentials are accepted")
 	b.presses(run(b, chromedp.Evaluate[string](`[...document.querySelectorAll("main button")].find((e) => e.innerText.startsWith("Create these jobs")).innerText.trim()`)))
-	b.sees("The jobs are created", "Every 5 minutes", "At 02:00")
+	b.sees("Jobs created", "Every 5 minutes", "At 02:00")
 	b.pictured("walk-sync-jobs")
 
 	b.presses("Pull all in order")
-	b.sees("The runs are queued", "Pull · Customer")
+	b.sees("Runs queued", "Pull · Customer")
 	b.presses("Pull · Order")
 	b.waits("location.pathname.startsWith('/sync/runs/')")
 	b.sees("Succeeded") // the run's page follows it there, after customers and articles
@@ -48,7 +48,7 @@ func TestAdminGoesFromNewConnectionToGreenReconciliation(t *testing.T) {
 		b.goes("/sync/reconciliations")
 		b.fills("entity", entity)
 		b.presses("Compare now")
-		b.sees("The run is queued")
+		b.sees("Run queued")
 		b.waits("location.pathname.startsWith('/sync/runs/')")
 		b.sees("Succeeded")
 	}
@@ -58,6 +58,6 @@ func TestAdminGoesFromNewConnectionToGreenReconciliation(t *testing.T) {
 		t.Errorf("the reconciliations say %s", said)
 	}
 	b.presses("Order")
-	b.sees("There is no difference.", "Equal", "equal to the cent")
+	b.sees("There are no differences.", "Equal", "equal to the cent")
 	b.pictured("walk-sync-reconciled")
 }

@@ -66,7 +66,7 @@ func TestCustomersOfThePoolAreClaimed(t *testing.T) {
 	s.get("/pool").wants(t, 200, "The pool is empty")
 	ids := s.pool("Alpha", "Beta <&>", "Gamma")
 	a := s.get("/pool")
-	a.wants(t, 200, "Alpha", "Beta &lt;&amp;&gt;", "moved away", "before: Ann Lee", "Phone", "You own 0 customers", "0 claimed today", "Claim the chosen ones")
+	a.wants(t, 200, "Alpha", "Beta &lt;&amp;&gt;", "moved away", "before: Ann Lee", "Phone", "You own 0 customers", "0 claimed today", "Claim selected")
 	if strings.Contains(a.body, "1 777") {
 		t.Error("the pool shows how to reach a customer")
 	}
@@ -76,7 +76,7 @@ func TestCustomersOfThePoolAreClaimed(t *testing.T) {
 	if want := "/customers/" + ids[0] + "?done=claimed"; to != want {
 		t.Errorf("claiming one led to %s, want %s", to, want)
 	}
-	s.get(to).wants(t, 200, "It is yours now", "43 1 777")
+	s.get(to).wants(t, 200, "The customer is yours now", "43 1 777")
 	a = s.do(http.MethodPost, "/pool/claim", url.Values{"id": {ids[1], ids[2]}, "back": {"lifecycle=lead"}})
 	if to := a.header.Get("Location"); a.status != http.StatusSeeOther || to != "/pool?lifecycle=lead&done=claimed" {
 		t.Errorf("claiming two led to %d %s", a.status, to)
@@ -86,7 +86,7 @@ func TestCustomersOfThePoolAreClaimed(t *testing.T) {
 			t.Errorf("%s belongs to %v", id, owner)
 		}
 	}
-	s.get(s.post("/pool/claim", "back", "")).wants(t, 200, "Choose at least one", "You own 3 customers", "3 claimed today")
+	s.get(s.post("/pool/claim", "back", "")).wants(t, 200, "Select at least one", "You own 3 customers", "3 claimed today")
 }
 
 func TestRefusedClaimsSayWhy(t *testing.T) {
@@ -99,10 +99,10 @@ func TestRefusedClaimsSayWhy(t *testing.T) {
 	s.get("/pool").wants(t, 200, "You own 0 of at most 1 customers")
 	claimed := url.Values{"id": ids, "back": {""}}
 	s.do(http.MethodPost, "/pool/claim", claimed).
-		wants(t, http.StatusUnprocessableEntity, "Not all were claimed", "1 are yours now", "Beta, Gamma: Ann Lee owns 1 customers, and may own 1.", "Release one")
+		wants(t, http.StatusUnprocessableEntity, "Some were not claimed", "1 are yours now", "Beta, Gamma: Ann Lee owns 1 customers, and may own 1.", "Release one")
 	s.post("/language", "language", "zh-CN")
 	a := s.do(http.MethodPost, "/pool/claim", claimed)
-	a.wants(t, http.StatusUnprocessableEntity, "未能全部领取", "Beta, Gamma: 您负责的客户已达上限", "已被他人先领取")
+	a.wants(t, http.StatusUnprocessableEntity, "未能全部领取", "Beta, Gamma：您负责的客户已达上限", "已被他人先领取")
 	if strings.Contains(a.body, "may own") {
 		t.Error("a Chinese page speaks English")
 	}
@@ -111,7 +111,7 @@ func TestRefusedClaimsSayWhy(t *testing.T) {
 		return err
 	})
 	s.do(http.MethodPost, "/pool/claim", url.Values{"one": {ids[1]}, "back": {"q=Beta"}}).
-		wants(t, http.StatusUnprocessableEntity, "您不久前刚放弃它", "可再次领取的时间", "30 天后")
+		wants(t, http.StatusUnprocessableEntity, "您不久前刚释放它", "可再次领取的时间", "30 天后")
 	for _, form := range []url.Values{{"id": {"x"}}, {"one": {"x"}}, {"id": make([]string, 101)}, {"id": {ids[1]}, "back": {"level=odd"}}} {
 		s.do(http.MethodPost, "/pool/claim", form).wants(t, http.StatusBadRequest)
 	}
@@ -168,7 +168,7 @@ func TestFollowUpsListWhatIsDue(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.signIn()
-	s.get("/follow-ups").wants(t, 200, "Nothing to see to")
+	s.get("/follow-ups").wants(t, 200, "Nothing to follow up")
 	yesterday, soon := time.Now().Add(-24*time.Hour), time.Now().Add(72*time.Hour)
 	s.tx(func(tx pgx.Tx) error {
 		by := crm.By{Actor: s.who.Actor, Origin: "crm"}
@@ -189,7 +189,7 @@ func TestFollowUpsListWhatIsDue(t *testing.T) {
 		})
 	})
 	a := s.get("/follow-ups")
-	a.wants(t, 200, "Send samples", ">Acme</a>", "Speak with", "Chance", "Should close", `class="late"`, "/tasks/", "/opportunities/")
+	a.wants(t, 200, "Send samples", ">Acme</a>", "Contact due", "Chance", "Expected to close", `class="late"`, "/tasks/", "/opportunities/")
 	for _, other := range []string{"Not yet", "Orphan"} {
 		if strings.Contains(a.body, other) {
 			t.Errorf("%s is listed", other)
@@ -208,7 +208,7 @@ func TestFollowUpsListWhatIsDue(t *testing.T) {
 		Fields: []access.FieldRule{{Resource: "customer", Field: "name", Access: access.FieldHidden}, {Resource: "task", Field: "due_at", Access: access.FieldHidden}},
 	})
 	a = s.get("/follow-ups?whose=all")
-	a.wants(t, 200, "Chance", "Speak with")
+	a.wants(t, 200, "Chance", "Contact due")
 	for _, hidden := range []string{"Acme", "Send samples"} {
 		if strings.Contains(a.body, hidden) {
 			t.Errorf("%s is shown to whom it is hidden", hidden)
@@ -242,20 +242,20 @@ func TestThePoolIsRuled(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	page := s.get("/pool/rules")
-	page.wants(t, 200, "Forgotten &lt;90&gt;", "90 days after the last contact", "warned 7 days before", "an open ticket", "重要", "Switch off")
+	page.wants(t, 200, "Forgotten &lt;90&gt;", "90 days after the last contact", "warned 7 days before", "an open ticket", "重要", "Turn off")
 	id := regexp.MustCompile(`/pool/rules/([0-9a-f-]{36})"`).FindStringSubmatch(page.body)[1]
 	s.get("/pool/rules/"+id).wants(t, 200, `value="VIP, 重要"`, `name="keeps" value="open_ticket" checked`)
 	due := s.get("/pool/due")
 	due.wants(t, 200, html.EscapeString(s.customer.Name), "Ann Lee", "/pool/rules/"+id, "due after 90 days")
 	s.get("/pool/due?ahead=400").wants(t, http.StatusBadRequest)
-	s.get("/pool/due?owner_id="+uuid.NewString()).wants(t, 200, "Nobody falls into the pool")
+	s.get("/pool/due?owner_id="+uuid.NewString()).wants(t, 200, "No customers will go to the pool")
 	s.post("/pool/rules/"+id+"/active", "active", "false")
-	s.get("/pool/due").wants(t, 200, "Nobody falls into the pool")
+	s.get("/pool/due").wants(t, 200, "No customers will go to the pool")
 	s.post("/pool/rules/"+id+"/active", "active", "true")
 
 	s.do(http.MethodPost, "/pool/settings", url.Values{"time_zone": {"Mars"}, "recycle_hour": {"25"}}).
 		wants(t, http.StatusUnprocessableEntity, `value="Mars"`, "must be 0 to 23", "must be an IANA time zone")
-	s.get(s.post("/pool/settings", "time_zone", "Asia/Shanghai", "recycle_hour", "3")).wants(t, 200, `value="Asia/Shanghai"`, "It is saved")
+	s.get(s.post("/pool/settings", "time_zone", "Asia/Shanghai", "recycle_hour", "3")).wants(t, 200, `value="Asia/Shanghai"`, "Saved")
 	s.get(s.post("/pool/recycle")).wants(t, 200, "The rules are being applied")
 
 	s.do(http.MethodPost, "/pool/limits", url.Values{"whose": {"user:" + s.ann.ID.String()}}).wants(t, http.StatusUnprocessableEntity, "or one of the others")
@@ -267,15 +267,15 @@ func TestThePoolIsRuled(t *testing.T) {
 	s.post("/pool/limits/"+limit, "max_owned", "2")
 
 	ids := s.pool("Alpha", "Beta")
-	s.get("/pool").wants(t, 200, "Give to", "/pool/assign")
+	s.get("/pool").wants(t, 200, "Assign to", "/pool/assign")
 	s.do(http.MethodPost, "/pool/assign", url.Values{"id": ids, "owner": {s.ann.ID.String()}, "back": {""}}).
-		wants(t, http.StatusUnprocessableEntity, "Not all were claimed", "1 were assigned", "may own 2")
+		wants(t, http.StatusUnprocessableEntity, "Some were not claimed", "1 were assigned", "may own 2")
 	if owner := s.owner(ids[0]); owner == nil || *owner != s.ann.ID {
 		t.Errorf("the first belongs to %v", owner)
 	}
 	s.get("/pool/log?event=assigned").wants(t, 200, "Alpha", "Assigned")
 	s.post("/pool/limits/" + limit + "/delete")
-	s.get(s.post("/pool/assign", "id", ids[1], "owner", s.ann.ID.String(), "back", "")).wants(t, 200, "They have an owner now")
+	s.get(s.post("/pool/assign", "id", ids[1], "owner", s.ann.ID.String(), "back", "")).wants(t, 200, "Assigned.")
 	s.post("/pool/rules/" + id + "/delete")
-	s.get("/pool/rules").wants(t, 200, "No rules yet", "Nobody is limited yet")
+	s.get("/pool/rules").wants(t, 200, "No rules yet", "No limits yet")
 }

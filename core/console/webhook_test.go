@@ -12,20 +12,20 @@ func TestAWebhookIsGivenToAConnection(t *testing.T) {
 	s.fill()
 	s.signIn()
 	path := "/sync/connections/" + s.erp.ID.String() + "/webhook"
-	s.get(path).wants(t, http.StatusOK, "Let it say so")
+	s.get(path).wants(t, http.StatusOK, "Receive webhooks")
 	s.do(http.MethodPost, path, form("scheme", "hmac", "pointer", "/type", "entities", "ROBOT = robot")).
 		wants(t, http.StatusUnprocessableEntity, "name the header", "ROBOT is no kind of entity", "ROBOT = robot")
 	secretOf := regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`)
 	made := s.do(http.MethodPost, path, form("scheme", "standard", "pointer", "/type", "entities", "SALE = order\r\nBILL = invoice\r\n"))
 	made.wants(t, http.StatusOK, "whsec_")
-	s.get(path).wants(t, http.StatusOK, "/webhooks/", "SALE = order", "Make another secret", "Nothing came yet")
+	s.get(path).wants(t, http.StatusOK, "/webhooks/", "SALE = order", "New secret", "No messages yet")
 	again := s.do(http.MethodPost, path+"/rotate", form())
 	again.wants(t, http.StatusOK, "whsec_")
 	if secretOf.FindString(again.body) == secretOf.FindString(made.body) {
 		t.Error("the secret is the same")
 	}
 	s.post(path + "/delete")
-	s.get(path).wants(t, http.StatusOK, "Let it say so")
+	s.get(path).wants(t, http.StatusOK, "Receive webhooks")
 	s.do(http.MethodPost, path+"/delete", form()).wants(t, http.StatusNotFound)
 }
 

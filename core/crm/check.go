@@ -110,7 +110,7 @@ func (c *faults) fields(pointer string, s shape, v reflect.Value) {
 			continue
 		}
 		if f.required && (value.IsZero() || f.typ == number && decimalOf(value).IsZero()) {
-			c.add(at, "required", "must be given")
+			c.add(at, "required", "is required")
 			continue
 		}
 		switch f.typ {

@@ -56,7 +56,7 @@ func (w *writing) customFaults(stored, e Entity) schema.Violations {
 	}
 	for _, d := range w.facts.declared {
 		if value := given[d.Name]; d.IsRequired && !isConnection(w.by.Actor) && (value == nil || string(value) == "null" || string(value) == `""`) {
-			f.add("/ext/"+d.Name, "required", "must be given")
+			f.add("/ext/"+d.Name, "required", "is required")
 		}
 	}
 	return f.violations

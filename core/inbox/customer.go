@@ -29,6 +29,11 @@ type Fact struct {
 // sure is from which score on a customer is the buyer; see package match.
 const sure = 100
 
+// OneIsSure reports whether the first of some candidates, the surest first, is the buyer, and no other could be.
+func OneIsSure(found []Candidate) bool {
+	return len(found) > 0 && found[0].Score >= sure && (len(found) == 1 || found[1].Score < sure)
+}
+
 // Candidates are the customers who may be the buyer of a file, the surest first, of those whom the caller sees.
 func (s *Store) Candidates(ctx context.Context, tx pgx.Tx, item Item) ([]Candidate, error) {
 	b := item.Buyer

@@ -144,7 +144,7 @@ func (s *Store) judge(ctx context.Context, tx pgx.Tx, data []byte) (Item, error)
 	if err != nil {
 		return item, err
 	}
-	if len(found) > 0 && found[0].Score >= sure && (len(found) == 1 || found[1].Score < sure) {
+	if OneIsSure(found) {
 		item.CustomerID = &found[0].ID
 	}
 	return item, nil

@@ -135,8 +135,8 @@ function refer(part) {
     input.value = was.value = chosen.dataset.title;
     close();
     input.focus();
-    const form = part.closest("form[data-swap]"); // a product completes its line
-    if (form && input.name.startsWith("lines.")) send(form, "find");
+    const form = part.closest("form[data-swap]"); // a product completes its line, a customer tells the currency
+    if (form && (input.name.startsWith("lines.") || form.elements["taken~of"] && input.name === "customer_id~text")) send(form, "find");
   });
 }
 
@@ -249,6 +249,7 @@ function begin(root) {
   }
 }
 begin(document);
+document.querySelector("[data-found]")?.scrollIntoView({ block: "start" }); // what was asked for, below a form that is longer than the window
 document.querySelector(".navs [aria-current]")?.scrollIntoView({ block: "nearest" }); // the navigation is longer than most windows
 addEventListener("popstate", () => location.reload());
 
