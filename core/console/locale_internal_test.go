@@ -442,7 +442,7 @@ func states() map[string]bool {
 		"field", "encoding", "same", "file", "group", "refused", "length", "list", "maxItems",
 		"cron", "time_zone", "range", "cycle", "kind", "erased", "stream",
 		"maxLength", "minItems", "uniqueItems", "multipleOf", "exclusiveMinimum", "not", "false", "additionalProperties", "json",
-		"values", "expression", "when", "link", "tree", "active", "allocated", "consistent", "width",
+		"values", "expression", "when", "link", "tree", "active", "allocated", "consistent", "width", "linked",
 	} {
 		all["rule."+rule] = true
 	}
