@@ -188,7 +188,7 @@ func (s *server) importErrors() operation {
 	return operation{
 		id: "get-import-errors", needs: maySome(access.Import), tag: "imports", summary: "Get the rows that did not go in",
 		description: "A CSV file for spreadsheets: the cells as they were, the row's number, and the reason.",
-		status:      http.StatusOK, result: fileContent("code,name,row,reason\r\nC3,,4,/name: must be given (required)\r\n", csvType),
+		status:      http.StatusOK, result: fileContent("code,name,row,reason\r\nC3,,4,/name: is required (required)\r\n", csvType),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			i, err := s.importIn(ctx, c)
 			if err != nil {

@@ -230,7 +230,7 @@ C536379,D,Discount,-1,2010-12-01 09:41:00,27.5,14527.0,United Kingdom
 	i = f.do(i, f.store.Run)
 	t.Logf("orders: %+v", i.Counts)
 	f.wantAccounted(i)
-	if !strings.Contains(f.refusals(i), "must be positive (minimum)") || !strings.Contains(f.refusals(i), "/customer_id: must be given (required)") {
+	if !strings.Contains(f.refusals(i), "must be positive (minimum)") || !strings.Contains(f.refusals(i), "/customer_id: is required (required)") {
 		t.Error("cancelled invoices and those without a customer are not refused for that")
 	}
 }
@@ -272,7 +272,7 @@ func TestCDNOWGoesIn(t *testing.T) {
 	i = f.do(i, f.store.Run)
 	t.Logf("payments: %+v", i.Counts)
 	f.wantAccounted(i)
-	if !strings.Contains(f.refusals(i), "/amount: must be given (required)") {
+	if !strings.Contains(f.refusals(i), "/amount: is required (required)") {
 		t.Error("purchases of nothing are not refused for that")
 	}
 }
