@@ -24,9 +24,18 @@ const (
 func (f *largeFirm) load(b *testing.B) {
 	day := time.Now().AddDate(0, 0, -30).Format(time.DateOnly)
 	mix := []struct{ name, path string }{
-		{"read", "/customers/{id}"}, {"read", "/customers/{id}"}, {"read", "/customers/{id}"},
-		{"list", "/orders?limit=20"}, {"list", "/customers?lifecycle=lead&sort=name"}, {"list", "/invoices?payment_status=unpaid&sort=due_date"}, {"list", "/activities?sort=-at&at[ge]=" + day + "T00:00:00Z"},
-		{"read", "/customers/{id}"}, {"list", "/orders?customer_id={id}&limit=10"}, {"read", "/customers/{id}?expand=owner"}, {"search", "/search?q=" + url.QueryEscape("northwind 12")}, {"search", "/search?q=C-0000123"},
+		{"read", "/customers/{id}"},
+		{"read", "/customers/{id}"},
+		{"read", "/customers/{id}"},
+		{"list", "/orders?limit=20"},
+		{"list", "/customers?lifecycle=lead&sort=name"},
+		{"list", "/invoices?payment_status=unpaid&sort=due_date"},
+		{"list", "/activities?sort=-at&at[ge]=" + day + "T00:00:00Z"},
+		{"read", "/customers/{id}"},
+		{"list", "/orders?customer_id={id}&limit=10"},
+		{"read", "/customers/{id}?expand=owner"},
+		{"search", "/search?q=" + url.QueryEscape("northwind 12")},
+		{"search", "/search?q=C-0000123"},
 	}
 	tokens := make([]string, clients)
 	for client := range tokens {

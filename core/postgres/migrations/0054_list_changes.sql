@@ -1,6 +1,6 @@
 -- +goose Up
--- When a row was changed last is in the indexes of the other orders, too (0039 has the rest): a list that is narrowed by it, and one in the order of it that is narrowed
--- by another day, are read in the index alone, the short way and the long one.
+-- When a row was changed last is in the indexes of the other orders, too (0039 has the rest), and its code or number in those of days and amounts: a list that is narrowed
+-- by one of these in the order of another is read in the index alone, the short way and the long one.
 -- +goose StatementBegin
 do $$
 declare
@@ -15,7 +15,10 @@ begin
         definition := pg_get_indexdef(i::regclass);
         continue when definition ~ 'updated_at';
         execute format('drop index %I', i);
-        execute replace(definition, ') WHERE ', ', updated_at) where ');
+        execute replace(definition, ') WHERE ', ', updated_at' || case
+            when i ~ '^customers_by_(created|next)' then ', code'
+            when i ~ '^(opportunities|orders|contracts|invoices|payments)_by' then ', number'
+            else '' end || ') where ');
     end loop;
 end $$;
 -- +goose StatementEnd
