@@ -33,29 +33,40 @@ func newMade(cache string) (made, error) {
 
 // copyTo reports whether it could; else nothing is there.
 func (m made) copyTo(ctx context.Context, dir string) bool {
-	if _, err := os.Stat(string(m)); err != nil {
+	before, err := os.Stat(string(m))
+	if err != nil {
 		return false
 	}
 	if copyFolder(ctx, string(m), dir) == nil {
-		return true
+		// What is still in its place was whole all the time: it is moved away before it is deleted.
+		if after, err := os.Stat(string(m)); err == nil && os.SameFile(before, after) {
+			return true
+		}
 	}
 	_ = os.RemoveAll(dir) // a half: somebody with other migrations has deleted it meanwhile
 	return false
 }
 
-// keep keeps a copy for others, in place of those with other migrations. Where it cannot, each goes on to make its own.
+// keep keeps a copy for others, unless somebody was quicker, and deletes those with other migrations. Where it cannot, each goes on to
+// make its own.
 func (m made) keep(ctx context.Context, dir string) {
 	all := filepath.Dir(string(m))
-	if os.RemoveAll(all) != nil || os.MkdirAll(all, 0o700) != nil {
+	if os.MkdirAll(all, 0o700) != nil {
 		return
 	}
-	beside, err := os.MkdirTemp(all, "copying-*")
+	beside, err := os.MkdirTemp(all, "new-*")
 	if err != nil {
 		return
 	}
 	defer func() { _ = os.RemoveAll(beside) }()
 	if copyFolder(ctx, dir, filepath.Join(beside, "pg")) == nil {
-		_ = os.Rename(filepath.Join(beside, "pg"), string(m))
+		_ = os.Rename(filepath.Join(beside, "pg"), string(m)) // which fails where there is one
+	}
+	others, _ := filepath.Glob(filepath.Join(all, "[0-9a-f]*"))
+	for _, other := range others {
+		if other != string(m) {
+			_ = os.Rename(other, filepath.Join(beside, filepath.Base(other)))
+		}
 	}
 }
 
