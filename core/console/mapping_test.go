@@ -62,6 +62,6 @@ func TestAMappingThatFitsNoMoreCanBeMended(t *testing.T) {
 	s.get(connection).wants(t, 200, `href="`+path+`"`)
 	s.get(path).wants(t, 200, "entity: order")
 	good := "entity: order\nrecord: sale\nfields:\n  - {crm: number, remote: ref}\n"
-	s.get(s.post(path, "text", good)).wants(t, 200, "It is stored and tested")
-	s.get(s.post(path+"/publish", "number", "2")).wants(t, 200, "It is live", "version 2 holds")
+	s.get(s.post(path, "text", good)).wants(t, 200, "Saved and tested")
+	s.get(s.post(path+"/publish", "number", "2")).wants(t, 200, "version 2 is live")
 }
