@@ -15,6 +15,7 @@ type download struct {
 
 // give sends a file. What fails after the first byte can only be told by ending the connection.
 func (v *visit) give(d download) error {
+	v.endTurn() // who takes it may be slow
 	h := v.w.Header()
 	h.Set("Content-Type", d.mediaType)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.name}))

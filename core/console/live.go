@@ -31,6 +31,7 @@ func (v *visit) follow(ctx context.Context, every time.Duration, look func(ctx c
 	if err != nil {
 		return err
 	}
+	v.endTurn()
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no") // proxies that buffer would hold the progress back
 	flush := http.NewResponseController(v.w).Flush

@@ -88,6 +88,19 @@ func TestStreamEndsWhenItsReaderLeaves(t *testing.T) {
 	s.server.Close()
 }
 
+// A reader has a few turns at the database at once: what is only followed takes none.
+func TestStreamsHoldUpNoPages(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	for range 6 {
+		r := s.follow(t.Context())
+		defer func() { _ = r.Body.Close() }()
+	}
+	s.get("/sync/runs/"+s.run.ID.String()).wants(t, http.StatusOK, "Cancel run")
+}
+
 func TestStreamOfNoRunIsAPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

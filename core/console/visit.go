@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -34,6 +35,7 @@ type visit struct {
 	who     access.Identity
 	here    string // the path of the page shown, where that is not the request's
 	known   *names // see everybody
+	endTurn func() // of a page that is read; what lasts longer than reading ends it early
 }
 
 // frame is what the layout needs around a page's own data.
@@ -62,9 +64,13 @@ func (c *Console) page(p page) http.Handler {
 			http.Redirect(w, r, loginURL(r), http.StatusSeeOther)
 			return
 		}
-		v := &visit{console: c, w: w, r: r, lang: languageOf(r, who.Locale), who: who}
+		v := &visit{console: c, w: w, r: r, lang: languageOf(r, who.Locale), who: who, endTurn: func() {}}
 		if err == nil && !p.needs.met(v.who) {
 			err = errForbidden
+		}
+		if err == nil && r.Method == http.MethodGet {
+			err = v.takeTurn(r.Context())
+			defer v.endTurn()
 		}
 		if err == nil {
 			err = p.serve(r.Context(), v)
@@ -73,6 +79,15 @@ func (c *Console) page(p page) http.Handler {
 			v.fail(err)
 		}
 	})
+}
+
+// takeTurn waits until the reader may ask the database: nobody's pages hold up others, or who saves.
+func (v *visit) takeTurn(ctx context.Context) error {
+	end, err := v.console.DB.Turn(ctx, v.who.Principal.Actor)
+	if err == nil {
+		v.endTurn = sync.OnceFunc(end)
+	}
+	return err
 }
 
 // as runs fn in a transaction of the signed-in person.
