@@ -11,6 +11,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/match"
 )
 
 // entities is the resource of one kind: /customers, /orders and so on. All kinds are served by this one type.
@@ -35,7 +36,10 @@ func (e entities) create() operation {
 		status:      http.StatusCreated, result: e.content(e.shown), versioned: true, located: true, keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
-			accepted := c.choiceIn(acceptParameter, []string{"accept"}, &faults) != ""
+			refuse := match.Same
+			if c.choiceIn(acceptParameter, []string{"accept"}, &faults) != "" {
+				refuse = ""
+			}
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
@@ -48,7 +52,7 @@ func (e entities) create() operation {
 				return answer{}, err
 			}
 			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				if err := e.editor.Create(ctx, tx, c.author(), entity, accepted); err != nil {
+				if err := e.editor.Create(ctx, tx, c.author(), entity, refuse); err != nil {
 					return answer{}, err
 				}
 				a, err := e.answer(c, http.StatusCreated, entity)

@@ -257,6 +257,8 @@ func TestADuplicateIsShownBeforeItIsMade(t *testing.T) {
 	if a = s.do(http.MethodPost, "/customers", form); a.status != http.StatusSeeOther {
 		t.Errorf("it was not made anyway: %d\n%s", a.status, a.body)
 	}
+	s.do(http.MethodPost, "/customers", url.Values{"name": {"Huber GmbH"}}).wants(t, http.StatusSeeOther)
+	s.do(http.MethodPost, "/customers", url.Values{"name": {"MÜLLER"}}).wants(t, http.StatusConflict, "may exist", first, "maybe", "same name")
 }
 
 func TestReferencesAreFoundByWhatWasWritten(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/match"
 	"crmhub/core/schema"
 )
 
@@ -132,7 +133,11 @@ func (c *Console) create(w view) func(context.Context, *visit) error {
 				return err
 			}
 			created = entity
-			return c.editor.Create(ctx, tx, v.author(), entity, v.r.Form.Has("accept"))
+			refuse := match.Possible // who writes one by hand can look
+			if v.r.Form.Has("accept") {
+				refuse = ""
+			}
+			return c.editor.Create(ctx, tx, v.author(), entity, refuse)
 		})
 		if err != nil || shown {
 			return err

@@ -17,6 +17,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
+	"crmhub/core/match"
 	"crmhub/core/schema"
 )
 
@@ -64,11 +65,16 @@ func (e *Editor) Read(a Author, k crm.Kind, doc map[string]any) (crm.Entity, err
 // Compared reports whether new entities of a kind are checked for duplicates.
 func Compared(k crm.Kind) bool { return slices.Contains(crm.Matched(), k) }
 
-// Create stores what Read made. Unless duplicates are accepted, an entity that is there already is a [DuplicateError].
-func (e *Editor) Create(ctx context.Context, tx pgx.Tx, a Author, entity crm.Entity, accepted bool) error {
-	if Compared(entity.Kind()) && !accepted {
+// Create stores what Read made. An entity that is there already is a [DuplicateError]: with [match.Same] one that surely is,
+// with [match.Possible] one that may be as well, and with "" all are accepted.
+func (e *Editor) Create(ctx context.Context, tx pgx.Tx, a Author, entity crm.Entity, refuse match.Class) error {
+	if Compared(entity.Kind()) && refuse != "" {
 		entity.Normalize()
-		matches, err := duplicate.CheckSure(ctx, tx, e.store, entity)
+		check := duplicate.CheckSure
+		if refuse == match.Possible {
+			check = duplicate.CheckAll
+		}
+		matches, err := check(ctx, tx, e.store, entity)
 		if err != nil {
 			return err
 		}

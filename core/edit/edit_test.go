@@ -12,6 +12,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/edit"
+	"crmhub/core/match"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/schema"
@@ -78,7 +79,7 @@ func (d *desk) create(k crm.Kind, doc map[string]any) (crm.Entity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return entity, d.tx(func(tx pgx.Tx) error { return d.editor.Create(d.Context(), tx, d.author, entity, false) })
+	return entity, d.tx(func(tx pgx.Tx) error { return d.editor.Create(d.Context(), tx, d.author, entity, match.Same) })
 }
 
 func grants(scope access.Scope, r access.Resource, actions ...access.Action) []access.Grant {
@@ -164,7 +165,7 @@ func TestWhatIsThereAlreadyIsToldOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.tx(func(tx pgx.Tx) error { return d.editor.Create(t.Context(), tx, d.author, again, true) }); err != nil {
+	if err := d.tx(func(tx pgx.Tx) error { return d.editor.Create(t.Context(), tx, d.author, again, "") }); err != nil {
 		t.Errorf("accepted: %v", err)
 	}
 }

@@ -51,7 +51,7 @@ func (s *Store) Accept(ctx context.Context, tx pgx.Tx, a edit.Author, id, custom
 	}
 	v, _ := made.(*crm.Invoice)
 	v.Findings = item.Findings
-	if err := s.Editor.Create(ctx, tx, a, v, true); err != nil {
+	if err := s.Editor.Create(ctx, tx, a, v, ""); err != nil {
 		return item, err
 	}
 	issued, err := s.Editor.Revise(a, v, 0, map[string]any{"status": "issued", "residual": open.String(), "payment_status": paymentStatus(open, v.Total)})
