@@ -12,8 +12,8 @@ begin
         'contracts_number', 'contracts_by_end_date', 'invoices_number', 'invoices_by_issue_date', 'invoices_by_due_date', 'invoices_by_total',
         'payments_number', 'payments_by_date', 'feedback_by_at', 'activities_by_at', 'tasks_by_due_at', 'tickets_number']
     loop
-        definition := pg_get_indexdef(i::regclass);
-        continue when definition ~ 'updated_at';
+        definition := pg_get_indexdef(to_regclass(i)); -- null where an administrator has dropped it
+        continue when definition is null or definition ~ 'updated_at';
         execute format('drop index %I', i);
         execute replace(definition, ') WHERE ', ', updated_at' || case
             when i ~ '^customers_by_(created|next)' then ', code'
