@@ -96,7 +96,7 @@ ready() {
   local address
   address=$(cat "$dir/address")
   for _ in $(seq 600); do
-    running || break
+    kill -0 "$(cat "$dir/pid")" 2>/dev/null || break # not running: the shell may not have become java yet
     if curl --silent --fail --max-time 10 --output "$dir/answer" "$address/1.0/healthcheck"; then
       curl --silent --show-error --fail --max-time 60 --output "$dir/answer" --user admin:password -H 'X-Killbill-CreatedBy: crmhub' \
         -H 'Content-Type: application/json' "$address/1.0/kb/tenants" -d "{\"apiKey\": \"crmhub\", \"apiSecret\": \"$secret\"}"

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,6 +49,19 @@ func words(t *testing.T, lang string) catalogue {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func TestNothingIsSaidTwice(t *testing.T) {
+	t.Parallel()
+	for _, lang := range []string{"en", "zh-CN"} {
+		content, err := os.ReadFile(filepath.Join("locale", lang+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys := strings.Count(string(content), "\n \""); keys != len(words(t, lang)) {
+			t.Errorf("%s has %d lines of %d keys", lang, keys, len(words(t, lang)))
+		}
+	}
 }
 
 func TestLanguagesHaveTheSameWords(t *testing.T) {
