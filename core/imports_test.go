@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 
 	"core/listview": {"core/postgres", "core/access", "core/crm", "core/schema"},
 
-	"core/edit": {"core/access", "core/audit", "core/crm", "core/duplicate", "core/postgres", "core/schema"},
+	"core/edit": {"core/access", "core/audit", "core/crm", "core/duplicate", "core/match", "core/postgres", "core/schema"},
 
 	"core/allocation": {"core/access", "core/crm", "core/edit", "core/money", "core/postgres", "core/schema"},
 	"core/inbox":      {"core/access", "core/attachment", "core/crm", "core/duplicate", "core/edit", "core/einvoice", "core/match", "core/postgres", "core/schema"},
