@@ -310,7 +310,7 @@ func TestImportIsFollowedAndUndoneInTheBrowser(t *testing.T) {
 	b.pictured("walk-import-done")
 	b.presses("Undo…")
 	b.presses("Undo the import")
-	b.sees("Undone")
+	b.waits(`[...document.querySelectorAll("main .badge")].some((e) => e.textContent.trim() === "Undone")`) // what is counted is called so, too
 	b.goes("/customers")
 	b.sees("No customers")
 }
