@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -64,9 +65,12 @@ func (p *passing) produce(ctx context.Context, puller connector.Puller, pages ch
 		next.Since, next.Until = value(given.From), value(given.To)
 	}
 	for {
-		asked, err := p.clock(ctx)
-		if err != nil {
-			return err
+		var asked time.Time
+		if p.getter != nil { // else nothing can be read again
+			var err error
+			if asked, err = p.clock(ctx); err != nil {
+				return err
+			}
 		}
 		got, request, err := p.fetch(ctx, puller, next, &p.task.ID)
 		if err != nil {
