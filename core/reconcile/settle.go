@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/link"
@@ -67,6 +68,9 @@ type settling struct {
 	conflict link.Kept
 	by       crm.By
 	others   map[string]link.Side // the fields about which the kept record has nothing to say any more
+
+	connection connection.Connection
+	fields     []mapping.Field // of the live mapping; nil if there is none
 }
 
 // settle returns why the conflict was not settled; "" if it was.
@@ -100,8 +104,8 @@ func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason st
 	side := link.Theirs
 	if d.Status != link.ConflictTheirs {
 		side = link.Ours
-		if one, err := s.oneWay(ctx, tx); err != nil || one {
-			return "the field comes from there and is never sent", err
+		if s.oneWay() {
+			return "the field comes from there and is never sent", nil
 		}
 	}
 	if d.Status == link.ConflictValue {
@@ -143,21 +147,21 @@ func (s *settling) beside(ctx context.Context, tx pgx.Tx, record *connector.Reco
 		return "the two are not linked any more", nil
 	}
 	record.Version = l.RemoteVersion
-	c, err := s.Connections.Get(ctx, tx, s.conflict.ConnectionID)
-	if err != nil {
+	if s.connection, err = s.Connections.Get(ctx, tx, s.conflict.ConnectionID); err != nil {
 		return "", err
 	}
-	m, _, err := s.Revisions.Live(ctx, tx, c, s.conflict.Entity)
+	m, _, err := s.Revisions.Live(ctx, tx, s.connection, s.conflict.Entity)
 	if err != nil || m == nil {
 		return "", err // bring says so
 	}
+	s.fields = m.Fields()
 	open, err := link.ListConflicts(ctx, tx, link.ConflictFilter{
 		Connection: s.conflict.ConnectionID, Entity: s.conflict.Entity, EntityID: s.conflict.EntityID, Status: link.ConflictOpen, Limit: 500,
 	})
 	if err != nil {
 		return "", err
 	}
-	for _, f := range m.Fields() {
+	for _, f := range s.fields {
 		if !slices.ContainsFunc(open.Items, func(k link.Kept) bool { return k.Field == f.Path }) {
 			s.others[f.Path] = link.Neither
 		}
@@ -166,21 +170,8 @@ func (s *settling) beside(ctx context.Context, tx pgx.Tx, record *connector.Reco
 }
 
 // oneWay reports whether ours cannot get there.
-func (s *settling) oneWay(ctx context.Context, tx pgx.Tx) (bool, error) {
-	c, err := s.Connections.Get(ctx, tx, s.conflict.ConnectionID)
-	if err != nil {
-		return false, err
-	}
-	m, _, err := s.Revisions.Live(ctx, tx, c, s.conflict.Entity)
-	if err != nil || m == nil {
-		return true, err
-	}
-	for _, f := range m.Fields() {
-		if f.Path == s.conflict.Field {
-			return !f.Push, nil
-		}
-	}
-	return true, nil
+func (s *settling) oneWay() bool {
+	return !slices.ContainsFunc(s.fields, func(f mapping.Field) bool { return f.Path == s.conflict.Field && f.Push })
 }
 
 // enter gives the entity another value of the field.
@@ -204,10 +195,6 @@ type decided struct {
 
 // bring brings the record in, with the decision if there is one. A fault undoes the decision.
 func (s *settling) bring(ctx context.Context, tx pgx.Tx, record connector.Record, d *decided) (reason string, err error) {
-	c, err := s.Connections.Get(ctx, tx, s.conflict.ConnectionID)
-	if err != nil {
-		return "", err
-	}
 	inner, err := tx.Begin(ctx)
 	if err != nil {
 		return "", fmt.Errorf("settle conflict %s: %w", s.conflict.ID, err)
@@ -222,7 +209,7 @@ func (s *settling) bring(ctx context.Context, tx pgx.Tx, record connector.Record
 	}
 	var faults []error
 	err = postgres.AsHub(ctx, inner, func() (err error) { // what comes in is the connection's
-		faults, err = s.Records.Bring(ctx, inner, c, s.conflict.Entity, []connector.Record{record}, map[string]map[string]link.Side{record.ID: fields})
+		faults, err = s.Records.Bring(ctx, inner, s.connection, s.conflict.Entity, []connector.Record{record}, map[string]map[string]link.Side{record.ID: fields})
 		return err
 	})
 	if err != nil {
