@@ -16,6 +16,16 @@ type conversion struct {
 	pull func(any) (any, error)
 }
 
+// returns reports whether a value comes back as it went.
+func (c conversion) returns(v any) bool {
+	there, err := c.push(v)
+	if err != nil {
+		return false
+	}
+	back, err := c.pull(there)
+	return err == nil && back == v
+}
+
 // What a value is not. The texts are shown to people.
 var (
 	errNoText    = because("map_must_text", "must be a text")

@@ -129,8 +129,8 @@ func (e *expression) run(machine *vm.VM, env map[string]any) (any, error) {
 
 // expressions compiles push and pull; a rule with one goes that way only, unless it has both.
 func (c *compiler) expressions(w *written, s side, r *rule, crm, remote node) {
-	if w.link != "" || w.values != nil || w.format != "" || w.layout != "" || w.unit != "" || w.each != nil {
-		c.fault(w.node, "map_expression_alone", "an expression stands alone: link, values, format, layout, unit and each belong to rules with two sides")
+	if w.link != "" || w.values != nil || w.format != "" || w.layout != "" || w.zone != "" || w.unit != "" || w.each != nil {
+		c.fault(w.node, "map_expression_alone", "an expression stands alone: link, values, format, layout, zone, unit and each belong to rules with two sides")
 	}
 	if w.direction != "" {
 		c.fault(place(w.node, "direction"), "map_expression_direction", "an expression has its direction already")

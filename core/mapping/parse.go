@@ -32,6 +32,7 @@ type written struct {
 	values    *table
 	format    string
 	layout    string
+	zone      string
 	unit      string
 	each      []written
 	direction string
@@ -131,6 +132,7 @@ func (p *reader) rule(n *yaml.Node, w *written, depth int) {
 		"values":    func(v *yaml.Node) { w.values = p.table(v) },
 		"format":    p.oneOf(&w.format, formats...),
 		"layout":    p.text(&w.layout),
+		"zone":      p.text(&w.zone),
 		"unit":      p.text(&w.unit),
 		"each":      func(v *yaml.Node) { w.each = p.rules(v, depth+1) },
 		"direction": p.oneOf(&w.direction, "push", "pull"),

@@ -48,6 +48,12 @@ var reversible = []struct {
 	{`{crm: at, remote: stamp_text, format: date-time, layout: "02.01.2006 15:04:05"}`, "at", instants},
 	{`{crm: at, remote: seconds, format: unix}`, "at", instants},
 	{`{crm: at, remote: millis, format: unix_ms}`, "at", instants},
+	{`{crm: day, remote: stamp, format: date, layout: "2006-01-02T15:04:05Z07:00", zone: America/Sao_Paulo}`, "day", recentDays},
+	{`{crm: day, remote: stamp_text, format: date, layout: "2006-01-02 15:04:05", zone: Asia/Shanghai}`, "day", recentDays},
+	{`{crm: day, remote: millis, format: unix_ms, zone: Asia/Beirut}`, "day", recentDays},
+	{`{crm: day, remote: seconds, format: unix}`, "day", days},
+	{`{crm: at, remote: stamp_text, format: date-time, layout: "02.01.2006 15:04:05", zone: Etc/GMT-8}`, "at", recentInstants},
+	{`{crm: at, remote: stamp, format: date-time, zone: Europe/Berlin}`, "at", recentInstants},
 	{`{crm: customer_id, remote: party_number, link: customer}`, "customer_id", ids},
 	{`{crm: customer_id, remote: party, link: customer}`, "customer_id", ids},
 	{`{crm: tags, remote: labels}`, "tags", listOf(texts)},
@@ -76,9 +82,13 @@ var (
 	moments  = rapid.Int64Range(-62135596800, 253402300799)
 	days     = rapid.Map(moments, func(n int64) any { return time.Unix(n, 0).UTC().Format(time.DateOnly) })
 	instants = rapid.Map(moments, func(n int64) any { return time.Unix(n, 0).UTC().Format(time.RFC3339) })
-	ids      = rapid.Map(rapid.Uint32(), func(n uint32) any { return fmt.Sprintf("c-%d", n) })
-	objects  = rapid.Map(rapid.MapOf(rapid.String(), texts), func(m map[string]any) any { return m })
-	anything = rapid.Deferred(func() *rapid.Generator[any] {
+	// Since about 1950, zones are offset by whole minutes.
+	recentMoments  = rapid.Int64Range(-600000000, 4100000000)
+	recentDays     = rapid.Map(recentMoments, func(n int64) any { return time.Unix(n, 0).UTC().Format(time.DateOnly) })
+	recentInstants = rapid.Map(recentMoments, func(n int64) any { return time.Unix(n, 0).UTC().Format(time.RFC3339) })
+	ids            = rapid.Map(rapid.Uint32(), func(n uint32) any { return fmt.Sprintf("c-%d", n) })
+	objects        = rapid.Map(rapid.MapOf(rapid.String(), texts), func(m map[string]any) any { return m })
+	anything       = rapid.Deferred(func() *rapid.Generator[any] {
 		return rapid.OneOf(texts, integers, decimals, days, instants, ids, rapid.Just[any](nil), rapid.Map(rapid.Bool(), asAny),
 			rapid.Just[any](json.Number("1e400")), rapid.Just[any](json.Number("1.50")), listOf(anyOnce), objects)
 	})

@@ -42,7 +42,7 @@ func sampled(format string, crm, remote node) node {
 	case format == "date", format == "date-time", format == "decimal":
 		return of(map[string]any{"format": format})
 	case format == "unix", format == "unix_ms":
-		return of(map[string]any{"format": "date-time"})
+		return of(map[string]any{"format": timeKind(crm)})
 	case format == "integer" && crm.only("string"), format == "integer" && crm.isDecimal():
 		return of(map[string]any{"enum": []any{"0", "7", "-12", "4711"}})
 	case format == "integer":
