@@ -94,6 +94,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"map_layout_form":          nil,
 	"map_layout_loses":         nil,
 	"map_list_authority":       nil,
+	"map_match_no_key":         {"", ""},
 	"map_match_unread":         {""},
 	"map_must_boolean":         nil,
 	"map_must_code":            nil,

@@ -93,6 +93,11 @@ func TestTypeAndSchemaSayTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 			sameShape(t, "", shapes()[k], node)
+			for name, property := range node.Properties {
+				if key := slices.Contains(Keys(k), name); property.Key != key {
+					t.Errorf("%s is a key: %t in Go, %t in the schema", name, key, property.Key)
+				}
+			}
 		})
 	}
 }
@@ -108,6 +113,7 @@ type schemaNode struct {
 	Required             []string
 	Refers               string `json:"x-references"`
 	Personal             bool   `json:"x-personal"`
+	Key                  bool   `json:"x-key"`
 	AdditionalProperties *bool
 	Properties           map[string]schemaNode
 	Items                *schemaNode

@@ -153,7 +153,8 @@ func (c *compiler) addField(w *written, found Field) {
 }
 
 // checkKeys checks what identifies an entity and its record: a reference that is not sent finds nothing again, and the
-// other system would get a second record; a match that is not read never matches.
+// other system would get a second record; a match that is not read never matches, and one that several entities may have
+// says not which is meant.
 func (c *compiler) checkKeys(d *document) {
 	moved := func(name string, way func(*rule) bool) bool {
 		return slices.ContainsFunc(c.mapping.rules, func(r rule) bool {
@@ -163,13 +164,23 @@ func (c *compiler) checkKeys(d *document) {
 	sentAsItIs := func(r *rule) bool {
 		return r.push && r.pushExpr == nil && r.when == nil && r.convert.push == nil && r.link == "" && r.each == nil
 	}
-	if d.reference != "" && !moved(d.reference, sentAsItIs) {
-		c.lateFault(place(d.node, "reference"), "map_reference_unsent", "no rule sends %q as it is, so no record can be found by it", d.reference)
+	if at := place(d.node, "reference"); d.reference != "" && !moved(d.reference, sentAsItIs) {
+		c.lateFault(at, "map_reference_unsent", "no rule sends %q as it is, so no record can be found by it", d.reference)
+	} else if d.reference != "" && d.reference != "id" {
+		c.checkKey(at, d.reference)
 	}
 	for _, name := range d.match {
-		if !moved(name, func(r *rule) bool { return r.pull }) {
-			c.lateFault(place(d.node, "match"), "map_match_unread", "no rule reads %q, so no record can be matched by it", name)
+		if at := place(d.node, "match"); !moved(name, func(r *rule) bool { return r.pull }) {
+			c.lateFault(at, "map_match_unread", "no rule reads %q, so no record can be matched by it", name)
+		} else {
+			c.checkKey(at, name)
 		}
+	}
+}
+
+func (c *compiler) checkKey(at *yaml.Node, name string) {
+	if keys := c.entity.keys(); !slices.Contains(keys, name) {
+		c.lateFault(at, "map_match_no_key", "several may have the same %q; what tells one from all others is %s", name, strings.Join(keys, ", "))
 	}
 }
 

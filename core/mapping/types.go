@@ -259,6 +259,18 @@ func (n node) readOnly() bool {
 	return n.schema["readOnly"] == true && n.schema["x-writer"] != "connection"
 }
 
+// keys are the properties of an entity by which it is told from all others.
+func (n node) keys() []string {
+	properties, _ := n.schema["properties"].(map[string]any)
+	var keys []string
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if p, _ := n.at(fieldPath{{name, -1}}); p.schema["x-key"] == true {
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
 func (n node) enum() []any {
 	if c, ok := n.schema["const"]; ok {
 		return []any{c}
