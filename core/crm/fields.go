@@ -44,6 +44,15 @@ func Writable(k Kind) []string {
 	return names
 }
 
+// DropEmptyNumber takes the number or code that the store gives out of a document of other origin where it is empty:
+// who has none is given one, and who has one keeps it.
+func DropEmptyNumber(k Kind, doc map[string]any) {
+	key := tableNames(k).key
+	if v, said := doc[key]; said && (v == nil || v == "") {
+		delete(doc, key)
+	}
+}
+
 // Keys are the natural keys of a kind, the first one the strongest. A kind that has none gives nil.
 func Keys(k Kind) []string { return slices.Clone(tableNames(k).keys) }
 

@@ -44,6 +44,8 @@ type fixture struct {
 	remote      *remote
 	entities    *crm.Store
 	jobs        map[string]job.Job
+	shipped     *mapping.Set // nil: mappings of the fixture's own
+	schemas     *schema.Set
 	pageSize    int
 	logger      *slog.Logger
 }
@@ -94,6 +96,18 @@ func (f *fixture) tx(fn func(tx pgx.Tx) error) {
 
 func (f *fixture) puller(db *postgres.DB) *pull.Puller {
 	f.Helper()
+	if f.shipped == nil {
+		f.shipped, f.schemas = f.ownMappings()
+	}
+	return pull.New(pull.Config{
+		DB: db, Connections: f.connections, Revisions: &revision.Store{Shipped: f.shipped, Schemas: f.schemas}, Entities: f.entities, Logger: f.logger,
+		Registerer: prometheus.NewRegistry(), PageSize: f.pageSize, Backoff: time.Millisecond,
+		Breakers: f.breakers(db),
+	})
+}
+
+func (f *fixture) ownMappings() (*mapping.Set, *schema.Set) {
+	f.Helper()
 	files := fstest.MapFS{
 		"test/party.json":   {Data: []byte(partySchema)},
 		"test/receipt.json": {Data: []byte(receiptSchema)},
@@ -116,11 +130,7 @@ func (f *fixture) puller(db *postgres.DB) *pull.Puller {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return pull.New(pull.Config{
-		DB: db, Connections: f.connections, Revisions: &revision.Store{Shipped: mappings, Schemas: set}, Entities: f.entities, Logger: f.logger,
-		Registerer: prometheus.NewRegistry(), PageSize: f.pageSize, Backoff: time.Millisecond,
-		Breakers: f.breakers(db),
-	})
+	return mappings, set
 }
 
 func (f *fixture) breakers(db *postgres.DB) *connection.Breakers {

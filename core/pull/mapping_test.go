@@ -12,9 +12,9 @@ import (
 const (
 	partySchema = `{
 	"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
-	"required": ["code", "name"],
+	"required": ["name"],
 	"properties": {
-		"code": {"type": "string", "minLength": 1}, "name": {"type": "string"}, "phone": {"type": ["string", "null"]},
+		"code": {"type": ["string", "null"]}, "name": {"type": "string"}, "phone": {"type": ["string", "null"]},
 		"note": {"type": ["string", "null"]}, "boss": {"type": ["string", "null"]}, "group": {"type": "string"}
 	}
 }`

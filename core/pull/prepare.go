@@ -176,6 +176,7 @@ func (s *stream) mapData(it *item, l links) error {
 	if err != nil {
 		return err
 	}
+	crm.DropEmptyNumber(s.kind, theirs)
 	entity, err := crm.FromDocument(s.kind, theirs)
 	if err != nil {
 		return err

@@ -129,6 +129,24 @@ func TestNullEmptiesAFieldAndAbsenceLeavesIt(t *testing.T) {
 	}
 }
 
+// Most systems have customers before they have a field for our code.
+func TestARecordWithoutOurCodeIsGivenOneAndKeepsIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.process()
+	for n, code := range []any{nil, "", nil} {
+		r := party(1, fmt.Sprintf("Name %d", n))
+		r.Version, r.Data["code"] = fmt.Sprint(n), code
+		f.remote.set("party", r)
+		if run := f.run("customer"); run.Created+run.Updated != 1 {
+			t.Fatalf("with the code %v: %+v, %v", code, run.Counts, f.letters(job.Open))
+		}
+		if c := f.customers()["C-000001"]; c == nil || c.Name != fmt.Sprintf("Name %d", n) {
+			t.Errorf("with the code %v: %v", code, f.customers())
+		}
+	}
+}
+
 func TestFieldChangedOnBothSidesIsKeptForAPerson(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

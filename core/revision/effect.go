@@ -256,6 +256,7 @@ func (m made) judged(k crm.Kind, there map[string]any) made {
 	if len(m.faults) > 0 {
 		return m
 	}
+	crm.DropEmptyNumber(k, m.doc)
 	whole := maps.Clone(m.doc)
 	for field, v := range there {
 		if _, said := whole[field]; !said {
