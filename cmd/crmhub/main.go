@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out output) int {
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("crmhub"), kong.Writers(out.stdout, out.stderr), kong.Exit(func(code int) { exit = code }),
 		kong.Description("A CRM that keeps customers, orders and invoices equal in ERP and finance systems."),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"data": defaultDataDir(), "kinds": kinds(), "version": version()})
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}), kong.Help(help), kong.Vars{"data": defaultDataDir(), "kinds": kinds(), "version": version()})
 	if err != nil {
 		fmt.Fprintln(out.stderr, "crmhub:", err)
 		return 2
@@ -82,6 +82,21 @@ func run(ctx context.Context, args []string, out output) int {
 		return 1
 	}
 	return 0
+}
+
+// help prints the settings of the hub where all commands are listed and where the hub is run; elsewhere they would bury a
+// command's own flags.
+func help(o kong.HelpOptions, k *kong.Context) error {
+	command := k.Selected()
+	if command == nil || command.Name == "serve" {
+		return kong.DefaultHelpPrinter(o, k)
+	}
+	for _, f := range k.Model.Flags {
+		f.Hidden = f.Name != "help" && f.Name != "organization"
+	}
+	err := kong.DefaultHelpPrinter(o, k)
+	fmt.Fprintln(k.Stdout, "\nThe settings of the hub count for every command: crmhub --help lists them.")
+	return err
 }
 
 // complain prints a line for each thing that is wrong, and what can be done about it where that is known.

@@ -239,6 +239,14 @@ func counts(r job.Run) string {
 	return fmt.Sprintf("%d read, %d created, %d updated, %d unchanged, %d failed", r.Read, r.Created, r.Updated, r.Unchanged, r.Failed)
 }
 
+// result is what a run did, or why it did not end well.
+func result(r job.Run) string {
+	if r.Error != nil {
+		return r.Error.Message
+	}
+	return counts(r)
+}
+
 type syncStatus struct{}
 
 // Run prints the connections' standing, the latest runs, and the open dead letters.
@@ -276,7 +284,7 @@ func (c *syncStatus) Run(ctx context.Context, cfg *Config, out output) (err erro
 	fmt.Fprintln(w, "CONNECTION\tJOB\tSTATUS\tQUEUED\tRESULT\tRUN")
 	for _, r := range runs.Items {
 		j := jobs[r.JobID]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", codes[j.ConnectionID], work(j, r), standing(r), r.QueuedAt.Format(time.DateTime), counts(r), r.ID)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", codes[j.ConnectionID], work(j, r), standing(r), r.QueuedAt.Format(time.DateTime), result(r), r.ID)
 	}
 	if len(letters.Items) > 0 {
 		fmt.Fprintln(w, "\nDEAD LETTER\tCONNECTION\tWHAT\tATTEMPTS\tCAUSE")

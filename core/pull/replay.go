@@ -84,8 +84,12 @@ func (s *stream) retryEach(ctx context.Context, t job.Task) (freed int64, err er
 			if counts, err = s.apply(ctx, tx, ready, &t.ID); err != nil {
 				return err
 			}
-			counts.Failed = 0 // it was counted when it came
-			return job.Advance(ctx, tx, t, counts)
+			told := counts
+			told.Failed = 0 // it was counted when it came
+			if string(s.kind) != t.Job.Entity {
+				told = job.Counts{} // the run says what became of its own records
+			}
+			return job.Advance(ctx, tx, t, told)
 		})
 		if err != nil {
 			return freed, err
