@@ -292,7 +292,7 @@ func TestRecordThatCameBeforeWhatItRefersToIsTakenUpWhenThatCame(t *testing.T) {
 	f.remote.set("receipt", receipt(1, "1"))
 	f.want(f.run("payment"), job.Succeeded, job.Counts{Read: 1, Failed: 1})
 	f.remote.set("party", child, boss, top)
-	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 3, Created: 3, Failed: 2}) // the payment too
+	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 3, Created: 3}) // of the payment its own run says what became of it
 	if open := f.letters(job.Open); len(open) != 0 {
 		t.Errorf("still open: %+v", open)
 	}

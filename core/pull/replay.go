@@ -84,12 +84,7 @@ func (s *stream) retryEach(ctx context.Context, t job.Task) (freed int64, err er
 			if counts, err = s.apply(ctx, tx, ready, &t.ID); err != nil {
 				return err
 			}
-			told := counts
-			told.Failed = 0 // it was counted when it came
-			if string(s.kind) != t.Job.Entity {
-				told = job.Counts{} // the run says what became of its own records
-			}
-			return job.Advance(ctx, tx, t, told)
+			return job.Advance(ctx, tx, t, s.toldOf(t, counts, letters, ready))
 		})
 		if err != nil {
 			return freed, err
@@ -100,6 +95,25 @@ func (s *stream) retryEach(ctx context.Context, t job.Task) (freed int64, err er
 		}
 		after = letters[len(letters)-1].ID
 	}
+}
+
+// toldOf is what a run says of records that had waited. Of other entities it says nothing, and a record of its own that
+// it had counted as failed before did not fail after all.
+func (s *stream) toldOf(t job.Task, counts job.Counts, letters []job.DeadLetter, ready []*item) job.Counts {
+	if string(s.kind) != t.Job.Entity {
+		return job.Counts{}
+	}
+	came := make(map[string]bool, len(ready))
+	for _, it := range ready {
+		came[it.record.ID] = it.fault == nil && !it.held
+	}
+	counts.Failed = 0
+	for _, d := range letters {
+		if came[d.RemoteID] && d.RunID != nil && *d.RunID == t.ID {
+			counts.Failed--
+		}
+	}
+	return counts
 }
 
 // ready are the letters' records, mapped, without those that must go on waiting.
