@@ -165,29 +165,35 @@ func (s *Store) IDsAfter(ctx context.Context, tx pgx.Tx, k Kind, after uuid.UUID
 }
 
 // FindByKey returns the ids of what is not deleted and has one of the values in a natural key: a customer's code, uscc
-// or tax_id, a contact's email, a product's sku, the number of a document. A value that several share is absent,
-// since it does not say which is meant.
+// or tax_id (a uscc is one as well), a contact's email, a product's sku, the number of a document. A value that several
+// share is absent, since it does not say which is meant.
 func (s *Store) FindByKey(ctx context.Context, tx pgx.Tx, k Kind, field string, values []string) (map[string]uuid.UUID, error) {
 	t := tableNames(k)
 	if !slices.Contains(t.keys, field) {
 		return nil, fmt.Errorf("find %s by %q: only %v identify one", k, field, t.keys)
 	}
-	rows, err := tx.Query(ctx, "select "+field+", min(id::text)::uuid from "+t.name+
-		" where "+field+" = any($1) and deleted_at is null group by "+field+" having count(*) = 1", values)
+	having := func(column string) string {
+		return "select " + column + " as value, id from " + t.name + " where " + column + " = any($1) and deleted_at is null"
+	}
+	found := having(field)
+	if k == KindCustomer && field == "tax_id" {
+		found += " union " + having("uscc") // since 2015 a Chinese organization is taxed under it
+	}
+	rows, err := tx.Query(ctx, "select value, min(id::text)::uuid from ("+found+") k group by value having count(*) = 1", values)
 	if err != nil {
 		return nil, fmt.Errorf("find %s by %s: %w", k, field, err)
 	}
-	found := make(map[string]uuid.UUID)
+	ids := make(map[string]uuid.UUID)
 	var value string
 	var id uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&value, &id}, func() error {
-		found[value] = id
+		ids[value] = id
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("find %s by %s: %w", k, field, err)
 	}
-	return found, nil
+	return ids, nil
 }
 
 // FindNamed returns the id of what people call by this: a document's number, a customer's code, a product's sku.

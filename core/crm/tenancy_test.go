@@ -3,6 +3,7 @@ package crm_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/google/uuid"
@@ -88,11 +89,15 @@ func TestFindByKeyFindsWhatIsMeant(t *testing.T) {
 	s := newShop(t)
 	a := &crm.Customer{Code: "A", Name: "A", TaxID: "1"}
 	s.save(t, a, &crm.Customer{Code: "B", Name: "B", TaxID: "2"}, &crm.Customer{Code: "C", Name: "C", TaxID: "2"})
+	const uscc, shared = "91110000802100433B", "91440300708461136T"
+	d := &crm.Customer{Code: "D", Name: "D", USCC: uscc, TaxID: uscc}
+	e := &crm.Customer{Code: "E", Name: "E", USCC: "91310000MA1FL8XQ30"}
+	s.save(t, d, e, &crm.Customer{Code: "F", Name: "F", USCC: shared}, &crm.Customer{Code: "G", Name: "G", TaxID: shared})
 	stranger := openShop(t, s.db)
 	find := func(s *shop, field string) map[string]uuid.UUID {
 		var found map[string]uuid.UUID
 		err := s.as(t, func(ctx context.Context, tx pgx.Tx) (err error) {
-			found, err = s.store.FindByKey(ctx, tx, crm.KindCustomer, field, []string{"A", "1", "2", "x"})
+			found, err = s.store.FindByKey(ctx, tx, crm.KindCustomer, field, []string{"A", "1", "2", "x", uscc, e.USCC, shared})
 			return err
 		})
 		if err != nil {
@@ -103,8 +108,9 @@ func TestFindByKeyFindsWhatIsMeant(t *testing.T) {
 	if got := find(s, "code"); len(got) != 1 || got["A"] != a.ID {
 		t.Errorf("by code: %v", got)
 	}
-	if got := find(s, "tax_id"); len(got) != 1 || got["1"] != a.ID {
-		t.Errorf("by tax_id, one of which two share: %v", got)
+	want := map[string]uuid.UUID{"1": a.ID, uscc: d.ID, e.USCC: e.ID}
+	if got := find(s, "tax_id"); !maps.Equal(got, want) {
+		t.Errorf("by tax_id, or the USCC that is one, some of which two share: %v, want %v", got, want)
 	}
 	if got := find(stranger, "code"); len(got) != 0 {
 		t.Errorf("another organization's: %v", got)
