@@ -58,9 +58,14 @@ func (c *connectorShow) Run(cfg *Config, out output) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out.stdout, "%s: %s\nTested against: %s\n\nSettings\n", kind.Name, kind.Title, map[connector.Proof]string{
-		"": "nothing that is known", connector.ProofLive: "the real program", connector.ProofRecorded: "answers in the shapes that the vendor documents",
-	}[kind.Proof])
+	fmt.Fprintf(out.stdout, "%s: %s\n", kind.Name, kind.Title)
+	switch kind.Proof {
+	case connector.ProofLive:
+		fmt.Fprintln(out.stdout, "Tested against the real program.")
+	case connector.ProofRecorded:
+		fmt.Fprintln(out.stdout, "Tested against answers in the shapes that the vendor documents.")
+	}
+	fmt.Fprintln(out.stdout, "\nSettings")
 	var config struct {
 		Required   []string
 		Properties map[string]struct {
@@ -78,7 +83,7 @@ func (c *connectorShow) Run(cfg *Config, out output) error {
 	}
 	for _, name := range names(config.Properties) {
 		p := config.Properties[name]
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", name, either(required[name], "required", "optional"), either(p.WriteOnly, "secret", ""), strings.TrimSpace(p.Title+". "+p.Description))
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", name, either(required[name], "required", "optional"), either(p.WriteOnly, "secret", ""), strings.Trim(p.Title+". "+p.Description, ". ")+".")
 	}
 	fmt.Fprintln(w, "\nENTITY\tRECORD\tPULL\tPUSH\tFIND\tIDEMPOTENT\tDELETE\tTOGETHER")
 	yes := func(b bool) string { return either(b, "yes", "-") }
