@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -309,6 +310,9 @@ func thing(d job.DeadLetter) string {
 func cause(d job.DeadLetter) string {
 	if len(d.Violations) == 0 {
 		return d.Message
+	}
+	if first := d.Violations[0]; strings.HasPrefix(d.Message, first.Pointer+": "+first.Message) {
+		return d.Violations.Error() // which says it all
 	}
 	return d.Message + ": " + d.Violations.Error()
 }

@@ -13,24 +13,32 @@ import (
 type cells struct {
 	mark   string // the decimal mark, "." or ","
 	layout string // of dates; "" takes the usual unambiguous ones
-	days   bool   // dates may be counts of days, as Excel keeps them
+	excel  bool   // numbers have a point whatever the mark, and dates may be counts of days
 }
 
-func (c cells) value(k kind, cell string) string {
+// value reads a cell. It is no value if it stays as it is and would be taken for another amount than the mark says, such as 1.19
+// where a comma is the mark.
+func (c cells) value(k kind, cell string) (v string, ok bool) {
 	cell = strings.TrimFunc(printable(cell), func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 	switch k {
 	case decimal:
+		if c.excel && plainForm.MatchString(cell) {
+			return cells{}.decimal(cell)
+		}
 		return c.decimal(cell)
 	case date:
-		return c.date(cell)
+		return c.date(cell), true
 	case text:
 	}
-	return cell
+	return cell, true
 }
+
+// plainForm is a number as schemas and workbooks have it.
+var plainForm = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 
 var numberForm = regexp.MustCompile(`^[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]+)?$`)
 
-func (c cells) decimal(cell string) string {
+func (c cells) decimal(cell string) (v string, ok bool) {
 	s := strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r), r == '\'', r == '’':
@@ -48,7 +56,7 @@ func (c cells) decimal(cell string) string {
 		s = "-" + after
 	}
 	if !numberForm.MatchString(s) || !strings.ContainsFunc(s, unicode.IsDigit) {
-		return cell
+		return cell, !plainForm.MatchString(cell)
 	}
 	s = strings.ReplaceAll(strings.TrimPrefix(s, "+"), ",", "")
 	sign, whole := "", s
@@ -61,7 +69,7 @@ func (c cells) decimal(cell string) string {
 	if strings.Contains(whole, ".") {
 		whole = strings.TrimRight(strings.TrimRight(whole, "0"), ".")
 	}
-	return sign + whole
+	return sign + whole, true
 }
 
 var dayForm = regexp.MustCompile(`^[0-9]{2,6}(\.[0-9]+)?$`)
@@ -76,7 +84,7 @@ func (c cells) date(cell string) string {
 			return t.Format(time.DateOnly) // as it is written there, whatever the zone
 		}
 	}
-	if c.days && dayForm.MatchString(cell) {
+	if c.excel && dayForm.MatchString(cell) {
 		whole, _, _ := strings.Cut(cell, ".")
 		if n, err := strconv.Atoi(whole); err == nil {
 			// Day 0 of a count that takes 1900 for a leap year: right from March 1900 on.

@@ -81,6 +81,7 @@ type row struct {
 	number int64
 	data   map[string]any
 	part   map[string]any // the element it holds, nil if none
+	fault  string         // why it cannot be read; "" if it can
 }
 
 func (t *table) columns(names []string) error {
@@ -116,7 +117,7 @@ func (t *table) next() (item, error) {
 	if err != nil {
 		return item{}, err
 	}
-	it := item{data: first.data, first: first.number, last: first.number}
+	it := item{data: first.data, first: first.number, last: first.number, fault: first.fault}
 	if len(t.parts) == 0 {
 		return it, nil
 	}
@@ -127,6 +128,9 @@ func (t *table) next() (item, error) {
 			list = append(list, r.part)
 		}
 		it.last = r.number
+		if r.fault != "" {
+			it.fault = r.fault
+		}
 		for name, v := range r.data {
 			if said, ok := first.data[name]; ok && said != v {
 				it.fault = fmt.Sprintf("row %d has the id of row %d and another %s", r.number, first.number, name)
@@ -162,12 +166,12 @@ func (t *table) row() (*row, error) {
 	r := row{number: read.Number, data: map[string]any{}}
 	for i, cell := range read.Cells {
 		if f, ok := t.fields[i]; ok {
-			if v := t.cells.value(f.kind, cell); v != "" {
+			if v := t.value(&r, f, cell); v != "" {
 				r.data[f.name] = v
 			}
 		}
 		if f, ok := t.parts[i]; ok {
-			if v := t.cells.value(f.kind, cell); v != "" {
+			if v := t.value(&r, f, cell); v != "" {
 				if r.part == nil {
 					r.part = map[string]any{}
 				}
@@ -176,6 +180,14 @@ func (t *table) row() (*row, error) {
 		}
 	}
 	return &r, nil
+}
+
+func (t *table) value(r *row, f field, cell string) string {
+	v, ok := t.cells.value(f.kind, cell)
+	if !ok {
+		r.fault = fmt.Sprintf("%s is no number with the decimal mark %s", f.name, t.cells.mark)
+	}
+	return v
 }
 
 func (t *table) close() error { return t.rows.Close() }
@@ -281,7 +293,7 @@ func (l *layout) texts(data map[string]any) {
 	plain := func(fields []field, data map[string]any) {
 		for _, f := range fields {
 			if n, ok := data[f.name].(json.Number); ok {
-				data[f.name] = cells{}.value(f.kind, n.String())
+				data[f.name], _ = cells{}.value(f.kind, n.String())
 			}
 		}
 	}

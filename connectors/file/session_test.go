@@ -1,6 +1,7 @@
 package file_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"crmhub/core/connector/connectortest"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
+	"crmhub/core/sheet"
 )
 
 // inbox is a folder that files are dropped into, and what a hub that pulls from it knows.
@@ -154,6 +156,41 @@ func TestRowsBecomeRecords(t *testing.T) {
 	})
 	i.want("what cannot be read stays", records[1].Data, map[string]any{
 		"number": "R2", "customer": "BERTA", "issue_date": "31.13.2026", "currency": "EUR", "total": "12,x", "tax": "2",
+	})
+}
+
+// An amount that the connection's decimal mark does not explain may mean a thousand times as much.
+func TestAmountsThatTheMarkDoesNotExplainAreRefused(t *testing.T) {
+	t.Parallel()
+	i := newInbox(t, `{"decimal_mark": ",", "date_layout": "02.01.2006"}`)
+	i.drop("payments 1.csv", "number;customer;date;currency;amount\n"+
+		"P1;ANNA;04.05.2026;EUR;1.155\n"+"P2;ANNA;04.05.2026;EUR;1,155\n"+"P3;ANNA;04.05.2026;EUR;1.15\n"+"P4;ANNA;04.05.2026;EUR;1234.56\n"+"P5;ANNA;04.05.2026;EUR;7\n")
+	var book bytes.Buffer
+	w, err := sheet.NewWriter(&book, sheet.XLSX, []sheet.Column{{Name: "number"}, {Name: "customer"}, {Name: "amount", Type: sheet.Number}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range [][]string{{"X1", "ANNA", "1.155"}, {"X2", "ANNA", "-1234.5"}, {"X3", "ANNA", "1.155,25"}} {
+		if err := w.Write(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	i.drop("payments 2.xlsx", book.String())
+	got := map[string]any{}
+	for _, r := range i.run("payment") {
+		number, _ := r.Data["number"].(string)
+		got[number] = r.Data["amount"]
+		if r.Err != nil {
+			got[number] = r.Err.Error()
+		}
+	}
+	i.want("amounts", got, map[string]any{
+		"P1": "1155", "P2": "1.155", "P5": "7",
+		"P3": "payments 1.csv, row 4: amount is no number with the decimal mark ,", "P4": "payments 1.csv, row 5: amount is no number with the decimal mark ,",
+		"X1": "1.155", "X2": "-1234.5", "X3": "1155.25",
 	})
 }
 
