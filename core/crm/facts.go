@@ -24,6 +24,9 @@ type facts struct {
 	declared  []CustomField           // of the kind written
 	above     map[uuid.UUID]uuid.UUID // of customers and product categories, see readTree
 	paying    map[uuid.UUID]bool      // invoices that payments pay, of those to be cancelled
+	owing     map[uuid.UUID]*owing    // invoices that payments are to pay
+	billed    map[uuid.UUID][]billed  // of orders, what their invoices come to by currency
+	origins   map[uuid.UUID]*origin   // orders and invoices that invoices are for
 }
 
 // learn reads the facts of a kind, and fills in what a writer may leave to the hub: pipelines and rates.
@@ -32,9 +35,15 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) (err error) {
 	case KindOpportunity:
 		err = s.readPipelines(ctx, tx, w)
 	case KindOrder:
-		err = w.readPaid(ctx, tx)
+		if err = w.readPaid(ctx, tx); err == nil {
+			err = w.readBilled(ctx, tx)
+		}
 	case KindInvoice:
-		err = w.readPaying(ctx, tx)
+		if err = w.readPaying(ctx, tx); err == nil {
+			err = w.readOrigins(ctx, tx)
+		}
+	case KindPayment:
+		err = w.readOwing(ctx, tx)
 	case KindCampaignMember:
 		err = w.readOptOuts(ctx, tx)
 	case KindProductCategory, KindCustomer:
@@ -104,10 +113,11 @@ func (s *Store) beginPipeline(ctx context.Context, tx pgx.Tx, w *writing) error 
 }
 
 const paidOrders = `
-select order_id, sum(total - residual)
-from invoices
-where order_id = any($1) and status not in ('draft', 'cancelled') and deleted_at is null
-group by order_id`
+select o.id, round(sum((i.total - i.residual) * ` + worth + `), 4)
+from invoices i
+join orders o on o.id = i.order_id
+where i.order_id = any($1) and i.status not in ('draft', 'cancelled') and i.deleted_at is null
+group by o.id`
 
 // readPaid reads what came in for the orders that have a payment plan, whoever may see the invoices.
 func (w *writing) readPaid(ctx context.Context, tx pgx.Tx) error {

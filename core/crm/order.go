@@ -161,16 +161,17 @@ func overplanned(actor postgres.Actor, stored, o *Order) schema.Violations {
 // over are the statuses of an order that nothing more happens to.
 var over = []string{"completed", "closed_short", "cancelled"} //nolint:gochecknoglobals // a table
 
-// closed refuses a person's other amounts for an order that is over: it would no longer be what was delivered, billed and
+// closed refuses a person's other amounts, day or customer for an order that is over: it would no longer be what was delivered, billed and
 // paid. A completed one is taken up again first. An ERP's word counts.
 func closed(actor postgres.Actor, stored, o *Order) schema.Violations {
 	if isConnection(actor) || stored == nil || !slices.Contains(over, stored.Status) || !slices.Contains(over, o.Status) {
 		return nil
 	}
+	vs := differing(stored, o, []string{"customer_id", "date"}, "once the order is "+stored.Status)
 	if differing(stored, o, []string{"currency", "untaxed", "tax", "total"}, "") == nil {
-		return nil
+		return vs
 	}
-	return schema.Violations{{Pointer: "/lines", Rule: "immutable", Message: "cannot come to another amount once the order is " + stored.Status}}
+	return append(vs, schema.Violation{Pointer: "/lines", Rule: "immutable", Message: "cannot come to another amount once the order is " + stored.Status})
 }
 
 // progress is none, partial or full: how much of the quantities ordered is done.
