@@ -217,3 +217,16 @@ func (o *Order) Validate() schema.Violations {
 	}
 	return f.violations
 }
+
+// NeedsApproval reports whether who makes o of the stored order (nil for a new one) needs to be one who approves orders: to
+// confirm it, or to make it come to something else once it is confirmed. Else whoever may change an order could have little
+// approved and sell much.
+func (o *Order) NeedsApproval(stored *Order) bool {
+	if stored == nil || stored.Status == "draft" || stored.Status == "submitted" {
+		return o.Status == "confirmed"
+	}
+	return !slices.Contains(over, stored.Status) && (o.Currency != stored.Currency || !slices.EqualFunc(o.Lines, stored.Lines, func(a, b OrderLine) bool {
+		return a.Qty.Equal(b.Qty) && a.Price.Equal(b.Price) && a.DiscountPct.Equal(b.DiscountPct) && a.TaxRate.Equal(b.TaxRate) &&
+			(a.ProductID == nil) == (b.ProductID == nil) && (a.ProductID == nil || *a.ProductID == *b.ProductID)
+	}))
+}

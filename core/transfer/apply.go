@@ -228,8 +228,8 @@ func (w *taking) permit(it *item) {
 			owned("/owner_id", access.Assign, after)
 		}
 	}
-	if o, ok := it.entity.(*crm.Order); ok && o.Status == "confirmed" {
-		if was, _ := it.stored.(*crm.Order); was == nil || was.Status == "draft" || was.Status == "submitted" {
+	if o, ok := it.entity.(*crm.Order); ok {
+		if was, _ := it.stored.(*crm.Order); o.NeedsApproval(was) {
 			owned("/status", access.Approve, o.OwnerID)
 		}
 	}
