@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -99,12 +100,24 @@ func (f *facts) add(e Entity) {
 	}
 }
 
+// localeOf is the language of who writes; of the organization's first user, who founded it, where no person does.
+const localeOf = `
+with writer as (select case
+	when $1 like 'user:%' then substr($1, 6)::uuid
+	when $1 like 'token:%' then (select t.user_id from api_tokens t where t.id = substr($1, 7)::uuid)
+end as id)
+select u.locale from users u order by u.id is not distinct from (select id from writer) desc, u.created_at, u.id limit 1`
+
 // beginPipeline gives an organization that has no pipeline its first one.
 func (s *Store) beginPipeline(ctx context.Context, tx pgx.Tx, w *writing) error {
 	if n, err := s.Count(ctx, tx, KindPipeline); err != nil || n > 0 {
 		return err
 	}
-	p := StandardPipeline()
+	var locale string
+	if err := tx.QueryRow(ctx, localeOf, string(w.by.Actor)).Scan(&locale); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("look up the language of an organization: %w", err)
+	}
+	p := StandardPipeline(locale)
 	if err := s.Save(ctx, tx, w.by, []Entity{p}); err != nil {
 		return err
 	}

@@ -172,7 +172,7 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 		Budget: new(dec("100")), ActualCost: new(dec("99.99")), ExpectedRevenue: new(dec("1000")), SegmentID: &rule.ID, OwnerID: &owner, Remark: "r", Tags: []string{"x"},
 	}
 	s.save(t, campaign)
-	pipeline := crm.StandardPipeline()
+	pipeline := crm.StandardPipeline("en")
 	pipeline.Stages[0].RottenDays = new(int32(14))
 	s.save(t, pipeline)
 	opportunity := &crm.Opportunity{
