@@ -37,6 +37,7 @@ func (w *taking) apply(ctx context.Context, tx pgx.Tx, items []*item) error {
 	for _, it := range items {
 		if len(it.faults) > 0 && it.result == "" {
 			it.result = "error"
+			w.build.further(it, w.Mode)
 		}
 	}
 	return w.save(ctx, tx, open)
@@ -234,7 +235,7 @@ func (w *taking) permit(it *item) {
 		}
 	}
 	if len(vs) > 0 {
-		it.refuse(vs)
+		it.refuse(append(vs, it.entity.Validate()...))
 	}
 }
 
