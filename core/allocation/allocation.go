@@ -59,7 +59,7 @@ func (s *Store) Allocate(ctx context.Context, tx pgx.Tx, a edit.Author, payment 
 			all[i].Amount = all[i].Amount.Add(one.Amount)
 		}
 		v, _ := invoices[one.InvoiceID].(*crm.Invoice)
-		if err := s.pay(ctx, tx, a, v, one.Amount); err != nil {
+		if err := payable(a, v); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +99,7 @@ func (s *Store) Reverse(ctx context.Context, tx pgx.Tx, a edit.Author, payment u
 			Message: fmt.Sprintf("cannot be opened again by %s: %s of its %s are open, as the finance system says", amount, v.Residual, v.Total),
 		}}
 	}
-	if err := s.pay(ctx, tx, a, v, amount.Neg()); err != nil {
+	if err := payable(a, v); err != nil {
 		return nil, err
 	}
 	return s.write(ctx, tx, a, p, seen, left)
@@ -120,20 +120,12 @@ func (s *Store) payment(ctx context.Context, tx pgx.Tx, a edit.Author, id uuid.U
 	return nil, edit.Unchangeable(a, found[id], access.Update)
 }
 
-// pay lowers what is open of a locked invoice.
-func (s *Store) pay(ctx context.Context, tx pgx.Tx, a edit.Author, v *crm.Invoice, amount decimal.Decimal) error {
-	open, status := v.Residual.Sub(amount), "partial"
-	switch {
-	case open.IsZero():
-		status = "paid"
-	case open.Equal(v.Total):
-		status = "unpaid"
-	}
-	changed, err := s.Editor.Revise(a, v, 0, map[string]any{"residual": open.String(), "payment_status": status})
-	if err != nil {
+// payable refuses an author who may not say what is open of an invoice: it follows what is allocated.
+func payable(a edit.Author, v *crm.Invoice) error {
+	if err := edit.Permit(a.Identity, v, access.Update); err != nil {
 		return err
 	}
-	return s.CRM.Save(ctx, tx, a.By, []crm.Entity{changed})
+	return a.Unwritable(access.Resource(crm.KindInvoice), map[string]any{"residual": nil, "payment_status": nil}).Err()
 }
 
 // write replaces what a locked payment pays.
@@ -162,9 +154,6 @@ func Unallocated(p *crm.Payment) decimal.Decimal {
 	return open
 }
 
-// payable are the statuses of invoices that can be paid.
-var payable = []string{"issued", "credited_partial"} //nolint:gochecknoglobals // a table
-
 // judge says what stands against letting a payment pay more.
 func judge(p *crm.Payment, invoices map[uuid.UUID]crm.Entity, add []crm.PaymentAllocation) (vs schema.Violations) {
 	fault := func(at, rule, format string, args ...any) {
@@ -188,7 +177,7 @@ func judge(p *crm.Payment, invoices map[uuid.UUID]crm.Entity, add []crm.PaymentA
 		case given[one.InvoiceID]:
 			fault(at+"/invoice_id", "unique", "is named twice")
 			continue
-		case !slices.Contains(payable, v.Status):
+		case !slices.Contains(crm.Payable(), v.Status):
 			fault(at+"/invoice_id", "status", "must be an issued invoice, this one is %s", v.Status)
 			continue
 		case v.CustomerID != p.CustomerID:

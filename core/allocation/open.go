@@ -108,7 +108,7 @@ func openIDs(ctx context.Context, tx pgx.Tx, payment, customer uuid.UUID, after 
 // OpenInvoices are the open invoices and credit notes of customers, and what proposals look at of them in the order of
 // their days.
 func (s *Store) OpenInvoices(ctx context.Context, tx pgx.Tx, customers ...uuid.UUID) (map[uuid.UUID]*crm.Invoice, []Invoice, error) {
-	rows, err := tx.Query(ctx, openInvoices, customers, payable)
+	rows, err := tx.Query(ctx, openInvoices, customers, crm.Payable())
 	if err != nil {
 		return nil, nil, fmt.Errorf("list open invoices: %w", err)
 	}

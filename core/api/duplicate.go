@@ -14,6 +14,7 @@ import (
 	"crmhub/core/duplicate"
 	"crmhub/core/match"
 	"crmhub/core/postgres"
+	"crmhub/core/schema"
 )
 
 // acceptParameter of a creation says that its duplicates were looked at: ?duplicates=accept.
@@ -42,6 +43,9 @@ func (e entities) checkDuplicates() operation {
 			if err != nil {
 				return answer{}, err
 			}
+			if err := blindly(c, e.resource(), doc).Err(); err != nil {
+				return answer{}, err
+			}
 			entity, err := crm.FromDocument(e.kind, e.schema.Writable(doc))
 			if err != nil {
 				return answer{}, err
@@ -58,6 +62,16 @@ func (e entities) checkDuplicates() operation {
 			return respond(http.StatusOK, found)
 		},
 	}
+}
+
+// blindly refuses fields that the caller does not see: whose it is that he guessed would be told.
+func blindly(c *call, r access.Resource, doc map[string]any) (vs schema.Violations) {
+	for _, field := range c.who.Blind(r) {
+		if _, given := doc[field]; given {
+			vs = append(vs, schema.Violation{Pointer: "/" + field, Rule: "permission", Message: "must be a field that you may see"})
+		}
+	}
+	return vs
 }
 
 type mergeInput struct {

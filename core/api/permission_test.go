@@ -57,6 +57,7 @@ func TestFieldRulesHoldOnEveryWay(t *testing.T) {
 		{name: "but by what can be read", method: "GET", path: "/search?q=Full", status: 200, has: []string{`"title":"Full"`}, hasNot: secrets},
 		{name: "filter by what can be read", method: "GET", path: "/customers?credit_limit[ge]=12345", status: 200, has: []string{`"name":"Full"`}},
 		{name: "patch them", method: "PATCH", path: "/customers/{full}", body: `{"code":"X","phone":"**********4567","credit_limit":"1","level":null,"name":"x"}`, headers: []string{`If-Match: "1"`}, status: 422, has: []string{`"pointer":"/code"`, `"pointer":"/phone"`, `"pointer":"/credit_limit"`, `"pointer":"/level"`, `"rule":"permission"`}, hasNot: []string{`"pointer":"/name"`}},
+		{name: "ask whose number it is", method: "POST", path: "/duplicates/check-customers", body: `{"name":"x","phone":"+49 30 1234567","code":"SECRETCODE"}`, status: 422, has: []string{`"pointer":"/phone"`, `"pointer":"/code"`, `"rule":"permission"`}, hasNot: secrets},
 		{name: "patch another", method: "PATCH", path: "/customers/{full}", body: `{"name":"Renamed"}`, headers: []string{`If-Match: "1"`}, status: 200, has: []string{`"name":"Renamed"`, `"phone":"**********4567"`}, hasNot: secrets},
 		{name: "create with one", method: "POST", path: "/customers", body: `{"name":"x","kind":"company","lifecycle":"lead","credit_limit":"1"}`, status: 422, has: []string{`"pointer":"/credit_limit"`}},
 		{name: "create without", method: "POST", path: "/customers", body: `{"name":"x","kind":"company","lifecycle":"lead"}`, status: 201, hasNot: []string{`"code"`}},

@@ -42,6 +42,27 @@ func TestPricesAndRatesAreLookedUp(t *testing.T) {
 	})
 }
 
+func TestDocumentsGetRatesThatCameLater(t *testing.T) {
+	t.Parallel()
+	h := newHub(t) // in EUR
+	h.make("customer", "/customers", `{"name":"Anton"}`)
+	h.make("order", "/orders", `{"customer_id":"{customer}","date":"2026-03-01","currency":"USD","lines":[{"qty":"1","price":"100"}]}`)
+	h.make("rate", "/currency-rates", `{"currency":"USD","date":"2026-02-01","rate":"0.9"}`)
+	h.play([]scenario{
+		{name: "what is missing", method: "GET", path: "/currency-rates/missing", status: 200, has: []string{`{"items":[{"entity":"order","currency":"USD","rate":"0.9","from":"2026-03-01","to":"2026-03-01","documents":1}]}`}},
+		{name: "as it was", method: "GET", path: "/orders/{order}", status: 200, has: []string{`"rate_to_base":"1"`}},
+		{name: "given", method: "POST", path: "/currency-rates/apply", status: 200, has: []string{`{"orders":1,"invoices":0,"opportunities":0,"more":false}`}},
+		{name: "as it is", method: "GET", path: "/orders/{order}", status: 200, has: []string{`"rate_to_base":"0.9"`, `"version":2`}},
+		{name: "nothing is missing", method: "GET", path: "/currency-rates/missing", status: 200, has: []string{`{"items":[]}`}},
+	})
+	f := newFirm(t)
+	f.become(access.Role{Grants: []access.Grant{{Resource: "currency_rate", Action: access.Read, Scope: "organization"}}})
+	f.as([]scenario{
+		{name: "who may not keep rates", method: "GET", path: "/currency-rates/missing", status: 403, has: []string{`"permission":"currency_rate:update"`}},
+		{name: "nor give them", method: "POST", path: "/currency-rates/apply", status: 403, has: []string{`"permission":"currency_rate:update"`}},
+	})
+}
+
 func TestPricesAreShownToWhoSeesWhatTheyAreMadeOf(t *testing.T) {
 	t.Parallel()
 	f := newFirm(t)

@@ -55,7 +55,8 @@ func (s *server) table() ([]route, error) {
 		case crm.KindProduct:
 			routes = append(routes, route{"GET /products/{id}/price", e.getPrice()})
 		case crm.KindCurrencyRate:
-			routes = append(routes, route{"GET /currency-rates/rate", e.getRate()})
+			routes = append(routes, route{"GET /currency-rates/rate", e.getRate()},
+				route{"GET /currency-rates/missing", e.listUnrated()}, route{"POST /currency-rates/apply", e.rerate()})
 		case crm.KindOpportunity:
 			routes = append(routes, route{"POST /opportunities/{id}/stage", e.moveStage()}, route{"GET /opportunities/{id}/stages", s.listStages()})
 		case crm.KindCampaign:

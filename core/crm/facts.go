@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -24,6 +25,9 @@ type facts struct {
 	declared  []CustomField           // of the kind written
 	above     map[uuid.UUID]uuid.UUID // of customers and product categories, see readTree
 	paying    map[uuid.UUID]bool      // invoices that payments pay, of those to be cancelled
+	owing     map[uuid.UUID]*owing    // invoices that payments are to pay
+	billed    map[uuid.UUID][]billed  // of orders, what their invoices come to by currency
+	origins   map[uuid.UUID]*origin   // orders and invoices that invoices are for
 }
 
 // learn reads the facts of a kind, and fills in what a writer may leave to the hub: pipelines and rates.
@@ -32,9 +36,15 @@ func (s *Store) learn(ctx context.Context, tx pgx.Tx, w *writing) (err error) {
 	case KindOpportunity:
 		err = s.readPipelines(ctx, tx, w)
 	case KindOrder:
-		err = w.readPaid(ctx, tx)
+		if err = w.readPaid(ctx, tx); err == nil {
+			err = w.readBilled(ctx, tx)
+		}
 	case KindInvoice:
-		err = w.readPaying(ctx, tx)
+		if err = w.readPaying(ctx, tx); err == nil {
+			err = w.readOrigins(ctx, tx)
+		}
+	case KindPayment:
+		err = w.readOwing(ctx, tx)
 	case KindCampaignMember:
 		err = w.readOptOuts(ctx, tx)
 	case KindProductCategory, KindCustomer:
@@ -90,12 +100,24 @@ func (f *facts) add(e Entity) {
 	}
 }
 
+// localeOf is the language of who writes; of the organization's first user, who founded it, where no person does.
+const localeOf = `
+with writer as (select case
+	when $1 like 'user:%' then substr($1, 6)::uuid
+	when $1 like 'token:%' then (select t.user_id from api_tokens t where t.id = substr($1, 7)::uuid)
+end as id)
+select u.locale from users u order by u.id is not distinct from (select id from writer) desc, u.created_at, u.id limit 1`
+
 // beginPipeline gives an organization that has no pipeline its first one.
 func (s *Store) beginPipeline(ctx context.Context, tx pgx.Tx, w *writing) error {
 	if n, err := s.Count(ctx, tx, KindPipeline); err != nil || n > 0 {
 		return err
 	}
-	p := StandardPipeline()
+	var locale string
+	if err := tx.QueryRow(ctx, localeOf, string(w.by.Actor)).Scan(&locale); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("look up the language of an organization: %w", err)
+	}
+	p := StandardPipeline(locale)
 	if err := s.Save(ctx, tx, w.by, []Entity{p}); err != nil {
 		return err
 	}
@@ -104,10 +126,11 @@ func (s *Store) beginPipeline(ctx context.Context, tx pgx.Tx, w *writing) error 
 }
 
 const paidOrders = `
-select order_id, sum(total - residual)
-from invoices
-where order_id = any($1) and status not in ('draft', 'cancelled') and deleted_at is null
-group by order_id`
+select o.id, round(sum((i.total - i.residual) * ` + worth + `), 4)
+from invoices i
+join orders o on o.id = i.order_id
+where i.order_id = any($1) and i.status not in ('draft', 'cancelled') and i.deleted_at is null
+group by o.id`
 
 // readPaid reads what came in for the orders that have a payment plan, whoever may see the invoices.
 func (w *writing) readPaid(ctx context.Context, tx pgx.Tx) error {

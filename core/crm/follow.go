@@ -50,7 +50,9 @@ func (s *Store) preparePipelines(ctx context.Context, tx pgx.Tx, w *writing) err
 func (s *Store) follow(ctx context.Context, tx pgx.Tx, w *writing) error {
 	switch w.kind {
 	case KindInvoice:
-		return s.settle(ctx, tx, w.by, w.batch)
+		return s.settle(ctx, tx, w.by, w.batch, w.billed()...)
+	case KindPayment:
+		return s.payInvoices(ctx, tx, w)
 	case KindActivity:
 		return s.touch(ctx, tx, w)
 	case KindOpportunity:

@@ -161,16 +161,17 @@ func overplanned(actor postgres.Actor, stored, o *Order) schema.Violations {
 // over are the statuses of an order that nothing more happens to.
 var over = []string{"completed", "closed_short", "cancelled"} //nolint:gochecknoglobals // a table
 
-// closed refuses a person's other amounts for an order that is over: it would no longer be what was delivered, billed and
+// closed refuses a person's other amounts, day or customer for an order that is over: it would no longer be what was delivered, billed and
 // paid. A completed one is taken up again first. An ERP's word counts.
 func closed(actor postgres.Actor, stored, o *Order) schema.Violations {
 	if isConnection(actor) || stored == nil || !slices.Contains(over, stored.Status) || !slices.Contains(over, o.Status) {
 		return nil
 	}
+	vs := differing(stored, o, []string{"customer_id", "date"}, "once the order is "+stored.Status)
 	if differing(stored, o, []string{"currency", "untaxed", "tax", "total"}, "") == nil {
-		return nil
+		return vs
 	}
-	return schema.Violations{{Pointer: "/lines", Rule: "immutable", Message: "cannot come to another amount once the order is " + stored.Status}}
+	return append(vs, schema.Violation{Pointer: "/lines", Rule: "immutable", Message: "cannot come to another amount once the order is " + stored.Status})
 }
 
 // progress is none, partial or full: how much of the quantities ordered is done.
@@ -215,4 +216,17 @@ func (o *Order) Validate() schema.Violations {
 		}
 	}
 	return f.violations
+}
+
+// NeedsApproval reports whether who makes o of the stored order (nil for a new one) needs to be one who approves orders: to
+// confirm it, or to make it come to something else once it is confirmed. Else whoever may change an order could have little
+// approved and sell much.
+func (o *Order) NeedsApproval(stored *Order) bool {
+	if stored == nil || stored.Status == "draft" || stored.Status == "submitted" {
+		return o.Status == "confirmed"
+	}
+	return !slices.Contains(over, stored.Status) && (o.Currency != stored.Currency || !slices.EqualFunc(o.Lines, stored.Lines, func(a, b OrderLine) bool {
+		return a.Qty.Equal(b.Qty) && a.Price.Equal(b.Price) && a.DiscountPct.Equal(b.DiscountPct) && a.TaxRate.Equal(b.TaxRate) &&
+			(a.ProductID == nil) == (b.ProductID == nil) && (a.ProductID == nil || *a.ProductID == *b.ProductID)
+	}))
 }

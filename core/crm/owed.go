@@ -70,8 +70,8 @@ func (p *Payment) owed(actor postgres.Actor, stored *Payment) schema.Violations 
 		}
 	}
 	f.countable(p.Currency, amounts)
-	if p.Status == "cancelled" && old.Status == "posted" && len(p.Allocations) > 0 {
-		f.add("/status", "allocated", "cannot be cancelled while it pays invoices: take that back first")
+	if p.Status != "posted" && old.Status == "posted" && len(p.Allocations) > 0 {
+		f.add("/status", "allocated", "cannot be %s while it pays invoices: take that back first", p.Status)
 	}
 	return f.violations
 }

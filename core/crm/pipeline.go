@@ -25,17 +25,26 @@ type PipelineStage struct {
 	RottenDays  *int32 `json:"rotten_days,omitempty" db:"rotten_days"`
 }
 
-// StandardPipeline is what an organization begins with: its first opportunity brings it along if nobody made a pipeline before.
-func StandardPipeline() *Pipeline {
-	return &Pipeline{Name: "Sales", IsDefault: true, IsActive: true, Stages: []PipelineStage{
-		{Code: "qualify", Name: "Qualify", Kind: "open", Probability: 10},
-		{Code: "needs", Name: "Needs", Kind: "open", Probability: 30},
-		{Code: "proposal", Name: "Proposal", Kind: "open", Probability: 50},
-		{Code: "negotiation", Name: "Negotiation", Kind: "open", Probability: 70},
-		{Code: "contract", Name: "Contract", Kind: "open", Probability: 90},
-		{Code: "won", Name: "Won", Kind: "won", Probability: 100},
-		{Code: "lost", Name: "Lost", Kind: "lost"},
+// StandardPipeline is what an organization begins with, named in a language, en or zh-CN: its first opportunity brings it along
+// if nobody made a pipeline before.
+func StandardPipeline(locale string) *Pipeline {
+	name, names := "Sales", []string{"Qualify", "Needs", "Proposal", "Negotiation", "Contract", "Won", "Lost"}
+	if locale == "zh-CN" {
+		name, names = "销售", []string{"验证客户", "需求分析", "方案报价", "商务谈判", "合同签订", "赢单", "输单"}
+	}
+	p := &Pipeline{Name: name, IsDefault: true, IsActive: true, Stages: []PipelineStage{
+		{Code: "qualify", Kind: "open", Probability: 10},
+		{Code: "needs", Kind: "open", Probability: 30},
+		{Code: "proposal", Kind: "open", Probability: 50},
+		{Code: "negotiation", Kind: "open", Probability: 70},
+		{Code: "contract", Kind: "open", Probability: 90},
+		{Code: "won", Kind: "won", Probability: 100},
+		{Code: "lost", Kind: "lost"},
 	}}
+	for i := range p.Stages {
+		p.Stages[i].Name = names[i]
+	}
+	return p
 }
 
 // Kind is KindPipeline.

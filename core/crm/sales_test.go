@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 // clock makes the store's time stand, and returns how to move it.
@@ -209,7 +210,7 @@ func TestPipelineHasTheStagesItNeeds(t *testing.T) {
 func TestNewDefaultPipelineTakesTheMark(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	a, b := crm.StandardPipeline(), crm.StandardPipeline()
+	a, b := crm.StandardPipeline("en"), crm.StandardPipeline("en")
 	a.Name, b.Name = "A", "B"
 	s.save(t, a)
 	s.save(t, b)
@@ -220,4 +221,44 @@ func TestNewDefaultPipelineTakesTheMark(t *testing.T) {
 	// Both at once: the database knows of one.
 	a.Version, b.Version, a.IsDefault = 2, 1, true
 	wantRules(t, s.trySave(t, s.by(), a, b), "/is_default unique")
+}
+
+// An organization's first pipeline speaks the language of who makes the first opportunity; of who founded the organization,
+// where that is a connection.
+func TestTheFirstPipelineSpeaksTheWritersLanguage(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		founder, writer string
+		by              func(s *shop, writer, token uuid.UUID) crm.By
+		want            string
+	}{
+		"a person":     {"en", "zh-CN", func(_ *shop, u, _ uuid.UUID) crm.By { return crm.By{Actor: postgres.User(u), Origin: "crm"} }, "验证客户"},
+		"his program":  {"en", "zh-CN", func(_ *shop, _, k uuid.UUID) crm.By { return crm.By{Actor: postgres.Token(k), Origin: "crm"} }, "验证客户"},
+		"another one":  {"zh-CN", "en", func(_ *shop, u, _ uuid.UUID) crm.By { return crm.By{Actor: postgres.User(u), Origin: "crm"} }, "Qualify"},
+		"a connection": {"zh-CN", "en", func(s *shop, _, _ uuid.UUID) crm.By { return s.connection() }, "验证客户"},
+		"the hub":      {"zh-CN", "en", func(*shop, uuid.UUID, uuid.UUID) crm.By { return crm.By{Actor: postgres.System, Origin: "crm"} }, "验证客户"},
+	} {
+		s := newShop(t)
+		founder, writer, token := s.user(t), s.user(t), uuid.New()
+		if err := s.as(t, func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "update users set locale = case id when $1 then $2 else $3 end, created_at = case id when $1 then timestamptz '2020-01-01' else now() end", founder, c.founder, c.writer)
+			if err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, "insert into api_tokens (id, user_id, name, token_hash) values ($1, $2, 't', $3)", token, writer, token[:])
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		customer := &crm.Customer{Name: "c"}
+		s.save(t, customer)
+		o := &crm.Opportunity{Name: "o", CustomerID: customer.ID, Currency: "EUR"}
+		if err := s.trySave(t, c.by(s, writer, token), o); err != nil {
+			t.Fatal(err)
+		}
+		p, _ := s.get(t, &crm.Pipeline{Head: crm.Head{ID: *o.PipelineID}}).(*crm.Pipeline)
+		if got := p.Stages[0].Name; got != c.want {
+			t.Errorf("%s: the first stage is %q, want %q", name, got, c.want)
+		}
+	}
 }

@@ -120,6 +120,7 @@ func (w *writing) check(ctx context.Context, tx pgx.Tx) error {
 	var b pgx.Batch
 	found := w.queueReferences(&b)
 	w.queueRates(&b)
+	w.queueBase(&b)
 	if b.Len() > 0 {
 		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 			return fmt.Errorf("look up what %d of %s refer to: %w", len(w.batch), w.table.name, err)
@@ -151,20 +152,21 @@ func (w *writing) check(ctx context.Context, tx pgx.Tx) error {
 
 // moved checks what depends on the stored version, and sets what follows from the way between the two.
 func (w *writing) moved(stored, e Entity) schema.Violations {
-	vs := w.customFaults(stored, e)
+	vs := append(w.customFaults(stored, e), w.misrated(stored, e)...)
 	switch e := e.(type) {
 	case *Order:
 		old, _ := stored.(*Order)
 		e.payInstalments(w.facts.paid[e.ID])
 		vs = append(append(vs, overplanned(w.by.Actor, old, e)...), closed(w.by.Actor, old, e)...)
+		vs = append(append(vs, handled(w.by.Actor, old, e)...), bound(old, e, w.facts.billed[e.ID])...)
 		return append(vs, moveOrder(w.by.Actor, old, e)...)
 	case *Invoice:
 		old, _ := stored.(*Invoice)
-		vs = append(vs, e.owed(w.by.Actor, old, w.facts.paying[e.ID])...)
+		vs = append(append(vs, e.owed(w.by.Actor, old, w.facts.paying[e.ID])...), e.fitting(w.facts.origins)...)
 		return append(append(vs, moveStatus(w.by.Actor, stored, e)...), frozen(old, e)...)
 	case *Payment:
 		old, _ := stored.(*Payment)
-		return append(vs, e.owed(w.by.Actor, old)...)
+		return append(append(vs, e.owed(w.by.Actor, old)...), e.misallocated(w.by.Actor, old, w.facts.owing)...)
 	case *Opportunity:
 		old, _ := stored.(*Opportunity)
 		return append(vs, enterStage(w.at, w.facts.pipelines, old, e)...)

@@ -172,7 +172,7 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 		Budget: new(dec("100")), ActualCost: new(dec("99.99")), ExpectedRevenue: new(dec("1000")), SegmentID: &rule.ID, OwnerID: &owner, Remark: "r", Tags: []string{"x"},
 	}
 	s.save(t, campaign)
-	pipeline := crm.StandardPipeline()
+	pipeline := crm.StandardPipeline("en")
 	pipeline.Stages[0].RottenDays = new(int32(14))
 	s.save(t, pipeline)
 	opportunity := &crm.Opportunity{
@@ -210,7 +210,9 @@ func (s *shop) examples(t testing.TB) []crm.Entity {
 		CustomerID: customer.ID, Date: date(t, "2026-02-05"), Method: "transfer", Reference: "tx", Currency: "CNY", Amount: dec("10"), OwnerID: &owner,
 		Remark: "r", Allocations: []crm.PaymentAllocation{{InvoiceID: invoice.ID, Amount: dec("9.99")}},
 	}
-	s.save(t, payment)
+	if err := s.trySave(t, s.connection(), payment); err != nil {
+		t.Fatal(err)
+	}
 	contract := &crm.Contract{
 		Name: "Balls for a year", CustomerID: customer.ID, OpportunityID: &opportunity.ID, OrderID: &order.ID, StartDate: new(date(t, "2026-02-03")),
 		EndDate: new(date(t, "2027-02-02")), Currency: "CNY", Amount: dec("10.5"), Status: "signed", OwnerID: &owner, Remark: "r", Tags: []string{"x"},

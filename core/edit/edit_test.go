@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
@@ -240,5 +242,41 @@ func TestToConfirmAnOrderNeedsApproval(t *testing.T) {
 	order["status"] = "confirmed"
 	if _, err := d.create(crm.KindOrder, order); err == nil {
 		t.Error("an order was made confirmed")
+	}
+}
+
+// What was approved stays what was approved: its price is not changed afterwards by who may not approve.
+func TestToChangeWhatAConfirmedOrderComesToNeedsApproval(t *testing.T) {
+	t.Parallel()
+	rights := append(grants(postgres.ScopeOrganization, "customer", access.Read, access.Create),
+		grants(postgres.ScopeOrganization, "order", access.Read, access.Create, access.Update)...)
+	d := newDesk(t, rights...)
+	customer, err := d.create(crm.KindCustomer, map[string]any{"name": "Acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := func(price, delivered string) map[string]any {
+		return map[string]any{"lines": []any{map[string]any{"description": "Bolt", "qty": "10", "price": price, "qty_delivered": delivered}}}
+	}
+	order := &crm.Order{CustomerID: crm.HeadOf(customer).ID, Date: crm.DateOf(time.Now()), Currency: "EUR", Status: "confirmed"}
+	order.Lines = []crm.OrderLine{{Description: "Bolt", Qty: decimal.NewFromInt(10), Price: decimal.NewFromInt(100)}}
+	if err := d.tx(func(tx pgx.Tx) error { return d.store.Save(t.Context(), tx, d.author.By, []crm.Entity{order}) }); err != nil {
+		t.Fatal(err)
+	}
+	change := func(patch map[string]any) error {
+		return d.tx(func(tx pgx.Tx) error {
+			_, err := d.editor.Change(t.Context(), tx, d.author, crm.KindOrder, order.ID, 0, patch)
+			return err
+		})
+	}
+	for _, patch := range []map[string]any{line("1", "0"), {"lines": []any{}}, {"currency": "JPY"}} {
+		if not, ok := errors.AsType[*edit.ForbiddenError](change(patch)); !ok || not.Permission() != "order:approve" {
+			t.Errorf("%v without approval: %v", patch, not)
+		}
+	}
+	for _, patch := range []map[string]any{line("100", "4"), {"remark": "by lorry"}} {
+		if err := change(patch); err != nil {
+			t.Errorf("%v: %v", patch, err)
+		}
 	}
 }

@@ -114,20 +114,18 @@ func OwnerFault() schema.Violation {
 	return schema.Violation{Pointer: "/owner_id", Rule: "permission", Message: "must be a user whose rows you may act on"}
 }
 
-// permitApproval refuses who confirms an order without being one to approve it.
+// permitApproval refuses who confirms an order, or changes what a confirmed one comes to, without being one to approve it.
 func permitApproval(a Author, stored, entity crm.Entity) error {
 	order, ok := entity.(*crm.Order)
-	if !ok || order.Status != "confirmed" {
+	if !ok {
 		return nil
 	}
-	if old, ok := stored.(*crm.Order); ok && old.Status != "draft" && old.Status != "submitted" {
-		return nil
-	}
+	old, _ := stored.(*crm.Order)
 	resource := access.Resource(crm.KindOrder)
-	if a.Covers(resource, access.Approve, order.OwnerID) {
+	if !order.NeedsApproval(old) || a.Covers(resource, access.Approve, order.OwnerID) {
 		return nil
 	}
 	refusal := &ForbiddenError{Resource: resource, Actions: []access.Action{access.Approve}}
-	refusal.Detail = "To confirm an order needs the permission " + refusal.Permission() + ". Submit it to somebody who may."
+	refusal.Detail = "To confirm an order, or to change the lines of one that is confirmed, needs the permission " + refusal.Permission() + ". Submit it to somebody who may."
 	return refusal
 }

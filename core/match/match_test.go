@@ -36,6 +36,52 @@ func TestCompanyNamesAreNormal(t *testing.T) {
 	}
 }
 
+// One company, as its papers, its customers and its neighbours write it.
+func TestLegalFormsDoNotMakeAnotherCompany(t *testing.T) {
+	t.Parallel()
+	for bare, names := range map[string][]string{
+		"alpenbau": {
+			"Alpenbau GmbH", "Alpenbau G.m.b.H.", "Alpenbau GesmbH", "Alpenbau Ges.m.b.H.", "Alpenbau Ges. m. b. H.", "Alpenbau GmbH & Co KG", "Alpenbau GmbH & Co. KGaA",
+			"Alpenbau AG", "Alpenbau AG & Co. OHG", "Alpenbau UG (haftungsbeschränkt)", "Alpenbau gGmbH", "Alpenbau e.K.", "Alpenbau e. K.", "Alpenbau eG", "Alpenbau GbR",
+			"Alpenbau Gesellschaft mit beschränkter Haftung", "Alpenbau Aktiengesellschaft", "Alpenbau SE & Co. KGaA",
+		},
+		"dupont": {
+			"Dupont S.A.", "Dupont SA", "Dupont S.A.S.", "Dupont SASU", "Dupont SARL", "Dupont S.à r.l.", "Dupont Sàrl", "Dupont EURL", "Dupont SNC", "Dupont S.A.R.L.",
+			"Dupont B.V.B.A.", "Dupont BV", "Dupont N.V.", "Dupont SRL",
+		},
+		"rossi":       {"Rossi S.p.A.", "Rossi SpA", "Rossi S.r.l.", "Rossi S.r.l.s.", "Rossi S.n.c.", "Rossi S.a.p.a."},
+		"garcia":      {"Garcia S.L.", "Garcia S.L.U.", "Garcia S.A.U.", "Garcia S.A. de C.V.", "Garcia S. de R.L. de C.V.", "Garcia Ltda.", "Garcia Lda", "Garcia S/A"},
+		"kowalski":    {"Kowalski Sp. z o.o.", "Kowalski sp. z o. o.", "Kowalski Sp.z o.o.", "Kowalski Sp. z o.o. Sp. k.", "Kowalski S.A.", "Kowalski Spółka z o.o."},
+		"novak":       {"Novak s.r.o.", "Novak, spol. s r.o.", "Novak a.s.", "Novak k.s.", "Novak d.o.o.", "Novak d.d.", "Novak j.d.o.o."},
+		"szabo":       {"Szabo Kft.", "Szabo Zrt.", "Szabo Nyrt.", "Szabo Bt."},
+		"nordlys":     {"Nordlys A/S", "Nordlys AS", "Nordlys ASA", "Nordlys ApS", "Nordlys AB", "Nordlys Oy", "Nordlys Oyj", "Nordlys Oy Ab", "Nordlys I/S", "Nordlys HB", "Nordlys ehf.", "Nordlys hf."},
+		"baltika":     {"UAB Baltika", "Baltika UAB", "SIA Baltika", "Baltika SIA", "OÜ Baltika", "Baltika OÜ"},
+		"ромашка":     {"ООО «Ромашка»", "ООО Ромашка", "ЗАО Ромашка", "АО «Ромашка»", "ПАО Ромашка", "ТОВ Ромашка", "Ромашка ООД", "Ромашка ЕООД", "Ромашка АД"},
+		"acme":        {"Acme Inc.", "Acme, L.L.C.", "Acme LLP", "Acme L.P.", "Acme PLLC", "Acme Pty Ltd", "Acme (Pty) Ltd.", "Acme Pte. Ltd.", "Acme Pvt. Ltd.", "Acme Private Limited", "Acme Sdn. Bhd.", "PT Acme Tbk", "Acme K.K.", "Acme Co., Ltd", "Acme Company Limited", "Acme P.L.C.", "Acme Public Limited Company"},
+		"テスト":         {"株式会社テスト", "テスト株式会社", "(株)テスト", "㈱テスト", "有限会社テスト", "合同会社テスト", "テスト(有)"},
+		"테스트":         {"주식회사 테스트", "(주)테스트", "㈜테스트", "테스트 주식회사", "유한회사 테스트"},
+		"baominh":     {"Cong ty TNHH Bao Minh", "Cong ty Co phan Bao Minh"},
+		"华为技术":        {"华为技术有限公司", "华为技术有限責任公司", "华为技术集团股份有限公司", "华为技术（集团）有限公司", "华为技术集团", "华为技术總公司", "华为技术总公司", "华为技术股份公司", "华为技术集團有限公司"},
+		"红杉投资中心":      {"红杉投资中心（有限合伙）", "红杉投资中心(普通合伙)", "红杉投资中心（特殊普通合伙）"},
+		"老王小吃店":       {"老王小吃店（个体工商户）", "老王小吃店"},
+		"华为技术有限公司分公司": {"华为技术有限公司分公司"},
+		"中国石化集团公司办事处": {"中国石化集团公司办事处"},
+		"as":          {"AS", "A/S"},
+		"株式会社":        {"株式会社"},
+	} {
+		for _, name := range names {
+			if got := match.CompanyName(name); got != bare {
+				t.Errorf("%q: got %q, want %q", name, got, bare)
+			}
+		}
+	}
+	for _, names := range [][2]string{{"Alpha", "Alpha Branch"}, {"华为技术有限公司", "华为技术有限公司分公司"}, {"华为技术有限公司北京分公司", "华为技术有限公司上海分公司"}, {"Co-op", "Co"}, {"Oasis", "O"}} {
+		if match.CompanyName(names[0]) == match.CompanyName(names[1]) {
+			t.Errorf("%q and %q are one", names[0], names[1])
+		}
+	}
+}
+
 func TestPhonesAreNormal(t *testing.T) {
 	t.Parallel()
 	for number, want := range map[string]string{

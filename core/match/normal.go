@@ -20,20 +20,50 @@ func plain(s string) string {
 
 func alphanumeric(s string) string { return strings.ToUpper(plain(s)) }
 
-// chineseForms are legal forms at the end of a Chinese company's name, the longer first.
-var chineseForms = []string{ //nolint:gochecknoglobals // a table
-	"股份有限责任公司", "集团股份有限公司", "集团有限责任公司", "集团有限公司", "股份有限公司", "有限责任公司", "有限公司", "股份公司", "集团公司", "株式会社", "公司", "集团",
+// asianForms are legal forms at an end of a name that is written without blanks, the longer first.
+var asianForms = []string{ //nolint:gochecknoglobals // a table
+	"集团股份有限责任公司", "集团股份有限公司", "集团有限责任公司", "股份有限责任公司", "集团股份公司", "集团有限公司", "股份有限公司", "有限责任公司", "股份公司", "集团公司", "有限公司", "总公司", "公司", "集团",
+	"特殊普通合伙", "普通合伙", "有限合伙", "个体工商户",
+	"株式会社", "有限会社", "合同会社", "合資会社", "合名会社", "주식회사", "유한책임회사", "유한회사",
 }
 
-// westernForms are legal forms in Western names, as words without dots.
-var westernForms = []string{ //nolint:gochecknoglobals // a table
-	"co", "company", "corp", "corporation", "inc", "incorporated", "ltd", "limited", "llc", "llp", "plc", "pte", "pty", "gmbh", "mbh", "ag", "kg", "ohg", "ug", "se",
-	"sa", "sas", "sarl", "srl", "spa", "bv", "nv", "ab", "as", "aps", "oy", "oyj", "kft", "zrt", "sro", "group", "holding", "holdings",
+// leadingForms are those of them that stand before a name, too.
+var leadingForms = []string{"株式会社", "有限会社", "合同会社", "合資会社", "合名会社", "주식회사", "유한책임회사", "유한회사"} //nolint:gochecknoglobals // a table
+
+// short are legal forms as they are abbreviated in brackets, and simplified the signs of forms that are written traditionally.
+var (
+	short      = strings.NewReplacer("(株)", "株式会社", "(有)", "有限会社", "(同)", "合同会社", "(주)", "주식회사", "(유)", "유한회사")            //nolint:gochecknoglobals // a table
+	simplified = strings.NewReplacer("集團", "集团", "責任", "责任", "總公司", "总公司", "株式會社", "株式会社", "有限合夥", "有限合伙", "普通合夥", "普通合伙") //nolint:gochecknoglobals // a table
+)
+
+// endings are legal forms as the last words of a name, without dots.
+var endings = phrases( //nolint:gochecknoglobals // a table
+	"&", "co", "company", "company limited", "corp", "corporation", "inc", "incorporated", "ltd", "limited", "private limited", "public limited company", "pvt", "llc", "llp", "lp", "pllc", "plc",
+	"pte", "pty", "sdn", "bhd", "tbk", "kk", "gk", "gmbh", "gesmbh", "ges mbh", "ges m b h", "g m b h", "mbh", "ggmbh", "ag", "kg", "kgaa", "ohg", "ug", "ug haftungsbeschränkt", "ek", "e k", "eg", "ev", "e v", "gbr",
+	"gesellschaft mit beschränkter haftung", "aktiengesellschaft", "kommanditgesellschaft", "se",
+	"sa", "s a", "sas", "sasu", "sarl", "sàrl", "sà rl", "sa rl", "eurl", "snc", "sca", "scs", "spa", "srl", "srls", "sapa", "sl", "slu", "sau", "sa de cv", "s de rl de cv", "s de rl", "ltda", "lda",
+	"bv", "bvba", "nv", "vof", "ab", "hb", "as", "a s", "asa", "aps", "i s", "oy", "oyj", "ehf", "hf",
+	"kft", "zrt", "nyrt", "bt", "sro", "s r o", "spol s ro", "ks", "vos", "doo", "d o o", "jdoo", "dd", "spzoo", "spz oo", "sp z oo", "sp z o o", "spółka z oo", "spk", "sp k", "spj", "sp j",
+	"uab", "sia", "oü", "ood", "eood", "ад", "оод", "еоод", "ооо", "оао", "зао", "пао", "ао", "тов",
+	"group", "holding", "holdings",
+)
+
+// beginnings are legal forms as the first words of a name.
+var beginnings = phrases("ооо", "оао", "зао", "пао", "ао", "тов", "ooo", "oao", "zao", "pao", "uab", "sia", "oü", "pt", "công ty tnhh", "cong ty tnhh", "công ty cổ phần", "cong ty co phan") //nolint:gochecknoglobals // a table
+
+// phrases are texts as words, those of more words first.
+func phrases(texts ...string) [][]string {
+	all := make([][]string, len(texts))
+	for i, text := range texts {
+		all[i] = strings.Fields(text)
+	}
+	slices.SortStableFunc(all, func(a, b []string) int { return len(b) - len(a) })
+	return all
 }
 
 // CompanyName is a company's name without its legal form, blanks and signs. What belongs to a branch stays: 分公司, branch.
 func CompanyName(name string) string {
-	folded := strings.ToLower(norm.NFKC.String(name))
+	folded := short.Replace(strings.ToLower(norm.NFKC.String(name)))
 	for _, country := range []string{"(中国)", "(china)"} {
 		folded = strings.ReplaceAll(folded, country, " ")
 	}
@@ -42,23 +72,53 @@ func CompanyName(name string) string {
 		return r != '&' && !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r)
 	})
 	whole := plain(strings.Join(words, ""))
-	for len(words) > 1 && (slices.Contains(westernForms, words[len(words)-1]) || words[len(words)-1] == "&") {
-		words = words[:len(words)-1]
+	bare := withoutAsianForms(plain(strings.Join(withoutForms(words), "")))
+	if bare == "" {
+		return whole
 	}
-	bare := plain(strings.Join(words, ""))
-	for stripped := true; stripped && !strings.HasSuffix(bare, "分公司") && !strings.HasSuffix(bare, "子公司"); {
-		stripped = false
-		for _, form := range chineseForms {
+	return bare
+}
+
+// withoutForms are the words of a name without legal forms at its ends. Something is left.
+func withoutForms(words []string) []string {
+	for cut := true; cut; {
+		cut = false
+		for _, form := range endings {
+			if at := len(words) - len(form); at > 0 && slices.Equal(words[at:], form) {
+				words, cut = words[:at], true
+			}
+		}
+	}
+	for _, form := range beginnings {
+		if len(words) > len(form) && slices.Equal(words[:len(form)], form) {
+			return words[len(form):]
+		}
+	}
+	return words
+}
+
+// withoutAsianForms is a name without the legal forms at its ends, unless it is a branch's. Something is left.
+func withoutAsianForms(name string) string {
+	bare := simplified.Replace(name)
+	if strings.HasSuffix(bare, "分公司") || strings.HasSuffix(bare, "子公司") {
+		return name
+	}
+	for _, form := range leadingForms {
+		if rest, ok := strings.CutPrefix(bare, form); ok && rest != "" {
+			bare = rest
+			break
+		}
+	}
+	for cut := true; cut; {
+		cut = false
+		for _, form := range asianForms {
 			if rest, ok := strings.CutSuffix(bare, form); ok {
 				if rest != "" {
-					bare, stripped = rest, true
+					bare, cut = rest, true
 				}
 				break
 			}
 		}
-	}
-	if bare == "" {
-		return whole
 	}
 	return bare
 }

@@ -37,6 +37,7 @@ func (w *taking) apply(ctx context.Context, tx pgx.Tx, items []*item) error {
 	for _, it := range items {
 		if len(it.faults) > 0 && it.result == "" {
 			it.result = "error"
+			w.build.further(it, w.Mode)
 		}
 	}
 	return w.save(ctx, tx, open)
@@ -228,13 +229,13 @@ func (w *taking) permit(it *item) {
 			owned("/owner_id", access.Assign, after)
 		}
 	}
-	if o, ok := it.entity.(*crm.Order); ok && o.Status == "confirmed" {
-		if was, _ := it.stored.(*crm.Order); was == nil || was.Status == "draft" || was.Status == "submitted" {
+	if o, ok := it.entity.(*crm.Order); ok {
+		if was, _ := it.stored.(*crm.Order); o.NeedsApproval(was) {
 			owned("/status", access.Approve, o.OwnerID)
 		}
 	}
 	if len(vs) > 0 {
-		it.refuse(vs)
+		it.refuse(append(vs, it.entity.Validate()...))
 	}
 }
 

@@ -61,7 +61,7 @@ func TestImportSensesPreviewsRunsAndUndoes(t *testing.T) {
 		t.Fatalf("run is %s: %s %s", i.Status, i.Error, d)
 	}
 	refused := `客户编码,客户名称,统一社会信用代码,电话,信用额度,城市,备注,row,reason
-C3,,,x,"1,234",,,4,"/credit_limit: may be thousands or thousandths: write a decimal point, or no comma (ambiguous)"
+C3,,,x,"1,234",,,4,"/credit_limit: may be thousands or thousandths: write a decimal point, or no comma (ambiguous); /phone: must be a phone number like +86 10 1234 5678 (format)"
 C1,Again,,,,,,5,/code: is in an earlier row of this file (duplicate)
 `
 	if d := cmp.Diff(refused, f.refusals(i)); d != "" {
@@ -103,6 +103,56 @@ func TestARowWiderThanTheTableIsRefused(t *testing.T) {
 	}
 	if got := f.refusals(i); !strings.Contains(got, "has 4 cells, more than the 3 columns") {
 		t.Error("error file:", got)
+	}
+}
+
+// Who mends a refused row sees all that is wrong with it, whichever stage notices.
+func TestARefusedRowNamesAllItsFaults(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	i := f.upload(crm.KindCustomer, "x.csv", "name,currency,credit_limit,phone,lifecycle,owner_id,parent_id/code\n"+
+		",EURO,abc,1,nonsense,nobody,NOPE\nOk,EUR,5,x,lead,,NOPE\nFine,EUR,5,+49 30 123456,lead,,\n")
+	i = f.change(i, transfer.Change{Mode: new(transfer.Create)})
+	i = f.do(i, f.store.Run)
+	if d := cmp.Diff(transfer.Counts{Rows: 3, Created: 1, Refused: 2}, i.Counts); d != "" {
+		t.Errorf("%s %s: %s", i.Status, i.Error, d)
+	}
+	lines := strings.Split(f.refusals(i), "\n")
+	for n, want := range map[int][]string{
+		1: {"/name: is required", "/currency: must be an ISO", "/credit_limit: must be a number", "/phone: must be a phone number", "/lifecycle: must be one of", "/owner_id: must be a UUID", "/parent_id: there is no customer"},
+		2: {"/phone: must be a phone number", "/parent_id: there is no customer"},
+	} {
+		for _, fault := range want {
+			if strings.Count(lines[n], fault) != 1 {
+				t.Errorf("row %d does not say once %q: %s", n, fault, lines[n])
+			}
+		}
+	}
+	// Of one that may be an update nobody knows what it lacks.
+	i = f.do(f.upload(crm.KindCustomer, "y.csv", "code,name,phone,employees\nC1,,+49 30 123456,many\n"), f.store.Run)
+	if got := f.refusals(i); strings.Contains(got, "/name") || !strings.Contains(got, "/employees") {
+		t.Error("error file:", got)
+	}
+}
+
+// Files are put together of several, each with its mark, and have columns of one name.
+func TestMarksAndNamesThatComeAgainAreNoData(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	i := f.upload(crm.KindCustomer, "x.csv", "\ufeffname,phone,phone\nAcme,+49 30 123456,+49 30 654321\n\ufeffBeta ,\u200b,\n")
+	if i.Columns[1].Field != "phone" || i.Columns[2].Field != "" {
+		t.Errorf("sensed %+v", i.Columns)
+	}
+	i = f.do(i, f.store.Run)
+	if d := cmp.Diff(transfer.Counts{Rows: 2, Created: 2}, i.Counts); d != "" {
+		t.Errorf("%s %s: %s\n%s", i.Status, i.Error, d, f.refusals(i))
+	}
+	var names []string
+	for _, c := range f.all(crm.KindCustomer, "name") {
+		names = append(names, crm.Text(c, "name"))
+	}
+	if d := cmp.Diff([]string{"Acme", "Beta"}, names); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -99,7 +100,7 @@ func (b *builder) build(rows []sheet.Row) *item {
 			for _, c := range set {
 				cell := c.text
 				if c.column >= 0 && c.column < len(row.Cells) {
-					if given := strings.TrimSpace(row.Cells[c.column]); given != "" {
+					if given := strings.TrimFunc(row.Cells[c.column], blank); given != "" {
 						cell = given
 					}
 				}
@@ -117,6 +118,10 @@ func (b *builder) build(rows []sheet.Row) *item {
 	}
 	return it
 }
+
+// blank reports whether a sign at the ends of a cell says nothing: a space, or the mark that files begin with, which stands
+// in the middle of one that was put together of several.
+func blank(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b' }
 
 // set puts a cell where its target says.
 func (b *builder) set(it *item, t target, index int, cell string, lines map[string]map[string]any) {

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -13,14 +14,18 @@ import (
 const likely = 0.75
 
 // senseColumns gives columns the fields they seem to be, by path, name, and the names in English and Chinese. Each field
-// goes to the column that is most like it, the most alike first.
+// goes to the column that is most like it, the most alike first. Of columns of one name the first is meant: what another one
+// is, a person has to say.
 func senseColumns(k crm.Kind, columns []Column) {
 	targets := targetsOf(k)
-	taken := make(map[string]bool)
+	taken, again := make(map[string]bool), make([]bool, len(columns))
+	for i, c := range columns {
+		again[i] = slices.ContainsFunc(columns[:i], func(before Column) bool { return plain(before.Name) == plain(c.Name) })
+	}
 	for {
 		best, column, path := likely, -1, ""
 		for i, c := range columns {
-			if c.Field != "" {
+			if c.Field != "" || again[i] {
 				continue
 			}
 			for _, t := range targets {
