@@ -24,6 +24,7 @@ type importCommand struct {
 
 	DryRun  bool              `help:"Of a table: say what would come of it and write nothing."`
 	Mode    string            `help:"Of a table: create, update or both." enum:",create,update,both" default:""`
+	Decimal string            `name:"decimal-mark" help:"Of the numbers in a CSV file: point or comma. Without it the numbers tell." enum:",point,comma" default:"" placeholder:"MARK"`
 	Default map[string]string `help:"Of a table: the cell of each row that has none, as field=cell." placeholder:"FIELD=CELL"`
 }
 
@@ -55,8 +56,8 @@ func (c *importCommand) Run(ctx context.Context, cfg *Config, out output) (err e
 	if isTable(c.File) {
 		return c.table(ctx, s, in, out)
 	}
-	if c.DryRun || c.Mode != "" || len(c.Default) > 0 {
-		return errors.New("--dry-run, --mode and --default are for tables: .csv, .tsv, .txt, .xlsx")
+	if c.DryRun || c.Mode != "" || c.Decimal != "" || len(c.Default) > 0 {
+		return errors.New("--dry-run, --mode, --decimal-mark and --default are for tables: .csv, .tsv, .txt, .xlsx")
 	}
 	i := importer{store: &crm.Store{}, kind: c.Kind, db: s.db, who: s.who, report: out.stderr}
 	err = i.read(ctx, in)

@@ -64,13 +64,16 @@ func (c *importCommand) table(ctx context.Context, s *session, in io.Reader, out
 }
 
 func (c *importCommand) change() *transfer.Change {
-	if c.Mode == "" && len(c.Default) == 0 {
+	if c.Mode == "" && c.Decimal == "" && len(c.Default) == 0 {
 		return nil
 	}
 	change := &transfer.Change{}
 	if c.Mode != "" {
 		mode := transfer.Mode(c.Mode)
 		change.Mode = &mode
+	}
+	if c.Decimal != "" {
+		change.Decimal = &c.Decimal
 	}
 	if len(c.Default) > 0 {
 		change.Defaults = &c.Default
@@ -88,6 +91,9 @@ func (*tableImport) describe(i transfer.Import, w io.Writer) {
 	fmt.Fprintf(w, "%s: %s", i.Name, i.Form.Format)
 	if i.Form.Encoding != "" {
 		fmt.Fprintf(w, ", %s, delimiter %q", i.Form.Encoding, i.Form.Delimiter)
+		if i.Form.Decimal != "" {
+			fmt.Fprintf(w, ", decimal %s", i.Form.Decimal)
+		}
 	}
 	fmt.Fprintln(w)
 	for n, col := range i.Columns {

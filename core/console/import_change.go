@@ -16,8 +16,8 @@ func (v *visit) importChange(i transfer.Import) transfer.Change {
 	change := transfer.Change{Header: &header}
 	again := header != i.Form.Header
 	if i.Form.Format == sheet.CSV {
-		encoding, delimiter := q.Get("encoding"), q.Get("delimiter")
-		change.Encoding, change.Delimiter = &encoding, &delimiter
+		encoding, delimiter, mark := q.Get("encoding"), q.Get("delimiter"), q.Get("decimal_mark")
+		change.Encoding, change.Delimiter, change.Decimal = &encoding, &delimiter, &mark
 		again = again || encoding != i.Form.Encoding || delimiter != i.Form.Delimiter
 	}
 	mode := transfer.Mode(q.Get("mode"))

@@ -24,6 +24,7 @@ type importPage struct {
 	Path       string
 	List       string // where what was imported is listed
 	Encodings  []option
+	Marks      []option
 	Delimiters []option
 	Asked      []importColumn
 	Modes      []option
@@ -166,6 +167,7 @@ func (p *importPage) ask(v *visit, fields []field, wrong schema.Violations) {
 	for _, d := range sheet.Delimiters() {
 		p.Delimiters = append(p.Delimiters, option{d, v.say("import.delimiter." + delimiterName(d)), d == p.Form.Delimiter})
 	}
+	p.Marks = choose(append([]string{""}, sheet.DecimalMarks()...), p.Form.Decimal, "import.decimal.")
 	p.Modes = choose([]string{string(transfer.Both), string(transfer.Create), string(transfer.Update)}, string(p.Mode), "import.mode.")
 	targets := importTargets(v, p.Entity, fields)
 	for i, c := range p.Columns {

@@ -320,6 +320,9 @@ func states() map[string]bool {
 	for _, e := range sheet.Encodings() {
 		all["import.encoding."+e] = true
 	}
+	for _, mark := range append(sheet.DecimalMarks(), "") {
+		all["import.decimal."+mark] = true
+	}
 	for _, d := range sheet.Delimiters() {
 		all["import.delimiter."+delimiterName(d)] = true
 	}

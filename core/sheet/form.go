@@ -34,11 +34,21 @@ func Encodings() []string { return []string{UTF8, UTF16LE, UTF16BE, GB18030, Win
 // Delimiters are all delimiters of CSV files.
 func Delimiters() []string { return []string{",", ";", "\t", "|", Blanks} }
 
+// The decimal marks of CSV files. The other sign may stand between thousands.
+const (
+	Point = "point"
+	Comma = "comma"
+)
+
+// DecimalMarks are all decimal marks of CSV files.
+func DecimalMarks() []string { return []string{Point, Comma} }
+
 // Form is how the bytes of a file are a table.
 type Form struct {
 	Format    Format `json:"format" enum:"csv,xlsx"`
 	Encoding  string `json:"encoding,omitempty" doc:"Of a CSV file; sensed from all of its bytes." enum:"utf-8,utf-16le,utf-16be,gb18030,windows-1252"`
 	Delimiter string `json:"delimiter,omitempty" doc:"Of a CSV file: , ; | a tab, or a blank for columns with blanks between them."`
+	Decimal   string `json:"decimal_mark,omitempty" doc:"Of the numbers in a CSV file; sensed where they tell it. Absent: each number has to tell by itself." enum:"point,comma"`
 	Header    bool   `json:"header" doc:"The first row names the columns."`
 }
 
@@ -53,6 +63,9 @@ func (f Form) Validate() schema.Violations {
 	}
 	if !slices.Contains(Delimiters(), f.Delimiter) {
 		vs = append(vs, schema.Violation{Pointer: "/delimiter", Rule: "enum", Message: "must be a comma, semicolon, tab, bar or blank"})
+	}
+	if f.Decimal != "" && !slices.Contains(DecimalMarks(), f.Decimal) {
+		vs = append(vs, schema.Violation{Pointer: "/decimal_mark", Rule: "enum", Message: "must be point or comma"})
 	}
 	return vs
 }

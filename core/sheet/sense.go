@@ -64,6 +64,7 @@ func (s *Sensor) Form() Form {
 	}
 	f.Delimiter = delimiterOf(text)
 	f.Header = hasHeader(text, f)
+	f.Decimal = decimalMarkOf(text, f.Delimiter)
 	return f
 }
 
@@ -194,6 +195,31 @@ func firstRows(text []byte, delimiter string, most int) [][]string {
 		rows = append(rows, row.Cells)
 	}
 	return rows
+}
+
+// What a number tells of its decimal mark: not 1.234, which may be thousands or thousandths, but 1.234,5 and 1.23 and 0.125
+// and 1234.567, and 1.234.567 of the other sign.
+var (
+	tellsPoint = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+\.[0-9]+$|^[0-9]*\.([0-9]{1,2}|[0-9]{4,})$|^(0?|[0-9]{4,})\.[0-9]{3}$|^[0-9]{1,3}(,[0-9]{3}){2,}$`)
+	tellsComma = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{3})+,[0-9]+$|^[0-9]*,([0-9]{1,2}|[0-9]{4,})$|^(0?|[0-9]{4,}),[0-9]{3}$|^[0-9]{1,3}(\.[0-9]{3}){2,}$`)
+)
+
+// decimalMarkOf is the mark that the numbers of a text tell; "" if none does, or not all the same.
+func decimalMarkOf(text []byte, delimiter string) string {
+	points, commas := false, false
+	for _, row := range firstRows(text, delimiter, len(text)) {
+		for _, cell := range row {
+			cell = strings.Trim(cell, " +-()%¥$€£\u00a0")
+			points, commas = points || tellsPoint.MatchString(cell), commas || tellsComma.MatchString(cell)
+		}
+	}
+	switch {
+	case points && !commas:
+		return Point
+	case commas && !points:
+		return Comma
+	}
+	return ""
 }
 
 var valueForm = regexp.MustCompile(`^[-+(]?[¥$€£]?[0-9][0-9.,:/ \-]*[%)]?$|^[^@ ]+@[^@ ]+\.[^@ ]+$`)

@@ -68,27 +68,37 @@ func TestDirtyFilesAreSensedAndRead(t *testing.T) {
 	csv := func(encoding, delimiter string) sheet.Form {
 		return sheet.Form{Format: sheet.CSV, Encoding: encoding, Delimiter: delimiter, Header: true}
 	}
+	marked := func(delimiter, mark string) sheet.Form {
+		f := csv("utf-8", delimiter)
+		f.Decimal = mark
+		return f
+	}
 	for name, tc := range map[string]struct {
 		content string
 		form    sheet.Form
 		names   []string
 		rows    [][]string
 	}{
-		"empty file":         {"", csv("utf-8", ","), nil, nil},
-		"only a header":      {"a,b", csv("utf-8", ","), []string{"a", "b"}, nil},
-		"one column":         {"name\nA\nB\n", csv("utf-8", ","), []string{"name"}, [][]string{{"A"}, {"B"}}},
-		"byte order mark":    {"\ufeffcode,name\n1,甲\n", csv("utf-8", ","), []string{"code", "name"}, [][]string{{"1", "甲"}}},
-		"GBK":                {encode(t, "编码,名称\n1,北京某某公司\n2,上海\n", sheet.GB18030), csv("gb18030", ","), []string{"编码", "名称"}, [][]string{{"1", "北京某某公司"}, {"2", "上海"}}},
-		"western":            {encode(t, "Straße;Ort\nMüllerstraße;Köln\nCafé;Orléans\n", sheet.Windows1252), csv("windows-1252", ";"), []string{"Straße", "Ort"}, [][]string{{"Müllerstraße", "Köln"}, {"Café", "Orléans"}}},
-		"UTF-16 with tabs":   {encode(t, "a\tb\n甲\t2\n", sheet.UTF16LE), csv("utf-16le", "\t"), []string{"a", "b"}, [][]string{{"甲", "2"}}},
-		"semicolons":         {"a;b\n1,5;2\n", csv("utf-8", ";"), []string{"a", "b"}, [][]string{{"1,5", "2"}}},
-		"quotes and newline": {"a,b\r\n\"x, \"\"y\"\"\",\"one\r\ntwo\"\r\nz\"z,5'\" wide\r\n", csv("utf-8", ","), []string{"a", "b"}, [][]string{{`x, "y"`, "one\ntwo"}, {`z"z`, `5'" wide`}}},
-		"ragged and blank":   {"a,b,c\n1\n\n,,\n1,2,3,4\n", csv("utf-8", ","), []string{"a", "b", "c"}, [][]string{{"1"}, {"1", "2", "3", "4"}}},
-		"NUL stays":          {"a,b\n1,x\x00y\n", csv("utf-8", ","), []string{"a", "b"}, [][]string{{"1", "x\x00y"}}},
-		"one broken cell":    {"a,b\n甲乙丙丁,戊己庚辛\n1,x\xffy\n", csv("utf-8", ","), []string{"a", "b"}, [][]string{{"甲乙丙丁", "戊己庚辛"}, {"1", "x\xffy"}}},
-		"same name twice":    {"a,a\n1,2\n", csv("utf-8", ","), []string{"a", "a"}, [][]string{{"1", "2"}}},
-		"in columns":         {" id  date  units\n 1 19970101  1\n 2 19970112  12\n", csv("utf-8", " "), []string{"id", "date", "units"}, [][]string{{"1", "19970101", "1"}, {"2", "19970112", "12"}}},
-		"sentences":          {"remark\nall is well\nso it is\n", csv("utf-8", ","), []string{"remark"}, [][]string{{"all is well"}, {"so it is"}}},
+		"empty file":          {"", csv("utf-8", ","), nil, nil},
+		"only a header":       {"a,b", csv("utf-8", ","), []string{"a", "b"}, nil},
+		"one column":          {"name\nA\nB\n", csv("utf-8", ","), []string{"name"}, [][]string{{"A"}, {"B"}}},
+		"byte order mark":     {"\ufeffcode,name\n1,甲\n", csv("utf-8", ","), []string{"code", "name"}, [][]string{{"1", "甲"}}},
+		"GBK":                 {encode(t, "编码,名称\n1,北京某某公司\n2,上海\n", sheet.GB18030), csv("gb18030", ","), []string{"编码", "名称"}, [][]string{{"1", "北京某某公司"}, {"2", "上海"}}},
+		"western":             {encode(t, "Straße;Ort\nMüllerstraße;Köln\nCafé;Orléans\n", sheet.Windows1252), csv("windows-1252", ";"), []string{"Straße", "Ort"}, [][]string{{"Müllerstraße", "Köln"}, {"Café", "Orléans"}}},
+		"UTF-16 with tabs":    {encode(t, "a\tb\n甲\t2\n", sheet.UTF16LE), csv("utf-16le", "\t"), []string{"a", "b"}, [][]string{{"甲", "2"}}},
+		"semicolons":          {"a;b\n1,5;2\n", marked(";", sheet.Comma), []string{"a", "b"}, [][]string{{"1,5", "2"}}},
+		"quotes and newline":  {"a,b\r\n\"x, \"\"y\"\"\",\"one\r\ntwo\"\r\nz\"z,5'\" wide\r\n", csv("utf-8", ","), []string{"a", "b"}, [][]string{{`x, "y"`, "one\ntwo"}, {`z"z`, `5'" wide`}}},
+		"ragged and blank":    {"a,b,c\n1\n\n,,\n1,2,3,4\n", csv("utf-8", ","), []string{"a", "b", "c"}, [][]string{{"1"}, {"1", "2", "3", "4"}}},
+		"NUL stays":           {"a,b\n1,x\x00y\n", csv("utf-8", ","), []string{"a", "b"}, [][]string{{"1", "x\x00y"}}},
+		"one broken cell":     {"a,b\n甲乙丙丁,戊己庚辛\n1,x\xffy\n", csv("utf-8", ","), []string{"a", "b"}, [][]string{{"甲乙丙丁", "戊己庚辛"}, {"1", "x\xffy"}}},
+		"same name twice":     {"a,a\n1,2\n", csv("utf-8", ","), []string{"a", "a"}, [][]string{{"1", "2"}}},
+		"in columns":          {" id  date  units\n 1 19970101  1\n 2 19970112  12\n", csv("utf-8", " "), []string{"id", "date", "units"}, [][]string{{"1", "19970101", "1"}, {"2", "19970112", "12"}}},
+		"sentences":           {"remark\nall is well\nso it is\n", csv("utf-8", ","), []string{"remark"}, [][]string{{"all is well"}, {"so it is"}}},
+		"thousands only":      {"a\n1.234\n", csv("utf-8", ","), []string{"a"}, [][]string{{"1.234"}}},
+		"thousands and cents": {"a;b\n1.234;x\n-€ 1.234,50;y\n", marked(";", sheet.Comma), []string{"a", "b"}, [][]string{{"1.234", "x"}, {"-€ 1.234,50", "y"}}},
+		"millions":            {"a\n\"1,234,567\"\n", marked(",", sheet.Point), []string{"a"}, [][]string{{"1,234,567"}}},
+		"both marks":          {"a;b\n1,5;1.5\n", csv("utf-8", ";"), []string{"a", "b"}, [][]string{{"1,5", "1.5"}}},
+		"days and versions":   {"a;b\n2.1.2026;1.2.3\n", csv("utf-8", ";"), []string{"a", "b"}, [][]string{{"2.1.2026", "1.2.3"}}},
 		"no header": {
 			"C1,a@example.com\nC2,b@example.com\n",
 			sheet.Form{Format: sheet.CSV, Encoding: "utf-8", Delimiter: ","},

@@ -103,6 +103,7 @@ type Outcome struct {
 type Change struct {
 	Encoding  *string            `json:"encoding,omitempty" enum:"utf-8,utf-16le,utf-16be,gb18030,windows-1252"`
 	Delimiter *string            `json:"delimiter,omitempty" maxLength:"1"`
+	Decimal   *string            `json:"decimal_mark,omitempty" doc:"point or comma; empty: each number has to tell by itself." maxLength:"5"`
 	Header    *bool              `json:"header,omitempty"`
 	Fields    *[]string          `json:"fields,omitempty" doc:"The field of each column, in their order; empty: left out." maxItems:"1000"`
 	Defaults  *map[string]string `json:"defaults,omitempty"`

@@ -246,9 +246,12 @@ func (s *Store) apply(ctx context.Context, db *postgres.DB, who postgres.Princip
 	if form.Format == sheet.CSV {
 		set(&form.Encoding, c.Encoding)
 		set(&form.Delimiter, c.Delimiter)
+		set(&form.Decimal, c.Decimal)
 	}
 	set(&form.Header, c.Header)
-	if form != i.Form {
+	marked := i.Form
+	marked.Decimal = form.Decimal // by which the columns are what they were
+	if i.Form = marked; form != marked {
 		i.Form = form
 		if err := form.Validate().Err(); err != nil {
 			return err

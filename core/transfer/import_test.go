@@ -17,7 +17,7 @@ import (
 const customers = `客户编码,客户名称,统一社会信用代码,电话,信用额度,城市,备注
 C1,北京某某科技有限公司,91110108MA00000000,010-12345678,"10,000.50",北京,一
 C2,Acme GmbH,,+49 30 1234,500,Berlin,
-C3,,,x,"1,234",,
+C3,,,x,"1,23.4",,
 C1,Again,,,,,
 `
 
@@ -33,7 +33,7 @@ func TestImportSensesPreviewsRunsAndUndoes(t *testing.T) {
 	if d := cmp.Diff(want, fields); d != "" {
 		t.Fatal("sensed fields:", d)
 	}
-	if d := cmp.Diff(sheet.Form{Format: sheet.CSV, Encoding: "utf-8", Delimiter: ",", Header: true}, i.Form); d != "" {
+	if d := cmp.Diff(sheet.Form{Format: sheet.CSV, Encoding: "utf-8", Delimiter: ",", Decimal: sheet.Point, Header: true}, i.Form); d != "" {
 		t.Fatal("sensed form:", d)
 	}
 	if d := cmp.Diff([]string{"code"}, i.MatchBy); d != "" {
@@ -61,7 +61,7 @@ func TestImportSensesPreviewsRunsAndUndoes(t *testing.T) {
 		t.Fatalf("run is %s: %s %s", i.Status, i.Error, d)
 	}
 	refused := `客户编码,客户名称,统一社会信用代码,电话,信用额度,城市,备注,row,reason
-C3,,,x,"1,234",,,4,"/credit_limit: may be thousands or thousandths: write a decimal point, or no comma (ambiguous); /phone: must be a phone number like +86 10 1234 5678 (format)"
+C3,,,x,"1,23.4",,,4,/credit_limit: has points or commas where the decimal mark explains none (ambiguous); /phone: must be a phone number like +86 10 1234 5678 (format)
 C1,Again,,,,,,5,/code: is in an earlier row of this file (duplicate)
 `
 	if d := cmp.Diff(refused, f.refusals(i)); d != "" {

@@ -54,6 +54,7 @@ type builder struct {
 	kind     crm.Kind
 	columns  []cellTarget
 	defaults []cellTarget
+	form     sheet.Form
 	width    int // columns of a CSV file, 0 of one that has cells where they belong
 }
 
@@ -64,7 +65,7 @@ type cellTarget struct {
 }
 
 func newBuilder(i *Import) *builder {
-	b := &builder{kind: i.Entity}
+	b := &builder{kind: i.Entity, form: i.Form}
 	if i.Form.Format == sheet.CSV {
 		b.width = len(i.Columns)
 	}
@@ -141,7 +142,7 @@ func (b *builder) set(it *item, t target, index int, cell string, lines map[stri
 		it.refs = append(it.refs, reference{target: t, index: index, value: cell, doc: doc})
 		return
 	}
-	value, wrong := valueOf(t.field, cell)
+	value, wrong := valueOf(t.field, cell, b.form)
 	if wrong != nil {
 		it.fault(at, wrong.rule, wrong.message)
 		return

@@ -16,18 +16,19 @@ import (
 	"golang.org/x/text/width"
 
 	"crmhub/core/crm"
+	"crmhub/core/sheet"
 )
 
 // fault is why a cell is no value: a rule and a sentence.
 type fault struct{ rule, message string }
 
-// valueOf reads a cell, not empty, as the JSON value of a field.
-func valueOf(f crm.Field, cell string) (any, *fault) {
+// valueOf reads a cell, not empty, of a file of that form as the JSON value of a field.
+func valueOf(f crm.Field, cell string, form sheet.Form) (any, *fault) {
 	switch f.Type {
 	case "number":
-		return decimalOf(cell)
+		return numberOf(cell, form)
 	case "integer":
-		return integerOf(cell)
+		return integerOf(cell, form)
 	case "boolean":
 		return booleanOf(cell)
 	case "date":
@@ -103,12 +104,12 @@ func booleanOf(cell string) (any, *fault) {
 	return nil, &fault{"format", "must be yes or no"}
 }
 
-func integerOf(cell string) (any, *fault) {
-	s, wrong := decimalOf(cell)
+func integerOf(cell string, form sheet.Form) (any, *fault) {
+	s, wrong := numberOf(cell, form)
 	if wrong != nil {
 		return nil, wrong
 	}
-	whole, part, _ := strings.Cut(s.(string), ".")                                 //nolint:forcetypeassert // decimalOf gives texts
+	whole, part, _ := strings.Cut(s.(string), ".")                                 //nolint:forcetypeassert // numberOf gives texts
 	if strings.Trim(part, "0") != "" || len(strings.TrimPrefix(whole, "-")) > 18 { // more digits fit no integer here
 		return nil, &fault{"type", "must be a whole number"}
 	}
@@ -124,10 +125,20 @@ var (
 	groupedForm = regexp.MustCompile(`^[0-9]{1,3}([.,][0-9]{3})+$`)
 )
 
-// decimalOf reads a number with a decimal point or comma, with or without separators between thousands, as a decimal
-// with a point. A comma before three digits may be either and is refused; a point there is a decimal point, as in JSON
-// and in XLSX. Blanks and apostrophes may separate thousands, a percent sign may follow, brackets make it negative.
-func decimalOf(cell string) (any, *fault) {
+// numberOf reads a number. One that a workbook keeps as a number has a point, whatever its readers see.
+func numberOf(cell string, form sheet.Form) (any, *fault) {
+	if form.Format == sheet.XLSX && keptForm.MatchString(cell) {
+		return cell, nil
+	}
+	return decimalOf(cell, form.Decimal)
+}
+
+var keptForm = regexp.MustCompile(`^-?[0-9]{1,40}(\.[0-9]{1,40})?$`)
+
+// decimalOf reads a number with that decimal mark, with or without separators between thousands, as a decimal with a
+// point. Where no mark is told, each number has to tell it: a point or comma before three digits may be either and is
+// refused. Blanks and apostrophes may separate thousands, a percent sign may follow, brackets make it negative.
+func decimalOf(cell, mark string) (any, *fault) {
 	wrong := &fault{"format", "must be a number like 1234.5"}
 	s := strings.TrimSpace(width.Narrow.String(cell))
 	sign := ""
@@ -149,7 +160,7 @@ func decimalOf(cell string) (any, *fault) {
 	if !ok {
 		return nil, wrong
 	}
-	whole, part, message := splitDecimal(s)
+	whole, part, message := splitDecimal(s, mark)
 	if message != "" {
 		return nil, &fault{"ambiguous", message}
 	}
@@ -184,36 +195,37 @@ func ungroup(s string, separators ...string) (string, bool) {
 }
 
 // splitDecimal finds the decimal separator.
-func splitDecimal(s string) (whole, part, ambiguous string) {
+func splitDecimal(s, mark string) (whole, part, ambiguous string) {
 	points, commas := strings.Count(s, "."), strings.Count(s, ",")
+	decimal, grouping := ".", ","
 	switch {
 	case points+commas == 0:
 		return s, "", ""
+	case mark == sheet.Comma:
+		decimal, grouping = ",", "."
+	case mark == sheet.Point:
 	case points > 0 && commas > 0: // the last one is the decimal separator, the other one separates thousands
-		at := strings.LastIndexAny(s, ".,")
-		grouping := ","
-		if s[at] == ',' {
-			grouping = "."
+		if strings.LastIndex(s, ",") > strings.LastIndex(s, ".") {
+			decimal, grouping = ",", "."
 		}
-		if strings.Count(s, s[at:at+1]) > 1 || !groupedForm.MatchString(s[:at]) {
-			return "", "", "mixes points and commas so that no decimal separator can be told"
+	case points+commas > 1: // no number has two decimal separators
+		if points > 1 {
+			decimal, grouping = ",", "."
 		}
-		return strings.ReplaceAll(s[:at], grouping, ""), s[at+1:], ""
-	case points+commas > 1:
-		if !groupedForm.MatchString(s) {
-			return "", "", "has several separators that do not stand between thousands"
-		}
-		return strings.NewReplacer(".", "", ",", "").Replace(s), "", ""
-	case points == 1:
-		whole, part, _ = strings.Cut(s, ".")
-		return whole, part, ""
 	default:
-		whole, part, _ = strings.Cut(s, ",")
-		if len(part) == 3 && len(whole) <= 3 && whole != "" && whole != "0" {
-			return "", "", "may be thousands or thousandths: write a decimal point, or no comma"
+		if commas == 1 {
+			decimal, grouping = ",", "."
 		}
-		return whole, part, ""
+		whole, part, _ = strings.Cut(s, decimal)
+		if len(part) == 3 && len(whole) <= 3 && whole != "" && whole != "0" {
+			return "", "", "may be thousands or thousandths: say the file's decimal mark"
+		}
 	}
+	whole, part, _ = strings.Cut(s, decimal)
+	if strings.ContainsAny(part, ".,") || strings.Contains(whole, grouping) && !groupedForm.MatchString(whole) {
+		return "", "", "has points or commas where the decimal mark explains none"
+	}
+	return strings.ReplaceAll(whole, grouping, ""), part, ""
 }
 
 // The forms of dates in which nothing is left to guess.

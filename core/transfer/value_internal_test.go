@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"crmhub/core/crm"
+	"crmhub/core/sheet"
 )
 
 func TestCellsAreReadAsTheirFieldSays(t *testing.T) {
@@ -26,7 +27,7 @@ func TestCellsAreReadAsTheirFieldSays(t *testing.T) {
 		{number, "0,125", "0.125"},
 		{number, "1234,567", "1234.567"},
 		{number, "1,234", "!ambiguous"},
-		{number, "1.234", "1.234"},
+		{number, "1.234", "!ambiguous"},
 		{number, "1,234,567", "1234567"},
 		{number, "1.234.567", "1234567"},
 		{number, "12,34,567", "!ambiguous"},
@@ -81,7 +82,7 @@ func TestCellsAreReadAsTheirFieldSays(t *testing.T) {
 		{choice, "a", "A"},
 		{choice, "odd", "odd"},
 	} {
-		got, wrong := valueOf(tc.field, tc.cell)
+		got, wrong := valueOf(tc.field, tc.cell, sheet.Form{Format: sheet.CSV})
 		if n, ok := got.(interface{ String() string }); ok {
 			got = n.String()
 		}
@@ -94,6 +95,44 @@ func TestCellsAreReadAsTheirFieldSays(t *testing.T) {
 	}
 }
 
+// A sign before three digits is what the file's other numbers say that it is, and never a guess.
+func TestNumbersAreReadByTheDecimalMarkOfTheFile(t *testing.T) {
+	t.Parallel()
+	untold, point, comma, book := sheet.Form{Format: sheet.CSV}, sheet.Form{Format: sheet.CSV, Decimal: sheet.Point}, sheet.Form{Format: sheet.CSV, Decimal: sheet.Comma},
+		sheet.Form{Format: sheet.XLSX}
+	for _, tc := range []struct {
+		cell string
+		form sheet.Form
+		want string
+	}{
+		{"10.000", untold, "!ambiguous"},
+		{"10.000", point, "10.000"},
+		{"10.000", comma, "10000"},
+		{"10.000", book, "10.000"},
+		{"10,000", point, "10000"},
+		{"10,000", comma, "10.000"},
+		{"10,000", book, "!ambiguous"},
+		{"1.15", comma, "!ambiguous"},
+		{"1,15", point, "!ambiguous"},
+		{"1.234,5", comma, "1234.5"},
+		{"1.234,5", point, "!ambiguous"},
+		{"1,234.5", comma, "!ambiguous"},
+		{"1.234.567", comma, "1234567"},
+		{"1.234.567", point, "!ambiguous"},
+		{"-1 234,5", comma, "-1234.5"},
+		{"-1234.5", book, "-1234.5"},
+		{"1.234,5", book, "1234.5"},
+	} {
+		got, wrong := valueOf(crm.Field{Type: "number"}, tc.cell, tc.form)
+		if wrong != nil {
+			got = "!" + wrong.rule
+		}
+		if got != tc.want {
+			t.Errorf("%q in a file %+v is %v, want %s", tc.cell, tc.form, got, tc.want)
+		}
+	}
+}
+
 var canonicalDecimal = regexp.MustCompile(`^-?[0-9]{1,40}(\.[0-9]{1,40})?$`)
 
 // FuzzValue: what a cell is read as has the form that the store reads, and reads the same again.
@@ -102,12 +141,16 @@ func FuzzValue(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, cell string) {
-		if v, wrong := decimalOf(cell); wrong == nil {
+		for _, mark := range []string{"", sheet.Point, sheet.Comma} {
+			v, wrong := decimalOf(cell, mark)
+			if wrong != nil {
+				continue
+			}
 			s, _ := v.(string)
 			if !canonicalDecimal.MatchString(s) {
 				t.Errorf("%q is the number %q", cell, s)
 			}
-			if again, wrong := decimalOf(s); wrong != nil || again != v {
+			if again, wrong := decimalOf(s, sheet.Point); wrong != nil || again != v {
 				t.Errorf("%q is %v, which is %v (%v)", cell, v, again, wrong)
 			}
 		}
@@ -116,7 +159,7 @@ func FuzzValue(f *testing.F) {
 				t.Errorf("%q is the date %v", cell, v)
 			}
 		}
-		_, _ = integerOf(cell)
+		_, _ = integerOf(cell, sheet.Form{})
 		_, _ = instantOf(cell)
 		_, _ = booleanOf(cell)
 	})
