@@ -68,6 +68,7 @@ func TestDuplicatesAreRefusedFoundAndMerged(t *testing.T) {
 		{name: "a merge without the version", method: "POST", path: "/customers/{twin}/merge", body: `{"loser_id":"{third}","loser_version":1}`, status: 428},
 		{name: "a stale loser", method: "POST", path: "/customers/{twin}/merge", body: `{"loser_id":"{third}","loser_version":7}`, headers: []string{"If-Match: *"}, status: 412},
 		{name: "no such field to take", method: "POST", path: "/customers/{twin}/merge", body: `{"loser_id":"{third}","loser_version":1,"take":["id"]}`, headers: []string{"If-Match: *"}, status: 422, has: []string{`"pointer":"/take/0"`}},
+		{name: "the loser is not taken back without what was its own", method: "POST", path: "/customers/{other twin}/restore", headers: []string{"If-Match: *"}, status: 422, has: []string{`"rule":"merged"`}},
 		{name: "undone", method: "POST", path: "/merges/{merge}/undo", status: 200, has: []string{`"fields":[]`, `"unmerged_at"`}},
 		{name: "undone twice", method: "POST", path: "/merges/{merge}/undo", status: 404},
 		{name: "the loser again", method: "GET", path: "/customers/{other twin}", status: 200, has: []string{`"name":"Zwilling AG"`, `"version":3`}},

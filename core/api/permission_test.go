@@ -248,3 +248,24 @@ func TestNobodyGivesMoreThanHeHas(t *testing.T) {
 		t.Error(w.Body)
 	}
 }
+
+// What a role hides is not in the audit trail either, nor can it be tried out: the salt would let every guess be compared
+// with the digest.
+func TestTheAuditTrailHidesWhatARoleHides(t *testing.T) {
+	t.Parallel()
+	f := newFirm(t)
+	f.make("full", "/customers", `{"code":"SECRETCODE","name":"Full","credit_limit":"12345.67"}`)
+	f.seal("/customers/{full}/history", `"salt"`)
+	number, _, _ := strings.Cut(strings.TrimPrefix(f.request(http.MethodGet, "/customers/{full}/history", "").Body.String(), `{"items":[{"number":`), ",")
+	f.become(access.Role{
+		Grants: []access.Grant{{Resource: "customer", Action: access.Read, Scope: "organization"}, {Resource: "audit", Action: access.Read, Scope: "organization"}},
+		Fields: []access.FieldRule{{Resource: "customer", Field: "code", Access: access.FieldHidden}, {Resource: "customer", Field: "credit_limit", Access: access.FieldMasked}},
+	})
+	secrets := []string{"SECRETCODE", "12345.67", `"salt"`}
+	f.as([]scenario{
+		{name: "history", method: "GET", path: "/customers/{full}/history", status: 200, has: []string{`"name":"Full"`, `"digest"`}, hasNot: secrets},
+		{name: "the trail", method: "GET", path: "/audit?entity=customer&entity_id={full}", status: 200, has: []string{`"name":"Full"`}, hasNot: secrets},
+		{name: "its entry", method: "GET", path: "/audit/" + number, status: 200, has: []string{`"name":"Full"`}, hasNot: secrets},
+		{name: "what has no fields", method: "GET", path: "/audit/1", status: 200, has: []string{`"entity":"organization"`, `"salt"`}},
+	})
+}

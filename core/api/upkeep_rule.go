@@ -16,7 +16,7 @@ import (
 )
 
 type poolSettingsPatch struct {
-	TimeZone    *string `json:"time_zone,omitempty" doc:"IANA name of the zone in which days begin and end."`
+	TimeZone    *string `json:"time_zone,omitempty" doc:"IANA name of the zone in which the organization's days begin and end, in reports too."`
 	RecycleHour *int    `json:"recycle_hour,omitempty" minimum:"0" maximum:"23" doc:"At which hour of each day there the rules are applied."`
 }
 

@@ -118,7 +118,7 @@ func (v *visit) alertRow(a alert.Alert, connections map[uuid.UUID]string) alertR
 	case alert.SchemaDrift:
 		r.To, r.More = "/sync/connections/"+a.Subject+"#drift", fmt.Sprint(d.Open)
 	case alert.RateMissing:
-		r.To, r.More = "/currency-rates", fmt.Sprint(d.Open)
+		r.To, r.More = unratedPath, fmt.Sprint(d.Open)
 	case alert.SubscriptionFailing:
 		r.To = subscriptionsPath
 	}

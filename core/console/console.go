@@ -207,6 +207,7 @@ func (c *Console) pages() map[string]page {
 	maps.Copy(all, c.mappingPages())
 	maps.Copy(all, c.notifyPages())
 	maps.Copy(all, c.financePages())
+	maps.Copy(all, c.ratePages())
 	for _, k := range crm.Kinds() {
 		w := viewOf(k)
 		at, r := w.path(), w.resource()

@@ -157,7 +157,7 @@ var notices = map[string]string{ //nolint:gochecknoglobals // a table
 	"invoice_received": "ok", "invoices_received": "ok", "invoice_accepted": "ok", "invoice_refused": "ok", "invoice_reopened": "ok",
 	"allocated": "ok", "allocated_all": "ok", "nothing_certain": "info", "allocation_reversed": "ok",
 	"alert_taken": "ok", "drift_known": "ok", "test_sent": "info", "sent_again": "info", "deleted_for_good": "ok", "erased": "ok",
-	"bulk_done": "ok", "bulk_nothing": "info", "merge_two": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok",
+	"bulk_done": "ok", "bulk_nothing": "info", "merge_two": "info", "attached": "ok", "detached": "ok", "target_set": "ok", "target_removed": "ok", "rates_given": "ok", "rates_given_some": "info",
 	"merged": "ok", "unmerged": "ok", "duplicates_found": "info", "no_duplicates": "ok", "duplicate_dismissed": "ok",
 	"connection_checked": "ok", "connection_saved": "ok", "job_created": "ok", "jobs_created": "ok", "job_runs": "info", "view_saved": "ok", "view_deleted": "ok",
 }

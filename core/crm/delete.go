@@ -97,6 +97,8 @@ var uses = map[Kind]string{ //nolint:gochecknoglobals // a table
 	KindProductCategory: `select id from product_categories c where id = any($1) and (
 		exists (select from products where product_category_id = c.id and deleted_at is null) or
 		exists (select from product_categories where parent_id = c.id and deleted_at is null))`,
+	KindOrder: `select id from orders o where id = any($1) and status in ('draft', 'cancelled') and
+		exists (select from invoices where order_id = o.id and status not in ('draft', 'cancelled') and deleted_at is null)`,
 	KindCustomer: `select id from customers c where id = any($1) and (
 		exists (select from orders where customer_id = c.id and status in ('confirmed', 'in_progress', 'on_hold') and deleted_at is null) or
 		exists (select from invoices where customer_id = c.id and status not in ('draft', 'cancelled') and deleted_at is null) or
@@ -107,14 +109,15 @@ var uses = map[Kind]string{ //nolint:gochecknoglobals // a table
 var restricted = map[Kind]schema.Violation{ //nolint:gochecknoglobals // a table
 	KindPipeline:        {Pointer: "/stages", Rule: "restrict", Message: "cannot go: opportunities stand there; make the pipeline inactive instead"},
 	KindProductCategory: {Rule: "restrict", Message: "cannot go: products or other categories are in it"},
+	KindOrder:           {Rule: "restrict", Message: "cannot go: invoices are for it"},
 	KindCustomer: {
 		Rule: "restrict", Message: "cannot go: orders under way, issued invoices or payments are theirs; cancel these, or merge the customer",
 	},
 }
 
-// inUse are those entities that others are in, whoever may see these. A customer that another system says is gone is gone.
+// inUse are those entities that others are in, whoever may see these. A customer or order that another system says is gone is gone.
 func inUse(ctx context.Context, tx pgx.Tx, by By, k Kind, ids []uuid.UUID) (used map[uuid.UUID]bool, err error) {
-	if uses[k] == "" || k == KindCustomer && isConnection(by.Actor) {
+	if uses[k] == "" || (k == KindCustomer || k == KindOrder) && isConnection(by.Actor) {
 		return nil, nil
 	}
 	err = postgres.AsHub(ctx, tx, func() (err error) {
@@ -128,7 +131,7 @@ func inUse(ctx context.Context, tx pgx.Tx, by By, k Kind, ids []uuid.UUID) (used
 }
 
 // Restore takes an entity back that was deleted, with a version and a change like any other, and returns it. It is
-// [schema.Violations] where its code or number is taken by another meanwhile; [StaleError] as for Save, and
+// [schema.Violations] where its code or number is taken by another meanwhile, or it was merged into another; [StaleError] as for Save, and
 // [ErrNotFound] for what is not there or not deleted.
 func (s *Store) Restore(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UUID, version int64) (Entity, error) {
 	found, err := s.GetForUpdate(ctx, tx, k, []uuid.UUID{id})
@@ -142,6 +145,9 @@ func (s *Store) Restore(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.U
 	if h := e.head(); h.Version != version {
 		return nil, &StaleError{ID: id, Seen: version, Stored: h.Version}
 	}
+	if err := merged(ctx, tx, k, id); err != nil {
+		return nil, fmt.Errorf("restore %s %s: %w", k, id, err)
+	}
 	w := writing{by: by, kind: k, table: tableOf(k), at: s.now(), batch: []Entity{e}, stored: found}
 	if p, ok := e.(*Pipeline); ok {
 		p.IsDefault = false // another may have become it
@@ -153,6 +159,21 @@ func (s *Store) Restore(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.U
 		return nil, fmt.Errorf("restore %s %s: %w", k, id, w.atItem(translate(w.table, err)))
 	}
 	return e, nil
+}
+
+// merged refuses to take back what became part of another: its documents are there, and nothing could make two of them again.
+func merged(ctx context.Context, tx pgx.Tx, k Kind, id uuid.UUID) error {
+	var is bool
+	err := postgres.AsHub(ctx, tx, func() error {
+		return tx.QueryRow(ctx, "select exists (select from merge_log where entity = $1 and loser_id = $2 and unmerged_at is null)", k, id).Scan(&is)
+	})
+	if err != nil {
+		return fmt.Errorf("look up merges: %w", err)
+	}
+	if is {
+		return schema.Violations{{Rule: "merged", Message: "is part of another one, with all that was its own: undo the merge instead"}}
+	}
+	return nil
 }
 
 // deletable is nil, or why what was found of an entity cannot be deleted.

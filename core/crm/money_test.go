@@ -1,10 +1,12 @@
 package crm_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/crm"
 )
@@ -164,6 +166,15 @@ func TestAnOrderStaysWhatItsInvoicesSay(t *testing.T) {
 			t.Errorf("%s, as an ERP says: %v", name, err)
 		}
 	}
+	o, _ := s.sold(t)
+	o.Status = "cancelled"
+	if err := s.trySave(t, s.connection(), o); err != nil {
+		t.Fatal(err)
+	}
+	wantRules(t, s.as(t, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := s.store.Delete(ctx, tx, s.by(), crm.KindOrder, o.ID, o.Version)
+		return err
+	}), " restrict")
 	o, v := s.sold(t)
 	credit := &crm.Invoice{
 		Type: "credit_note", CustomerID: v.CustomerID, OrderID: &o.ID, ReversesID: &v.ID, Currency: "EUR", Status: "issued",

@@ -12,7 +12,8 @@ import (
 
 // references are what the entities of a batch refer to, and what of it is there.
 type references struct {
-	there      map[string]map[uuid.UUID]bool // by the kind referred to
+	there      map[string]map[uuid.UUID]bool // by the kind referred to; false for what is deleted
+	deleted    bool                          // what is deleted may be referred to, as other systems do
 	currencies map[uuid.UUID]string          // of the invoices
 	declared   []CustomField
 }
@@ -26,17 +27,18 @@ func (w *writing) queueReferences(b *pgx.Batch) *references {
 		eachReference("", shapes()[w.kind], reflect.ValueOf(e).Elem(), want)
 		eachCustomReference(w.facts.declared, e, want)
 	}
-	r := &references{there: make(map[string]map[uuid.UUID]bool, len(wanted)), declared: w.facts.declared}
+	r := &references{there: make(map[string]map[uuid.UUID]bool, len(wanted)), deleted: isConnection(w.by.Actor), declared: w.facts.declared}
 	for kind, ids := range wanted {
 		there := make(map[uuid.UUID]bool, len(ids))
 		r.there[kind] = there
-		name := "users"
+		sql := "select id, true from users where id = any($1)"
 		if kind != "user" {
-			name = tableNames(Kind(kind)).name
+			sql = "select id, deleted_at is null from " + tableNames(Kind(kind)).name + " where id = any($1)"
 		}
-		b.Queue("select id from "+name+" where id = any($1)", ids).Query(func(rows pgx.Rows) error {
+		b.Queue(sql, ids).Query(func(rows pgx.Rows) error {
 			var to uuid.UUID
-			_, err := pgx.ForEachRow(rows, []any{&to}, func() error { there[to] = true; return nil })
+			var alive bool
+			_, err := pgx.ForEachRow(rows, []any{&to, &alive}, func() error { there[to] = alive; return nil })
 			return err
 		})
 	}
@@ -68,7 +70,12 @@ func (r *references) queueCurrencies(b *pgx.Batch, invoices []uuid.UUID) {
 func (r *references) missing(k Kind, stored, e Entity) schema.Violations {
 	var f faults
 	missing := func(at, kind string, to uuid.UUID) {
-		if !r.there[kind][to] && !refersTo(stored, kind, to) {
+		alive, there := r.there[kind][to]
+		switch {
+		case there && (alive || r.deleted) || refersTo(stored, kind, to):
+		case there:
+			f.add(at, "deleted", "is a %s that is deleted: restore it first", kind)
+		default:
 			f.add(at, "exists", "must be the id of a %s here", kind)
 		}
 	}

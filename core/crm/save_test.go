@@ -374,3 +374,29 @@ func TestKeysAreUnique(t *testing.T) {
 		t.Errorf("an error of the only item names it: %v", err)
 	}
 }
+
+// Nobody sells to a customer who is in the recycle bin; what referred to him before stays as it is, and another system may
+// tell of what was.
+func TestPeopleDoNotReferToWhatIsDeleted(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	c := &crm.Customer{Name: "Gone"}
+	s.save(t, c)
+	old := &crm.Order{CustomerID: c.ID, Date: date(t, "2026-01-01"), Currency: "EUR"}
+	s.save(t, old)
+	if err := s.as(t, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := s.store.Delete(ctx, tx, s.by(), crm.KindCustomer, c.ID, 1)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	order := func() *crm.Order {
+		return &crm.Order{CustomerID: c.ID, Date: date(t, "2026-01-01"), Currency: "EUR"}
+	}
+	wantRules(t, s.trySave(t, s.by(), order()), "/customer_id deleted")
+	if err := s.trySave(t, s.connection(), order()); err != nil {
+		t.Errorf("as an ERP says: %v", err)
+	}
+	old.Remark = "still his"
+	s.save(t, old)
+}

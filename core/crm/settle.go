@@ -23,7 +23,7 @@ select o.id, p.status, s.paid, b.status
 from orders o
 cross join lateral (
 	select coalesce(round(sum((i.total - i.residual) * ` + worth + `), 4), 0) as paid, coalesce(sum(i.residual), 0) as residual,
-		coalesce(round(sum(i.total * ` + worth + `), 4), 0) as total
+		coalesce(round(sum(i.total * ` + worth + `) filter (where i.kind = 'invoice' and i.status <> 'credited_full'), 4), 0) as billed
 	from invoices i
 	where i.order_id = o.id and i.status not in ('draft', 'cancelled') and i.deleted_at is null
 ) s
@@ -37,8 +37,8 @@ cross join lateral (
 cross join lateral (
 	select case
 		when o.id <> all($2) or exists (select from order_lines l where l.order_id = o.id and l.qty_billed <> 0) then o.billing_status
-		when s.total <= 0 then 'none'
-		when s.total >= o.total then 'full'
+		when s.billed <= 0 then 'none'
+		when s.billed >= o.total then 'full'
 		else 'partial'
 	end as status
 ) b

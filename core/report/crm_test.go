@@ -194,3 +194,38 @@ func TestDepartmentsTargetCountsAllBelow(t *testing.T) {
 		}
 	}
 }
+
+// A deal that is closed in Shanghai on the first of March at six in the morning is one of March, though it is February in London.
+func TestDaysBeginWhereTheOrganizationIs(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	ends := time.Date(2026, 2, 28, 22, 0, 0, 0, time.UTC)
+	b.store.Now = func() time.Time { return ends.Add(time.Hour) }
+	pipeline := entity(map[string]any{"name": "Sales", "is_default": true, "is_active": true})
+	b.insert(t, "pipelines", pipeline)
+	b.insert(t, "pipeline_stages", map[string]any{"pipeline_id": pipeline["id"], "seq": 0, "code": "won", "name": "Won", "kind": "won", "probability": 100})
+	customer := entity(map[string]any{"code": "C", "name": "c", "kind": "company", "lifecycle": "lead"})
+	b.insert(t, "customers", customer)
+	b.insert(t, "opportunities", entity(map[string]any{
+		"number": "O1", "name": "o", "customer_id": customer["id"], "pipeline_id": pipeline["id"], "stage": "won", "status": "won", "currency": "EUR", "amount": "100",
+		"rate_to_base": "1", "probability": 100, "forecast_category": "closed", "stage_entered_at": ends, "closed_at": ends,
+	}))
+	for zone, want := range map[string]string{"": "2026-02", "Asia/Shanghai": "2026-03", "America/New_York": "2026-02"} {
+		if zone != "" {
+			if err := b.as(t, func(ctx context.Context, tx pgx.Tx) error {
+				_, err := tx.Exec(ctx, "insert into pool_settings (time_zone) values ($1) on conflict (organization_id) do update set time_zone = $1", zone)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		by := report.Parameters{"by": "month"} // until today
+		rows := b.run(t, "win-rate", by).Rows
+		if len(rows) != 1 || rows[0]["key"] != want {
+			t.Errorf("in %q it was won in %v, want %s", zone, rows, want)
+		}
+		if behind := b.behind(t, "win-rate", by, report.Behind{Key: &want, Measure: "won"}); len(behind) != 1 {
+			t.Errorf("in %q %d records lie behind %s", zone, len(behind), want)
+		}
+	}
+}

@@ -18,15 +18,15 @@ import (
 
 // Store answers reports and keeps targets, inside the caller's transaction. Its zero value is ready for use.
 type Store struct {
-	// Now tells what today is (in UTC) where a parameter was left out; nil is the clock.
+	// Now tells what time it is, and thereby what today is where a parameter was left out; nil is the clock.
 	Now func() time.Time
 }
 
-func (s *Store) today() crm.Date {
+func (s *Store) now() time.Time {
 	if s.Now != nil {
-		return crm.DateOf(s.Now().UTC())
+		return s.Now()
 	}
-	return crm.DateOf(time.Now().UTC())
+	return time.Now()
 }
 
 // Result is a report's answer.
@@ -58,7 +58,7 @@ func (s *Store) Run(ctx context.Context, tx pgx.Tx, r Report, given Parameters) 
 func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (Result, error) {
 	f := r.facts(a.by)
 	for _, end := range []string{"as_of", "to"} {
-		if day, ok := a.named[end].(crm.Date); ok && day.Before(s.today()) {
+		if day, ok := a.named[end].(crm.Date); ok && day.Before(a.today()) {
 			f.ranked = "" // many have paid since, who would be gathered for each sum anew
 		}
 	}
@@ -95,13 +95,14 @@ func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (R
 
 // prepare reads the parameters and sets the transaction up for a statement that reads much.
 func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Parameters) (arguments, error) {
-	a, err := r.read(given, s.today())
+	var base string
+	var today time.Time
+	if err := tx.QueryRow(ctx, `select base_currency, ($1::timestamptz at time zone `+zone+`)::date, `+settings+` from organizations`, s.now()).Scan(&base, &today, nil); err != nil {
+		return arguments{}, fmt.Errorf("report %s: base currency: %w", r.Name, err)
+	}
+	a, err := r.read(given, crm.DateOf(today))
 	if err != nil {
 		return a, err
-	}
-	var base string
-	if err := tx.QueryRow(ctx, `select base_currency, `+settings+` from organizations`).Scan(&base, nil); err != nil {
-		return a, fmt.Errorf("report %s: base currency: %w", r.Name, err)
 	}
 	digits, err := money.Digits(base)
 	if err != nil {
@@ -114,14 +115,22 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 	return a, nil
 }
 
-// settings are those of a transaction that reads much: a plan for the parameters at hand, memory for a hash of a million
+// zone is where the organization's days begin and end. It is the transaction's, so that every day and month in the texts goes by it.
+const zone = `coalesce((select time_zone from pool_settings), 'UTC')`
+
+// settings are those of a transaction that reads much: the zone, a plan for the parameters at hand, memory for a hash of a million
 // customers, and what a row from a worker costs in truth. An index that holds all that is asked for is read at the price of a
 // table, and a table at twice that: of each of its rows the policy's organization is asked anew.
-const settings = `set_config('plan_cache_mode', 'force_custom_plan', true) || set_config('work_mem', '128MB', true) || set_config('parallel_tuple_cost', '0.02', true)
+const settings = `set_config('TimeZone', ` + zone + `, true) || set_config('plan_cache_mode', 'force_custom_plan', true) || set_config('work_mem', '128MB', true) || set_config('parallel_tuple_cost', '0.02', true)
 	|| set_config('random_page_cost', '1.1', true) || set_config('seq_page_cost', '2', true)`
 
 // documentDigits is how many decimals the amounts of documents are stored with.
 const documentDigits = 4
+
+func (a arguments) today() crm.Date {
+	today, _ := a.named["today"].(crm.Date)
+	return today
+}
 
 func (a arguments) base() string {
 	base, _ := a.named["base"].(string)

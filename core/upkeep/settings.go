@@ -15,7 +15,7 @@ import (
 
 // PoolSettings are how the pool of an organization works.
 type PoolSettings struct {
-	TimeZone      string     `json:"time_zone" doc:"IANA name of the zone in which days begin and end: UTC, Europe/Berlin, Asia/Shanghai."`
+	TimeZone      string     `json:"time_zone" doc:"IANA name of the zone in which the organization's days begin and end, in reports too: UTC, Europe/Berlin, Asia/Shanghai."`
 	RecycleHour   int        `json:"recycle_hour" minimum:"0" maximum:"23" doc:"At which hour of each day there the rules are applied."`
 	NextRecycleAt *time.Time `json:"next_recycle_at,omitempty" doc:"When that is next; absent until there is a rule."`
 }
