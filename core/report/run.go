@@ -100,7 +100,11 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 		return a, err
 	}
 	var base string
-	if err := tx.QueryRow(ctx, `select base_currency, `+settings+` from organizations`).Scan(&base, nil); err != nil {
+	set := settings
+	if r.facts(a.by).merged {
+		set += ` || set_config('enable_hashjoin', 'off', true)`
+	}
+	if err := tx.QueryRow(ctx, `select base_currency, `+set+` from organizations`).Scan(&base, nil); err != nil {
 		return a, fmt.Errorf("report %s: base currency: %w", r.Name, err)
 	}
 	digits, err := money.Digits(base)
