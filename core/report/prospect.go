@@ -50,7 +50,7 @@ func atRiskCustomers() Report {
 				"silent": {"Silent for twice the usual time", "沉默时间超过平时两倍"}, "decline": {"Orders less than half of before", "订购额不足此前一半"},
 				"overdue": {"An invoice overdue by more than 30 days", "有逾期超过 30 天的发票"}, "credited": {"Many credit notes", "红字发票偏多"},
 			})
-			f.merged = true
+			f.settings = merged
 			return f
 		},
 	}

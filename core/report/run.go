@@ -56,12 +56,7 @@ func (s *Store) Run(ctx context.Context, tx pgx.Tx, r Report, given Parameters) 
 }
 
 func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (Result, error) {
-	f := r.facts(a.by)
-	for _, end := range []string{"as_of", "to"} {
-		if day, ok := a.named[end].(crm.Date); ok && day.Before(s.today()) {
-			f.ranked = "" // many have paid since, who would be gathered for each sum anew
-		}
-	}
+	f := s.facts(r, a)
 	result := Result{
 		Report: r.Name, Title: r.Title, Definition: r.Definition, Parameters: a.shown, BaseCurrency: a.base(),
 		Columns: f.columns(), Labels: f.labels, Rows: []Row{}, Totals: []Row{},
@@ -93,6 +88,17 @@ func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (R
 	return result, nil
 }
 
+// facts are those of a report for its arguments.
+func (s *Store) facts(r Report, a arguments) facts {
+	f := r.facts(a.by)
+	for _, end := range []string{"as_of", "to"} {
+		if day, ok := a.named[end].(crm.Date); ok && f.ranked != "" && day.Before(s.today()) {
+			f.ranked, f.settings = "", "" // many have paid since, who would be gathered for each sum anew
+		}
+	}
+	return f
+}
+
 // prepare reads the parameters and sets the transaction up for a statement that reads much.
 func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Parameters) (arguments, error) {
 	a, err := r.read(given, s.today())
@@ -100,11 +106,7 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 		return a, err
 	}
 	var base string
-	set := settings
-	if r.facts(a.by).merged {
-		set += ` || set_config('enable_hashjoin', 'off', true)`
-	}
-	if err := tx.QueryRow(ctx, `select base_currency, `+set+` from organizations`).Scan(&base, nil); err != nil {
+	if err := tx.QueryRow(ctx, `select base_currency, `+settings+s.facts(r, a).settings+` from organizations`).Scan(&base, nil); err != nil {
 		return a, fmt.Errorf("report %s: base currency: %w", r.Name, err)
 	}
 	digits, err := money.Digits(base)
@@ -123,6 +125,14 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 // table, and a table at twice that: of each of its rows the policy's organization is asked anew.
 const settings = `set_config('plan_cache_mode', 'force_custom_plan', true) || set_config('work_mem', '128MB', true) || set_config('parallel_tuple_cost', '0.02', true)
 	|| set_config('random_page_cost', '1.1', true) || set_config('seq_page_cost', '2', true)`
+
+// What the facts of some reports set besides.
+const (
+	// merged: all that is joined comes in the order of an index. The server would hash it, as it does not know how many customers a group by customer gives.
+	merged = ` || set_config('enable_hashjoin', 'off', true)`
+	// alone: a worker would take longer to start than it spares.
+	alone = ` || set_config('max_parallel_workers_per_gather', '0', true)`
+)
 
 // documentDigits is how many decimals the amounts of documents are stored with.
 const documentDigits = 4
