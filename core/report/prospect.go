@@ -46,10 +46,12 @@ func atRiskCustomers() Report {
 		},
 		Parameters: []Parameter{asOf(), ownerID(), limit()},
 		facts: func(string) facts {
-			return scoreFacts(atRiskSQL(), []string{"silent", "decline", "overdue", "credited"}, map[string]Text{
+			f := scoreFacts(atRiskSQL(), []string{"silent", "decline", "overdue", "credited"}, map[string]Text{
 				"silent": {"Silent for twice the usual time", "沉默时间超过平时两倍"}, "decline": {"Orders less than half of before", "订购额不足此前一半"},
 				"overdue": {"An invoice overdue by more than 30 days", "有逾期超过 30 天的发票"}, "credited": {"Many credit notes", "红字发票偏多"},
 			})
+			f.settings = merged
+			return f
 		},
 	}
 }
@@ -110,18 +112,20 @@ where c.deleted_at is null and c.lifecycle in ('lead', 'potential') and not c.is
 offset 0`
 }
 
+// atRiskSQL does without decimals where it can: what it finds out of a customer it finds out of half a million. rest are the
+// days of the year that neither of the spans before has.
 func atRiskSQL() string {
 	return `
 select b.customer_id,
-	case when b.silent > greatest(2 * b.interval, 30) then 40 end as p1,
-	case when coalesce(b.lately, 0) < b.before / 2 then 30 end as p2,
+	case when b.silent > 30 and b.silent * (b.orders - 1) > 2 * b.span then 40 end as p1,
+	case when b.before is not null and b.before > 2 * coalesce(b.lately, 0) then 30 end as p2,
 	case when o.customer_id is not null then 20 end as p3,
-	case when c.amount > coalesce(b.year, 0) / 10 then 10 end as p4
+	case when c.amount is not null and 10 * c.amount > coalesce(b.lately, 0) + coalesce(b.before, 0) + coalesce(b.rest, 0) then 10 end as p4
 from (
-	select d.customer_id, @as_of::date - max(d.date) as silent, (max(d.date) - min(d.date)) / (count(*) - 1.0) as interval,
+	select d.customer_id, @as_of::date - max(d.date) as silent, max(d.date) - min(d.date) as span, count(*) as orders,
 		sum(case when d.date > @as_of::date - 180 then d.base end) as lately,
 		sum(case when d.date <= @as_of::date - 180 and d.date > @as_of::date - 360 then d.base end) as before,
-		sum(case when d.date > @as_of::date - 365 then d.base end) as year
+		sum(case when d.date <= @as_of::date - 360 and d.date > @as_of::date - 365 then d.base end) as rest
 	from booked_documents d
 	where d.date > @as_of::date - 730 and d.date <= @as_of::date
 		and (@owner_id::uuid is null or d.owner_id = @owner_id::uuid)

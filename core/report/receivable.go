@@ -78,7 +78,7 @@ func receivablesAging() Report {
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日"), measure("age", TypeInteger, "Days overdue", "逾期天数")),
 			}
 			if by == "customer" {
-				f.ranked, f.totals = debtors("@as_of::date")+", ranked as (select key from debtors)", agingTotals()
+				f.ranked, f.totals, f.settings = debtors("@as_of::date")+", ranked as (select key from debtors)", agingTotals(), alone
 			}
 			return f
 		},

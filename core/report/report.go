@@ -73,6 +73,8 @@ type facts struct {
 	// be so many groups that the facts are summed up (to grouped) for those alone. totals then selects rows, fewer than the facts, that come to the
 	// same by currency.
 	ranked, totals string
+	// settings are further ones of the transaction, as [settings].
+	settings string
 
 	key      *Column // what a row is about; nil: there is one row a currency
 	label    string  // SQL that names the key of the row g for people; "" if the key speaks for itself

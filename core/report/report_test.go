@@ -188,6 +188,56 @@ func TestScoresAreExplained(t *testing.T) {
 	}
 }
 
+// TestRiskBeginsBeyondItsBounds has customers who stand on a bound of a reason, and who are just beyond it. Today is 15 March 2026.
+func TestRiskBeginsBeyondItsBounds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		orders  map[string]string // untaxed amounts by day
+		credit  string            // by a credit note
+		due     string            // of an open invoice
+		reasons string
+	}{
+		"silent for thirty days":                 {orders: map[string]string{"2026-02-12": "1", "2026-02-13": "1"}},
+		"silent for one day more":                {orders: map[string]string{"2026-02-11": "1", "2026-02-12": "1"}, reasons: "silent"},
+		"silent for twice the time between two":  {orders: map[string]string{"2025-12-24": "1", "2026-01-20": "1"}}, // 27 days; 54 since
+		"silent for a day more than that":        {orders: map[string]string{"2025-12-23": "1", "2026-01-19": "1"}, reasons: "silent"},
+		"four orders in 99 days, 66 days since":  {orders: map[string]string{"2025-10-01": "1", "2025-11-01": "1", "2025-12-01": "1", "2026-01-08": "1"}},
+		"four orders in 100 days, 67 days since": {orders: map[string]string{"2025-09-29": "1", "2025-11-01": "1", "2025-12-01": "1", "2026-01-07": "1"}, reasons: "silent"},
+		"half of before":                         {orders: map[string]string{"2025-09-16": "10.02", "2026-03-01": "5.01"}},
+		"less than half of before":               {orders: map[string]string{"2025-09-16": "10.02", "2026-03-01": "5.00"}, reasons: "decline"},
+		"nothing lately":                         {orders: map[string]string{"2025-03-21": "1", "2025-09-16": "1"}, reasons: "decline"}, // 180 days since, 179 between
+		"longer ago than before":                 {orders: map[string]string{"2025-03-20": "9", "2026-03-01": "1"}},
+		"due thirty days ago":                    {orders: map[string]string{"2026-03-01": "1", "2026-03-02": "1"}, due: "2026-02-13"},
+		"due one day earlier":                    {orders: map[string]string{"2026-03-01": "1", "2026-03-02": "1"}, due: "2026-02-12", reasons: "overdue"},
+		"a tenth taken back":                     {orders: map[string]string{"2025-03-16": "50", "2025-03-20": "20", "2025-09-16": "20", "2026-03-01": "10"}, credit: "-10"},
+		"more than a tenth taken back":           {orders: map[string]string{"2025-03-16": "50", "2025-03-20": "20", "2025-09-16": "20", "2026-03-01": "10"}, credit: "-10.01", reasons: "credited"},
+		"an order too old to count for that":     {orders: map[string]string{"2025-03-15": "50", "2025-03-20": "20", "2025-09-16": "20", "2026-03-01": "10"}, credit: "-10", reasons: "credited"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBooks(t)
+			id := newID()
+			b.insert(t, "customers", customerRow(id, "C"))
+			for day, untaxed := range c.orders {
+				b.insert(t, "orders", orderRow(id, day, untaxed))
+			}
+			if c.credit != "" {
+				b.insert(t, "invoices", with(invoiceRow(id, "2026-03-01", c.credit), map[string]any{"residual": "0"}))
+			}
+			if c.due != "" {
+				b.insert(t, "invoices", with(invoiceRow(id, "2026-01-01", "1"), map[string]any{"due_date": c.due}))
+			}
+			var got []string
+			for _, row := range b.behind(t, "at-risk-customers", nil, report.Behind{}) {
+				got = append(got, fmt.Sprint(row["reason"]))
+			}
+			if strings.Join(got, " ") != c.reasons {
+				t.Errorf("has %v, want %q", got, c.reasons)
+			}
+		})
+	}
+}
+
 func TestOverviewIsThatOfTheRole(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)

@@ -56,12 +56,7 @@ func (s *Store) Run(ctx context.Context, tx pgx.Tx, r Report, given Parameters) 
 }
 
 func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (Result, error) {
-	f := r.facts(a.by)
-	for _, end := range []string{"as_of", "to"} {
-		if day, ok := a.named[end].(crm.Date); ok && day.Before(a.today()) {
-			f.ranked = "" // many have paid since, who would be gathered for each sum anew
-		}
-	}
+	f := factsFor(r, a)
 	result := Result{
 		Report: r.Name, Title: r.Title, Definition: r.Definition, Parameters: a.shown, BaseCurrency: a.base(),
 		Columns: f.columns(), Labels: f.labels, Rows: []Row{}, Totals: []Row{},
@@ -93,6 +88,17 @@ func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (R
 	return result, nil
 }
 
+// factsFor are those of a report for its arguments.
+func factsFor(r Report, a arguments) facts {
+	f := r.facts(a.by)
+	for _, end := range []string{"as_of", "to"} {
+		if day, ok := a.named[end].(crm.Date); ok && f.ranked != "" && day.Before(a.today()) {
+			f.ranked, f.settings = "", "" // many have paid since, who would be gathered for each sum anew
+		}
+	}
+	return f
+}
+
 // prepare reads the parameters and sets the transaction up for a statement that reads much.
 func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Parameters) (arguments, error) {
 	var base string
@@ -103,6 +109,11 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 	a, err := r.read(given, crm.DateOf(today))
 	if err != nil {
 		return a, err
+	}
+	if further := factsFor(r, a).settings; further != "" {
+		if _, err := tx.Exec(ctx, `select `+further); err != nil {
+			return a, fmt.Errorf("report %s: settings: %w", r.Name, err)
+		}
 	}
 	digits, err := money.Digits(base)
 	if err != nil {
@@ -123,6 +134,14 @@ const zone = `coalesce((select time_zone from pool_settings), 'UTC')`
 // table, and a table at twice that: of each of its rows the policy's organization is asked anew.
 const settings = `set_config('TimeZone', ` + zone + `, true) || set_config('plan_cache_mode', 'force_custom_plan', true) || set_config('work_mem', '128MB', true) || set_config('parallel_tuple_cost', '0.02', true)
 	|| set_config('random_page_cost', '1.1', true) || set_config('seq_page_cost', '2', true)`
+
+// What the facts of some reports set besides.
+const (
+	// merged: all that is joined comes in the order of an index. The server would hash it, as it does not know how many customers a group by customer gives.
+	merged = `set_config('enable_hashjoin', 'off', true)`
+	// alone: a worker would take longer to start than it spares.
+	alone = `set_config('max_parallel_workers_per_gather', '0', true)`
+)
 
 // documentDigits is how many decimals the amounts of documents are stored with.
 const documentDigits = 4
