@@ -63,6 +63,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"lacks_there":              {"", ""},
 	"ledger_has_another":       nil,
 	"ledger_lacks":             {"", ""},
+	"list_moves":               {"", ""},
 	"login_lacks":              {""},
 	"manifest_lacks":           {"", ""},
 	"map_authority_twice":      {"", ""},
