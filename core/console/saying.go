@@ -155,6 +155,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"map_want_text":            nil,
 	"map_want_texts":           nil,
 	"map_want_value":           {"-"},
+	"mapping_unfit":            {"state.entity."},
 	"may_be_left_there":        nil,
 	"may_be_there":             nil,
 	"more_lines":               nil,
