@@ -114,6 +114,9 @@ func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UU
 	if of.Verdict == Running {
 		return Done{}, ErrRunning
 	}
+	if err := link.LockStream(ctx, tx, of.ConnectionID, of.Entity); err != nil { // before the rows, as a pull does
+		return Done{}, err
+	}
 	rows, _ := tx.Query(ctx, lockDifferences, reconciliation, in.IDs, in.Kind, from, MendSize)
 	open, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Difference, error) {
 		d, err := scanDifference(row)
