@@ -66,6 +66,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"list_moves":               {"", ""},
 	"login_lacks":              {""},
 	"manifest_lacks":           {"", ""},
+	"map_absent_direction":     nil,
 	"map_authority_twice":      {"", ""},
 	"map_bad_path":             {"", "said."},
 	"map_computed":             {""},

@@ -40,6 +40,7 @@ type written struct {
 	when      string
 	fallback  any // default; nil is none
 	null      string
+	absent    string
 	authority Authority
 	broken    bool // it has faults that were reported
 }
@@ -143,6 +144,7 @@ func (p *reader) rule(n *yaml.Node, w *written, depth int) {
 			}
 		},
 		"null":      p.oneOf(&w.null, "send"),
+		"absent":    p.oneOf(&w.absent, "empty"),
 		"authority": p.authority(&w.authority),
 	})
 }
