@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
@@ -254,5 +255,26 @@ func kill(t *testing.T, db *postgres.DB) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A session that broke while it waited in the pool is found out by whoever asks for it next: nothing was sent, and nobody is at fault.
+func TestBrokenSessionIsNoFaultOfWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	who := postgrestest.Organization(t, db)
+	err := db.As(t.Context(), who, func(tx pgx.Tx) error {
+		if err := tx.Conn().Close(t.Context()); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), "select 1")
+		return err
+	})
+	if !postgres.Unavailable(err) {
+		t.Errorf("%v", err)
+	}
+	full := &pgconn.PgError{Code: "53100"}
+	if !postgres.Full(full) || !postgres.Unavailable(full) || postgres.Full(err) {
+		t.Error("a full disk is not told from others")
 	}
 }
