@@ -278,3 +278,24 @@ func TestBrokenSessionIsNoFaultOfWhatWasAsked(t *testing.T) {
 		t.Error("a full disk is not told from others")
 	}
 }
+
+func TestTooFewSessionsAreTold(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	db := postgrestest.Open(t, url)
+	if err := db.CheckRoom(t.Context()); err != nil {
+		t.Errorf("of 200: %v", err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	name := pgx.Identifier{conn.Config().Database}.Sanitize()
+	if _, err := conn.Exec(t.Context(), "alter database "+name+" connection limit 20"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CheckRoom(t.Context()); !errors.Is(err, postgres.ErrRoom) {
+		t.Errorf("of 20: %v", err)
+	}
+}
