@@ -27,7 +27,7 @@ type rule struct {
 	when        *expression
 	fallback    any // default; nil is none
 	sendNull    bool
-	absentEmpty bool // the other side leaves out what is empty
+	absentEmpty bool           // the other side leaves out what is empty
 	tested      func(any) bool // whether a value survives the way there and back; nil: all do
 	source      node           // the entity's place, to make test values
 }

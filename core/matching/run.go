@@ -244,6 +244,9 @@ func (r *reading) give(ctx context.Context, err error) error {
 	if remote, ok := errors.AsType[*connector.Error](err); ok {
 		message, said = remote.Error(), remote.Said
 	}
+	if doubt, ok := errors.AsType[*job.SuspectError](err); ok { // the list may not have been read whole
+		message, said = doubt.Message, doubt.Said
+	}
 	if errors.Is(err, job.ErrCancelled) {
 		status, message, said = Cancelled, "", nil
 	}
