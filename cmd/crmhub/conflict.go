@@ -24,7 +24,7 @@ type conflictList struct {
 	Connection string `help:"Only those on this connection." placeholder:"CODE"`
 	Entity     string `help:"Only those of this kind of entity." placeholder:"ENTITY"`
 	Field      string `help:"Only those about this field." placeholder:"FIELD"`
-	Status     string `help:"open, ours, theirs, value or converged." enum:"open,ours,theirs,value,converged" default:"open" placeholder:"STATUS"`
+	Status     string `help:"open, ours, theirs, value, converged, deleted, merged or unlinked." enum:"open,ours,theirs,value,converged,deleted,merged,unlinked" default:"open" placeholder:"STATUS"`
 	JSON       bool   `help:"Print each as a line of JSON."`
 }
 

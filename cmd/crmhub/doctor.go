@@ -42,6 +42,7 @@ func (c *doctorCommand) Run(ctx context.Context, cfg *Config, out output) (err e
 		return d.verdict()
 	}
 	defer s.closeInto(ctx, &err)
+	d.check("room for sessions", s.db.CheckRoom(ctx))
 	var connections []connection.Connection
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		connections, err = s.connections.List(ctx, tx)

@@ -35,6 +35,9 @@ func dryRuns(db *postgres.DB, connections *connection.Store, revisions *revision
 			if s.Entity != j.Entity {
 				continue
 			}
+			if s.Unfit != nil {
+				return report, s.Unfit
+			}
 			session, err := connections.Open(conn)
 			if err != nil {
 				return report, err
@@ -49,13 +52,17 @@ func dryRuns(db *postgres.DB, connections *connection.Store, revisions *revision
 	return map[job.Kind]job.DryRun{job.Pull: puller.DryRun, job.Push: pushing}
 }
 
-// pushed are what a connection can be pushed and has a mapping for, with the mappings that hold now.
+// pushed are what a connection can be pushed and has a mapping for, with the mappings that hold now, those too that fit no more.
 func pushed(ctx context.Context, tx pgx.Tx, revisions *revision.Store, c connection.Connection) (streams []push.Stream, err error) {
 	for _, s := range revisions.Connections.Streams(c) {
 		if !s.Push {
 			continue
 		}
 		m, _, err := revisions.Live(ctx, tx, c, s.Entity)
+		if revision.Misfit(err) {
+			streams = append(streams, push.Stream{Stream: s, Unfit: err})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -60,6 +60,8 @@ func (c *Config) openDatabase(ctx context.Context, exclusive bool, logger *slog.
 			return nil, err
 		}
 		undo.add(server.Stop)
+		stop := server.Keep(ctx, logger)
+		undo.add(func(context.Context) error { stop(); return nil })
 		url = server.URL()
 	}
 	db, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: 20})

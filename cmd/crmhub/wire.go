@@ -103,6 +103,9 @@ func newHub(ctx context.Context, c *Config, out output) (_ *hub, err error) {
 	if h.db, err = c.openDatabase(ctx, c.private() || c.embedded(), h.logger, &h.undo); err != nil {
 		return nil, err
 	}
+	if err := h.db.CheckRoom(ctx); err != nil {
+		h.logger.WarnContext(ctx, "the hub may starve", "error", err)
+	}
 	if err := h.openBus(ctx, c); err != nil {
 		return nil, err
 	}

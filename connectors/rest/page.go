@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
-
-	"crmhub/core/connector"
 )
 
 // pagePlan is how a list is read in parts.
@@ -40,29 +38,6 @@ func (c *compiler) page(at placed[pageManifest]) pagePlan {
 	return p
 }
 
-// place is where in a list the next page begins; it is part of the cursor.
-type place struct {
-	Limit  int    `json:"limit,omitempty"` // the size the run began with: page numbers mean nothing without it
-	Number int64  `json:"number,omitempty"`
-	After  any    `json:"after,omitempty"`
-	Cursor any    `json:"cursor,omitempty"`
-	Next   string `json:"next,omitempty"`
-	Ends   string `json:"ends,omitempty"` // of the page before, where pages are counted
-}
-
-// begun reports whether a part of the list has been read.
-func (p *place) begun() bool {
-	return p.Number > 0 || p.After != nil || p.Cursor != nil || p.Next != ""
-}
-
-// endsOf names a page of several records by its first and last.
-func endsOf(records []connector.Record) string {
-	if len(records) < 2 {
-		return ""
-	}
-	return records[0].ID + " " + records[len(records)-1].ID
-}
-
 // show puts the place into the scope of a request.
 func (p pagePlan) show(at *place, sc *scope) {
 	sc.limit = at.Limit
@@ -81,7 +56,7 @@ func (p pagePlan) show(at *place, sc *scope) {
 }
 
 // follow returns the place after a page, nil where the list ends. A place is stored, so addresses are laid bare of credentials.
-func (p pagePlan) follow(at place, a *answer, list []any, ends string, bare func(*url.URL) string) (*place, error) {
+func (p pagePlan) follow(at place, a *answer, list []any, ids []string, bare func(*url.URL) string) (*place, error) {
 	next := place{Limit: at.Limit}
 	full := len(list) > 0 && len(list) >= at.Limit
 	if p.more != nil {
@@ -90,11 +65,13 @@ func (p pagePlan) follow(at place, a *answer, list []any, ends string, bare func
 	}
 	switch p.by {
 	case "page", "offset":
-		if next.Number = at.Number + 1; p.by == "offset" {
-			next.Number = at.Number + int64(len(list))
-		}
-		if next.Ends = ends; full && ends != "" && ends == at.Ends {
+		if next.Ends = endsOf(ids); full && next.Ends != "" && next.Ends == at.Ends {
 			return nil, wrongShape("the remote gave the same page again")
+		}
+		if p.by == "page" {
+			next.beside(at, ids)
+		} else {
+			next.behind(at, ids)
 		}
 	case "keyset":
 		if !full {

@@ -44,16 +44,23 @@ func (s *session) Pull(ctx context.Context, r connector.PullRequest) (connector.
 		}
 	}
 	if at.Place == nil {
-		at.Place = &place{Limit: st.pull.size(r.Limit)}
+		at.Place = st.pull.start(r.Limit)
+	}
+	if r.Resume {
+		at.Place.Tries = 0
 	}
 	return s.pullPage(ctx, st, at, r)
 }
 
-func (p *pullPlan) size(wished int) int {
+// start is the place where a list begins.
+func (p *pullPlan) start(wished int) *place {
 	if wished <= 0 || p.page.size > 0 && wished > p.page.size {
-		return p.page.size
+		wished = p.page.size
 	}
-	return wished
+	if p.page.by == "offset" {
+		wished = max(wished, 2) // pages of one cannot overlap by one
+	}
+	return &place{Limit: wished}
 }
 
 func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connector.PullRequest) (connector.Page, error) {
@@ -79,7 +86,7 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 	}
 	a, f := s.doTo(ctx, p.call, sc, at.Place.Next, "")
 	if f != nil && r.Resume && at.Place.begun() && f.refused() {
-		at.Place, r.Resume = &place{Limit: st.pull.size(r.Limit)}, false
+		at.Place, r.Resume = st.pull.start(r.Limit), false
 		page, err := s.pullPage(ctx, st, at, r)
 		page.Anew = true
 		return page, err
@@ -98,11 +105,22 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 		at.TooMany = true
 		return s.pullPage(ctx, st, at, r)
 	}
-	page := connector.Page{}
-	if page.Records, err = s.records(ctx, st, p, list); err != nil {
+	var ids []string
+	if p.page.by == "page" || p.page.by == "offset" {
+		ids = st.ids(list)
+	}
+	if at.Place.torn(ids) && !r.Accept {
+		if at.Place.back(); at.Place.Tries > mostTries {
+			return connector.Page{}, unsteady(st)
+		}
+		page, err := s.pullPage(ctx, st, at, r)
+		page.Anew = page.Anew || at.Place.Number == 0
+		return page, err
+	}
+	page := connector.Page{Anew: at.Place.Again && at.Place.Number == 0}
+	if page.Records, err = s.records(ctx, st, p, at.Place.unread(list, ids)); err != nil {
 		return connector.Page{}, err
 	}
-	ends := endsOf(page.Records)
 	// Most remotes know since only, and some to the second or the day.
 	page.Records = slices.DeleteFunc(page.Records, func(record connector.Record) bool {
 		changed := record.UpdatedAt
@@ -115,9 +133,14 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 			page.Expected = n
 		}
 	}
-	next, err := p.page.follow(*at.Place, a, list, ends, s.plan.auth.bare)
+	next, err := p.page.follow(*at.Place, a, list, ids, s.plan.auth.bare)
 	if err != nil {
 		return connector.Page{}, err
+	}
+	if next == nil && p.page.by == "page" && !r.Accept {
+		if next = at.Place.again(ids); next != nil && next.Tries > mostTries {
+			return connector.Page{}, unsteady(st)
+		}
 	}
 	at.see(a, page.Records)
 	page.More = next != nil

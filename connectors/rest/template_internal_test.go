@@ -352,7 +352,7 @@ func FuzzAnswer(f *testing.F) {
 			}
 			for _, by := range []string{"none", "page", "offset", "cursor", "next", "keyset"} {
 				p := pagePlan{by: by, next: pointer{"next"}, key: pointer{"id"}}
-				next, err := p.follow(place{Limit: 1}, a, list, "", auth.bare)
+				next, err := p.follow(place{Limit: 1}, a, list, nil, auth.bare)
 				if err != nil || next == nil {
 					continue
 				}

@@ -155,6 +155,12 @@ func problemOf(err error) *Problem {
 			Detail: "A read is given up after half a minute. Narrow what you ask for, or ask less at the same time.",
 			header: http.Header{"Retry-After": {"10"}},
 		}
+	case postgres.Full(err):
+		return &Problem{
+			Type: problemType("unavailable"), Title: "The database's disk is full", Status: http.StatusServiceUnavailable,
+			Detail: "Nothing was changed. Once there is room again, repeat the request, with its Idempotency-Key.",
+			header: http.Header{"Retry-After": {"30"}},
+		}
 	case postgres.Unavailable(err):
 		return &Problem{
 			Type: problemType("unavailable"), Title: "The database cannot be reached", Status: http.StatusServiceUnavailable,

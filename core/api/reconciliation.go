@@ -141,7 +141,7 @@ func (s *server) mendDifferences() operation {
 	return operation{
 		id: "mend-differences", needs: may(access.DeadLetters, access.Run), tag: "reconciliations", summary: "Mend differences",
 		description: "Each is handed to the push or the pull, which brings the two sides together soon; the next reconciliation tells. " +
-			"What changed since it was found is refused.",
+			"What changed since it was found is refused, as is what is no open difference of this reconciliation.",
 		body:   jsonBody(s.document, mendInput{Action: "push", Kind: "missing_there"}),
 		status: http.StatusOK, result: jsonBody(s.document, doneExample()), keyed: true,
 		serve: func(ctx context.Context, c *call) (answer, error) {

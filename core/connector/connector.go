@@ -139,7 +139,7 @@ type Page struct {
 	Cursor   json.RawMessage // where to go on, to be stored with the records; non-nil whenever Records is not empty
 	More     bool            // another page is there now; false ends the run
 	Expected int64           // how many records the run will read in all, if the remote says; else 0
-	Anew     bool            // the list begins anew, as PullRequest.Resume allows
+	Anew     bool            // the list begins anew: what it has is read once more
 }
 
 // Puller reads pages. A page read again from the same cursor contains every record that is still as it was.

@@ -88,8 +88,28 @@ func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which [
 	if err != nil {
 		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
 	}
+	status := "deleted"
+	if merged {
+		status = "merged"
+	}
+	if _, err := tx.Exec(ctx, closeConflicts, k, ids, status); err != nil {
+		return nil, fmt.Errorf("close the conflicts of %d of %s: %w", len(ids), k, err)
+	}
 	return deleted, outbox.Append(ctx, tx, changes)
 }
+
+const (
+	// Nobody has to decide any more what a field of a deleted entity is to be; who takes it back is asked again, unless that field
+	// was asked about meanwhile.
+	closeConflicts = `
+update conflicts set status = $3, settled_by = crmhub_actor(), updated_at = now() where status = 'open' and entity = $1 and entity_id = any($2)`
+	reopenConflicts = `
+update conflicts c set status = 'open', settled_by = null, updated_at = now()
+where c.status = 'deleted' and c.entity = $1 and c.entity_id = $2 and c.id = (
+	select o.id from conflicts o
+	where o.connection_id = c.connection_id and o.entity = c.entity and o.entity_id = c.entity_id and o.field = c.field
+	order by o.id desc limit 1)`
+)
 
 // uses are, by kind, the statements that find which of some entities cannot go while others are in them, or need them.
 var uses = map[Kind]string{ //nolint:gochecknoglobals // a table
@@ -157,6 +177,9 @@ func (s *Store) Restore(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.U
 	}
 	if err := w.write(ctx, tx); err != nil {
 		return nil, fmt.Errorf("restore %s %s: %w", k, id, w.atItem(translate(w.table, err)))
+	}
+	if _, err := tx.Exec(ctx, reopenConflicts, k, id); err != nil {
+		return nil, fmt.Errorf("reopen the conflicts of %s %s: %w", k, id, err)
 	}
 	return e, nil
 }

@@ -10,8 +10,8 @@ import (
 	"crmhub/core/postgres"
 )
 
-// EnqueueDue is one look of the scheduler.
-func (s *Scheduler) EnqueueDue(ctx context.Context) error { return s.enqueueDue(ctx) }
+// Look is one look of the scheduler.
+func (s *Scheduler) Look(ctx context.Context) error { return s.look(ctx) }
 
 // Worker is who claimed the task.
 func (t Task) Worker() int32 { return t.worker }

@@ -135,7 +135,7 @@ func (r *Runner) execute(ctx context.Context, t Task) {
 	start := time.Now()
 	err := r.work(ctx, t)
 	if errors.Is(err, ErrLost) {
-		log.WarnContext(ctx, "run was taken over by another worker")
+		log.WarnContext(ctx, "run is not this worker's any more: it was taken over, or deleted with its connection")
 		return
 	}
 	if err != nil && ctx.Err() != nil {

@@ -18,6 +18,8 @@ type Scheduler struct {
 	Logger *slog.Logger
 	Every  time.Duration    // how often it looks; 0: once a second
 	Now    func() time.Time // nil: time.Now
+
+	looked time.Time // when it looked last, by the clock
 }
 
 // Run looks for due jobs until ctx ends. A failure to look is logged and looked for again.
@@ -29,7 +31,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if err := s.enqueueDue(ctx); err != nil && ctx.Err() == nil {
+		if err := s.look(ctx); err != nil && ctx.Err() == nil {
 			s.Logger.ErrorContext(ctx, "due jobs were not enqueued", "error", err)
 		}
 		select {
@@ -38,6 +40,56 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// look enqueues what is due. Where the clock went back, or may have since another process looked, jobs that were scheduled by
+// what it said before would rest until it says so again: they are scheduled by what it says now.
+func (s *Scheduler) look(ctx context.Context) error {
+	at := now(s.Now).Round(0) // as a wall clock, which goes back
+	if at.Before(s.looked) || s.looked.IsZero() {
+		if err := s.realign(ctx, at); err != nil {
+			return err
+		}
+	}
+	s.looked = at
+	return s.enqueueDue(ctx)
+}
+
+const (
+	selectAhead = selectJob + ` where status = 'active' and next_run_at > $1`
+	bringBack   = `
+update jobs j set next_run_at = i.next
+from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) as i (organization_id, id, seen, next)
+where j.organization_id = i.organization_id and j.id = i.id and j.next_run_at = i.seen`
+)
+
+// realign brings jobs back whose next time is later than the next after at.
+func (s *Scheduler) realign(ctx context.Context, at time.Time) error {
+	return s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		jobs, err := postgres.All(ctx, tx, "list jobs", scanJob, selectAhead, at)
+		if err != nil {
+			return err
+		}
+		var organizations, ids []uuid.UUID
+		var seen, next []time.Time
+		for _, j := range jobs {
+			schedule, vs := ParseSchedule(j.Schedule, j.TimeZone)
+			if len(vs) > 0 {
+				continue
+			}
+			if due := schedule.due(at, delay(j.ID, j.JitterSeconds)); !due.IsZero() && due.Before(*j.NextRunAt) {
+				organizations, ids, seen, next = append(organizations, j.Organization), append(ids, j.ID), append(seen, *j.NextRunAt), append(next, due)
+			}
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		if _, err := tx.Exec(ctx, bringBack, organizations, ids, seen, next); err != nil {
+			return fmt.Errorf("schedule jobs by a clock that went back: %w", err)
+		}
+		s.Logger.WarnContext(ctx, "the clock went back; jobs are scheduled by what it says now", "jobs", len(ids))
+		return nil
+	})
 }
 
 const selectDue = selectJob + `

@@ -18,7 +18,7 @@ import (
 
 func (f *fixture) look(s *job.Scheduler) {
 	f.Helper()
-	if err := s.EnqueueDue(f.Context()); err != nil {
+	if err := s.Look(f.Context()); err != nil {
 		f.Fatal(err)
 	}
 }
@@ -39,7 +39,7 @@ func TestOneOfManyProcessesEnqueuesADueJob(t *testing.T) {
 	var g errgroup.Group
 	for range 8 {
 		s := &job.Scheduler{DB: f.db, Logger: quiet, Now: f.clock}
-		g.Go(func() error { return s.EnqueueDue(t.Context()) })
+		g.Go(func() error { return s.Look(t.Context()) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
@@ -306,4 +306,31 @@ func TestSchedulerLooksUntilItsContextEnds(t *testing.T) {
 	s := &job.Scheduler{DB: f.db, Logger: quiet, Now: f.clock, Every: 10 * time.Millisecond}
 	f.background(s.Run)
 	f.eventually("a run is queued", func() bool { return len(f.runs()) == 1 })
+}
+
+// A clock that was an hour ahead and is set right leaves no job waiting for that hour, in this process or the next.
+func TestClockThatGoesBackDelaysNoJob(t *testing.T) {
+	t.Parallel()
+	for name, restarted := range map[string]bool{"in a process": false, "between two processes": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create("order", "* * * * *")
+			s := &job.Scheduler{DB: f.db, Logger: quiet, Now: f.clock}
+			w, _ := postgrestest.Worker(t, f.db)
+			f.pass(time.Hour)
+			f.look(s)
+			f.finish(f.claim(w), nil)
+			f.pass(-time.Hour)
+			if restarted {
+				s = &job.Scheduler{DB: f.db, Logger: quiet, Now: f.clock}
+			}
+			f.look(s)
+			f.pass(time.Minute)
+			f.look(s)
+			if f.claim(w) == nil {
+				t.Error("the job waits for an hour that was there already")
+			}
+		})
+	}
 }

@@ -23,11 +23,14 @@ const (
 	ConflictTheirs    ConflictStatus = "theirs"    // somebody said that theirs counts
 	ConflictValue     ConflictStatus = "value"     // somebody gave another value
 	ConflictConverged ConflictStatus = "converged" // both sides came to say the same
+	ConflictDeleted   ConflictStatus = "deleted"   // the entity was deleted
+	ConflictMerged    ConflictStatus = "merged"    // the entity became part of another
+	ConflictUnlinked  ConflictStatus = "unlinked"  // entity and record have nothing to do with each other any more
 )
 
 // ConflictStatuses are all statuses.
 func ConflictStatuses() []ConflictStatus {
-	return []ConflictStatus{ConflictOpen, ConflictOurs, ConflictTheirs, ConflictValue, ConflictConverged}
+	return []ConflictStatus{ConflictOpen, ConflictOurs, ConflictTheirs, ConflictValue, ConflictConverged, ConflictDeleted, ConflictMerged, ConflictUnlinked}
 }
 
 // Kept is a [Conflict] that waits for a person, or did. As long as it is open, both sides keep their value: a push sends the
@@ -41,7 +44,7 @@ type Kept struct {
 	Base         any            `json:"base"` // what both sides agreed on last
 	Ours         any            `json:"ours"`
 	Theirs       any            `json:"theirs"`
-	Status       ConflictStatus `json:"status" enum:"open,ours,theirs,value,converged"`
+	Status       ConflictStatus `json:"status" enum:"open,ours,theirs,value,converged,deleted,merged,unlinked"`
 	CreatedAt    time.Time      `json:"created_at"`
 	UpdatedAt    time.Time      `json:"updated_at"`
 	SettledBy    string         `json:"settled_by,omitempty"`
@@ -118,7 +121,8 @@ func GetConflict(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Kept, error) {
 	return oneConflict(ctx, tx, "select "+conflictColumns+" from conflicts c where c.id = $1", id)
 }
 
-// LockConflict is GetConflict, and keeps others from settling it until the transaction ends.
+// LockConflict is GetConflict, and keeps others from settling it until the transaction ends. Who brings in its record holds the stream
+// ([LockStream]) and the entity before, in this order, as a pull does.
 func LockConflict(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Kept, error) {
 	return oneConflict(ctx, tx, "select "+conflictColumns+" from conflicts c where c.id = $1 for update", id)
 }
@@ -138,13 +142,15 @@ func MarkSettled(ctx context.Context, tx pgx.Tx, id uuid.UUID, as ConflictStatus
 	return nil
 }
 
-const dropConflicts = `delete from conflicts where status = 'open' and entity = $1 and entity_id = $2 and ($3::uuid is null or connection_id = $3)`
+const closeConflicts = `
+update conflicts set status = $4, settled_by = crmhub_actor(), updated_at = now()
+where status = 'open' and entity = $1 and entity_id = $2 and connection_id = $3`
 
-// dropConflictsOf forgets what nobody has to decide any more, on one connection or, with [uuid.Nil], on all: entity and record
-// have nothing to do with each other now. What was settled stays, as history.
-func dropConflictsOf(ctx context.Context, tx pgx.Tx, entity string, id, connection uuid.UUID) error {
-	if _, err := tx.Exec(ctx, dropConflicts, entity, id, postgres.OrNull(connection)); err != nil {
-		return fmt.Errorf("forget the conflicts of %s %s: %w", entity, id, err)
+// closeConflictsOf closes what nobody has to decide any more on a connection: entity and record have nothing to do with each
+// other now. The store does so with what it deletes.
+func closeConflictsOf(ctx context.Context, tx pgx.Tx, l Link, entity uuid.UUID, as ConflictStatus) error {
+	if _, err := tx.Exec(ctx, closeConflicts, l.Entity, entity, l.ConnectionID, as); err != nil {
+		return fmt.Errorf("close the conflicts of %s %s: %w", l.Entity, entity, err)
 	}
 	return nil
 }

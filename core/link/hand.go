@@ -142,8 +142,14 @@ returning ` + columns
 // Disconnect takes a link apart, as somebody says: entity and record live on and have nothing to do with each other. Until
 // somebody links the entity again it is not sent there, and no record is taken for it. Errors: [ErrNotFound], [ErrBusy].
 func Disconnect(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Link, error) {
-	old, err := one(ctx, tx, "select "+columns+" from links l where l.id = $1 for update", id)
+	old, err := one(ctx, tx, "select "+columns+" from links l where l.id = $1", id)
 	if err != nil {
+		return Link{}, err
+	}
+	if err := LockStream(ctx, tx, old.ConnectionID, old.Entity); err != nil { // before the rows, as a pull does
+		return Link{}, err
+	}
+	if old, err = one(ctx, tx, "select "+columns+" from links l where l.id = $1 for update", id); err != nil {
 		return Link{}, err
 	}
 	if old.State == Sending || old.State == Unknown {
@@ -153,7 +159,7 @@ func Disconnect(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Link, error) {
 	if err != nil {
 		return Link{}, err
 	}
-	if err := dropConflictsOf(ctx, tx, l.Entity, l.EntityID, l.ConnectionID); err != nil {
+	if err := closeConflictsOf(ctx, tx, l, l.EntityID, ConflictUnlinked); err != nil {
 		return Link{}, err
 	}
 	return l, audit.Record(ctx, tx, act("unlinked", old))

@@ -66,7 +66,7 @@ func Move(ctx context.Context, tx pgx.Tx, entity string, from, to uuid.UUID, ver
 		return nil, nil, fmt.Errorf("move links of %s %s: %w", entity, from, err)
 	}
 	for _, l := range moved {
-		if err := dropConflictsOf(ctx, tx, entity, from, l.ConnectionID); err != nil {
+		if err := closeConflictsOf(ctx, tx, l, from, ConflictMerged); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -83,12 +83,13 @@ func TestTheSchemaAndTheParserKnowTheSame(t *testing.T) {
 	}
 	want := map[string][]string{
 		"document": keys(root), "rule": keys(rule), "format": codes("#/$defs/rule/properties/format"),
-		"direction": codes("#/$defs/rule/properties/direction"), "null": codes("#/$defs/rule/properties/null"), "authority": codes("#/$defs/authority"),
+		"direction": codes("#/$defs/rule/properties/direction"), "null": codes("#/$defs/rule/properties/null"), "absent": codes("#/$defs/rule/properties/absent"),
+		"authority": codes("#/$defs/authority"),
 	}
 	got := map[string][]string{}
 	known := regexp.MustCompile(`(?:known are|expected) (.*)$`)
-	parse([]byte("what: x\nauthority: x\nfields: [{what: x, format: x, direction: x, null: x}]"), func(at *yaml.Node, _, format string, args ...any) {
-		place := map[[2]int]string{{1, 1}: "document", {2, 12}: "authority", {3, 11}: "rule", {3, 28}: "format", {3, 42}: "direction", {3, 51}: "null"}[[2]int{at.Line, at.Column}]
+	parse([]byte("what: x\nauthority: x\nfields: [{what: x, format: x, direction: x, null: x, absent: x}]"), func(at *yaml.Node, _, format string, args ...any) {
+		place := map[[2]int]string{{1, 1}: "document", {2, 12}: "authority", {3, 11}: "rule", {3, 28}: "format", {3, 42}: "direction", {3, 51}: "null", {3, 62}: "absent"}[[2]int{at.Line, at.Column}]
 		list := known.FindStringSubmatch(fmt.Sprintf(format, args...))
 		got[place] = strings.Split(strings.ReplaceAll(list[1], " or ", ", "), ", ")
 	})

@@ -41,6 +41,7 @@ type written struct {
 	when      string
 	fallback  any // default; nil is none
 	null      string
+	absent    string
 	authority Authority
 	broken    bool // it has faults that were reported
 }
@@ -145,6 +146,7 @@ func (p *reader) rule(n *yaml.Node, w *written, depth int) {
 			}
 		},
 		"null":      p.oneOf(&w.null, "send"),
+		"absent":    p.oneOf(&w.absent, "empty"),
 		"authority": p.authority(&w.authority),
 	})
 }

@@ -27,6 +27,7 @@ type rule struct {
 	when        *expression
 	fallback    any // default; nil is none
 	sendNull    bool
+	absentEmpty bool           // the other side leaves out what is empty
 	tested      func(any) bool // whether a value survives the way there and back; nil: all do
 	source      node           // the entity's place, to make test values
 }
@@ -203,6 +204,12 @@ func (c *compiler) options(w *written, s side, r *rule, crm, remote node) {
 			c.fault(place(w.node, "default"), "map_default_direction", "a default belongs to a rule of one direction")
 		} else if !target.accepts(r.fallback) {
 			c.fault(place(w.node, "default"), "map_default_unfit", "%s cannot be %v", name, w.fallback)
+		}
+	}
+	if w.absent == "empty" {
+		r.absentEmpty = true
+		if !r.pull || r.pullExpr != nil {
+			c.fault(place(w.node, "absent"), "map_absent_direction", "what is absent is empty for a rule that pulls without an expression")
 		}
 	}
 	if w.null == "send" {

@@ -30,7 +30,7 @@ func (m *Mapping) Push(doc map[string]any, links Links) (map[string]any, error) 
 }
 
 // Pull checks a record against its schema and makes the part of the entity that the mapping touches: only fields the
-// record has, and nil for those it has emptied. The errors are schema.Violations with pointers into the record, and
+// record has, and nil for those it has emptied, or leaves out where the mapping says that this is how it tells. The errors are schema.Violations with pointers into the record, and
 // [*MissingLink].
 func (m *Mapping) Pull(record map[string]any, links Links) (map[string]any, error) {
 	if err := m.raw.Validate(record).Err(); err != nil {
@@ -120,6 +120,8 @@ func (w *walk) rule(r *rule, source, target map[string]any, at *spot) {
 		if v, ok = w.convert(r, v, from, at); !ok {
 			return
 		}
+	} else if !w.pushing && r.absentEmpty {
+		ok = true
 	}
 	if v == nil && r.fallback != nil {
 		v, ok = clone(r.fallback), true

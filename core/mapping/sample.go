@@ -11,8 +11,8 @@ func makeUp(rules []rule, doc map[string]any, random *rand.Rand) {
 	for i := range rules {
 		r := &rules[i]
 		switch {
-		case random.IntN(8) == 0 && r.crm.hole() == 0 && !r.sendNull:
-			// Left out: what is absent must stay absent, unless it is sent as null.
+		case random.IntN(8) == 0 && r.crm.hole() == 0 && !r.sendNull && !r.absentEmpty:
+			// Left out: what is absent must stay absent, unless it is sent as null, or taken for it.
 		case r.each != nil:
 			list := make([]any, random.IntN(4))
 			for n := range list {

@@ -107,7 +107,8 @@ func (r *reading) read(ctx context.Context) (err error) {
 	return nil
 }
 
-const countRead = `update matchings set read = read + $2, known = known + $3 where id = $1`
+const countRead = `
+update matchings set read = case when $4 then 0 else read end + $2, known = case when $4 then 0 else known end + $3 where id = $1`
 
 // propose keeps what a page's records may be, in one transaction with the run's place.
 func (r *reading) propose(ctx context.Context, page connector.Page, at position) error {
@@ -145,7 +146,7 @@ func (r *reading) propose(ctx context.Context, page connector.Page, at position)
 			return err
 		}
 		known := int64(len(found) - len(open))
-		if _, err := tx.Exec(ctx, countRead, r.id, len(page.Records), known); err != nil {
+		if _, err := tx.Exec(ctx, countRead, r.id, len(page.Records), known, page.Anew); err != nil {
 			return err
 		}
 		return job.AdvanceTo(ctx, tx, r.task, job.Counts{Read: int64(len(page.Records)), Unchanged: known, Expected: page.Expected}, place)
@@ -242,6 +243,9 @@ func (r *reading) give(ctx context.Context, err error) error {
 	status, message, said := Failed, "an internal error; the hub's log has it", schema.Say("internal")
 	if remote, ok := errors.AsType[*connector.Error](err); ok {
 		message, said = remote.Error(), remote.Said
+	}
+	if doubt, ok := errors.AsType[*job.SuspectError](err); ok { // the list may not have been read whole
+		message, said = doubt.Message, doubt.Said
 	}
 	if errors.Is(err, job.ErrCancelled) {
 		status, message, said = Cancelled, "", nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
@@ -254,5 +255,47 @@ func kill(t *testing.T, db *postgres.DB) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A session that broke while it waited in the pool is found out by whoever asks for it next: nothing was sent, and nobody is at fault.
+func TestBrokenSessionIsNoFaultOfWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	who := postgrestest.Organization(t, db)
+	err := db.As(t.Context(), who, func(tx pgx.Tx) error {
+		if err := tx.Conn().Close(t.Context()); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), "select 1")
+		return err
+	})
+	if !postgres.Unavailable(err) {
+		t.Errorf("%v", err)
+	}
+	full := &pgconn.PgError{Code: "53100"}
+	if !postgres.Full(full) || !postgres.Unavailable(full) || postgres.Full(err) {
+		t.Error("a full disk is not told from others")
+	}
+}
+
+func TestTooFewSessionsAreTold(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	db := postgrestest.Open(t, url)
+	if err := db.CheckRoom(t.Context()); err != nil {
+		t.Errorf("of 200: %v", err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	name := pgx.Identifier{conn.Config().Database}.Sanitize()
+	if _, err := conn.Exec(t.Context(), "alter database "+name+" connection limit 20"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CheckRoom(t.Context()); !errors.Is(err, postgres.ErrRoom) {
+		t.Errorf("of 20: %v", err)
 	}
 }

@@ -104,7 +104,7 @@ func (p *passing) noteShapes(ctx context.Context, shapes *drift.Observer) {
 		return
 	}
 	err := p.DB.As(ctx, p.who, func(tx pgx.Tx) error { return shapes.Save(ctx, tx) })
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // a stop is no fault
 		p.log.WarnContext(ctx, "how the records looked is not known", "run", p.task.ID, "error", err)
 	}
 }

@@ -94,7 +94,14 @@ func (p *Pusher) changes(ctx context.Context, batch []Change) error {
 	}
 	for _, entity := range p.parents {
 		if items := byEntity[entity]; len(items) > 0 {
-			if _, err := p.entities(ctx, p.streams[entity], items); err != nil {
+			s := p.streams[entity]
+			if s.Unfit != nil {
+				if err := p.want(ctx, s, items); err != nil {
+					return err
+				}
+				continue
+			}
+			if _, err := p.entities(ctx, s, items); err != nil {
 				return err
 			}
 		}
@@ -128,7 +135,7 @@ func (p *Pusher) takeUp(ctx context.Context) error {
 func (p *Pusher) due(ctx context.Context) (int, error) {
 	var links []link.Link
 	err := p.as(ctx, func(tx pgx.Tx) (err error) {
-		links, err = link.Due(ctx, tx, p.Connection, p.parents, dueAhead*batchSize)
+		links, err = link.Due(ctx, tx, p.Connection, p.fit, dueAhead*batchSize)
 		return err
 	})
 	if err != nil || len(links) == 0 {
@@ -139,7 +146,7 @@ func (p *Pusher) due(ctx context.Context) (int, error) {
 		byEntity[l.Entity] = append(byEntity[l.Entity], &item{id: l.EntityID, version: l.WantedVersion, stored: true})
 	}
 	claimed := 0
-	for _, entity := range p.parents { // parents first, so that their children find them linked
+	for _, entity := range p.fit { // parents first, so that their children find them linked
 		items := byEntity[entity]
 		results := make([]int, dueAhead+1)
 		g, gctx := errgroup.WithContext(ctx)

@@ -232,9 +232,14 @@ func namesOf(cs []*crm.Customer) map[string]string {
 
 func (b *bench) pusher(changes push.Changes) *push.Pusher {
 	b.Helper()
+	return b.pusherOf(changes, push.Stream{Stream: b.stream, Mapping: b.mapping})
+}
+
+func (b *bench) pusherOf(changes push.Changes, streams ...push.Stream) *push.Pusher {
+	b.Helper()
 	p, err := push.New(push.Config{
 		DB: b.db, Principal: postgres.Principal{Organization: b.who.Organization, Actor: postgres.Connection(b.connection)},
-		Connection: b.connection, Code: "erp", Organization: "main", Streams: []push.Stream{{Stream: b.stream, Mapping: b.mapping}},
+		Connection: b.connection, Code: "erp", Organization: "main", Streams: streams,
 		Session: b.session, CRM: &b.store, Changes: changes, Logger: slog.New(slog.DiscardHandler),
 		Metrics: push.NewMetrics(prometheus.NewRegistry()), Timeout: b.timeout, Breakers: b.breakers,
 	})

@@ -39,10 +39,11 @@ type Mapping interface {
 	Version() string
 }
 
-// Stream is one entity as one kind of record, with its mapping.
+// Stream is one entity as one kind of record, with its mapping, or with why that cannot be used.
 type Stream struct {
 	connector.Stream
 	Mapping Mapping
+	Unfit   error // the mapping does not fit this hub: the entity's changes wait, and a dead letter says so
 }
 
 // Config is what a pusher works with. All fields are required but those that name a default.
@@ -95,6 +96,7 @@ type Pusher struct {
 	getter  connector.Getter // nil if the session is none
 	streams map[string]*stream
 	parents []string // entities of the streams, parents before those that refer to them
+	fit     []string // those of them that have a mapping
 	breaker *breaker
 	wake    chan struct{} // has a value when links became due
 	worker  int32
@@ -143,6 +145,9 @@ func New(c Config) (*Pusher, error) {
 	for _, k := range crm.Kinds() {
 		if p.streams[string(k)] != nil {
 			p.parents = append(p.parents, string(k))
+			if p.streams[string(k)].Unfit == nil {
+				p.fit = append(p.fit, string(k))
+			}
 		}
 	}
 	if len(p.parents) != len(c.Streams) {
@@ -170,6 +175,9 @@ func (p *Pusher) work(ctx context.Context, worker int32) error {
 	of := connection.Ref{Principal: p.Principal, ID: p.Connection, Version: p.Version}
 	p.breaker = newBreaker(p.Breakers, of, p.Logger, p.Metrics.paused.WithLabelValues(p.Code), p.times.poll)
 	p.breaker.look(ctx)
+	if err := p.tellUnfit(ctx); err != nil {
+		return p.orEnd(ctx, err)
+	}
 	defer p.Metrics.paused.DeleteLabelValues(p.Code) // whoever pauses the connection wants to hear no more of it
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -89,13 +89,15 @@ where d.reconciliation_id = $1 and d.state = 'open' and (d.id = any($2) or $3 <>
 order by d.id
 limit $5
 for update`
+	statesOf  = `select id, state from differences where reconciliation_id = $1 and id = any($2)`
 	countLeft = `select count(*) from differences where reconciliation_id = $1 and state = 'open' and kind = $2 and id > $3`
 	settle    = `
 update differences set state = $3, action = $2, reason = nullif($4, ''), changed_at = now(), changed_by = crmhub_actor() where id = any($1)`
 )
 
 // Mend does something about differences, by the ways that entities and records go anyway: a link is made due, a record is
-// brought in. The next reconciliation tells what came of it. One that changed since it was found is refused. after is
+// brought in. The next reconciliation tells what came of it. One that changed since it was found is refused, as is an id that
+// is no open difference here. after is
 // Done.Next of the call before. Errors: [ErrNotFound], [ErrRunning], [schema.Violations].
 func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UUID, in Errand, after string) (Done, error) {
 	if err := in.check(); err != nil {
@@ -112,6 +114,9 @@ func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UU
 	if of.Verdict == Running {
 		return Done{}, ErrRunning
 	}
+	if err := link.LockStream(ctx, tx, of.ConnectionID, of.Entity); err != nil { // before the rows, as a pull does
+		return Done{}, err
+	}
 	rows, _ := tx.Query(ctx, lockDifferences, reconciliation, in.IDs, in.Kind, from, MendSize)
 	open, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Difference, error) {
 		d, err := scanDifference(row)
@@ -121,11 +126,17 @@ func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UU
 		return Done{}, fmt.Errorf("read differences: %w", err)
 	}
 	m := &mending{Reconciler: r, of: of, in: in, refused: map[uuid.UUID]string{}}
+	absent, err := m.missing(ctx, tx, open)
+	if err != nil {
+		return Done{}, err
+	}
 	err = postgres.AsHub(ctx, tx, func() error { return m.mend(ctx, tx, open) }) // what comes in is the connection's
 	if err != nil {
 		return Done{}, err
 	}
-	return m.settle(ctx, tx, open)
+	done, err := m.settle(ctx, tx, open)
+	done.Refused = append(absent, done.Refused...)
+	return done, err
 }
 
 // MendAll is Mend to its end, some hundreds in a transaction of who's. What was done before an error stays done.
@@ -170,6 +181,32 @@ type mending struct {
 }
 
 func (m *mending) refuse(d *Difference, why string) { m.refused[d.ID] = why }
+
+// missing says of the ids that are no open differences here why they are not mended, each once.
+func (m *mending) missing(ctx context.Context, tx pgx.Tx, open []*Difference) ([]Unmended, error) {
+	absent := []Unmended{}
+	for i, id := range m.in.IDs {
+		if !slices.ContainsFunc(open, func(d *Difference) bool { return d.ID == id }) && !slices.Contains(m.in.IDs[:i], id) {
+			absent = append(absent, Unmended{id, "it is no difference of this reconciliation"})
+		}
+	}
+	if len(absent) == 0 {
+		return absent, nil
+	}
+	var id uuid.UUID
+	var state State
+	rows, _ := tx.Query(ctx, statesOf, m.of.ID, m.in.IDs)
+	_, err := pgx.ForEachRow(rows, []any{&id, &state}, func() error {
+		if i := slices.IndexFunc(absent, func(u Unmended) bool { return u.ID == id }); i >= 0 {
+			absent[i].Reason = fmt.Sprintf("it is %s already", state)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the states of differences: %w", err)
+	}
+	return absent, nil
+}
 
 func (m *mending) mend(ctx context.Context, tx pgx.Tx, open []*Difference) error {
 	some := make([]*Difference, 0, len(open))

@@ -108,7 +108,7 @@ func (c *comparison) noteShapes(ctx context.Context, shapes *drift.Observer) {
 	if !shapes.Pending() || ctx.Err() != nil {
 		return
 	}
-	if err := c.as(ctx, func(tx pgx.Tx) error { return shapes.Save(ctx, tx) }); err != nil {
+	if err := c.as(ctx, func(tx pgx.Tx) error { return shapes.Save(ctx, tx) }); err != nil && ctx.Err() == nil { // a stop is no fault
 		c.log.WarnContext(ctx, "how the records looked is not known", "run", c.task.ID, "error", err)
 	}
 }

@@ -208,6 +208,27 @@ func TestMendingIsRefusedForWhatChangedSince(t *testing.T) {
 	}
 }
 
+func TestMendingSaysWhatIsNoOpenDifference(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	ids := w.parties(4)
+	w.remote.put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
+	w.remote.put("party", ids[2], map[string]any{"code": code(2), "name": "Theirs"})
+	r, found := w.reconcile("customer")
+	w.mend(r, reconcile.Errand{Action: reconcile.Ignore, IDs: []uuid.UUID{found[0].ID}, Reason: "an alias"})
+	other, _ := w.reconcile("customer")
+	unknown := uuid.New()
+	in := reconcile.Errand{Action: reconcile.Ignore, IDs: []uuid.UUID{unknown, found[0].ID, found[1].ID, unknown}, Reason: "an alias"}
+	want := []reconcile.Unmended{{ID: unknown, Reason: "it is no difference of this reconciliation"}, {ID: found[0].ID, Reason: "it is ignored already"}}
+	done := w.mend(r, in)
+	if diff := cmp.Diff(want, done.Refused); done.Done != 1 || diff != "" {
+		t.Errorf("%d done; refused (-want +got):\n%s", done.Done, diff)
+	}
+	if done := w.mend(other, in); done.Done != 0 || len(done.Refused) != 3 || done.Refused[1].Reason != want[0].Reason {
+		t.Errorf("of another reconciliation: %+v", done)
+	}
+}
+
 func TestWhatIsIgnoredStaysIgnored(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)

@@ -32,7 +32,7 @@ type Settled struct {
 }
 
 const openConflicts = `
-select id from conflicts
+select id, entity_id from conflicts
 where status = 'open' and connection_id = $1 and entity = $2 and field = $3 and ($4::uuid is null or id > $4)
 order by id
 limit $5`
@@ -44,14 +44,24 @@ func (r *Reconciler) Settle(ctx context.Context, tx pgx.Tx, by crm.By, id uuid.U
 	if !slices.Contains([]link.ConflictStatus{link.ConflictOurs, link.ConflictTheirs, link.ConflictValue}, d.Status) {
 		return Settled{}, schema.Violations{{Pointer: "/side", Rule: "enum", Message: "must be ours, theirs or value"}}
 	}
-	k, err := link.LockConflict(ctx, tx, id)
+	k, err := link.GetConflict(ctx, tx, id)
 	if err != nil {
 		return Settled{}, err
 	}
-	if k.Status != link.ConflictOpen {
-		return Settled{Conflict: k, Reason: "it was settled already"}, nil
+	if err := link.LockStream(ctx, tx, k.ConnectionID, k.Entity); err != nil { // before the rows, as a pull does
+		return Settled{}, err
 	}
-	s := &settling{Reconciler: r, conflict: k, by: by, others: map[string]link.Side{}}
+	entities, err := r.Entities.GetForUpdate(ctx, tx, crm.Kind(k.Entity), []uuid.UUID{k.EntityID})
+	if err != nil {
+		return Settled{}, err
+	}
+	if k, err = link.LockConflict(ctx, tx, id); err != nil {
+		return Settled{}, err
+	}
+	if k.Status != link.ConflictOpen {
+		return Settled{Conflict: k, Reason: closed(k.Status)}, nil
+	}
+	s := &settling{Reconciler: r, conflict: k, entity: entities[k.EntityID], by: by, others: map[string]link.Side{}}
 	reason, err := s.settle(ctx, tx, d)
 	if err != nil {
 		return Settled{}, err
@@ -62,10 +72,25 @@ func (r *Reconciler) Settle(ctx context.Context, tx pgx.Tx, by crm.By, id uuid.U
 	return Settled{Conflict: k, Settled: reason == "" && k.Status != link.ConflictOpen, Reason: reason}, nil
 }
 
+// closed is why what stands there cannot be settled.
+func closed(as link.ConflictStatus) string {
+	switch as {
+	case link.ConflictDeleted:
+		return "the entity was deleted"
+	case link.ConflictMerged:
+		return "the entity became part of another"
+	case link.ConflictUnlinked:
+		return "the two are not linked any more"
+	default:
+		return "it was settled already"
+	}
+}
+
 // settling is a decision on its way.
 type settling struct {
 	*Reconciler
 	conflict link.Kept
+	entity   crm.Entity // locked; nil if there is none any more
 	by       crm.By
 	others   map[string]link.Side // the fields about which the kept record has nothing to say any more
 
@@ -79,15 +104,10 @@ func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason st
 	if err != nil || record == nil {
 		return "the record was not kept: run the pull, and decide then", err
 	}
-	stored, err := s.Entities.GetForUpdate(ctx, tx, crm.Kind(s.conflict.Entity), []uuid.UUID{s.conflict.EntityID})
-	if err != nil {
-		return "", err
+	if s.entity == nil || crm.HeadOf(s.entity).DeletedAt != nil { // before conflicts were closed with it
+		return closed(link.ConflictDeleted), link.MarkSettled(ctx, tx, s.conflict.ID, link.ConflictDeleted)
 	}
-	entity := stored[s.conflict.EntityID]
-	if entity == nil || crm.HeadOf(entity).DeletedAt != nil {
-		return "the entity was deleted", nil
-	}
-	ours, err := crm.Document(entity)
+	ours, err := crm.Document(s.entity)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +164,7 @@ func (s *settling) beside(ctx context.Context, tx pgx.Tx, record *connector.Reco
 	}
 	l := links[ref]
 	if l.RemoteID != record.ID {
-		return "the two are not linked any more", nil
+		return closed(link.ConflictUnlinked), link.MarkSettled(ctx, tx, s.conflict.ID, link.ConflictUnlinked)
 	}
 	record.Version = l.RemoteVersion
 	if s.connection, err = s.Connections.Get(ctx, tx, s.conflict.ConnectionID); err != nil {
@@ -248,9 +268,20 @@ func (r *Reconciler) SettleAll(ctx context.Context, tx pgx.Tx, by crm.By, rule R
 		return Ruled{}, schema.Violations{{Pointer: "/side", Rule: "enum", Message: "must be ours or theirs"}}
 	}
 	rows, _ := tx.Query(ctx, openConflicts, rule.Connection, rule.Entity, rule.Field, from, ruleSize)
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	var ids, entities []uuid.UUID
+	var id, entity uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&id, &entity}, func() error {
+		ids, entities = append(ids, id), append(entities, entity)
+		return nil
+	})
 	if err != nil {
 		return Ruled{}, fmt.Errorf("read conflicts: %w", err)
+	}
+	if err := link.LockStream(ctx, tx, rule.Connection, rule.Entity); err != nil {
+		return Ruled{}, err
+	}
+	if _, err := r.Entities.GetForUpdate(ctx, tx, crm.Kind(rule.Entity), entities); err != nil { // in the order in which all lock them
+		return Ruled{}, err
 	}
 	done := Ruled{Left: []Settled{}}
 	for _, id := range ids {

@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/crm"
 	"crmhub/core/link"
+	"crmhub/core/mapping"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 	"crmhub/core/schema"
@@ -180,10 +182,10 @@ func TestWhatWasTakenApartIsNotSettled(t *testing.T) {
 	w.tx(func(tx pgx.Tx) error {
 		by := crm.By{Actor: w.who.Actor, Origin: "crm"}
 		s, err := w.reconciler.Settle(w.Context(), tx, by, k.ID, reconcile.Decision{Status: link.ConflictTheirs})
-		if !errors.Is(err, link.ErrNoConflict) {
+		if s.Settled || s.Reason == "" {
 			t.Errorf("%+v, %v", s, err)
 		}
-		return nil
+		return err
 	})
 	if n := len(w.customers()); n != 2 {
 		t.Errorf("there are %d customers", n)
@@ -228,5 +230,111 @@ func TestAValueIsHeldAgainstTheRulesOfItsField(t *testing.T) {
 	}
 	if again := w.conflict(w.customers()[code(0)]); again.Status != link.ConflictOpen {
 		t.Errorf("%+v", again)
+	}
+}
+
+// Nobody has to decide any more about what was deleted or taken apart: the conflict says so. What is taken back is asked about again.
+func TestConflictsOfWhatIsDeletedAreClosed(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	w.parties(3)
+	k, _ := w.disputed(0, "https://ours.example", "https://theirs.example")
+	c := w.customers()[code(0)]
+	by := crm.By{Actor: w.who.Actor, Origin: "crm"}
+	var gone crm.Entity
+	w.tx(func(tx pgx.Tx) (err error) {
+		gone, err = w.entities.Delete(w.Context(), tx, by, crm.KindCustomer, c.ID, c.Version)
+		return err
+	})
+	if now := w.conflict(c); now.ID != k.ID || now.Status != link.ConflictDeleted || now.SettledBy != "system" {
+		t.Errorf("%+v", now)
+	}
+	if s := w.settle(k, reconcile.Decision{Status: link.ConflictOurs}); s.Settled || s.Reason == "" {
+		t.Errorf("settled all the same: %+v", s)
+	}
+	w.tx(func(tx pgx.Tx) (err error) {
+		_, err = w.entities.Restore(w.Context(), tx, by, crm.KindCustomer, c.ID, crm.HeadOf(gone).Version)
+		return err
+	})
+	if now := w.conflict(c); now.ID != k.ID || now.Status != link.ConflictOpen || now.SettledBy != "" {
+		t.Errorf("it is back, and nobody is asked: %+v", now)
+	}
+
+	_, _ = w.disputed(1, "https://ours.example", "https://theirs.example")
+	apart := w.customers()[code(1)]
+	w.tx(func(tx pgx.Tx) error {
+		_, err := link.Disconnect(w.Context(), tx, w.linkOf(apart.ID).ID)
+		return err
+	})
+	if now := w.conflict(apart); now.Status != link.ConflictUnlinked {
+		t.Errorf("%+v", now)
+	}
+
+	_, _ = w.disputed(2, "https://ours.example", "https://theirs.example")
+	loser := w.customers()[code(2)]
+	w.tx(func(tx pgx.Tx) error {
+		_, err := w.entities.DeleteMerged(w.Context(), tx, by, crm.KindCustomer, loser.ID, loser.Version)
+		return err
+	})
+	if now := w.conflict(loser); now.Status != link.ConflictMerged {
+		t.Errorf("%+v", now)
+	}
+}
+
+// A rule, pulls, edits, deletions and links taken apart lock the same rows: in one order, so that none has to give way.
+func TestNobodyGivesWayWhileARuleSettles(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	const n = 20
+	w.parties(n)
+	for i := range n {
+		w.disputed(i, "https://ours.example", "https://theirs.example")
+	}
+	before := w.customers()
+	by := crm.By{Actor: w.who.Actor, Origin: "crm"}
+	rule := reconcile.Rule{Connection: w.connection.ID, Entity: "customer", Field: "website", Status: link.ConflictTheirs}
+	as := func(fn func(tx pgx.Tx) error) error { return w.db.As(t.Context(), w.who, fn) }
+	var g errgroup.Group
+	g.Go(func() error {
+		return as(func(tx pgx.Tx) error {
+			_, err := w.reconciler.SettleAll(t.Context(), tx, by, rule, "")
+			return err
+		})
+	})
+	for i := n - 1; i >= 0; i-- { // against the order of the conflicts
+		c := before[code(i)]
+		g.Go(func() error {
+			return as(func(tx pgx.Tx) error {
+				if i%3 == 0 {
+					l, err := link.ByEntity(t.Context(), tx, w.connection.ID, []mapping.Ref{{Entity: "customer", ID: c.ID.String()}})
+					if err != nil {
+						return err
+					}
+					for _, l := range l {
+						if _, err := link.Disconnect(t.Context(), tx, l.ID); err != nil && !errors.Is(err, link.ErrBusy) {
+							return err
+						}
+					}
+					return nil
+				}
+				_, err := w.entities.Delete(t.Context(), tx, by, crm.KindCustomer, c.ID, c.Version)
+				if errors.Is(err, crm.ErrStale) {
+					return nil // the rule was first
+				}
+				return err
+			})
+		})
+	}
+	for range 3 {
+		w.pull("customer")
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	var deadlocks int
+	if err := w.db.AsSystem(t.Context(), func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), `select pg_stat_get_db_deadlocks(oid) from pg_database where datname = current_database()`).Scan(&deadlocks)
+	}); err != nil || deadlocks > 0 {
+		t.Errorf("%d deadlocks, %v", deadlocks, err)
 	}
 }

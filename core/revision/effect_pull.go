@@ -84,6 +84,9 @@ func read(ctx context.Context, puller connector.Puller, ask connector.PullReques
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", ask.Stream, connector.AsError(err))
 		}
+		if page.Anew {
+			records = records[:0]
+		}
 		for _, r := range page.Records {
 			if !r.Deleted && r.Err == nil {
 				records = append(records, r)

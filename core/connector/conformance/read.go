@@ -149,6 +149,9 @@ func end(pages []page) json.RawMessage { return pages[len(pages)-1].Cursor }
 func (p *probe) byID(pages []page) map[string]connector.Record {
 	seen := map[string]connector.Record{}
 	for _, page := range pages {
+		if page.Anew {
+			clear(seen)
+		}
 		for _, r := range page.Records {
 			if before, twice := seen[r.ID]; r.ID == "" || twice && (r.Version == "" || r.Version == before.Version) {
 				p.errorf("record %q came twice in one version, or has no id", r.ID)

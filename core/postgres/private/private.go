@@ -47,6 +47,8 @@ type Server struct {
 	user processUser
 	port int
 	pass string
+
+	settings map[string]string // beyond the hub's own
 }
 
 // Start makes the server if the directory is new, takes over one that still runs, starts it else, and waits until it answers.
@@ -176,12 +178,17 @@ func (s *Server) start(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	s.port = port
+	s.port, s.settings = port, c.Settings
+	return s.launch(ctx)
+}
+
+// launch starts the server on its port.
+func (s *Server) launch(ctx context.Context) error {
 	settings := map[string]string{
-		"listen_addresses": "127.0.0.1", "port": strconv.Itoa(port), "unix_socket_directories": "",
+		"listen_addresses": "127.0.0.1", "port": strconv.Itoa(s.port), "unix_socket_directories": "",
 		"max_connections": "100", "shared_buffers": "128MB", "timezone": "UTC", "log_timezone": "UTC",
 	}
-	maps.Copy(settings, c.Settings)
+	maps.Copy(settings, s.settings)
 	var opts []string
 	for k, v := range settings {
 		opts = append(opts, "-c "+k+"='"+v+"'")
