@@ -93,7 +93,7 @@ func TestDatabaseAwayIsNoSignOut(t *testing.T) {
 	s.signIn()
 	s.db.Close()
 	s.get("/orders").wants(t, http.StatusInternalServerError, "Something went wrong")
-	s.do(http.MethodPost, "/login", url.Values{"login": {"ann"}, "password": {password}}).wants(t, http.StatusServiceUnavailable)
+	s.do(http.MethodPost, "/login", url.Values{"login": {"ann"}, "password": {password}}).wants(t, http.StatusInternalServerError, "Something went wrong", `class="gate"`)
 }
 
 func TestOtherSitesCannotAct(t *testing.T) {

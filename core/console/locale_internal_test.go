@@ -113,7 +113,7 @@ func TestEveryWordIsThereAndUsed(t *testing.T) {
 	for n := range notices {
 		mentioned["notice."+n] = true
 	}
-	for _, page := range []string{"error.closed", "error.forbidden", "error.internal", "error.invalid", "error.not_found", "error.stale"} {
+	for _, page := range []string{"error.closed", "error.forbidden", "error.internal", "error.invalid", "error.not_found", "error.other_site", "error.stale", "error.too_large", "error.unavailable"} {
 		mentioned[page+".title"], mentioned[page+".text"] = true, true
 	}
 	for key := range states() {
@@ -378,7 +378,7 @@ func states() map[string]bool {
 	}
 	add("alert", "open", "resolved")
 	add("subscription", string(notify.Active), string(notify.Paused), string(notify.Disabled))
-	add("delivery", textsOf(notify.DeliveryStatuses)...)
+	add("delivery", append(textsOf(notify.DeliveryStatuses), "retrying")...)
 	add("direction", string(job.Pull), string(job.Push))
 	for _, k := range []journey.Kind{
 		journey.Change, journey.Published, journey.Linked, journey.Pushed, journey.Pulled, journey.Conflict, journey.Difference, journey.DeadLetter, journey.Act,

@@ -258,6 +258,18 @@ document.addEventListener("click", (e) => {
   for (const fold of document.querySelectorAll("details.fold[open]")) if (!fold.contains(e.target)) fold.open = false;
 });
 
+// A fault of a text leads to its line.
+document.addEventListener("click", (e) => {
+  const link = e.target.closest("[data-line]"), text = link && document.getElementById(link.hash.slice(1));
+  if (!text) return;
+  e.preventDefault();
+  const lines = text.value.split("\n"), at = link.dataset.line - 1;
+  const from = lines.slice(0, at).join("\n").length + (at > 0);
+  text.focus();
+  text.setSelectionRange(from, from + lines[at].length);
+  text.scrollTop = (at - 3) * text.scrollHeight / lines.length;
+});
+
 // The quick search, and the keys that lead there.
 const quick = document.getElementById("quick");
 if (quick) {
