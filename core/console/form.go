@@ -320,8 +320,9 @@ func (f *form) blame(vs schema.Violations) {
 		if asked := slices.ContainsFunc(f.fields, func(fd field) bool { return fd.Name == name || strings.HasPrefix(name, fd.Name+".") }); !asked {
 			said = f.violation(broken, f.fields)
 		}
-		if before := f.faults[name]; before != "" {
-			said = before + "; " + said
+		before := f.faults[name]
+		if before != "" && !strings.Contains(before, said) { // two rules may say the same
+			said = before + f.say("semicolon") + said
 		}
 		f.faults[name] = said
 	}

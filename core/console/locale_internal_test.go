@@ -235,12 +235,18 @@ func TestEverySayingHasWords(t *testing.T) {
 func TestEveryAuditedActionHasWords(t *testing.T) {
 	t.Parallel()
 	act := regexp.MustCompile(`(?:audit\.Act\{\s*Action: |\brecord\(ctx, tx, (?:\w+, )?)"([a-z_]+)"`)
+	about := regexp.MustCompile(`audit\.Act\{\s*Action: [^,]+, Entity: "([a-z_]+)"`)
 	n := 0
 	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		b, err := os.ReadFile("../" + path)
+		for _, m := range about.FindAllStringSubmatch(string(b), -1) {
+			if !slices.Contains(auditedThings(), m[1]) {
+				t.Errorf("%s records something of a %s, which has no words", path, m[1])
+			}
+		}
 		for _, m := range act.FindAllStringSubmatch(string(b), -1) {
 			if n++; m[1] != "asked_to_" && !slices.Contains(auditedActions(), m[1]) {
 				t.Errorf("%s records %s, which has no words", path, m[1])
