@@ -68,6 +68,16 @@ async function swap(form, button) {
   if (!answer) { form.removeAttribute("data-swap"); form.requestSubmit(button); return; }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const main = page.getElementById("main"), here = document.getElementById("main");
+  if (answer.status === 413 || answer.status >= 500) { // what was entered stays, to be sent again
+    here.querySelector("[data-refused]")?.remove();
+    const refused = Object.assign(document.createElement("div"), { className: "notice bad", tabIndex: -1, textContent: main?.querySelector("p")?.textContent ?? page.title });
+    refused.dataset.refused = "";
+    refused.setAttribute("role", "alert");
+    here.prepend(refused);
+    refused.scrollIntoView({ block: "center" });
+    refused.focus({ preventScroll: true });
+    return;
+  }
   if (!main || !page.querySelector(".frame")) { location.reload(); return; }
   const focused = document.activeElement?.id, board = here.querySelector(".board")?.scrollLeft;
   here.replaceChildren(...main.childNodes);
