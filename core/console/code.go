@@ -47,7 +47,7 @@ func (c *Console) enterCode(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, cookie(r, signInCookie, "", -time.Second))
 		c.writeLogin(w, r, http.StatusUnauthorized, loginPage{To: p.To, Failed: "code.over"})
 	case err != nil:
-		c.unavailable(w, r, err)
+		c.failGate(w, r, err)
 	default:
 		http.SetCookie(w, cookie(r, signInCookie, "", -time.Second))
 		c.begin(w, r, session, p.To)

@@ -44,6 +44,11 @@ func TestColoursCanBeRead(t *testing.T) {
 				t.Errorf("%s: %s on %s has contrast %.2f", scheme, pair[0], pair[1], got)
 			}
 		}
+		for _, ground := range []string{"surface", "ground", "raised"} { // what shows where an input is: 3
+			if got := contrast(tokens["field"], tokens[ground]); !(got >= 3) {
+				t.Errorf("%s: the border of an input on %s has contrast %.2f", scheme, ground, got)
+			}
+		}
 	}
 }
 

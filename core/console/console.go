@@ -285,6 +285,9 @@ const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; 
 // secure refuses writes from other sites and tells the browser to run nothing but our own files.
 func (c *Console) secure(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.writeGate(w, r, http.StatusForbidden, "error", "/login", "/", "error.other_site")
+	}))
 	return protection.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", contentPolicy)

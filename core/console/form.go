@@ -218,6 +218,7 @@ func (f *form) page(p *formPage) {
 	}
 	for _, key := range order {
 		if g := groups[key]; g != nil {
+			g.Inputs = givenLast(g.Inputs)
 			p.Groups = append(p.Groups, *g)
 		}
 	}
@@ -236,6 +237,18 @@ func (f *form) page(p *formPage) {
 		}
 	}
 	p.Faults = slices.Sorted(maps.Values(f.faults)) // what no input took
+}
+
+// givenLast puts what may be left to the hub behind what a person has to say.
+func givenLast(inputs []input) []input {
+	rank := func(in input) int {
+		if in.Given {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(inputs, func(a, b input) int { return rank(a) - rank(b) })
+	return inputs
 }
 
 // compare says beside an input what is stored now, where somebody else has saved meanwhile.
@@ -320,8 +333,9 @@ func (f *form) blame(vs schema.Violations) {
 		if asked := slices.ContainsFunc(f.fields, func(fd field) bool { return fd.Name == name || strings.HasPrefix(name, fd.Name+".") }); !asked {
 			said = f.violation(broken, f.fields)
 		}
-		if before := f.faults[name]; before != "" {
-			said = before + "; " + said
+		before := f.faults[name]
+		if before != "" && !strings.Contains(before, said) { // two rules may say the same
+			said = before + f.say("semicolon") + said
 		}
 		f.faults[name] = said
 	}

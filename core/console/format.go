@@ -31,7 +31,7 @@ func functions(lang string, words, english catalogue, assetNames map[string]stri
 		"act":    func(action string) string { return words.act(action) },
 		"tone":   tone,
 		"amount": formatAmount,
-		"number": func(n int64) string { return group(strconv.FormatInt(n, 10)) },
+		"number": func(n any) string { return group(fmt.Sprint(n)) },
 		"day":    func(d crm.Date) (string, error) { return formatDate(lang, d) },
 		"when":   func(v any) (template.HTML, error) { return formatTime(lang, v) },
 		"took":   formatDuration,
@@ -52,9 +52,9 @@ func functions(lang string, words, english catalogue, assetNames map[string]stri
 func tone(state any) string {
 	value := fmt.Sprint(state)
 	switch {
-	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "responded", "converted", "confirmed", "done", "create", "equal", "accepted", "certain", "finished", "created", "flowing", "live"}, value):
+	case slices.Contains([]string{"succeeded", "linked", "active", "paid", "completed", "full", "resolved", "posted", "customer", "won", "signed", "fulfilled", "complete", "responded", "converted", "confirmed", "done", "create", "equal", "accepted", "certain", "finished", "created", "flowing", "live", "delivered"}, value):
 		return "ok"
-	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant", "high", "in_review", "deferred", "inactive", "duplicate", "warn", "review", "rolled_back"}, value):
+	case slices.Contains([]string{"suspect", "waiting", "parked", "unknown", "partial", "on_hold", "paused", "in_payment", "credited_partial", "dormant", "high", "in_review", "deferred", "inactive", "duplicate", "warn", "review", "rolled_back", "retrying"}, value):
 		return "warn"
 	case slices.Contains([]string{"failed", "open", "overdue", "churned", "blacklisted", "cancelled", "lost", "urgent", "terminated", "bounced", "opted_out", "error", "differs", "stuck", "probing", "stopped", "refused", "failing", "held"}, value):
 		return "bad"

@@ -48,7 +48,10 @@ func (c column) Label() string { return c.label }
 // Class is how the column's cells stand.
 func (c column) Class() string {
 	var classes []string
-	for class, is := range map[string]bool{"num": c.numeric(), "wide": c.Wide, "nowrap": c.Type == "instant" || c.Type == "date" || c.Name == "number"} {
+	for class, is := range map[string]bool{
+		"num": c.numeric(), "wide": c.Wide, "nowrap": c.Type == "instant" || c.Type == "date" || c.Name == "number",
+		"due": slices.Contains([]string{"due_at", "due_date", "resolve_due", "next_contact_at"}, c.Name), // what [late] looks at
+	} {
 		if is {
 			classes = append(classes, class)
 		}

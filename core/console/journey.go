@@ -50,6 +50,17 @@ func (r stepRow) Icon() string {
 	return "play"
 }
 
+// Tone is the mark's colour: of what somebody has to see to, and of what failed.
+func (r stepRow) Tone() string {
+	switch {
+	case r.Kind == journey.DeadLetter, r.Outcome == "failed":
+		return "bad"
+	case r.Kind == journey.Conflict, r.Kind == journey.Difference:
+		return "warn"
+	}
+	return "info"
+}
+
 // LetterURL is the dead letter's page, "" for other steps.
 func (r stepRow) LetterURL() string {
 	if r.Kind != journey.DeadLetter || r.ID == nil {
@@ -137,9 +148,16 @@ func (v *visit) stepRows(ctx context.Context, tx pgx.Tx, steps []journey.Step, f
 	}
 	rows := make([]stepRow, len(steps))
 	for i, s := range steps {
-		rows[i] = stepRow{Step: s, Did: v.stepWord(s.Action, "difference_kind"), Came: v.stepWord(s.Outcome, string(s.Kind))}
+		about := "difference_kind"
+		if s.Kind == journey.DeadLetter {
+			about = "direction"
+		}
+		rows[i] = stepRow{Step: s, Did: v.stepWord(s.Action, about), Came: v.stepWord(s.Outcome, string(s.Kind))}
 		if label := labels[s.Message]; s.Kind == journey.Conflict && label != "" {
 			rows[i].Message = label
+		}
+		if what := v.words()["state.step."+s.Message]; s.Kind == journey.Act && what != "" {
+			rows[i].Message = what
 		}
 		if s.ConnectionID != nil {
 			rows[i].ConnectionName = told.connections[s.ConnectionID.String()]

@@ -113,7 +113,7 @@ func TestEveryWordIsThereAndUsed(t *testing.T) {
 	for n := range notices {
 		mentioned["notice."+n] = true
 	}
-	for _, page := range []string{"error.closed", "error.forbidden", "error.internal", "error.invalid", "error.not_found", "error.stale"} {
+	for _, page := range []string{"error.closed", "error.forbidden", "error.internal", "error.invalid", "error.not_found", "error.other_site", "error.stale", "error.too_large", "error.unavailable"} {
 		mentioned[page+".title"], mentioned[page+".text"] = true, true
 	}
 	for key := range states() {
@@ -235,12 +235,18 @@ func TestEverySayingHasWords(t *testing.T) {
 func TestEveryAuditedActionHasWords(t *testing.T) {
 	t.Parallel()
 	act := regexp.MustCompile(`(?:audit\.Act\{\s*Action: |\brecord\(ctx, tx, (?:\w+, )?)"([a-z_]+)"`)
+	about := regexp.MustCompile(`audit\.Act\{\s*Action: [^,]+, Entity: "([a-z_]+)"`)
 	n := 0
 	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		b, err := os.ReadFile("../" + path)
+		for _, m := range about.FindAllStringSubmatch(string(b), -1) {
+			if !slices.Contains(auditedThings(), m[1]) {
+				t.Errorf("%s records something of a %s, which has no words", path, m[1])
+			}
+		}
 		for _, m := range act.FindAllStringSubmatch(string(b), -1) {
 			if n++; m[1] != "asked_to_" && !slices.Contains(auditedActions(), m[1]) {
 				t.Errorf("%s records %s, which has no words", path, m[1])
@@ -381,7 +387,7 @@ func states() map[string]bool {
 	}
 	add("alert", "open", "resolved")
 	add("subscription", string(notify.Active), string(notify.Paused), string(notify.Disabled))
-	add("delivery", textsOf(notify.DeliveryStatuses)...)
+	add("delivery", append(textsOf(notify.DeliveryStatuses), "retrying")...)
 	add("direction", string(job.Pull), string(job.Push))
 	for _, k := range []journey.Kind{
 		journey.Change, journey.Published, journey.Linked, journey.Pushed, journey.Pulled, journey.Conflict, journey.Difference, journey.DeadLetter, journey.Act,

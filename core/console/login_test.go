@@ -157,7 +157,7 @@ func TestSigningInAtAProvider(t *testing.T) {
 	t.Parallel()
 	p := openidtest.New(t, openidtest.User{ID: "a1", Email: "Ann@example.com", EmailVerified: true})
 	s := newSiteWith(t, p)
-	s.get("/login?to=%2Forders").wants(t, 200, `<a class="button" href="/login/oidc?to=%2forders">Sign in with your company account</a>`)
+	s.get("/login?to=%2Forders").wants(t, 200, `<a class="button" href="/login/oidc?to=%2forders">Sign in with company account</a>`)
 	if a := s.atProvider(p, "/orders", "a1"); a.status != http.StatusSeeOther || a.header.Get("Location") != "/orders" {
 		t.Fatalf("%d to %q\n%s", a.status, a.header.Get("Location"), a.body)
 	}
@@ -183,7 +183,7 @@ func TestWhoIsNotLetInFromAProviderIsToldWhy(t *testing.T) {
 		openidtest.User{ID: "n1", Email: "nobody@example.com", EmailVerified: true})
 	s := newSiteWith(t, p)
 	s.atProvider(p, "/", "u1").wants(t, http.StatusForbidden, "has not verified your e-mail address")
-	s.atProvider(p, "/", "n1").wants(t, http.StatusForbidden, "No user here has the e-mail address")
+	s.atProvider(p, "/", "n1").wants(t, http.StatusForbidden, "belongs to no user here")
 	s.atProvider(p, "/", "a1").wants(t, http.StatusSeeOther)
 	s.atProvider(p, "/", "a2").wants(t, http.StatusForbidden, "tied to another account")
 	s.get("/login/oidc/callback?code=x&state=y").wants(t, http.StatusUnauthorized, "started in another browser")

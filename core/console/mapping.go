@@ -381,7 +381,7 @@ func (c *Console) publishMapping(ctx context.Context, v *visit) error {
 	switch vs := schema.Violations(nil); {
 	case errors.As(err, &worse):
 		p.Effect = &worse.Effect
-		return c.refused(ctx, v, p, schema.Violations{{Pointer: "/text", Rule: "worse", Message: worse.Error()}})
+		return c.refused(ctx, v, p, schema.Violations{{Pointer: "/text", Rule: "worse", Message: worse.Error(), Said: schema.Say("would_fail", worse.Effect.Worse, worse.Effect.Checked)}})
 	case errors.As(err, &vs):
 		return c.refused(ctx, v, p, vs)
 	case errors.Is(err, revision.ErrStatus):

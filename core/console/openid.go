@@ -72,5 +72,5 @@ func (c *Console) failOpenID(w http.ResponseWriter, r *http.Request, to string, 
 			return
 		}
 	}
-	c.unavailable(w, r, err)
+	c.failGate(w, r, err)
 }

@@ -203,6 +203,9 @@ func (c *Console) reconciliation(ctx context.Context, v *visit, q url.Values) (p
 			return err
 		}
 		p.reconciliationRow = reconciliationRow{r, names[r.ConnectionID]}
+		if kinds := p.Kinds(); p.Kind == "" && len(kinds) == 1 {
+			p.Kind = string(kinds[0].Kind) // what is done with all can be offered
+		}
 		found, err = reconcile.Differences(ctx, tx, id, reconcile.DifferenceFilter{
 			Kind: reconcile.Kind(p.Kind), State: reconcile.State(p.State), After: q.Get("after"), Limit: pageSize,
 		})

@@ -38,6 +38,7 @@ type recordPage struct {
 	Links      []linkRow
 	History    []change
 	Moves      []option // statuses that may follow, or the stages of its pipeline
+	Ends       []option // statuses that may follow and that nothing follows
 	Stages     bool     // they are stages
 	Files      *filesPart
 	PDF        bool     // it can be had as a document
@@ -306,7 +307,11 @@ func (v *visit) offer(p *recordPage) {
 		if p.View.kind == crm.KindOrder && next == "confirmed" && !covers(access.Approve) || next != "confirmed" && !covers(access.Update) {
 			continue
 		}
-		p.Moves = append(p.Moves, option{Value: next, Label: v.word(p.fields[i], next)})
+		way := &p.Moves
+		if len(crm.Transitions(p.View.kind)[next]) == 0 {
+			way = &p.Ends
+		}
+		*way = append(*way, option{Value: next, Label: v.word(p.fields[i], next)})
 	}
 }
 

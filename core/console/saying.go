@@ -215,6 +215,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"unreadable_answer":        nil,
 	"untrusted":                nil,
 	"waits_for":                {"state.entity."},
+	"would_fail":               {"", ""},
 	"wrong_shape":              nil,
 }
 

@@ -23,16 +23,20 @@ type loginPage struct {
 	To      string // where to go then
 	Failed  string // what went wrong: a key of the catalogue, "" for nothing
 	Minutes int    // to wait, where that is what went wrong
+	Over    bool   // whether a session ended
 	OpenID  bool   // whether there is a provider to sign in at
 }
 
-// loginURL is the sign-in page that leads back to the page that was asked for.
+// loginURL is the sign-in page that leads back to the page that was asked for, and says whether there was a session.
 func loginURL(r *http.Request) string {
-	to := r.URL.RequestURI()
-	if r.Method != http.MethodGet || to == "/" || strings.HasSuffix(r.URL.Path, "/live") {
-		return "/login"
+	to, over := r.URL.RequestURI(), ""
+	if r.Method != http.MethodGet || strings.HasSuffix(r.URL.Path, "/live") {
+		to = ""
 	}
-	return "/login?" + url.Values{"to": {to}}.Encode()
+	if _, err := r.Cookie(sessionCookie); err == nil {
+		over = "1"
+	}
+	return urlOf("/login", map[string]string{"to": strings.TrimSuffix(to, "/"), "over": over})
 }
 
 func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +45,7 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // a path of this console
 		return
 	}
-	c.writeLogin(w, r, http.StatusOK, loginPage{To: to})
+	c.writeLogin(w, r, http.StatusOK, loginPage{To: to, Over: r.URL.Query().Has("over")})
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +63,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		p.Failed, p.Minutes = "login.locked", minutes(locked.Wait)
 		c.writeLogin(w, r, http.StatusTooManyRequests, p)
 	case err != nil:
-		c.unavailable(w, r, err)
+		c.failGate(w, r, err)
 	default:
 		c.enter(w, r, entry, p.To)
 	}
@@ -86,9 +90,10 @@ func (c *Console) begin(w http.ResponseWriter, r *http.Request, session, to stri
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
-func (c *Console) unavailable(w http.ResponseWriter, r *http.Request, err error) {
-	c.Logger.ErrorContext(r.Context(), "sign in failed", "error", err)
-	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+// failGate shows the page of an error to somebody who is not signed in.
+func (c *Console) failGate(w http.ResponseWriter, r *http.Request, err error) {
+	status, key := c.failure(r, err)
+	c.writeGate(w, r, status, "error", "/login", "/", key)
 }
 
 func (c *Console) writeLogin(w http.ResponseWriter, r *http.Request, status int, data loginPage) {

@@ -147,7 +147,7 @@ func (v *visit) day(s string, later int) (time.Time, error) {
 func auditedThings() []string {
 	return []string{
 		"user", "role", "department", "team", "session", "token", "organization", "connection", "job", "run", "dead_letter", "link", "import", "attachment", "pool",
-		"mapping_version", "proposal", "subscription", "alert", "alert_settings", "merge", "drift", "seller", "pool_limit", "recycle_rule", "target", "view", "export",
+		"mapping_version", "proposal", "subscription", "alert", "alert_settings", "merge", "drift", "seller", "pool_limit", "pool_settings", "recycle_rule", "target", "view", "export", "difference",
 	}
 }
 
@@ -156,7 +156,7 @@ func auditedActions() []string {
 	return []string{
 		"created", "updated", "deleted", "restored", "merged", "unmerged", "erased", "exported", "revealed", "signed_in", "sign_in_reset", "password_changed",
 		"second_factor_begun", "second_factor_ended", "unlocked", "revoked", "sessions_revoked", "handed_over", "claimed", "assigned", "released", "recycled",
-		"queued", "paused", "resumed", "cancelled", "accepted", "discarded", "replayed", "dismissed", "settled", "acknowledged", "linked", "unlinked",
+		"queued", "paused", "resumed", "cancelled", "accepted", "discarded", "rejected", "replayed", "dismissed", "settled", "mended", "ignored", "acknowledged", "linked", "unlinked",
 		"drafted", "published", "rolled_back", "webhook_set", "webhook_removed", "attached", "detached", "secret_rotated", "ended",
 		"asked_to_preview", "asked_to_run", "asked_to_undo", "asked_to_cancel",
 	}

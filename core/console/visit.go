@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path"
@@ -72,6 +73,9 @@ func (c *Console) page(p page) http.Handler {
 			err = v.takeTurn(r.Context())
 			defer v.endTurn()
 		}
+		if err == nil && r.Method == http.MethodPost {
+			err = readForm(r)
+		}
 		if err == nil {
 			err = p.serve(r.Context(), v)
 		}
@@ -79,6 +83,14 @@ func (c *Console) page(p page) http.Handler {
 			v.fail(err)
 		}
 	})
+}
+
+// readForm says whether all of a form came. One with a file is read by its page.
+func readForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return fmt.Errorf("read the form: %w", err)
+	}
+	return nil
 }
 
 // takeTurn waits until the reader may ask the database: nobody's pages hold up others, or who saves.
@@ -213,26 +225,35 @@ func (v *visit) fail(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	status, key := http.StatusInternalServerError, "error.internal"
+	status, key := v.console.failure(v.r, err)
+	if err := v.write(status, "error", key); err != nil {
+		http.Error(v.w, http.StatusText(status), status)
+	}
+}
+
+// failure is the status of an error and the words of its page; what is the hub's fault it logs.
+func (c *Console) failure(r *http.Request, err error) (status int, key string) {
 	var invalid schema.Violations
 	var not *edit.ForbiddenError
 	switch {
 	case errors.Is(err, postgres.ErrNotFound):
-		status, key = http.StatusNotFound, "error.not_found"
+		return http.StatusNotFound, "error.not_found"
 	case errors.Is(err, errForbidden), errors.Is(err, listview.ErrNotYours), errors.As(err, &not):
-		status, key = http.StatusForbidden, "error.forbidden"
+		return http.StatusForbidden, "error.forbidden"
 	case errors.Is(err, errClosed), errors.Is(err, access.ErrInUse), errors.Is(err, transfer.ErrStatus), errors.Is(err, connection.ErrStale), errors.Is(err, reconcile.ErrRunning), errors.Is(err, matching.ErrRunning), errors.Is(err, notify.ErrStale), errors.Is(err, notify.ErrMail):
-		status, key = http.StatusConflict, "error.closed"
+		return http.StatusConflict, "error.closed"
 	case errors.Is(err, crm.ErrStale):
-		status, key = http.StatusConflict, "error.stale"
+		return http.StatusConflict, "error.stale"
+	case isTooLarge(err):
+		return http.StatusRequestEntityTooLarge, "error.too_large"
 	case errors.As(err, &invalid), errors.Is(err, postgres.ErrPlace), errors.Is(err, errAddress):
-		status, key = http.StatusBadRequest, "error.invalid"
-	default:
-		v.console.Logger.ErrorContext(v.r.Context(), "page failed", "path", v.r.Pattern, "error", err)
+		return http.StatusBadRequest, "error.invalid"
 	}
-	if err := v.write(status, "error", key); err != nil {
-		http.Error(v.w, http.StatusText(status), status)
+	c.Logger.ErrorContext(r.Context(), "page failed", "path", r.Pattern, "error", err)
+	if postgres.Unavailable(err) {
+		return http.StatusServiceUnavailable, "error.unavailable"
 	}
+	return http.StatusInternalServerError, "error.internal"
 }
 
 // showPart writes a part of a page, for the script.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,6 +194,19 @@ func TestWrapLosesNothingAndKeepsTheWidth(t *testing.T) {
 	} {
 		if diff := cmp.Diff(c.want, wrap(c.text, 10, measure)); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// 北京、上海、天津、重庆 are province and city in one, which is written once.
+func TestACityThatIsItsOwnProvinceIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	for _, a := range []crm.Address{
+		{Province: "上海市", City: "上海市", District: "浦东新区", Street: "博云路2号", Postcode: "201203"},
+		{Province: "上海", City: "上海市", District: "浦东新区", Street: "博云路2号", Postcode: "201203"},
+	} {
+		if got := writtenAddress(&a); !slices.Equal(got, []string{"上海市浦东新区博云路2号", "201203"}) {
+			t.Errorf("%s and %s are written %q", a.Province, a.City, got)
 		}
 	}
 }

@@ -48,7 +48,11 @@ func writtenAddress(a *crm.Address) []string {
 		return nil
 	}
 	if strings.ContainsFunc(a.Province+a.City+a.District+a.Street, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
-		return []string{a.Province + a.City + a.District + a.Street, a.Postcode}
+		province := a.Province
+		if strings.TrimSuffix(province, "市") == strings.TrimSuffix(a.City, "市") {
+			province = "" // 上海市 is both
+		}
+		return []string{province + a.City + a.District + a.Street, a.Postcode}
 	}
 	return []string{a.Street, a.District, strings.TrimSpace(a.Postcode + " " + a.City), strings.Trim(a.Province+", "+a.Country, ", ")}
 }

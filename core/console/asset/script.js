@@ -68,6 +68,16 @@ async function swap(form, button) {
   if (!answer) { form.removeAttribute("data-swap"); form.requestSubmit(button); return; }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const main = page.getElementById("main"), here = document.getElementById("main");
+  if (answer.status === 413 || answer.status >= 500) { // what was entered stays, to be sent again
+    here.querySelector("[data-refused]")?.remove();
+    const refused = Object.assign(document.createElement("div"), { className: "notice bad", tabIndex: -1, textContent: main?.querySelector("p")?.textContent ?? page.title });
+    refused.dataset.refused = "";
+    refused.setAttribute("role", "alert");
+    here.prepend(refused);
+    refused.scrollIntoView({ block: "center" });
+    refused.focus({ preventScroll: true });
+    return;
+  }
   if (!main || !page.querySelector(".frame")) { location.reload(); return; }
   const focused = document.activeElement?.id, board = here.querySelector(".board")?.scrollLeft;
   here.replaceChildren(...main.childNodes);
@@ -256,6 +266,18 @@ addEventListener("popstate", () => location.reload());
 // Folded panels close when something else is clicked, and by Escape.
 document.addEventListener("click", (e) => {
   for (const fold of document.querySelectorAll("details.fold[open]")) if (!fold.contains(e.target)) fold.open = false;
+});
+
+// A fault of a text leads to its line.
+document.addEventListener("click", (e) => {
+  const link = e.target.closest("[data-line]"), text = link && document.getElementById(link.hash.slice(1));
+  if (!text) return;
+  e.preventDefault();
+  const lines = text.value.split("\n"), at = link.dataset.line - 1;
+  const from = lines.slice(0, at).join("\n").length + (at > 0);
+  text.focus();
+  text.setSelectionRange(from, from + lines[at].length);
+  text.scrollTop = (at - 3) * text.scrollHeight / lines.length;
 });
 
 // The quick search, and the keys that lead there.
