@@ -19,8 +19,9 @@
 //	8  cmd                                      wires everything; nothing else does
 //	7  api   console                            the doors
 //	6  allocation   inbox                       which payments pay which invoices; invoices that come as files
-//	5  push  pull   reconcile                   the two walks, and the proof that they led somewhere;
-//	   matching                                 which record is which entity, where both sides hold data
+//	   reconcile   matching                     the proof that the walks led somewhere; which record is which entity, where both
+//	                                            sides hold data: both read records and bring them in by pull
+//	5  push  pull                               the two walks;
 //	   report   paper   edit                    what it all comes to, what is printed, what a person may write
 //	   privacy                                  a person's data, erased everywhere
 //	   webhook                                  what other systems say: something changed there

@@ -77,10 +77,10 @@ var mayImport = map[string][]string{
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 	"core/pull": {"core/postgres", "core/crm", "core/drift", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 
-	"core/reconcile": {"core/revision", "core/postgres", "core/drift", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
+	"core/reconcile": {"core/pull", "core/revision", "core/postgres", "core/drift", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
 	"core/privacy":  {"core/postgres", "core/audit", "core/crm", "core/schema"},
-	"core/matching": {"core/mapping", "core/postgres", "core/audit", "core/crm", "core/duplicate", "core/link", "core/match", "core/connector", "core/connection", "core/schema", "core/job"},
+	"core/matching": {"core/pull", "core/mapping", "core/postgres", "core/audit", "core/crm", "core/duplicate", "core/link", "core/match", "core/connector", "core/connection", "core/schema", "core/job"},
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema", "core/sheet"},
 

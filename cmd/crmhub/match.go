@@ -234,7 +234,7 @@ func (s *session) matcher(cfg *Config, out output) (*matching.Matcher, error) {
 		return nil, err
 	}
 	logger := cfg.logger(out.stderr)
-	return matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: &crm.Store{}, Records: s.puller(revisions, logger), Logger: logger}), nil
+	return matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: &crm.Store{}, Puller: s.puller(revisions, logger), Logger: logger}), nil
 }
 
 // parseID reads an id that somebody typed.

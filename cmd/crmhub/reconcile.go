@@ -259,7 +259,7 @@ func (s *session) reconciler(cfg *Config, out output) (*reconcile.Reconciler, er
 	}
 	logger := cfg.logger(out.stderr)
 	return reconcile.New(reconcile.Config{
-		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Records: s.puller(revisions, logger), Logger: logger,
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Puller: s.puller(revisions, logger), Logger: logger,
 	}), nil
 }
 

@@ -92,7 +92,7 @@ func newWorld(t testing.TB) *world {
 	puller := pull.New(pull.Config{
 		DB: w.db, Connections: w.connections, Revisions: revisions, Entities: w.entities, Logger: quiet, Registerer: registry, PageSize: 2, Backoff: time.Millisecond,
 	})
-	w.matcher = matching.New(matching.Config{DB: w.db, Connections: w.connections, Entities: w.entities, Records: puller, Logger: quiet})
+	w.matcher = matching.New(matching.Config{DB: w.db, Connections: w.connections, Entities: w.entities, Puller: puller, Logger: quiet})
 	w.tx(func(tx pgx.Tx) (err error) {
 		w.connection, err = w.connections.Add(t.Context(), tx, connection.New{Code: "erp", Name: "ERP", Connector: "test", Config: map[string]any{}})
 		return err

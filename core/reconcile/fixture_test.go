@@ -124,7 +124,7 @@ func newHouse(t testing.TB, streams ...connector.Stream) *house {
 		PageSize: 7, Backoff: time.Millisecond,
 	})
 	h.reconciler = reconcile.New(reconcile.Config{
-		DB: h.db, Connections: h.connections, Revisions: &revision.Store{Shipped: h.mappings}, Entities: h.entities, Records: h.puller, Logger: quiet,
+		DB: h.db, Connections: h.connections, Revisions: &revision.Store{Shipped: h.mappings}, Entities: h.entities, Puller: h.puller, Logger: quiet,
 	})
 	runner := job.NewRunner(job.RunnerConfig{
 		DB: h.db, Every: 20 * time.Millisecond, Logger: quiet, Registerer: registry,

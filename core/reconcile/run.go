@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,25 +16,12 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
-	"crmhub/core/link"
 	"crmhub/core/mapping"
 	"crmhub/core/postgres"
+	"crmhub/core/pull"
 	"crmhub/core/revision"
 	"crmhub/core/schema"
 )
-
-// Records reads records as a pull does, and brings them in; a *pull.Puller does.
-type Records interface {
-	// Read reads the page of an entity's stream after a cursor, nil at first.
-	Read(ctx context.Context, c connection.Connection, entity string, session connector.Session, cursor json.RawMessage) (connector.Page, error)
-	// Translate gives each record's fields as its entity has them, or why there are none.
-	Translate(ctx context.Context, c connection.Connection, entity string, records []connector.Record) (docs []map[string]any, faults []error, err error)
-	// Recognize says which entities documents are by the mapping's keys; the nil UUID where no key names one.
-	Recognize(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, docs []map[string]any) ([]uuid.UUID, error)
-	// Bring merges records into their entities; decided says whose value of a field counts, by record id.
-	Bring(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, records []connector.Record,
-		decided map[string]map[string]link.Side) (faults []error, err error)
-}
 
 // Config is what a Reconciler works with.
 type Config struct {
@@ -43,7 +29,7 @@ type Config struct {
 	Connections *connection.Store
 	Revisions   *revision.Store // which mapping is live
 	Entities    *crm.Store
-	Records     Records
+	Puller      *pull.Puller // reads records as a pull does, and brings them in
 	Logger      *slog.Logger
 }
 

@@ -75,9 +75,14 @@ type settling struct {
 
 // settle returns why the conflict was not settled; "" if it was.
 func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason string, err error) {
-	record, err := s.record()
-	if err != nil || record == nil {
-		return "the record was not kept: run the pull, and decide then", err
+	var record connector.Record
+	if s.conflict.Record != nil {
+		if record, err = connector.Kept(s.conflict.Record); err != nil {
+			return "", err
+		}
+	}
+	if record.ID == "" {
+		return "the record was not kept: run the pull, and decide then", nil
 	}
 	stored, err := s.Entities.GetForUpdate(ctx, tx, crm.Kind(s.conflict.Entity), []uuid.UUID{s.conflict.EntityID})
 	if err != nil {
@@ -91,11 +96,11 @@ func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason st
 	if err != nil {
 		return "", err
 	}
-	if reason, err := s.beside(ctx, tx, record); err != nil || reason != "" {
+	if reason, err := s.beside(ctx, tx, &record); err != nil || reason != "" {
 		return reason, err
 	}
 	if !link.Same(ours[s.conflict.Field], s.conflict.Ours) {
-		reason, err := s.bring(ctx, tx, *record, nil)
+		reason, err := s.bring(ctx, tx, record, nil)
 		if reason == "" {
 			reason = "it was changed here since: look again"
 		}
@@ -113,25 +118,7 @@ func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason st
 			return "", err
 		}
 	}
-	return s.bring(ctx, tx, *record, &decided{side, d.Status})
-}
-
-// record is the one that was kept.
-func (s *settling) record() (*connector.Record, error) {
-	if s.conflict.Record == nil {
-		return nil, nil
-	}
-	doc, err := schema.DecodeJSON(s.conflict.Record)
-	if err != nil {
-		return nil, fmt.Errorf("the record of conflict %s: %w", s.conflict.ID, err)
-	}
-	whole, _ := doc.(map[string]any)
-	id, _ := whole["id"].(string)
-	var kept stored
-	if err := kept.UnmarshalJSON(s.conflict.Record); err != nil || id == "" {
-		return nil, err
-	}
-	return &connector.Record{ID: id, Version: kept.Version, UpdatedAt: kept.UpdatedAt, Data: kept.Data}, nil
+	return s.bring(ctx, tx, record, &decided{side, d.Status})
 }
 
 // beside finds out what the record is not asked about: all but what is disputed was merged when it came, and may have been sent
@@ -209,7 +196,7 @@ func (s *settling) bring(ctx context.Context, tx pgx.Tx, record connector.Record
 	}
 	var faults []error
 	err = postgres.AsHub(ctx, inner, func() (err error) { // what comes in is the connection's
-		faults, err = s.Records.Bring(ctx, inner, s.connection, s.conflict.Entity, []connector.Record{record}, map[string]map[string]link.Side{record.ID: fields})
+		faults, err = s.Puller.Bring(ctx, inner, s.connection, s.conflict.Entity, []connector.Record{record}, map[string]map[string]link.Side{record.ID: fields})
 		return err
 	})
 	if err != nil {
