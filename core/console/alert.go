@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -21,13 +20,12 @@ const alertsPath = "/sync/alerts"
 
 // alertsPage is the data of the page about what somebody should look at.
 type alertsPage struct {
+	pager
 	Status    string
 	Statuses  []string
 	Items     []alertRow
 	CanAnswer bool
 	Settings  *alertSettings
-	First     string // URL of the first page, "" on it
-	Next      string // URL of the next page, "" on the last
 }
 
 // alertRow is an alert, and where to mend it.
@@ -69,18 +67,14 @@ func (v *visit) writeAlerts(ctx context.Context, status int, wrong error) error 
 			}
 			p.Items = append(p.Items, v.alertRow(a, names))
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(func(after string) string {
+			return urlOf(alertsPath, map[string]string{"status": p.Status, "after": after})
+		}, after, found.Next)
 		p.Settings, err = v.alertSettings(ctx, tx, wrong)
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	if p.Next != "" {
-		p.Next = alertsPath + "?" + url.Values{"status": {p.Status}, "after": {p.Next}}.Encode()
-	}
-	if after != "" {
-		p.First = alertsPath + "?status=" + p.Status
 	}
 	v.here = alertsPath
 	return v.write(status, "alerts", p)

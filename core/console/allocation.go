@@ -44,12 +44,12 @@ type proposedRow struct {
 }
 
 type allocationsPage struct {
-	Payments    []openPaymentRow
-	Certain     int64 // of those shown
-	First, Next string
-	Faults      []string
-	MayMatch    bool
-	MayImport   bool
+	pager
+	Payments  []openPaymentRow
+	Certain   int64 // of those shown
+	Faults    []string
+	MayMatch  bool
+	MayImport bool
 }
 
 // openPaymentRows names what is open.
@@ -85,9 +85,7 @@ func (c *Console) listOpenPayments(ctx context.Context, v *visit) error {
 		if err != nil {
 			return err
 		}
-		if found.Next != "" {
-			p.Next = allocationPath + "?after=" + found.Next
-		}
+		p.pager = pagerOf(from(allocationPath), q.After, found.Next)
 		p.Payments, err = v.openPaymentRows(ctx, tx, found)
 		return err
 	})
@@ -100,9 +98,6 @@ func (c *Console) listOpenPayments(ctx context.Context, v *visit) error {
 		}
 	}
 	slices.SortStableFunc(p.Payments, func(a, b openPaymentRow) int { return cmp.Compare(rank(a), rank(b)) })
-	if q.After != "" {
-		p.First = allocationPath
-	}
 	return v.show("allocations", p)
 }
 

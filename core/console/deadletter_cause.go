@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -22,13 +21,12 @@ type causeRow struct {
 const causesPath = deadLettersPath + "/causes"
 
 type causesPage struct {
+	pager
 	Causes        []causeRow
 	ReasonMissing bool
 	MayReplay     bool
 	MayDismiss    bool
-	MayMap        bool   // look at mappings
-	First         string // URL of the first page, "" on it
-	Next          string // URL of the next page, "" on the last
+	MayMap        bool // look at mappings
 }
 
 func (c *Console) listCauses(ctx context.Context, v *visit) error {
@@ -45,9 +43,7 @@ func (c *Console) writeCauses(ctx context.Context, v *visit, status int, reasonM
 	if err != nil {
 		return err
 	}
-	if p.ReasonMissing = reasonMissing; after != "" {
-		p.First = causesPath
-	}
+	p.ReasonMissing = reasonMissing
 	return v.write(status, "causes", v.causesPart(p))
 }
 
@@ -61,9 +57,7 @@ func (c *Console) causeRows(ctx context.Context, tx pgx.Tx, after string) (p cau
 	for _, g := range page.Items {
 		p.Causes = append(p.Causes, causeRow{g, names[g.ConnectionID]})
 	}
-	if page.Next != "" {
-		p.Next = causesPath + "?after=" + url.QueryEscape(page.Next)
-	}
+	p.pager = pagerOf(from(causesPath), after, page.Next)
 	return p, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 
@@ -35,13 +34,13 @@ func (c *Console) duplicatePages() map[string]page {
 
 // duplicatesPage is the data of the page of what may be there twice.
 type duplicatesPage struct {
-	Kind        crm.Kind
-	Kinds       []option
-	Status      string
-	Statuses    []duplicate.Status
-	Pairs       []pairRow
-	Merges      []mergeRow
-	First, Next string // URLs of pages, "" where there is none
+	pager
+	Kind     crm.Kind
+	Kinds    []option
+	Status   string
+	Statuses []duplicate.Status
+	Pairs    []pairRow
+	Merges   []mergeRow
 }
 
 // pairRow is two records that may be one.
@@ -89,11 +88,7 @@ func (c *Console) listDuplicates(ctx context.Context, v *visit) error {
 		p.Kinds = append(p.Kinds, option{string(k), v.say("kinds." + string(k)), k == p.Kind})
 	}
 	address := func(after string) string {
-		to := url.Values{"entity": {string(p.Kind)}, "status": {p.Status}}
-		if after != "" {
-			to.Set("after", after)
-		}
-		return duplicatesPath + "?" + to.Encode()
+		return urlOf(duplicatesPath, map[string]string{"entity": string(p.Kind), "status": p.Status, "after": after})
 	}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		found, err := duplicate.List(ctx, tx, duplicate.Filter{Kind: p.Kind, Status: duplicate.Status(p.Status), After: q.Get("after"), Limit: pageSize})
@@ -104,16 +99,11 @@ func (c *Console) listDuplicates(ctx context.Context, v *visit) error {
 		if err != nil {
 			return err
 		}
-		if found.Next != "" {
-			p.Next = address(found.Next)
-		}
+		p.pager = pagerOf(address, q.Get("after"), found.Next)
 		return v.fillDuplicates(ctx, tx, &p, found.Items, merges)
 	})
 	if err != nil {
 		return err
-	}
-	if q.Get("after") != "" {
-		p.First = address("")
 	}
 	return v.show("duplicates", p)
 }

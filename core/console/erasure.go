@@ -139,8 +139,8 @@ func (v *visit) eraseFault(err error) string {
 }
 
 type erasuresPage struct {
-	Erasures    []privacy.Erasure
-	First, Next string
+	pager
+	Erasures []privacy.Erasure
 }
 
 func (c *Console) listErasures(ctx context.Context, v *visit) error {
@@ -149,14 +149,7 @@ func (c *Console) listErasures(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := erasuresPage{Erasures: found.Items}
-	if found.Next != "" {
-		p.Next = erasuresPath + "?after=" + found.Next
-	}
-	if after != "" {
-		p.First = erasuresPath
-	}
-	return v.show("erasures", p)
+	return v.show("erasures", erasuresPage{pagerOf(from(erasuresPath), after, found.Next), found.Items})
 }
 
 type erasurePage struct {

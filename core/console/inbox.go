@@ -35,10 +35,10 @@ type inboxRow struct {
 }
 
 type inboxPage struct {
+	pager
 	Status      string
 	Statuses    []inbox.Status
 	Items       []inboxRow
-	First, Next string // URLs of pages; "" where there is none
 	Fault       string // what is wrong with the files
 	SellerKnown bool   // the organization has said who it is
 	MayReceive  bool
@@ -65,14 +65,19 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 		}
 		ask.After = id
 	}
+	address := func(after string) string { // a status that is "" counts, too
+		to := inboxPath + "?status=" + p.Status
+		if after != "" {
+			to += "&after=" + after
+		}
+		return to
+	}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		found, err := v.console.inbox.List(ctx, tx, ask)
 		if err != nil {
 			return err
 		}
-		if found.Next != "" {
-			p.Next = inboxPath + "?status=" + p.Status + "&after=" + found.Next
-		}
+		p.pager = pagerOf(address, q.Get("after"), found.Next)
 		seller, err := v.console.Access.Seller(ctx, tx)
 		if err != nil {
 			return err
@@ -106,9 +111,6 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 	})
 	if err != nil {
 		return err
-	}
-	if ask.After != uuid.Nil {
-		p.First = inboxPath + "?status=" + p.Status
 	}
 	v.here = inboxPath
 	return v.write(status, "inbox", p)

@@ -19,12 +19,11 @@ import (
 
 // webhookPage is the data of the page about what a connection's system says by itself.
 type webhookPage struct {
+	pager
 	Connection connection.Connection
 	Now        webhook.Webhook // the zero Webhook: there is none
 	Address    string          // to be entered there
 	Messages   []webhook.Message
-	Next       string
-	First      string
 	Inputs     []input
 	Faults     []string
 	CanEdit    bool
@@ -66,17 +65,11 @@ func (v *visit) writeWebhook(ctx context.Context, status int, wrong error) error
 		}
 		p.Address = v.origin() + webhook.Path + p.Now.ID.String()
 		found, err := v.console.Webhooks.Messages(ctx, tx, stored.ID, after, pageSize)
-		p.Messages, p.Next = found.Items, found.Next
+		p.Messages, p.pager = found.Items, pagerOf(from(p.Path()), after, found.Next)
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	if after != "" {
-		p.First = p.Path()
-	}
-	if p.Next != "" {
-		p.Next = p.Path() + "?after=" + p.Next
 	}
 	scheme := q.choose("scheme", v.say("webhook.scheme"), string(p.Now.Scheme), []option{
 		{Value: string(webhook.Standard), Label: v.say("webhook.scheme.standard")}, {Value: string(webhook.HMAC), Label: v.say("webhook.scheme.hmac")},
