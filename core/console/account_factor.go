@@ -46,16 +46,13 @@ func (v *visit) askCode(status int, p factorPage, wrong string) error {
 
 // factorFailed says beside the form why the second factor stays as it is.
 func (v *visit) factorFailed(ctx context.Context, err error) error {
-	var vs schema.Violations
 	switch {
-	case errors.As(err, &vs):
-		return v.writeAccount(ctx, http.StatusUnprocessableEntity, "factor", vs)
 	case errors.Is(err, access.ErrCode):
-		return v.writeAccount(ctx, http.StatusUnprocessableEntity, "factor", schema.Violations{{Pointer: "/code", Rule: "code", Message: v.say("code.failed")}})
+		err = schema.Violations{{Pointer: "/code", Rule: "code", Message: v.say("code.failed")}}
 	case errors.Is(err, access.ErrSecondFactor):
 		return errClosed
 	}
-	return v.tooOften(ctx, "factor", err)
+	return v.writeAccount(ctx, "factor", err)
 }
 
 // confirmFactor turns the second factor on, and shows the recovery codes, this once.

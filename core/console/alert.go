@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -36,10 +35,10 @@ type alertRow struct {
 }
 
 func (c *Console) listAlerts(ctx context.Context, v *visit) error {
-	return v.writeAlerts(ctx, http.StatusOK, nil)
+	return v.writeAlerts(ctx, nil)
 }
 
-func (v *visit) writeAlerts(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeAlerts(ctx context.Context, wrong error) error {
 	q := v.r.URL.Query()
 	p := alertsPage{Status: cmp.Or(q.Get("status"), "open"), Statuses: []string{"open", "resolved"}, CanAnswer: v.who.May(access.Alerts, access.Update) != ""}
 	if p.Status != "open" && p.Status != "resolved" {
@@ -77,7 +76,7 @@ func (v *visit) writeAlerts(ctx context.Context, status int, wrong error) error 
 		return err
 	}
 	v.here = alertsPath
-	return v.write(status, "alerts", p)
+	return v.writeForm("alerts", p, wrong)
 }
 
 // alertRow says where an alert is mended; what is about a connection is known by its name.

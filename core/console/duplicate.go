@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 	"strconv"
 
@@ -14,7 +12,6 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
 	"crmhub/core/postgres"
-	"crmhub/core/schema"
 )
 
 const duplicatesPath = "/duplicates"
@@ -230,7 +227,7 @@ type pairField struct {
 }
 
 func (c *Console) showPair(ctx context.Context, v *visit) error {
-	return v.writePair(ctx, http.StatusOK, nil)
+	return v.writePair(ctx, nil)
 }
 
 // pair is the kind and the two records of the address.
@@ -244,7 +241,10 @@ func (v *visit) pair() (k crm.Kind, ids [2]uuid.UUID, err error) {
 	return k, [2]uuid.UUID{a, b}, nil
 }
 
-func (v *visit) writePair(ctx context.Context, status int, refused error) error {
+func (v *visit) writePair(ctx context.Context, refused error) error {
+	if _, other := wrongIn(refused); other != nil {
+		return other
+	}
 	k, ids, err := v.pair()
 	if err != nil {
 		return err
@@ -294,7 +294,7 @@ func (v *visit) writePair(ctx context.Context, status int, refused error) error 
 	if err != nil {
 		return err
 	}
-	return v.write(status, "duplicate", p)
+	return v.writeForm("duplicate", p, refused)
 }
 
 // compare puts the fields beside each other: first those that a choice has to be made of.
@@ -347,11 +347,8 @@ func (c *Console) mergePair(ctx context.Context, v *visit) error {
 		_, err := c.editor.Merge(ctx, tx, v.author(), r)
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writePair(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writePair(ctx, err)
 	}
 	return v.done(pathOf(k)+"/"+r.Survivor.ID.String(), "merged")
 }

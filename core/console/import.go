@@ -141,11 +141,8 @@ func (c *Console) beginImport(notice string, begin func(*transfer.Store, context
 			_, err = begin(&c.transfers, ctx, tx, i.ID)
 			return err
 		})
-		if vs := schema.Violations(nil); errors.As(err, &vs) {
-			return c.writeImport(ctx, v, i, vs)
-		}
 		if err != nil {
-			return err
+			return c.writeImport(ctx, v, i, err)
 		}
 		return v.done("/imports/"+i.ID.String(), notice)
 	}

@@ -248,10 +248,13 @@ type candidateRow struct {
 }
 
 func (c *Console) showInboxItem(ctx context.Context, v *visit) error {
-	return v.writeInboxItem(ctx, http.StatusOK, nil)
+	return v.writeInboxItem(ctx, nil)
 }
 
-func (v *visit) writeInboxItem(ctx context.Context, status int, refused error) error {
+func (v *visit) writeInboxItem(ctx context.Context, refused error) error {
+	if _, other := wrongIn(refused); other != nil {
+		return other
+	}
 	id, err := v.id(inbox.ErrNotFound)
 	if err != nil {
 		return err
@@ -307,7 +310,7 @@ func (v *visit) writeInboxItem(ctx context.Context, status int, refused error) e
 		}
 	}
 	v.here = inboxPath + "/" + id.String()
-	return v.write(status, "inbox-item", p)
+	return v.writeForm("inbox-item", p, refused)
 }
 
 // findingText is what a finding says, in the visitor's language.
@@ -366,14 +369,11 @@ func (v *visit) decideOnInvoice(ctx context.Context, notice string, do func(tx p
 		return err
 	}
 	item, err := get(ctx, v, func(tx pgx.Tx) (inbox.Item, error) { return do(tx, id) })
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeInboxItem(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if standing := (*inbox.StatusError)(nil); errors.As(err, &standing) {
 		return errClosed
 	}
 	if err != nil {
-		return err
+		return v.writeInboxItem(ctx, err)
 	}
 	if item.InvoiceID != nil {
 		return v.done(pathOf(crm.KindInvoice)+"/"+item.InvoiceID.String(), notice)
@@ -384,7 +384,7 @@ func (v *visit) decideOnInvoice(ctx context.Context, notice string, do func(tx p
 func (c *Console) acceptInvoice(ctx context.Context, v *visit) error {
 	customer, err := uuid.Parse(v.r.PostFormValue("customer_id"))
 	if err != nil {
-		return v.writeInboxItem(ctx, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/customer_id", Rule: "required", Message: "choose whose invoice it is"}})
+		return v.writeInboxItem(ctx, schema.Violations{{Pointer: "/customer_id", Rule: "required", Message: "choose whose invoice it is"}})
 	}
 	return v.decideOnInvoice(ctx, "invoice_accepted", func(tx pgx.Tx, id uuid.UUID) (inbox.Item, error) {
 		return c.inbox.Accept(ctx, tx, v.author(), id, customer)
@@ -394,7 +394,7 @@ func (c *Console) acceptInvoice(ctx context.Context, v *visit) error {
 func (c *Console) refuseInvoice(ctx context.Context, v *visit) error {
 	reason := strings.TrimSpace(v.r.PostFormValue("reason"))
 	if reason == "" || len([]rune(reason)) > 500 {
-		return v.writeInboxItem(ctx, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/reason", Rule: "required", Message: "say why, in at most 500 characters"}})
+		return v.writeInboxItem(ctx, schema.Violations{{Pointer: "/reason", Rule: "required", Message: "say why, in at most 500 characters"}})
 	}
 	return v.decideOnInvoice(ctx, "invoice_refused", func(tx pgx.Tx, id uuid.UUID) (inbox.Item, error) { return c.inbox.Refuse(ctx, tx, id, reason) })
 }

@@ -167,11 +167,8 @@ func (c *Console) updateJob(ctx context.Context, v *visit) error {
 		_, err := c.Jobs.Update(ctx, tx, p.Job.ID, job.Change{Name: cmp.Or(p.Job.Name, p.Job.unnamed()), Timing: p.Job.Timing})
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.refuseJob(p, vs)
-	}
 	if err != nil {
-		return err
+		return v.refuseJob(p, err)
 	}
 	return v.done(v.here, "saved")
 }
@@ -211,14 +208,12 @@ func (c *Console) backfillJob(ctx context.Context, v *visit) error {
 		r, err = c.Jobs.Backfill(ctx, tx, p.Job.ID, in)
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
+	if err != nil {
+		vs, _ := errors.AsType[schema.Violations](err)
 		for i := range vs {
 			vs[i].Pointer = "/backfill"
 		}
-		return v.refuseJob(p, vs)
-	}
-	if err != nil {
-		return err
+		return v.refuseJob(p, err)
 	}
 	return v.done("/sync/runs/"+r.ID.String(), "queued")
 }
@@ -232,7 +227,11 @@ func (v *visit) bound(text string) (*time.Time, error) {
 	return &at, nil
 }
 
-func (v *visit) refuseJob(p jobPage, vs schema.Violations) error {
+func (v *visit) refuseJob(p jobPage, wrong error) error {
+	vs, other := wrongIn(wrong)
+	if other != nil {
+		return other
+	}
 	p.blame(v, vs)
 	return v.write(http.StatusUnprocessableEntity, "job", p)
 }
