@@ -35,5 +35,5 @@
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract
 //	1  postgres   bus                           the two servers
 //	0  money  secret  schema  sheet             words everybody uses
-//	   search  match  signature  einvoice  telemetry
+//	   search  match  signature  einvoice  telemetry  running
 package core

@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"core/sheet":     {"core/schema"},
 	"core/search":    {},
 	"core/match":     {},
+	"core/running":   {},
 	"core/signature": {"core/secret"},
 	"core/einvoice":  {},
 
@@ -52,7 +53,7 @@ var mayImport = map[string][]string{
 
 	"core/job":         {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/crm", "core/link", "core/connector", "core/connection", "core/mapping"},
 	"core/notify/mail": {"core/secret"},
-	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
+	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/running", "core/schema", "core/secret", "core/signature"},
 
 	"core/drift": {"core/postgres", "core/audit", "core/connector", "core/mapping", "core/schema"},
 
