@@ -87,6 +87,8 @@ var mayImport = map[string][]string{
 
 	"core/flow": {"core/postgres", "core/connector", "core/connection", "core/job"},
 
+	"core/hubtest": {"core/postgres", "core/postgres/postgrestest", "core/connection", "core/connector", "core/crm", "core/job", "core/link", "core/mapping", "core/push", "core/revision", "core/schema", "core/secret", "schemas"},
+
 	"core/firmtest": {"core/access", "core/postgres", "core/postgres/postgrestest", "core/secret"},
 
 	"core/asyncapi":  {"core/bus", "core/connector", "core/crm", "core/job"},
