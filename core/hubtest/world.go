@@ -135,17 +135,25 @@ func (w *World) LinkOf(id uuid.UUID) (l link.Link) {
 	return l
 }
 
-// Enqueue asks for a run of the job of a kind and an entity, which is made when it is asked for first.
+// Job is the job of a kind and an entity; it is made when it is asked for first.
+func (w *World) Job(kind job.Kind, entity string) job.Job {
+	w.T.Helper()
+	j, made := w.jobs[string(kind)+" "+entity]
+	if !made {
+		w.Tx(func(tx pgx.Tx) (err error) {
+			j, err = w.Jobs.Create(w.Context(), tx, job.New{ConnectionID: w.Connection.ID, Kind: kind, Entity: entity})
+			return err
+		})
+		w.jobs[string(kind)+" "+entity] = j
+	}
+	return j
+}
+
+// Enqueue asks for a run of a job.
 func (w *World) Enqueue(kind job.Kind, entity string, trigger job.Trigger) (r job.Run) {
 	w.T.Helper()
+	j := w.Job(kind, entity)
 	w.Tx(func(tx pgx.Tx) (err error) {
-		j, made := w.jobs[string(kind)+" "+entity]
-		if !made {
-			if j, err = w.Hub.Jobs.Create(w.Context(), tx, job.New{ConnectionID: w.Connection.ID, Kind: kind, Entity: entity}); err != nil {
-				return err
-			}
-			w.jobs[string(kind)+" "+entity] = j
-		}
 		r, err = job.Enqueue(w.Context(), tx, j.ID, trigger)
 		return err
 	})
