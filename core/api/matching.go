@@ -151,11 +151,7 @@ func (s *server) settleProposals() operation {
 				}
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				done, err := s.Matcher.Settle(ctx, tx, of, d, in.After)
-				if err != nil {
-					return answer{}, err
-				}
-				return respond(http.StatusOK, done)
+				return ok(s.Matcher.Settle(ctx, tx, of, d, in.After))
 			})
 		},
 	}

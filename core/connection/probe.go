@@ -166,11 +166,7 @@ func (p *Prober) probe(ctx context.Context, who postgres.Principal, id uuid.UUID
 }
 
 func (p *Prober) attempt(ctx context.Context, who postgres.Principal, id uuid.UUID) error {
-	var c Connection
-	err := p.Breakers.DB.As(ctx, who, func(tx pgx.Tx) (err error) {
-		c, err = p.Store.Get(ctx, tx, id)
-		return err
-	})
+	c, err := postgres.Get(ctx, p.Breakers.DB, who, func(tx pgx.Tx) (Connection, error) { return p.Store.Get(ctx, tx, id) })
 	if err != nil {
 		return err
 	}

@@ -35,11 +35,7 @@ func (c *Console) listCauses(ctx context.Context, v *visit) error {
 
 func (c *Console) writeCauses(ctx context.Context, v *visit, status int, reasonMissing bool) error {
 	after := v.r.URL.Query().Get("after")
-	var p causesPage
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		p, err = c.causeRows(ctx, tx, after)
-		return err
-	})
+	p, err := get(ctx, v, func(tx pgx.Tx) (causesPage, error) { return c.causeRows(ctx, tx, after) })
 	if err != nil {
 		return err
 	}
@@ -92,11 +88,7 @@ func (c *Console) replayLetters(ctx context.Context, v *visit) error {
 	if scope == (job.Scope{}) {
 		return errAddress
 	}
-	var runs []job.Run
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		runs, err = job.EnqueueReplay(ctx, tx, scope)
-		return err
-	})
+	runs, err := get(ctx, v, func(tx pgx.Tx) ([]job.Run, error) { return job.EnqueueReplay(ctx, tx, scope) })
 	if err != nil {
 		return err
 	}

@@ -104,10 +104,8 @@ func (c *Console) erase(w view) func(context.Context, *visit) error {
 		if do == "erase" {
 			act = eraser.Erase
 		}
-		var done privacy.Erasure
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			done, err = act(ctx, tx, v.author().By, privacy.Request{Kind: w.kind, ID: id, Reason: p.Reason})
-			return err
+		done, err := get(ctx, v, func(tx pgx.Tx) (privacy.Erasure, error) {
+			return act(ctx, tx, v.author().By, privacy.Request{Kind: w.kind, ID: id, Reason: p.Reason})
 		})
 		if fault := v.eraseFault(err); fault != "" {
 			p.Fault = fault

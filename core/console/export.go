@@ -158,11 +158,7 @@ func (c *Console) showExport(ctx context.Context, v *visit) error {
 // followExport streams the export's progress, until it has ended.
 func (c *Console) followExport(ctx context.Context, v *visit) error {
 	return v.follow(ctx, liveEvery, func(ctx context.Context) (g glance, err error) {
-		var r exportRow
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			r, err = v.exportIn(ctx, tx)
-			return err
-		})
+		r, err := get(ctx, v, func(tx pgx.Tx) (exportRow, error) { return v.exportIn(ctx, tx) })
 		if err != nil {
 			return g, err
 		}

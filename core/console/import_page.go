@@ -292,11 +292,7 @@ func (c *Console) importErrors(ctx context.Context, v *visit) error {
 // followImport streams the import's progress, until it has ended.
 func (c *Console) followImport(ctx context.Context, v *visit) error {
 	return v.follow(ctx, liveEvery, func(ctx context.Context) (g glance, err error) {
-		var i transfer.Import
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			i, err = v.importIn(ctx, tx)
-			return err
-		})
+		i, err := get(ctx, v, func(tx pgx.Tx) (transfer.Import, error) { return v.importIn(ctx, tx) })
 		if err != nil {
 			return g, err
 		}

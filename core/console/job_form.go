@@ -203,11 +203,7 @@ func (c *Console) backfillJob(ctx context.Context, v *visit) error {
 	if in.To, err = v.bound(p.To); err != nil {
 		return err
 	}
-	var r job.Run
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		r, err = c.Jobs.Backfill(ctx, tx, p.Job.ID, in)
-		return err
-	})
+	r, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) { return c.Jobs.Backfill(ctx, tx, p.Job.ID, in) })
 	if err != nil {
 		vs, _ := errors.AsType[schema.Violations](err)
 		for i := range vs {

@@ -154,11 +154,7 @@ func (c *Console) actOnRun(act func(context.Context, pgx.Tx, uuid.UUID) (job.Run
 		if err != nil {
 			return err
 		}
-		var r job.Run
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			r, err = act(ctx, tx, id)
-			return err
-		})
+		r, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) { return act(ctx, tx, id) })
 		if errors.Is(err, job.ErrRunState) {
 			return v.done("/sync/runs/"+id.String(), "run_state")
 		}
