@@ -17,8 +17,8 @@ import (
 	"crmhub/core/schema"
 )
 
-// CheckTime is how long a system may take to answer a check.
-const CheckTime = 20 * time.Second
+// checkTime is how long a system may take to answer a check.
+const checkTime = 20 * time.Second
 
 // Check calls a connection's system, harmlessly, in a session of its own. No transaction is open meanwhile.
 func (s *Store) Check(ctx context.Context, c Connection) error {
@@ -32,7 +32,7 @@ func check(ctx context.Context, session connector.Session, opened error) (err er
 		return Unopened(opened)
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	ctx, cancel := context.WithTimeout(ctx, CheckTime)
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	return session.Check(ctx)
 }
@@ -170,7 +170,7 @@ func (p *Prober) attempt(ctx context.Context, who postgres.Principal, id uuid.UU
 	if err != nil {
 		return err
 	}
-	class, err := p.Breakers.claim(ctx, c.Ref(), 2*CheckTime)
+	class, err := p.Breakers.claim(ctx, c.Ref(), 2*checkTime)
 	if err != nil || class == "" {
 		return err
 	}

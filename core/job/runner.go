@@ -71,7 +71,7 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) serve(ctx context.Context, worker int32) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { _ = r.DB.Listen(ctx, Channel, r.look) })
+	wg.Go(func() { _ = r.DB.Listen(ctx, channel, r.look) })
 	tick := time.NewTicker(r.Every)
 	defer tick.Stop()
 	slots := make(chan struct{}, r.Parallel)

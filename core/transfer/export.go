@@ -90,7 +90,7 @@ func (s *Store) Export(ctx context.Context, tx pgx.Tx, entities *crm.Store, in N
 	if err != nil {
 		return e, err
 	}
-	_, err = tx.Exec(ctx, `select pg_notify('`+Channel+`', '')`)
+	_, err = tx.Exec(ctx, `select pg_notify('`+channel+`', '')`)
 	return e, err
 }
 

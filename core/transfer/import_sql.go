@@ -23,8 +23,8 @@ import (
 // Store reads and writes imports and exports. Its zero value is ready for use.
 type Store struct{}
 
-// Channel is notified whenever there is a task.
-const Channel = "crmhub_transfer"
+// channel is notified whenever there is a task.
+const channel = "crmhub_transfer"
 
 const importColumns = `i.id, i.entity, i.name, i.size, i.lines, coalesce(i.sha256, ''), i.repeats, i.form, i.columns, i.defaults, i.mode, i.match_by,
 	i.group_by, i.status, i.cancel_requested, i.rows, i.created, i.updated, i.unchanged, i.duplicate, i.refused, i.undone, i.kept, i.preview,
@@ -359,7 +359,7 @@ func (s *Store) begin(ctx context.Context, tx pgx.Tx, id uuid.UUID, do, sql stri
 	if err != nil {
 		return i, err
 	}
-	_, err = tx.Exec(ctx, `select pg_notify('`+Channel+`', '')`)
+	_, err = tx.Exec(ctx, `select pg_notify('`+channel+`', '')`)
 	return i, err
 }
 

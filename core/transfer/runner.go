@@ -96,7 +96,7 @@ func (r *Runner) serve(ctx context.Context, worker int32) error {
 		default:
 		}
 	}
-	wg.Go(func() { _ = r.DB.Listen(ctx, Channel, look) })
+	wg.Go(func() { _ = r.DB.Listen(ctx, channel, look) })
 	tick := time.NewTicker(r.every())
 	defer tick.Stop()
 	parallel := r.Parallel
