@@ -75,14 +75,9 @@ type settling struct {
 
 // settle returns why the conflict was not settled; "" if it was.
 func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason string, err error) {
-	var record connector.Record
-	if s.conflict.Record != nil {
-		if record, err = connector.Kept(s.conflict.Record); err != nil {
-			return "", err
-		}
-	}
-	if record.ID == "" {
-		return "the record was not kept: run the pull, and decide then", nil
+	record, err := s.record()
+	if err != nil || record == nil {
+		return "the record was not kept: run the pull, and decide then", err
 	}
 	stored, err := s.Entities.GetForUpdate(ctx, tx, crm.Kind(s.conflict.Entity), []uuid.UUID{s.conflict.EntityID})
 	if err != nil {
@@ -96,11 +91,11 @@ func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason st
 	if err != nil {
 		return "", err
 	}
-	if reason, err := s.beside(ctx, tx, &record); err != nil || reason != "" {
+	if reason, err := s.beside(ctx, tx, record); err != nil || reason != "" {
 		return reason, err
 	}
 	if !link.Same(ours[s.conflict.Field], s.conflict.Ours) {
-		reason, err := s.bring(ctx, tx, record, nil)
+		reason, err := s.bring(ctx, tx, *record, nil)
 		if reason == "" {
 			reason = "it was changed here since: look again"
 		}
@@ -118,7 +113,19 @@ func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason st
 			return "", err
 		}
 	}
-	return s.bring(ctx, tx, record, &decided{side, d.Status})
+	return s.bring(ctx, tx, *record, &decided{side, d.Status})
+}
+
+// record is the one that was kept, nil if none was.
+func (s *settling) record() (*connector.Record, error) {
+	if s.conflict.Record == nil {
+		return nil, nil
+	}
+	record, err := connector.Kept(s.conflict.Record)
+	if err != nil || record.ID == "" {
+		return nil, err
+	}
+	return &record, nil
 }
 
 // beside finds out what the record is not asked about: all but what is disputed was merged when it came, and may have been sent
