@@ -1,14 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
 )
 
 type migrateCommand struct{}
 
 // Run opens the database, which migrates it.
-func (c *migrateCommand) Run(ctx context.Context, s *session, out output) error {
+func (c *migrateCommand) Run(_ *session, out output) error {
 	fmt.Fprintln(out.stdout, "The database is at this version's schema.")
 	return nil
 }

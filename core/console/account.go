@@ -44,7 +44,7 @@ func (c *Console) showAccount(ctx context.Context, v *visit) error {
 // writeAccount shows the page, with what is wrong with one of its forms.
 func (v *visit) writeAccount(ctx context.Context, form string, wrong error) error {
 	c := v.console
-	status := formStatus(wrong)
+	status := statusOf(wrong != nil)
 	if locked, ok := errors.AsType[*access.LockedError](wrong); ok { // tried in vain too often
 		wrong, status = schema.Violations{{Pointer: "/", Rule: "locked", Message: v.say("login.locked", minutes(locked.Wait))}}, http.StatusTooManyRequests
 	}

@@ -33,11 +33,12 @@ func wrongIn(err error) (vs schema.Violations, other error) {
 
 // writeForm writes a page with a form.
 func (v *visit) writeForm(name string, data any, wrong error) error {
-	return v.write(formStatus(wrong), name, data)
+	return v.write(statusOf(wrong != nil), name, data)
 }
 
-func formStatus(wrong error) int {
-	if wrong != nil {
+// statusOf is the status of a page with a form, of which something may be wrong.
+func statusOf(wrong bool) int {
+	if wrong {
 		return http.StatusUnprocessableEntity
 	}
 	return http.StatusOK

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"time"
 
@@ -30,17 +29,17 @@ type causesPage struct {
 }
 
 func (c *Console) listCauses(ctx context.Context, v *visit) error {
-	return c.writeCauses(ctx, v, http.StatusOK, false)
+	return c.writeCauses(ctx, v, false)
 }
 
-func (c *Console) writeCauses(ctx context.Context, v *visit, status int, reasonMissing bool) error {
+func (c *Console) writeCauses(ctx context.Context, v *visit, reasonMissing bool) error {
 	after := v.r.URL.Query().Get("after")
 	p, err := get(ctx, v, func(tx pgx.Tx) (causesPage, error) { return c.causeRows(ctx, tx, after) })
 	if err != nil {
 		return err
 	}
 	p.ReasonMissing = reasonMissing
-	return v.write(status, "causes", v.causesPart(p))
+	return v.write(statusOf(reasonMissing), "causes", v.causesPart(p))
 }
 
 // causeRows are the causes of open dead letters.
@@ -109,7 +108,7 @@ func (c *Console) dismissCause(ctx context.Context, v *visit) error {
 	}
 	reason := strings.TrimSpace(v.r.PostFormValue("reason"))
 	if reason == "" {
-		return c.writeCauses(ctx, v, http.StatusUnprocessableEntity, true)
+		return c.writeCauses(ctx, v, true)
 	}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		_, err := job.DismissAll(ctx, tx, scope, reason)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -45,10 +44,10 @@ type inboxPage struct {
 }
 
 func (c *Console) listInbox(ctx context.Context, v *visit) error {
-	return v.writeInbox(ctx, http.StatusOK, "")
+	return v.writeInbox(ctx, "")
 }
 
-func (v *visit) writeInbox(ctx context.Context, status int, fault string) error {
+func (v *visit) writeInbox(ctx context.Context, fault string) error {
 	q := v.r.URL.Query()
 	p := inboxPage{Status: q.Get("status"), Statuses: inbox.Statuses(), Fault: fault, MayReceive: v.who.May(access.Resource(crm.KindInvoice), access.Create) != ""}
 	if !q.Has("status") {
@@ -113,7 +112,7 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 		return err
 	}
 	v.here = inboxPath
-	return v.write(status, "inbox", p)
+	return v.write(statusOf(fault != ""), "inbox", p)
 }
 
 // dayOf writes a day that may be missing.
@@ -166,14 +165,14 @@ func (c *Console) receiveInvoices(ctx context.Context, v *visit) error {
 			continue
 		}
 		if len(received) == mostInvoices {
-			return v.writeInbox(ctx, http.StatusUnprocessableEntity, v.say("inbox.too_many", mostInvoices))
+			return v.writeInbox(ctx, v.say("inbox.too_many", mostInvoices))
 		}
 		data, err := io.ReadAll(io.LimitReader(part, inbox.MaxSize+1))
 		if err != nil {
 			return v.tooLargeOr(ctx, err)
 		}
 		if len(data) > inbox.MaxSize {
-			return v.writeInbox(ctx, http.StatusUnprocessableEntity, v.say("inbox.too_large", part.FileName()))
+			return v.writeInbox(ctx, v.say("inbox.too_large", part.FileName()))
 		}
 		err = v.as(ctx, func(tx pgx.Tx) error {
 			item, err := c.inbox.Receive(ctx, tx, fileName(part.FileName()), data)
@@ -186,7 +185,7 @@ func (c *Console) receiveInvoices(ctx context.Context, v *visit) error {
 	}
 	switch len(received) {
 	case 0:
-		return v.writeInbox(ctx, http.StatusUnprocessableEntity, v.say("import.no_file"))
+		return v.writeInbox(ctx, v.say("import.no_file"))
 	case 1:
 		return v.done(inboxPath+"/"+received[0].ID.String(), "invoice_received")
 	default:
@@ -196,7 +195,7 @@ func (c *Console) receiveInvoices(ctx context.Context, v *visit) error {
 
 func (v *visit) tooLargeOr(ctx context.Context, err error) error {
 	if isTooLarge(err) {
-		return v.writeInbox(ctx, http.StatusUnprocessableEntity, v.say("inbox.too_many", mostInvoices))
+		return v.writeInbox(ctx, v.say("inbox.too_many", mostInvoices))
 	}
 	return errAddress
 }
