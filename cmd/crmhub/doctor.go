@@ -17,7 +17,6 @@ import (
 	"crmhub/core/bus"
 	"crmhub/core/connection"
 	"crmhub/core/connector"
-	"crmhub/core/postgres"
 	"crmhub/core/secret"
 )
 
@@ -43,7 +42,11 @@ func (c *doctorCommand) Run(ctx context.Context, cfg *Config, out output) (err e
 		return d.verdict()
 	}
 	defer s.closeInto(ctx, &err)
-	connections, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) ([]connection.Connection, error) { return s.connections.List(ctx, tx) })
+	var connections []connection.Connection
+	err = s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
+		connections, err = s.connections.List(ctx, tx)
+		return err
+	})
 	d.check("organization "+cfg.Organization, err)
 	for _, conn := range connections {
 		d.check("connection "+conn.Code, s.check(ctx, conn))
