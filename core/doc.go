@@ -19,8 +19,9 @@
 //	8  cmd                                      wires everything; nothing else does
 //	7  api   console                            the doors
 //	6  allocation   inbox                       which payments pay which invoices; invoices that come as files
-//	5  push  pull   reconcile                   the two walks, and the proof that they led somewhere;
-//	   matching                                 which record is which entity, where both sides hold data
+//	   reconcile   matching                     the proof that the walks led somewhere; which record is which entity, where both
+//	                                            sides hold data: both read records and bring them in by pull
+//	5  push  pull                               the two walks;
 //	   report   paper   edit                    what it all comes to, what is printed, what a person may write
 //	   privacy                                  a person's data, erased everywhere
 //	   webhook                                  what other systems say: something changed there
@@ -34,5 +35,5 @@
 //	2  audit   outbox   mapping   connector     what was done, what leaves, how things correspond, the connectors' contract
 //	1  postgres   bus                           the two servers
 //	0  money  secret  schema  sheet             words everybody uses
-//	   search  match  signature  einvoice  telemetry
+//	   search  match  signature  einvoice  telemetry  running
 package core

@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"core/sheet":     {"core/schema"},
 	"core/search":    {},
 	"core/match":     {},
+	"core/running":   {},
 	"core/signature": {"core/secret"},
 	"core/einvoice":  {},
 
@@ -52,7 +53,7 @@ var mayImport = map[string][]string{
 
 	"core/job":         {"core/postgres", "core/audit", "core/outbox", "core/schema", "core/crm", "core/link", "core/connector", "core/connection", "core/mapping"},
 	"core/notify/mail": {"core/secret"},
-	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/schema", "core/secret", "core/signature"},
+	"core/notify":      {"core/postgres", "core/audit", "core/bus", "core/running", "core/schema", "core/secret", "core/signature"},
 
 	"core/drift": {"core/postgres", "core/audit", "core/connector", "core/mapping", "core/schema"},
 
@@ -77,14 +78,16 @@ var mayImport = map[string][]string{
 	"core/push": {"core/postgres", "core/bus", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 	"core/pull": {"core/postgres", "core/crm", "core/drift", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/job", "core/journey"},
 
-	"core/reconcile": {"core/revision", "core/postgres", "core/drift", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
+	"core/reconcile": {"core/pull", "core/revision", "core/postgres", "core/drift", "core/audit", "core/crm", "core/link", "core/mapping", "core/connector", "core/connection", "core/schema", "core/secret", "core/job"},
 
 	"core/privacy":  {"core/postgres", "core/audit", "core/crm", "core/schema"},
-	"core/matching": {"core/mapping", "core/postgres", "core/audit", "core/crm", "core/duplicate", "core/link", "core/match", "core/connector", "core/connection", "core/schema", "core/job"},
+	"core/matching": {"core/pull", "core/mapping", "core/postgres", "core/audit", "core/crm", "core/duplicate", "core/link", "core/match", "core/connector", "core/connection", "core/schema", "core/job"},
 
 	"core/report": {"core/postgres", "core/crm", "core/money", "core/schema", "core/sheet"},
 
 	"core/flow": {"core/postgres", "core/connector", "core/connection", "core/job"},
+
+	"core/hubtest": {"core/postgres", "core/postgres/postgrestest", "core/connection", "core/connector", "core/crm", "core/job", "core/link", "core/mapping", "core/push", "core/revision", "core/schema", "core/secret", "schemas"},
 
 	"core/firmtest": {"core/access", "core/postgres", "core/postgres/postgrestest", "core/secret"},
 

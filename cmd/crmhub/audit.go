@@ -33,12 +33,7 @@ func (c *auditVerify) Validate() error {
 }
 
 // Run recomputes the trail, prints what it found, and fails if that is not intact.
-func (c *auditVerify) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *auditVerify) Run(ctx context.Context, s *session, out output) error {
 	r, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (audit.Report, error) {
 		return audit.Verify(ctx, tx, s.key, s.who.Organization, audit.Range{From: c.From, Noted: c.Head})
 	})
@@ -62,16 +57,11 @@ func (c *auditVerify) Run(ctx context.Context, cfg *Config, out output) (err err
 type auditExport struct{}
 
 // Run writes an entry a line, in the order of the trail, with the hashes and exactly the detail that they cover.
-func (c *auditExport) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *auditExport) Run(ctx context.Context, s *session, out output) error {
 	w := bufio.NewWriter(out.stdout)
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+	err := s.db.As(ctx, s.who, func(tx pgx.Tx) error {
 		for e, err := range audit.All(ctx, tx) {
 			if err != nil {
 				return fmt.Errorf("read the audit trail: %w", err)

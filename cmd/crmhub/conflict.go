@@ -29,12 +29,7 @@ type conflictList struct {
 }
 
 // Run prints conflicts, the newest first.
-func (c *conflictList) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *conflictList) Run(ctx context.Context, s *session, out output) error {
 	f := link.ConflictFilter{Entity: c.Entity, Field: c.Field, Status: link.ConflictStatus(c.Status), Limit: 500}
 	if c.Connection != "" {
 		conn, err := s.connection(ctx, c.Connection)
@@ -64,16 +59,11 @@ type conflictShow struct {
 }
 
 // Run prints the conflict.
-func (c *conflictShow) Run(ctx context.Context, cfg *Config, out output) (err error) {
+func (c *conflictShow) Run(ctx context.Context, s *session, out output) error {
 	id, err := parseID(c.ID)
 	if err != nil {
 		return err
 	}
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
 	k, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (link.Kept, error) { return link.GetConflict(ctx, tx, id) })
 	if err != nil {
 		return err
@@ -98,16 +88,11 @@ func (c *conflictSettle) Validate() error {
 }
 
 // Run settles the conflict.
-func (c *conflictSettle) Run(ctx context.Context, cfg *Config, out output) (err error) {
+func (c *conflictSettle) Run(ctx context.Context, cfg *Config, s *session, out output) error {
 	id, err := parseID(c.ID)
 	if err != nil {
 		return err
 	}
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
 	r, err := s.reconciler(cfg, out)
 	if err != nil {
 		return err

@@ -45,12 +45,7 @@ func (c *connectionAdd) Validate() error {
 }
 
 // Run adds the connection in one transaction with its jobs.
-func (c *connectionAdd) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *connectionAdd) Run(ctx context.Context, s *session, out output) error {
 	kind, ok := s.connectors[c.Connector]
 	if !ok {
 		return fmt.Errorf("there is no connector %q; known are %s", c.Connector, strings.Join(names(s.connectors), ", "))
@@ -131,12 +126,11 @@ type connectionCheck struct {
 }
 
 // Run calls the other system.
-func (c *connectionCheck) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, conn, err := openConnection(ctx, cfg, out, c.Code)
+func (c *connectionCheck) Run(ctx context.Context, s *session, out output) error {
+	conn, err := s.connection(ctx, c.Code)
 	if err != nil {
 		return err
 	}
-	defer s.closeInto(ctx, &err)
 	if err := s.check(ctx, conn); err != nil {
 		return err
 	}
@@ -147,12 +141,7 @@ func (c *connectionCheck) Run(ctx context.Context, cfg *Config, out output) (err
 type connectionList struct{}
 
 // Run prints a line for each connection.
-func (c *connectionList) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *connectionList) Run(ctx context.Context, s *session, out output) error {
 	connections, standings, err := s.standings(ctx)
 	if err != nil {
 		return err
@@ -173,12 +162,11 @@ type connectionDrift struct {
 }
 
 // Run prints a line for each change of shape, the latest first.
-func (c *connectionDrift) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, conn, err := openConnection(ctx, cfg, out, c.Code)
+func (c *connectionDrift) Run(ctx context.Context, s *session, out output) error {
+	conn, err := s.connection(ctx, c.Code)
 	if err != nil {
 		return err
 	}
-	defer s.closeInto(ctx, &err)
 	f := drift.Filter{Connection: conn.ID, Status: "open", Limit: 500}
 	if c.All {
 		f.Status = ""

@@ -23,17 +23,12 @@ type eraseCommand struct {
 }
 
 // Run erases, or shows what would be erased, and says what has to be done by hand.
-func (c *eraseCommand) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *eraseCommand) Run(ctx context.Context, s *session, out output) error {
 	eraser := privacy.Eraser{Entities: &crm.Store{}}
 	r := privacy.Request{Kind: crm.Kind(c.Entity), Reason: c.Reason}
 	var done privacy.Erasure
 	told := []privacy.Told{}
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+	err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		if r.ID, err = findEntity(ctx, tx, r.Kind, c.Which); err != nil {
 			return err
 		}

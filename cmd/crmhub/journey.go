@@ -22,12 +22,7 @@ type journeyCommand struct {
 }
 
 // Run prints what happened to an entity, a step a line and an exchange with another system beneath.
-func (c *journeyCommand) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *journeyCommand) Run(ctx context.Context, s *session, out output) error {
 	codes, err := s.codes(ctx)
 	if err != nil {
 		return err

@@ -34,12 +34,7 @@ type linkList struct {
 }
 
 // Run prints links, the newest first.
-func (c *linkList) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *linkList) Run(ctx context.Context, s *session, out output) error {
 	f := link.Filter{Entity: c.Entity, State: link.State(c.State), Words: c.Words, Limit: c.Limit}
 	if c.Connection != "" {
 		conn, err := s.connection(ctx, c.Connection)
@@ -81,8 +76,8 @@ type linkShow struct {
 }
 
 // Run prints the link.
-func (c *linkShow) Run(ctx context.Context, cfg *Config, out output) error {
-	return onLink(ctx, cfg, out, c.ID, link.Get, func(w io.Writer, l link.Link) error {
+func (c *linkShow) Run(ctx context.Context, s *session, out output) error {
+	return onLink(ctx, s, out, c.ID, link.Get, func(w io.Writer, l link.Link) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(l)
@@ -90,16 +85,11 @@ func (c *linkShow) Run(ctx context.Context, cfg *Config, out output) error {
 }
 
 // onLink does something with a link that is named by its id, and tells of it.
-func onLink(ctx context.Context, cfg *Config, out output, text string, do func(context.Context, pgx.Tx, uuid.UUID) (link.Link, error), tell func(io.Writer, link.Link) error) (err error) {
+func onLink(ctx context.Context, s *session, out output, text string, do func(context.Context, pgx.Tx, uuid.UUID) (link.Link, error), tell func(io.Writer, link.Link) error) error {
 	id, err := parseID(text)
 	if err != nil {
 		return err
 	}
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
 	l, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (link.Link, error) { return do(ctx, tx, id) })
 	if err != nil {
 		return err
@@ -115,12 +105,11 @@ type linkAdd struct {
 }
 
 // Run asks the other system for the record where it can, links the two, and merges them.
-func (c *linkAdd) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, conn, err := openConnection(ctx, cfg, out, c.Connection)
+func (c *linkAdd) Run(ctx context.Context, cfg *Config, s *session, out output) error {
+	conn, err := s.connection(ctx, c.Connection)
 	if err != nil {
 		return err
 	}
-	defer s.closeInto(ctx, &err)
 	p := reconcile.Pair{Connection: conn.ID, Entity: c.Entity, RemoteID: c.Record}
 	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
 		p.EntityID, err = findEntity(ctx, tx, crm.Kind(c.Entity), c.Which)
@@ -159,8 +148,8 @@ type linkRemove struct {
 }
 
 // Run takes the link apart.
-func (c *linkRemove) Run(ctx context.Context, cfg *Config, out output) error {
-	return onLink(ctx, cfg, out, c.ID, link.Disconnect, func(w io.Writer, l link.Link) error {
+func (c *linkRemove) Run(ctx context.Context, s *session, out output) error {
+	return onLink(ctx, s, out, c.ID, link.Disconnect, func(w io.Writer, l link.Link) error {
 		_, err := fmt.Fprintf(w, "%s: %s %s is linked with nothing\n", l.ID, l.Entity, l.EntityID)
 		return err
 	})

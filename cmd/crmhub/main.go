@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, out output) int {
 		return 2
 	}
 	k.BindTo(ctx, (*context.Context)(nil))
-	if err := k.Run(&c.Config, out); err != nil {
+	if err := runCommand(ctx, k, &c.Config, out); err != nil {
 		complain(out.stderr, err)
 		return 1
 	}
@@ -97,6 +97,24 @@ func help(o kong.HelpOptions, k *kong.Context) error {
 	err := kong.DefaultHelpPrinter(o, k)
 	fmt.Fprintln(k.Stdout, "\nThe settings of the hub count for every command: crmhub --help lists them.")
 	return err
+}
+
+// runCommand runs what was typed. A command that works with the store takes a *session, which is opened for it and closed after it.
+func runCommand(ctx context.Context, k *kong.Context, cfg *Config, out output) (err error) {
+	var s *session
+	open := func() (_ *session, err error) {
+		s, err = openSession(ctx, cfg, out)
+		return s, err
+	}
+	if err := k.BindSingletonProvider(open); err != nil {
+		return err
+	}
+	defer func() {
+		if s != nil {
+			s.closeInto(ctx, &err)
+		}
+	}()
+	return k.Run(cfg, out)
 }
 
 // complain prints a line for each thing that is wrong, and what can be done about it where that is known.

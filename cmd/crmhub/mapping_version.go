@@ -24,19 +24,14 @@ type mappingOf struct {
 }
 
 // within calls fn in a transaction of the organization.
-func (c *mappingOf) within(ctx context.Context, cfg *Config, out output, fn func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error) error {
-	return c.outside(ctx, cfg, out, func(s *session, r *revision.Store, conn connection.Connection) error {
+func (c *mappingOf) within(ctx context.Context, s *session, fn func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error) error {
+	return c.outside(ctx, s, func(r *revision.Store, conn connection.Connection) error {
 		return s.db.As(ctx, s.who, func(tx pgx.Tx) error { return fn(tx, r, conn) })
 	})
 }
 
 // outside calls fn in no transaction, for who asks the other system.
-func (c *mappingOf) outside(ctx context.Context, cfg *Config, out output, fn func(s *session, r *revision.Store, conn connection.Connection) error) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *mappingOf) outside(ctx context.Context, s *session, fn func(r *revision.Store, conn connection.Connection) error) error {
 	r, err := s.revisions()
 	if err != nil {
 		return err
@@ -45,7 +40,7 @@ func (c *mappingOf) outside(ctx context.Context, cfg *Config, out output, fn fun
 	if err != nil {
 		return err
 	}
-	return fn(s, r, conn)
+	return fn(r, conn)
 }
 
 // version is one of the organization's own by its number.
@@ -67,9 +62,9 @@ type mappingList struct {
 }
 
 // Run prints what holds for each entity and the organization's own versions.
-func (c *mappingList) Run(ctx context.Context, cfg *Config, out output) error {
+func (c *mappingList) Run(ctx context.Context, s *session, out output) error {
 	of := mappingOf{Connection: c.Connection}
-	return of.within(ctx, cfg, out, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
+	return of.within(ctx, s, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
 		w := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "ENTITY\tVERSION\tSTATUS\tTEXT\tNOTE")
 		own, err := r.List(ctx, tx, conn.ID, "")
@@ -105,8 +100,8 @@ type mappingShow struct {
 }
 
 // Run prints the text.
-func (c *mappingShow) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.within(ctx, cfg, out, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
+func (c *mappingShow) Run(ctx context.Context, s *session, out output) error {
+	return c.within(ctx, s, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
 		m, err := c.find(ctx, tx, r, conn)
 		if err == nil {
 			_, err = out.stdout.Write(m.Text())
@@ -150,9 +145,9 @@ func (c *mappingDiff) Validate() error {
 }
 
 // Run prints the rules that differ, and the records that would.
-func (c *mappingDiff) Run(ctx context.Context, cfg *Config, out output) error {
+func (c *mappingDiff) Run(ctx context.Context, s *session, out output) error {
 	var v revision.Version
-	err := c.within(ctx, cfg, out, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) (err error) {
+	err := c.within(ctx, s, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) (err error) {
 		if v, err = c.version(ctx, tx, r, conn, c.Number); err != nil {
 			return err
 		}
@@ -186,12 +181,12 @@ func (c *mappingDiff) Run(ctx context.Context, cfg *Config, out output) error {
 	if err != nil || !c.Pull {
 		return err
 	}
-	return c.pull(ctx, cfg, out, v)
+	return c.pull(ctx, s, out, v)
 }
 
 // pull prints what would change in what is pulled. No transaction waits for the other system.
-func (c *mappingDiff) pull(ctx context.Context, cfg *Config, out output, v revision.Version) error {
-	return c.outside(ctx, cfg, out, func(s *session, r *revision.Store, conn connection.Connection) error {
+func (c *mappingDiff) pull(ctx context.Context, s *session, out output, v revision.Version) error {
+	return c.outside(ctx, s, func(r *revision.Store, conn connection.Connection) error {
 		records, err := r.Records(ctx, conn, v, revision.MostChecked)
 		if err != nil {
 			return err
@@ -245,8 +240,8 @@ func (c *mappingPublish) Validate() error {
 }
 
 // Run tests a version, tries it on what is linked, and makes it live.
-func (c *mappingPublish) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.within(ctx, cfg, out, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
+func (c *mappingPublish) Run(ctx context.Context, s *session, out output) error {
+	return c.within(ctx, s, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
 		v, err := c.stored(ctx, tx, r, conn)
 		if err != nil {
 			return err
@@ -299,8 +294,8 @@ type mappingRollback struct {
 }
 
 // Run takes the live version back.
-func (c *mappingRollback) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.within(ctx, cfg, out, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
+func (c *mappingRollback) Run(ctx context.Context, s *session, out output) error {
+	return c.within(ctx, s, func(tx pgx.Tx, r *revision.Store, conn connection.Connection) error {
 		taken, again, err := r.RollBack(ctx, tx, conn.ID, c.Entity, c.Reason)
 		if err != nil {
 			return err

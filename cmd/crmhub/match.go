@@ -75,12 +75,7 @@ type matchList struct {
 }
 
 // Run prints matchings, or the proposals of one.
-func (c *matchList) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *matchList) Run(ctx context.Context, s *session, out output) error {
 	if c.Matching != "" {
 		return c.proposals(ctx, s, out)
 	}
@@ -145,7 +140,7 @@ type decided struct {
 }
 
 // decide does what was decided about the named proposals, or about all of a class.
-func (c *decided) decide(ctx context.Context, cfg *Config, out output, in matching.Decision, entity string) (err error) {
+func (c *decided) decide(ctx context.Context, cfg *Config, s *session, out output, in matching.Decision, entity string) error {
 	of, err := parseID(c.Matching)
 	if err != nil {
 		return err
@@ -162,11 +157,6 @@ func (c *decided) decide(ctx context.Context, cfg *Config, out output, in matchi
 			return err
 		}
 	}
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
 	m, err := s.matcher(cfg, out)
 	if err != nil {
 		return err
@@ -193,12 +183,12 @@ type matchAccept struct {
 }
 
 // Run links.
-func (c *matchAccept) Run(ctx context.Context, cfg *Config, out output) error {
+func (c *matchAccept) Run(ctx context.Context, cfg *Config, s *session, out output) error {
 	in := matching.Decision{Action: matching.Accept}
 	if c.Certain {
 		in.Class = link.Certain
 	}
-	return c.decide(ctx, cfg, out, in, c.Entity)
+	return c.decide(ctx, cfg, s, out, in, c.Entity)
 }
 
 type matchReject struct {
@@ -208,8 +198,8 @@ type matchReject struct {
 }
 
 // Run rejects.
-func (c *matchReject) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.decide(ctx, cfg, out, matching.Decision{Action: matching.Reject}, c.Entity)
+func (c *matchReject) Run(ctx context.Context, cfg *Config, s *session, out output) error {
+	return c.decide(ctx, cfg, s, out, matching.Decision{Action: matching.Reject}, c.Entity)
 }
 
 type matchCreate struct {
@@ -219,12 +209,12 @@ type matchCreate struct {
 }
 
 // Run makes entities.
-func (c *matchCreate) Run(ctx context.Context, cfg *Config, out output) error {
+func (c *matchCreate) Run(ctx context.Context, cfg *Config, s *session, out output) error {
 	in := matching.Decision{Action: matching.Create}
 	if c.None {
 		in.Class = link.None
 	}
-	return c.decide(ctx, cfg, out, in, "")
+	return c.decide(ctx, cfg, s, out, in, "")
 }
 
 // matcher settles as the running hub does.
@@ -234,7 +224,7 @@ func (s *session) matcher(cfg *Config, out output) (*matching.Matcher, error) {
 		return nil, err
 	}
 	logger := cfg.logger(out.stderr)
-	return matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: &crm.Store{}, Records: s.puller(revisions, logger), Logger: logger}), nil
+	return matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: &crm.Store{}, Puller: s.puller(revisions, logger), Logger: logger}), nil
 }
 
 // parseID reads an id that somebody typed.

@@ -20,12 +20,7 @@ type organizationAdd struct {
 }
 
 // Run makes the organization and prints the password.
-func (c *organizationAdd) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *organizationAdd) Run(ctx context.Context, s *session, out output) error {
 	made, err := s.access.Found(ctx, access.Organization{Code: c.Code, Name: c.Name, BaseCurrency: c.Currency}, c.Login)
 	if err != nil {
 		return err
@@ -40,12 +35,7 @@ type organizationList struct {
 }
 
 // Run prints all organizations.
-func (c *organizationList) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *organizationList) Run(ctx context.Context, s *session, out output) error {
 	all, err := s.access.Organizations(ctx)
 	if err != nil {
 		return err

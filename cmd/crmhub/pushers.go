@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"sync"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +13,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/postgres"
 	"crmhub/core/push"
+	"crmhub/core/running"
 )
 
 // pushers keeps work running for each active connection: a pusher where it can be pushed to, a watch where it can tell when
@@ -20,74 +21,39 @@ import (
 // failed, and stops those that were paused or deleted.
 type pushers struct {
 	*hub
-	running map[uuid.UUID]*pushing
-}
-
-// pushing is a connection's work under way.
-type pushing struct {
-	version int64  // of the connection it was started with
-	live    string // mappings of its own that the connection had then
-	cancel  context.CancelFunc
-	done    chan struct{}
+	running running.Set[uuid.UUID]
 }
 
 func (p *pushers) run(ctx context.Context) error {
-	p.running = map[uuid.UUID]*pushing{}
-	defer p.stopAll()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		if err := p.adjust(ctx); err != nil && ctx.Err() == nil {
-			p.logger.ErrorContext(ctx, "list connections failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	defer p.running.Stop()
+	return postgres.Repeat(ctx, time.Second, p.logger, "connections were not listed", p.adjust)
 }
 
-// adjust compares what runs with what should.
+// adjust makes what runs be what should.
 func (p *pushers) adjust(ctx context.Context) error {
 	members, live, err := p.activeConnections(ctx)
 	if err != nil {
 		return err
 	}
-	wanted := make(map[uuid.UUID]connection.Connection, len(members))
+	wanted := make(map[uuid.UUID]running.Work, len(members))
 	for _, m := range members {
-		wanted[m.ID] = m
+		wanted[m.ID] = running.Work{As: fmt.Sprint(m.Version, " ", live[m.ID]), Run: func(ctx context.Context) { p.keep(ctx, m) }}
 	}
-	for id, r := range p.running {
-		m, ok := wanted[id]
-		if !ok || m.Version != r.version || live[id] != r.live || r.ended() {
-			r.stop()
-			delete(p.running, id)
-		}
-	}
-	for id, m := range wanted {
-		if p.running[id] == nil {
-			p.start(ctx, m, live[id])
-		}
-	}
+	p.running.Want(ctx, wanted)
 	return nil
 }
 
-func (p *pushers) start(ctx context.Context, m connection.Connection, live string) {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &pushing{version: m.Version, live: live, cancel: cancel, done: make(chan struct{})}
-	p.running[m.ID] = r
-	go func() {
-		defer close(r.done)
-		if err := p.work(ctx, m); err != nil && ctx.Err() == nil {
-			p.logger.ErrorContext(ctx, "work for a connection ended and starts again", "connection", m.Code, "error", err)
-			// Not at once: what failed now fails in a moment too.
-			select {
-			case <-ctx.Done():
-			case <-time.After(5 * time.Second):
-			}
-		}
-	}()
+// keep does a connection's work. When it fails, what failed would fail in a moment too: it does not end at once.
+func (p *pushers) keep(ctx context.Context, m connection.Connection) {
+	err := p.work(ctx, m)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	p.logger.ErrorContext(ctx, "work for a connection ended and starts again", "connection", m.Code, "error", err)
+	select {
+	case <-ctx.Done():
+	case <-time.After(5 * time.Second):
+	}
 }
 
 // work pushes to a connection and watches it, until ctx ends or one of them fails.
@@ -128,28 +94,4 @@ func (p *pushers) push(ctx context.Context, m connection.Connection, session con
 		return err
 	}
 	return pusher.Run(ctx)
-}
-
-func (p *pushers) stopAll() {
-	var wg sync.WaitGroup
-	for _, r := range p.running {
-		wg.Go(r.stop)
-	}
-	wg.Wait()
-}
-
-// ended reports whether the pusher gave up.
-func (r *pushing) ended() bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// stop ends the pusher and waits until it has.
-func (r *pushing) stop() {
-	r.cancel()
-	<-r.done
 }

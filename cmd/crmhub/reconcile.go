@@ -154,12 +154,7 @@ type reconcileShow struct {
 }
 
 // Run prints counts, sums and differences.
-func (c *reconcileShow) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *reconcileShow) Run(ctx context.Context, s *session, out output) error {
 	r, conn, err := c.find(ctx, s)
 	if err != nil {
 		return err
@@ -223,12 +218,7 @@ func (c *reconcileMend) Validate() error {
 }
 
 // Run mends what was named, some hundreds at a time, and says what was refused.
-func (c *reconcileMend) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *reconcileMend) Run(ctx context.Context, cfg *Config, s *session, out output) error {
 	r, err := s.reconciler(cfg, out)
 	if err != nil {
 		return err
@@ -259,19 +249,14 @@ func (s *session) reconciler(cfg *Config, out output) (*reconcile.Reconciler, er
 	}
 	logger := cfg.logger(out.stderr)
 	return reconcile.New(reconcile.Config{
-		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Records: s.puller(revisions, logger), Logger: logger,
+		DB: s.db, Connections: s.connections, Revisions: revisions, Entities: &crm.Store{}, Puller: s.puller(revisions, logger), Logger: logger,
 	}), nil
 }
 
 type reconcileReport struct{ which }
 
 // Run writes the report to stdout.
-func (c *reconcileReport) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *reconcileReport) Run(ctx context.Context, cfg *Config, s *session, out output) error {
 	r, conn, err := c.find(ctx, s)
 	if err != nil {
 		return err

@@ -58,7 +58,8 @@ func openSession(ctx context.Context, c *Config, out output) (*session, error) {
 	return s, nil
 }
 
-// openConnection is openSession for a command that is about one connection, by its code.
+// openConnection is openSession for a command that looks around before it opens anything, such as whether a hub runs; others take
+// a *session. It finds a connection by its code.
 func openConnection(ctx context.Context, c *Config, out output, code string) (*session, connection.Connection, error) {
 	s, err := openSession(ctx, c, out)
 	if err != nil {
@@ -117,6 +118,19 @@ func (s *session) connection(ctx context.Context, code string) (conn connection.
 		return conn, fmt.Errorf("connection %s: %w", code, err)
 	}
 	return conn, nil
+}
+
+// user is the one with a login, or [access.ErrNotFound].
+func (s *session) user(ctx context.Context, login string) (access.User, error) {
+	users, err := s.access.Users(ctx, s.who)
+	if err != nil {
+		return access.User{}, err
+	}
+	i := slices.IndexFunc(users, func(u access.User) bool { return u.Login == login })
+	if i < 0 {
+		return access.User{}, fmt.Errorf("user %q: %w", login, access.ErrNotFound)
+	}
+	return users[i], nil
 }
 
 // check calls the connection's system; a connection that is held back goes on if it answers.

@@ -251,12 +251,7 @@ func result(r job.Run) string {
 type syncStatus struct{}
 
 // Run prints the connections' standing, the latest runs, and the open dead letters.
-func (c *syncStatus) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *syncStatus) Run(ctx context.Context, s *session, out output) error {
 	var runs postgres.Page[job.Run]
 	var letters postgres.Page[job.DeadLetter]
 	jobs := map[uuid.UUID]job.Job{}

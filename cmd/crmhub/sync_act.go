@@ -28,12 +28,7 @@ func (a runArg) Validate() error {
 }
 
 // act does something to the run and says where it stands then.
-func (a runArg) act(ctx context.Context, cfg *Config, out output, do func(context.Context, pgx.Tx, uuid.UUID) (job.Run, error)) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (a runArg) act(ctx context.Context, s *session, out output, do func(context.Context, pgx.Tx, uuid.UUID) (job.Run, error)) error {
 	r, err := postgres.Get(ctx, s.db, s.who, func(tx pgx.Tx) (job.Run, error) { return do(ctx, tx, uuid.MustParse(a.ID)) })
 	if errors.Is(err, job.ErrNotFound) {
 		return fmt.Errorf("there is no run %s", a.ID)
@@ -64,40 +59,35 @@ type (
 )
 
 // Run pauses the run.
-func (c *syncPause) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.act(ctx, cfg, out, job.RequestPause)
+func (c *syncPause) Run(ctx context.Context, s *session, out output) error {
+	return c.act(ctx, s, out, job.RequestPause)
 }
 
 // Run resumes the run.
-func (c *syncResume) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.act(ctx, cfg, out, job.ResumeRun)
+func (c *syncResume) Run(ctx context.Context, s *session, out output) error {
+	return c.act(ctx, s, out, job.ResumeRun)
 }
 
 // Run cancels the run.
-func (c *syncCancel) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.act(ctx, cfg, out, job.RequestCancel)
+func (c *syncCancel) Run(ctx context.Context, s *session, out output) error {
+	return c.act(ctx, s, out, job.RequestCancel)
 }
 
 // Run accepts the suspect run; what it prints is the run that believes.
-func (c *syncAccept) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.act(ctx, cfg, out, job.Accept)
+func (c *syncAccept) Run(ctx context.Context, s *session, out output) error {
+	return c.act(ctx, s, out, job.Accept)
 }
 
 // Run discards the suspect run.
-func (c *syncDiscard) Run(ctx context.Context, cfg *Config, out output) error {
-	return c.act(ctx, cfg, out, job.Discard)
+func (c *syncDiscard) Run(ctx context.Context, s *session, out output) error {
+	return c.act(ctx, s, out, job.Discard)
 }
 
 // Run prints the run's log.
-func (c *syncLog) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *syncLog) Run(ctx context.Context, s *session, out output) error {
 	id := uuid.MustParse(c.ID) // Validate has seen it
 	var lines []job.Line
-	err = s.db.As(ctx, s.who, func(tx pgx.Tx) error {
+	err := s.db.As(ctx, s.who, func(tx pgx.Tx) (err error) {
 		if _, err := job.GetRun(ctx, tx, id); err != nil {
 			return fmt.Errorf("there is no run %s: %w", c.ID, err)
 		}

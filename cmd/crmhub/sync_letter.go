@@ -57,12 +57,7 @@ func (c *syncReplay) Validate() error {
 }
 
 // Run takes the dead letters up again, and says which failed again.
-func (c *syncReplay) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *syncReplay) Run(ctx context.Context, cfg *Config, s *session, out output) error {
 	if c.given() {
 		return c.enqueue(ctx, cfg, s, out)
 	}
@@ -159,12 +154,7 @@ func (c *syncDismiss) Validate() error {
 }
 
 // Run closes the dead letters.
-func (c *syncDismiss) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *syncDismiss) Run(ctx context.Context, s *session, out output) error {
 	scope, err := c.scope(ctx, s)
 	if err != nil {
 		return err
@@ -182,12 +172,7 @@ type syncCauses struct {
 }
 
 // Run prints the causes of open dead letters, those seen last first.
-func (c *syncCauses) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
-	if err != nil {
-		return err
-	}
-	defer s.closeInto(ctx, &err)
+func (c *syncCauses) Run(ctx context.Context, s *session, out output) error {
 	f := job.LetterFilter{Status: job.Open, Limit: 200}
 	if c.Connection != "" {
 		conn, err := s.connection(ctx, c.Connection)

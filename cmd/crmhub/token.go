@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"crmhub/core/access"
 )
 
 type tokenCommand struct {
@@ -29,31 +27,20 @@ func (c *tokenAdd) Validate() error {
 }
 
 // Run makes the token and prints it.
-func (c *tokenAdd) Run(ctx context.Context, cfg *Config, out output) (err error) {
-	s, err := openSession(ctx, cfg, out)
+func (c *tokenAdd) Run(ctx context.Context, s *session, out output) error {
+	u, err := s.user(ctx, c.Login)
 	if err != nil {
 		return err
 	}
-	defer s.closeInto(ctx, &err)
-	users, err := s.access.Users(ctx, s.who)
+	var expires *time.Time
+	if c.Life > 0 {
+		at := time.Now().Add(c.Life)
+		expires = &at
+	}
+	_, token, err := s.access.AddToken(ctx, s.who, u.ID, c.Name, expires, c.Scope...)
 	if err != nil {
 		return err
 	}
-	for _, u := range users {
-		if u.Login != c.Login {
-			continue
-		}
-		var expires *time.Time
-		if c.Life > 0 {
-			at := time.Now().Add(c.Life)
-			expires = &at
-		}
-		_, token, err := s.access.AddToken(ctx, s.who, u.ID, c.Name, expires, c.Scope...)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(out.stdout, token)
-		return nil
-	}
-	return fmt.Errorf("user %q: %w", c.Login, access.ErrNotFound)
+	fmt.Fprintln(out.stdout, token)
+	return nil
 }

@@ -196,9 +196,9 @@ func (h *hub) openEngine(ctx context.Context, c *Config) error {
 		DB: h.db, Connections: h.connections, Revisions: h.revisions, Entities: h.crm, Breakers: h.breakers,
 		Logger: h.logger, Registerer: h.registry,
 	})
-	h.matcher = matching.New(matching.Config{DB: h.db, Connections: h.connections, Entities: h.crm, Records: h.puller, Logger: h.logger})
+	h.matcher = matching.New(matching.Config{DB: h.db, Connections: h.connections, Entities: h.crm, Puller: h.puller, Logger: h.logger})
 	h.reconciler = reconcile.New(reconcile.Config{
-		DB: h.db, Connections: h.connections, Revisions: h.revisions, Entities: h.crm, Records: h.puller, Logger: h.logger,
+		DB: h.db, Connections: h.connections, Revisions: h.revisions, Entities: h.crm, Puller: h.puller, Logger: h.logger,
 	})
 	h.replay = map[job.Kind]job.Replay{job.Pull: h.puller.Replay, job.Push: push.Replay}
 	return nil

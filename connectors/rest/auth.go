@@ -62,7 +62,7 @@ func (p *authPlan) bare(u *url.URL) string {
 	return without.String()
 }
 
-func (c *compiler) auth(m authManifest, hasRPC bool) authPlan {
+func (c *compiler) auth(m authManifest) authPlan {
 	var p authPlan
 	header := func(name string, t template) { p.headers = append(p.headers, parameter{name, t}) }
 	switch m.Type {
@@ -82,7 +82,7 @@ func (c *compiler) auth(m authManifest, hasRPC bool) authPlan {
 		p.cookies, p.lifetime = m.Cookies, m.Lifetime
 		known := c
 		for _, step := range m.Steps {
-			made := authStep{call: known.call(step.callManifest, hasRPC, true), values: map[string]source{}}
+			made := authStep{call: known.reads(step.callManifest), values: map[string]source{}}
 			for name, at := range step.Values {
 				made.values[name] = c.source(at)
 			}

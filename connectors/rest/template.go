@@ -24,6 +24,7 @@ type compiler struct {
 	faults  *Faults
 	roots   []string // names a path may start with
 	lookups map[string]bool
+	rpc     bool // the manifest says how to call by rpc
 }
 
 func (c *compiler) fault(n *yaml.Node, format string, args ...any) {

@@ -29,6 +29,12 @@ func (p *Permissions) Sees(r Resource, field string) bool {
 	return p.May(r, Read) != postgres.ScopeNone && !p.Hides(r, field)
 }
 
+// Sight is what somebody may know of a kind of entity: whether he may read any, and whether a field is not shown plainly.
+func (p *Permissions) Sight(entity string) (read bool, hides func(field string) bool) {
+	of := Resource(entity)
+	return p.May(of, Read) != postgres.ScopeNone, func(field string) bool { return p.Hides(of, field) }
+}
+
 // Veil replaces the values of a JSON body and leaves its names. What is no whole JSON is replaced altogether.
 func Veil(body []byte) []byte {
 	if len(body) == 0 {

@@ -40,6 +40,14 @@ func respond(status int, v any) (answer, error) {
 	return answer{Status: status, Body: b.Bytes()}, nil
 }
 
+// ok is the answer to what was found or done, its body v, unless that failed.
+func ok(v any, err error) (answer, error) {
+	if err != nil {
+		return answer{}, err
+	}
+	return respond(http.StatusOK, v)
+}
+
 func (a answer) write(w http.ResponseWriter) {
 	h := w.Header()
 	for name, value := range map[string]string{"ETag": a.ETag, "Location": a.Location} {

@@ -71,12 +71,8 @@ func (e entities) addAttachment() operation {
 			if err != nil {
 				return answer{}, err // before the file has come
 			}
-			var faults parameterFaults
-			name := c.formIn("name", fileNameForm, &faults)
-			if !c.query.Has("name") {
-				faults.add("name", "required", "is required")
-			}
-			if err := faults.err(); err != nil {
+			name, err := c.fileName()
+			if err != nil {
 				return answer{}, err
 			}
 			received, err := attachment.Receive(c.request.Body)
@@ -105,11 +101,7 @@ func (s *server) getAttachment() operation {
 		id: "get-attachment", needs: maySome(access.Read), tag: "attachments", summary: "Say what is known of a file",
 		status: http.StatusOK, result: jsonBody(s.document, s.attachmentExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			f, err := s.attachmentIn(ctx, c)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, f)
+			return ok(s.attachmentIn(ctx, c))
 		},
 	}
 }
@@ -215,4 +207,14 @@ func (*server) attachmentExample() attachment.File {
 		ID: uuid.MustParse(exampleID), Entity: string(crm.KindContract), EntityID: uuid.MustParse("0199a1b2-0000-7000-8000-000000000002"), Name: "contract.pdf",
 		MediaType: "application/pdf", Size: 182_044, SHA256: "5f" + strings.Repeat("0", 62), CreatedAt: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), CreatedBy: exampleActor,
 	}
+}
+
+// fileName reads what the query calls an uploaded file.
+func (c *call) fileName() (string, error) {
+	var faults parameterFaults
+	name := c.formIn("name", fileNameForm, &faults)
+	if !c.query.Has("name") {
+		faults.add("name", "required", "is required")
+	}
+	return name, faults.err()
 }

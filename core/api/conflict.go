@@ -76,11 +76,7 @@ func (s *server) getConflict() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			var k link.Kept
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				k, err = link.GetConflict(ctx, tx, id)
-				return err
-			})
+			k, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (link.Kept, error) { return link.GetConflict(ctx, tx, id) })
 			if err != nil {
 				return answer{}, err
 			}

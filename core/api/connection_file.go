@@ -43,12 +43,8 @@ func (s *server) giveFile() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			var faults parameterFaults
-			name := c.formIn("name", fileNameForm, &faults)
-			if !c.query.Has("name") {
-				faults.add("name", "required", "is required")
-			}
-			if err := faults.err(); err != nil {
+			name, err := c.fileName()
+			if err != nil {
 				return answer{}, err
 			}
 			sum, size := sha256.New(), counter(0)

@@ -21,16 +21,31 @@ type dismissal struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why it does not matter."`
 }
 
+func letterStatuses() []string {
+	return []string{string(job.Open), string(job.Resolved), string(job.Dismissed)}
+}
+func letterDirections() []string { return []string{string(job.Push), string(job.Pull)} }
+
+// lettersAsked are the dead letters that the query asks for.
+func (c *call) lettersAsked(faults *parameterFaults) job.LetterFilter {
+	return job.LetterFilter{
+		Status:     job.LetterStatus(c.choiceIn("status", letterStatuses(), faults)),
+		Connection: c.idIn("connection_id", faults),
+		Direction:  job.Kind(c.choiceIn("direction", letterDirections(), faults)),
+		Entity:     c.choiceIn("entity", kindNames(), faults),
+		Class:      c.query.Get("class"), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, faults),
+	}
+}
+
 func (s *server) listDeadLetters() operation {
-	statuses, directions := []string{"open", "resolved", "dismissed"}, []string{"push", "pull"}
 	text := &huma.Schema{Type: huma.TypeString}
 	return operation{
 		id: "list-dead-letters", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "List dead letters",
 		description: "The one that changed last first. Who does not see all fields of the entity sees the names in the payload, and only those values that the mapping joins to a field that he sees and that is not personal.",
 		parameters: append([]*huma.Param{
-			choiceParameter("status", "Those that stand there.", statuses),
+			choiceParameter("status", "Those that stand there.", letterStatuses()),
 			idParameter("connection_id", "Those of this connection."),
-			choiceParameter("direction", "Those of this direction.", directions),
+			choiceParameter("direction", "Those of this direction.", letterDirections()),
 			choiceParameter("entity", "Those of this kind of entity.", kindNames()),
 			queryParameter("class", "Those of this class of cause.", text, "data"),
 			queryParameter("fingerprint", "Those with the same cause.", text, "9f86d081884c7d65"),
@@ -38,14 +53,8 @@ func (s *server) listDeadLetters() operation {
 		status: http.StatusOK, result: jsonBody(s.document, list[job.DeadLetter]{Items: []job.DeadLetter{deadLetterExample()}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
-			f := job.LetterFilter{
-				Status:     job.LetterStatus(c.choiceIn("status", statuses, &faults)),
-				Connection: c.idIn("connection_id", &faults),
-				Direction:  job.Kind(c.choiceIn("direction", directions, &faults)),
-				Entity:     c.choiceIn("entity", kindNames(), &faults),
-				Class:      c.query.Get("class"), Fingerprint: c.query.Get("fingerprint"),
-				After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
-			}
+			f := c.lettersAsked(&faults)
+			f.Fingerprint = c.query.Get("fingerprint")
 			return listed(ctx, s, c, faults, func(tx pgx.Tx) (p postgres.Page[job.DeadLetter], err error) {
 				if p, err = job.ListDeadLetters(ctx, tx, f); err != nil {
 					return p, err

@@ -51,27 +51,20 @@ type dismissed struct {
 }
 
 func (s *server) listCauses() operation {
-	statuses, directions := []string{"open", "resolved", "dismissed"}, []string{"push", "pull"}
 	return operation{
 		id: "list-causes", needs: may(access.DeadLetters, access.Read), tag: "dead-letters", summary: "List dead letters by cause",
 		description: "A cause is what one repair would settle: the same connection, entity, class, rules and places, whichever the element of a list. The one seen last first.",
 		parameters: append([]*huma.Param{
-			choiceParameter("status", "Of dead letters that stand there; open ones when left out.", statuses),
+			choiceParameter("status", "Of dead letters that stand there; open ones when left out.", letterStatuses()),
 			idParameter("connection_id", "Those of this connection."),
-			choiceParameter("direction", "Those of this direction.", directions),
+			choiceParameter("direction", "Those of this direction.", letterDirections()),
 			choiceParameter("entity", "Those of this kind of entity.", kindNames()),
 			queryParameter("class", "Those of this class.", &huma.Schema{Type: huma.TypeString}, "data"),
 		}, pageParameters()...),
 		status: http.StatusOK, result: jsonBody(s.document, list[job.LetterCause]{Items: []job.LetterCause{causeExample()}}),
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			var faults parameterFaults
-			f := job.LetterFilter{
-				Status:     job.LetterStatus(c.choiceIn("status", statuses, &faults)),
-				Connection: c.idIn("connection_id", &faults),
-				Direction:  job.Kind(c.choiceIn("direction", directions, &faults)),
-				Entity:     c.choiceIn("entity", kindNames(), &faults),
-				Class:      c.query.Get("class"), After: c.query.Get(afterParameter), Limit: parseLimit(c.query, &faults),
-			}
+			f := c.lettersAsked(&faults)
 			if f.Status == "" {
 				f.Status = job.Open
 			}

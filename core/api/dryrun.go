@@ -13,6 +13,7 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/job"
 	"crmhub/core/mapping"
+	"crmhub/core/postgres"
 )
 
 type dryInput struct {
@@ -44,11 +45,7 @@ func (s *server) dryRunJob() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			var j job.Job
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				j, err = s.Jobs.Get(ctx, tx, id)
-				return err
-			})
+			j, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (job.Job, error) { return s.Jobs.Get(ctx, tx, id) })
 			if err != nil {
 				return answer{}, err
 			}

@@ -107,13 +107,9 @@ func (e entities) mergeInto() operation {
 				return answer{}, err
 			}
 			return e.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				m, err := e.editor.Merge(ctx, tx, c.author(), duplicate.Request{
+				return ok(e.editor.Merge(ctx, tx, c.author(), duplicate.Request{
 					Kind: e.kind, Survivor: duplicate.Side{ID: id, Version: seen}, Loser: duplicate.Side{ID: loser, Version: in.LoserVersion}, Take: in.Take,
-				})
-				if err != nil {
-					return answer{}, err
-				}
-				return respond(http.StatusOK, m)
+				}))
 			})
 		},
 	}
@@ -238,11 +234,7 @@ func (s *server) undoMerge() operation {
 				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				u, err := s.editor.Unmerge(ctx, tx, c.author(), id)
-				if err != nil {
-					return answer{}, err
-				}
-				return respond(http.StatusOK, u)
+				return ok(s.editor.Unmerge(ctx, tx, c.author(), id))
 			})
 		},
 	}

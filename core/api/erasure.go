@@ -154,10 +154,8 @@ func (e entities) held() operation {
 			if c.who.May(e.resource(), access.Erase) != postgres.ScopeOrganization {
 				return answer{}, forbidden(c.route.needs, "It needs the permission "+c.route.needs.String()+" for the whole organization.")
 			}
-			var held privacy.Held
-			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				held, err = (&privacy.Eraser{Entities: e.CRM}).HeldOf(ctx, tx, e.kind, id)
-				return err
+			held, err := postgres.Get(ctx, e.DB, c.who.Principal, func(tx pgx.Tx) (privacy.Held, error) {
+				return (&privacy.Eraser{Entities: e.CRM}).HeldOf(ctx, tx, e.kind, id)
 			})
 			if err != nil {
 				return answer{}, erasureProblem(err)

@@ -140,11 +140,7 @@ func (s *server) getExport() operation {
 		id: "get-export", needs: maySome(access.Export), tag: "exports", summary: "Get an export", description: "Its rows grow while it runs.",
 		status: http.StatusOK, result: jsonBody(s.document, exportExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			e, err := s.exportIn(ctx, c)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, e)
+			return ok(s.exportIn(ctx, c))
 		},
 	}
 }

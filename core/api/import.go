@@ -89,11 +89,7 @@ func (s *server) getImport() operation {
 		id: "get-import", needs: maySome(access.Import), tag: "imports", summary: "Get an import", description: "Its counts grow while it runs.",
 		status: http.StatusOK, result: jsonBody(s.document, importExample()),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			i, err := s.importIn(ctx, c)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, i)
+			return ok(s.importIn(ctx, c))
 		},
 	}
 }
@@ -155,11 +151,7 @@ func (s *server) importTask(id, summary, description string, begin func(context.
 				return answer{}, err
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				begun, err := begin(ctx, tx, i.ID)
-				if err != nil {
-					return answer{}, err
-				}
-				return respond(http.StatusOK, begun)
+				return ok(begin(ctx, tx, i.ID))
 			})
 		},
 	}

@@ -77,23 +77,15 @@ func (s *server) receiveInvoice() operation {
 			if err := c.permitInbox(); err != nil {
 				return answer{}, err
 			}
-			var faults parameterFaults
-			name := c.formIn("name", fileNameForm, &faults)
-			if !c.query.Has("name") {
-				faults.add("name", "required", "is required")
-			}
-			if err := faults.err(); err != nil {
+			name, err := c.fileName()
+			if err != nil {
 				return answer{}, err
 			}
 			data, err := io.ReadAll(c.request.Body)
 			if err != nil {
 				return answer{}, err
 			}
-			var item inbox.Item
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				item, err = s.inbox.Receive(ctx, tx, name, data)
-				return err
-			})
+			item, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (inbox.Item, error) { return s.inbox.Receive(ctx, tx, name, data) })
 			if err != nil {
 				return answer{}, err
 			}
@@ -182,11 +174,7 @@ func (s *server) decideInbox(o operation, do func(ctx context.Context, tx pgx.Tx
 			return answer{}, err
 		}
 		return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-			item, err := do(ctx, tx, c, id)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, item)
+			return ok(do(ctx, tx, c, id))
 		})
 	}
 	return o

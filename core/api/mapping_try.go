@@ -138,11 +138,7 @@ func (s *server) previewVersion() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			p, err := s.preview(ctx, c, conn, v, in)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, p)
+			return ok(s.preview(ctx, c, conn, v, in))
 		},
 	}
 }

@@ -118,16 +118,10 @@ func (s *server) listProposals() operation {
 				}
 			}
 			return listed(ctx, s, c, faults, func(tx pgx.Tx) (postgres.Page[link.Proposal], error) {
-				return matching.Proposals(ctx, tx, s.CRM, f, c.sees)
+				return matching.Proposals(ctx, tx, s.CRM, f, c.who.Sight)
 			})
 		},
 	}
-}
-
-// sees says what the caller may know of a kind of entity: whether he may read them, and whether a field is hidden.
-func (c *call) sees(entity string) (read bool, hides func(field string) bool) {
-	of := access.Resource(entity)
-	return c.who.May(of, access.Read) != "", func(field string) bool { return c.who.Hides(of, field) }
 }
 
 func (s *server) settleProposals() operation {
@@ -157,11 +151,7 @@ func (s *server) settleProposals() operation {
 				}
 			}
 			return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-				done, err := s.Matcher.Settle(ctx, tx, of, d, in.After)
-				if err != nil {
-					return answer{}, err
-				}
-				return respond(http.StatusOK, done)
+				return ok(s.Matcher.Settle(ctx, tx, of, d, in.After))
 			})
 		},
 	}

@@ -15,6 +15,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 )
 
 const (
@@ -74,15 +75,7 @@ func (e entities) getPrice() operation {
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			var found foundPrice
-			err = e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = e.findPrice(ctx, tx, c, q, customer)
-				return err
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, found)
+			return ok(postgres.Get(ctx, e.DB, c.who.Principal, func(tx pgx.Tx) (foundPrice, error) { return e.findPrice(ctx, tx, c, q, customer) }))
 		},
 	}
 }

@@ -179,11 +179,7 @@ func (s *server) mend(ctx context.Context, c *call, errand reconcile.Errand, ids
 		return answer{}, err
 	}
 	return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-		done, err := s.Reconciler.Mend(ctx, tx, of, errand, after)
-		if err != nil {
-			return answer{}, err
-		}
-		return respond(http.StatusOK, done)
+		return ok(s.Reconciler.Mend(ctx, tx, of, errand, after))
 	})
 }
 

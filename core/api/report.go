@@ -14,6 +14,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
+	"crmhub/core/postgres"
 	"crmhub/core/report"
 	"crmhub/core/schema"
 	"crmhub/core/sheet"
@@ -49,11 +50,7 @@ func (s *server) runReport(r report.Report) operation {
 		parameters: reportParameters(r.Parameters),
 		status:     http.StatusOK, result: jsonBody(s.document, reportExample(r)),
 		serve: func(ctx context.Context, c *call) (answer, error) {
-			result, err := s.result(ctx, c, r, s.reports.Run)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, result)
+			return ok(s.result(ctx, c, r, s.reports.Run))
 		},
 	}
 }
@@ -187,11 +184,7 @@ func (s *server) listReportRows(r report.Report) operation {
 			if err := c.permitReport(r, given); err != nil {
 				return answer{}, err
 			}
-			var found report.Page
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.reports.Rows(ctx, tx, r, given, ask)
-				return err
-			})
+			found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (report.Page, error) { return s.reports.Rows(ctx, tx, r, given, ask) })
 			if err != nil {
 				return answer{}, parametersAtFault(err)
 			}

@@ -25,11 +25,7 @@ type serving func(ctx context.Context, c *call) (answer, error)
 // read serves what there is one of.
 func read[T any](s *server, do func(ctx context.Context, tx pgx.Tx) (T, error)) serving {
 	return func(ctx context.Context, c *call) (answer, error) {
-		found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (T, error) { return do(ctx, tx) })
-		if err != nil {
-			return answer{}, err
-		}
-		return respond(http.StatusOK, found)
+		return ok(postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (T, error) { return do(ctx, tx) }))
 	}
 }
 
@@ -59,11 +55,7 @@ func writeOnID[T any](s *server, do func(ctx context.Context, tx pgx.Tx, id uuid
 			return answer{}, err
 		}
 		return s.write(ctx, c, func(tx pgx.Tx) (answer, error) {
-			changed, err := do(ctx, tx, id)
-			if err != nil {
-				return answer{}, err
-			}
-			return respond(http.StatusOK, changed)
+			return ok(do(ctx, tx, id))
 		})
 	}
 }

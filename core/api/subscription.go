@@ -83,11 +83,7 @@ func (s *server) getSubscription() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			var found notify.Subscription
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.Notify.Get(ctx, tx, id)
-				return err
-			})
+			found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (notify.Subscription, error) { return s.Notify.Get(ctx, tx, id) })
 			if err != nil {
 				return answer{}, err
 			}
@@ -249,11 +245,7 @@ func (s *server) getDelivery() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			var found notify.Delivery
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = s.Notify.Delivery(ctx, tx, id)
-				return err
-			})
+			found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (notify.Delivery, error) { return s.Notify.Delivery(ctx, tx, id) })
 			if err != nil {
 				return answer{}, err
 			}

@@ -147,11 +147,7 @@ func (s *server) getView() operation {
 			if err != nil {
 				return answer{}, err
 			}
-			var found listview.View
-			err = s.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
-				found, err = listview.Get(ctx, tx, c.who, id)
-				return err
-			})
+			found, err := postgres.Get(ctx, s.DB, c.who.Principal, func(tx pgx.Tx) (listview.View, error) { return listview.Get(ctx, tx, c.who, id) })
 			if err != nil {
 				return answer{}, err
 			}

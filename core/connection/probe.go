@@ -17,8 +17,8 @@ import (
 	"crmhub/core/schema"
 )
 
-// CheckTime is how long a system may take to answer a check.
-const CheckTime = 20 * time.Second
+// checkTime is how long a system may take to answer a check.
+const checkTime = 20 * time.Second
 
 // Check calls a connection's system, harmlessly, in a session of its own. No transaction is open meanwhile.
 func (s *Store) Check(ctx context.Context, c Connection) error {
@@ -32,7 +32,7 @@ func check(ctx context.Context, session connector.Session, opened error) (err er
 		return Unopened(opened)
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	ctx, cancel := context.WithTimeout(ctx, CheckTime)
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	return session.Check(ctx)
 }
@@ -166,15 +166,11 @@ func (p *Prober) probe(ctx context.Context, who postgres.Principal, id uuid.UUID
 }
 
 func (p *Prober) attempt(ctx context.Context, who postgres.Principal, id uuid.UUID) error {
-	var c Connection
-	err := p.Breakers.DB.As(ctx, who, func(tx pgx.Tx) (err error) {
-		c, err = p.Store.Get(ctx, tx, id)
-		return err
-	})
+	c, err := postgres.Get(ctx, p.Breakers.DB, who, func(tx pgx.Tx) (Connection, error) { return p.Store.Get(ctx, tx, id) })
 	if err != nil {
 		return err
 	}
-	class, err := p.Breakers.claim(ctx, c.Ref(), 2*CheckTime)
+	class, err := p.Breakers.claim(ctx, c.Ref(), 2*checkTime)
 	if err != nil || class == "" {
 		return err
 	}

@@ -38,12 +38,16 @@ type sessionRow struct {
 }
 
 func (c *Console) showAccount(ctx context.Context, v *visit) error {
-	return v.writeAccount(ctx, http.StatusOK, "", nil)
+	return v.writeAccount(ctx, "", nil)
 }
 
 // writeAccount shows the page, with what is wrong with one of its forms.
-func (v *visit) writeAccount(ctx context.Context, status int, form string, wrong error) error {
+func (v *visit) writeAccount(ctx context.Context, form string, wrong error) error {
 	c := v.console
+	status := statusOf(wrong != nil)
+	if locked, ok := errors.AsType[*access.LockedError](wrong); ok { // tried in vain too often
+		wrong, status = schema.Violations{{Pointer: "/", Rule: "locked", Message: v.say("login.locked", minutes(locked.Wait))}}, http.StatusTooManyRequests
+	}
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -96,26 +100,13 @@ func (v *visit) writeAccount(ctx context.Context, status int, form string, wrong
 	return v.write(status, "account", p)
 }
 
-// tooOften is what a person reads who tried in vain too often.
-func (v *visit) tooOften(ctx context.Context, form string, err error) error {
-	locked, ok := errors.AsType[*access.LockedError](err)
-	if !ok {
-		return err
-	}
-	said := schema.Violations{{Pointer: "/", Rule: "locked", Message: v.say("login.locked", minutes(locked.Wait))}}
-	return v.writeAccount(ctx, http.StatusTooManyRequests, form, said)
-}
-
 func (c *Console) changePassword(ctx context.Context, v *visit) error {
 	if err := v.r.ParseForm(); err != nil {
 		return errAddress
 	}
 	err := c.Access.ChangePassword(ctx, v.who, access.Proof{Password: v.r.PostFormValue("old_password"), IP: remoteIP(v.r)}, v.r.PostFormValue("password"))
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeAccount(ctx, http.StatusUnprocessableEntity, "password", vs)
-	}
 	if err != nil {
-		return v.tooOften(ctx, "password", err)
+		return v.writeAccount(ctx, "password", err)
 	}
 	return v.done(accountPath, "password_changed")
 }

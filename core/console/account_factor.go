@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"html/template"
-	"net/http"
 
 	"crmhub/core/access"
 	"crmhub/core/schema"
@@ -32,30 +31,27 @@ func (c *Console) beginFactor(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.askCode(http.StatusOK, factorPage{QR: template.HTML(image), Secret: e.Secret.Reveal()}, "") //nolint:gosec // drawn by package access
+	return v.askCode(factorPage{QR: template.HTML(image), Secret: e.Secret.Reveal()}, "") //nolint:gosec // drawn by package access
 }
 
 // askCode asks for a code of the app that was scanned.
-func (v *visit) askCode(status int, p factorPage, wrong string) error {
+func (v *visit) askCode(p factorPage, wrong string) error {
 	q := &questions{visit: v, faults: map[string]string{"code": wrong}}
 	p.Code = q.must("code", v.say("account.code_now"), "text", "")
 	p.Code.Auto = "one-time-code"
 	v.here = accountPath
-	return v.write(status, "factor", p)
+	return v.write(statusOf(wrong != ""), "factor", p)
 }
 
 // factorFailed says beside the form why the second factor stays as it is.
 func (v *visit) factorFailed(ctx context.Context, err error) error {
-	var vs schema.Violations
 	switch {
-	case errors.As(err, &vs):
-		return v.writeAccount(ctx, http.StatusUnprocessableEntity, "factor", vs)
 	case errors.Is(err, access.ErrCode):
-		return v.writeAccount(ctx, http.StatusUnprocessableEntity, "factor", schema.Violations{{Pointer: "/code", Rule: "code", Message: v.say("code.failed")}})
+		err = schema.Violations{{Pointer: "/code", Rule: "code", Message: v.say("code.failed")}}
 	case errors.Is(err, access.ErrSecondFactor):
 		return errClosed
 	}
-	return v.tooOften(ctx, "factor", err)
+	return v.writeAccount(ctx, "factor", err)
 }
 
 // confirmFactor turns the second factor on, and shows the recovery codes, this once.
@@ -63,7 +59,7 @@ func (c *Console) confirmFactor(ctx context.Context, v *visit) error {
 	codes, err := c.Access.ConfirmSecondFactor(ctx, v.who, v.r.PostFormValue("code"))
 	if vs := schema.Violations(nil); errors.As(err, &vs) || errors.Is(err, access.ErrCode) {
 		// What was shown once is not shown again, but it still holds.
-		return v.askCode(http.StatusUnprocessableEntity, factorPage{}, v.say("account.code_wrong"))
+		return v.askCode(factorPage{}, v.say("account.code_wrong"))
 	}
 	if err != nil {
 		return v.factorFailed(ctx, err)

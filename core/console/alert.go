@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -21,13 +19,12 @@ const alertsPath = "/sync/alerts"
 
 // alertsPage is the data of the page about what somebody should look at.
 type alertsPage struct {
+	pager
 	Status    string
 	Statuses  []string
 	Items     []alertRow
 	CanAnswer bool
 	Settings  *alertSettings
-	First     string // URL of the first page, "" on it
-	Next      string // URL of the next page, "" on the last
 }
 
 // alertRow is an alert, and where to mend it.
@@ -38,10 +35,10 @@ type alertRow struct {
 }
 
 func (c *Console) listAlerts(ctx context.Context, v *visit) error {
-	return v.writeAlerts(ctx, http.StatusOK, nil)
+	return v.writeAlerts(ctx, nil)
 }
 
-func (v *visit) writeAlerts(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeAlerts(ctx context.Context, wrong error) error {
 	q := v.r.URL.Query()
 	p := alertsPage{Status: cmp.Or(q.Get("status"), "open"), Statuses: []string{"open", "resolved"}, CanAnswer: v.who.May(access.Alerts, access.Update) != ""}
 	if p.Status != "open" && p.Status != "resolved" {
@@ -69,21 +66,17 @@ func (v *visit) writeAlerts(ctx context.Context, status int, wrong error) error 
 			}
 			p.Items = append(p.Items, v.alertRow(a, names))
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(func(after string) string {
+			return urlOf(alertsPath, map[string]string{"status": p.Status, "after": after})
+		}, after, found.Next)
 		p.Settings, err = v.alertSettings(ctx, tx, wrong)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if p.Next != "" {
-		p.Next = alertsPath + "?" + url.Values{"status": {p.Status}, "after": {p.Next}}.Encode()
-	}
-	if after != "" {
-		p.First = alertsPath + "?status=" + p.Status
-	}
 	v.here = alertsPath
-	return v.write(status, "alerts", p)
+	return v.writeForm("alerts", p, wrong)
 }
 
 // alertRow says where an alert is mended; what is about a connection is known by its name.

@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 	"strconv"
 
@@ -75,11 +73,8 @@ func (c *Console) changeAlertSettings(ctx context.Context, v *visit) error {
 			return err
 		})
 	}
-	if errors.As(err, &vs) {
-		return v.writeAlerts(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeAlerts(ctx, err)
 	}
 	return v.done(alertsPath, "saved")
 }

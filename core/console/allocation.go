@@ -44,12 +44,12 @@ type proposedRow struct {
 }
 
 type allocationsPage struct {
-	Payments    []openPaymentRow
-	Certain     int64 // of those shown
-	First, Next string
-	Faults      []string
-	MayMatch    bool
-	MayImport   bool
+	pager
+	Payments  []openPaymentRow
+	Certain   int64 // of those shown
+	Faults    []string
+	MayMatch  bool
+	MayImport bool
 }
 
 // openPaymentRows names what is open.
@@ -85,9 +85,7 @@ func (c *Console) listOpenPayments(ctx context.Context, v *visit) error {
 		if err != nil {
 			return err
 		}
-		if found.Next != "" {
-			p.Next = allocationPath + "?after=" + found.Next
-		}
+		p.pager = pagerOf(from(allocationPath), q.After, found.Next)
 		p.Payments, err = v.openPaymentRows(ctx, tx, found)
 		return err
 	})
@@ -100,9 +98,6 @@ func (c *Console) listOpenPayments(ctx context.Context, v *visit) error {
 		}
 	}
 	slices.SortStableFunc(p.Payments, func(a, b openPaymentRow) int { return cmp.Compare(rank(a), rank(b)) })
-	if q.After != "" {
-		p.First = allocationPath
-	}
 	return v.show("allocations", p)
 }
 
@@ -148,10 +143,13 @@ type claimRow struct {
 }
 
 func (c *Console) showAllocation(ctx context.Context, v *visit) error {
-	return v.writeAllocation(ctx, http.StatusOK, nil)
+	return v.writeAllocation(ctx, nil)
 }
 
-func (v *visit) writeAllocation(ctx context.Context, status int, refused error) error {
+func (v *visit) writeAllocation(ctx context.Context, refused error) error {
+	if _, other := wrongIn(refused); other != nil {
+		return other
+	}
 	id, err := v.id(crm.ErrNotFound)
 	if err != nil {
 		return err
@@ -186,7 +184,7 @@ func (v *visit) writeAllocation(ctx context.Context, status int, refused error) 
 	fields := v.describe(string(crm.KindPayment), crm.Fields(crm.KindPayment))
 	p.Refused = v.refusal(refused, fields)
 	v.here = allocationPath + "/" + id.String()
-	return v.write(status, "allocation", p)
+	return v.writeForm("allocation", p, refused)
 }
 
 // fillAllocation adds what the payment pays, and the open documents that it could.
@@ -253,7 +251,7 @@ func (c *Console) allocate(ctx context.Context, v *visit) error {
 		}
 		amount, err := decimal.NewFromString(given)
 		if err != nil || amount.Exponent() < -4 || amount.NumDigits() > 20 {
-			return v.writeAllocation(ctx, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/amount", Rule: "format", Message: "must be a decimal number"}})
+			return v.writeAllocation(ctx, schema.Violations{{Pointer: "/amount", Rule: "format", Message: "must be a decimal number"}})
 		}
 		add = append(add, crm.PaymentAllocation{InvoiceID: invoice, Amount: amount})
 	}
@@ -261,17 +259,14 @@ func (c *Console) allocate(ctx context.Context, v *visit) error {
 		return strings.Compare(a.InvoiceID.String(), b.InvoiceID.String())
 	})
 	if len(add) == 0 {
-		return v.writeAllocation(ctx, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/allocations", Rule: "required", Message: "enter what it pays"}})
+		return v.writeAllocation(ctx, schema.Violations{{Pointer: "/allocations", Rule: "required", Message: "enter what it pays"}})
 	}
 	err = v.as(ctx, func(tx pgx.Tx) error {
 		_, err := c.allocations.Allocate(ctx, tx, v.author(), id, 0, add)
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeAllocation(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeAllocation(ctx, err)
 	}
 	return v.done(allocationPath+"/"+id.String(), "allocated")
 }
@@ -289,11 +284,8 @@ func (c *Console) reverseAllocation(ctx context.Context, v *visit) error {
 		_, err := c.allocations.Reverse(ctx, tx, v.author(), id, 0, invoice)
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeAllocation(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeAllocation(ctx, err)
 	}
 	return v.done(allocationPath+"/"+id.String(), "allocation_reversed")
 }

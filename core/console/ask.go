@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,17 +19,41 @@ type questions struct {
 	faults map[string]string
 }
 
+// A form's life. Its page is written by one function, which is told what is wrong: nil for a form that was not sent yet. Who takes
+// what was sent reads it, does it, and ends by that function with the error that came of it, or by [visit.done] without one. What
+// is wrong with what was entered the page then says; any other error the function returns, and [visit.fail] shows it.
+
+// wrongIn is what an error says is wrong with what was entered, nothing without an error. Another error is returned as it is.
+func wrongIn(err error) (vs schema.Violations, other error) {
+	if err == nil || errors.As(err, &vs) {
+		return vs, nil
+	}
+	return nil, err
+}
+
+// writeForm writes a page with a form.
+func (v *visit) writeForm(name string, data any, wrong error) error {
+	return v.write(statusOf(wrong != nil), name, data)
+}
+
+// statusOf is the status of a page with a form, of which something may be wrong.
+func statusOf(wrong bool) int {
+	if wrong {
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusOK
+}
+
 // questions are those of a form that was not sent yet, or that err says is wrong. Another error is returned as it is.
 func (v *visit) questions(err error) (*questions, error) {
+	vs, other := wrongIn(err)
+	if other != nil {
+		return nil, other
+	}
 	q := &questions{visit: v, faults: map[string]string{}}
-	if err == nil {
-		return q, nil
+	if err != nil {
+		q.given = v.r.Form
 	}
-	var vs schema.Violations
-	if !errors.As(err, &vs) {
-		return nil, err
-	}
-	q.given = v.r.Form
 	for _, broken := range vs {
 		name := strings.ReplaceAll(strings.TrimPrefix(broken.Pointer, "/"), "/", ".")
 		if q.faults[name] == "" {

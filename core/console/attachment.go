@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"unicode"
 
@@ -83,7 +82,7 @@ func (c *Console) attach(w view) func(context.Context, *visit) error {
 			return err // before the file has come
 		}
 		refuse := func(key string) error {
-			return c.writeRecord(ctx, v, w, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/file", Rule: "attachment", Message: v.say(key)}})
+			return c.writeRecord(ctx, v, w, schema.Violations{{Pointer: "/file", Rule: "attachment", Message: v.say(key)}})
 		}
 		u, err := v.receive()
 		if err != nil {

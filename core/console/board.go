@@ -2,10 +2,8 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -16,7 +14,6 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
-	"crmhub/core/schema"
 )
 
 // boardPage shows the opportunities of a pipeline, a column for each stage.
@@ -259,7 +256,7 @@ func (v *visit) stagesOf(ctx context.Context, tx pgx.Tx, e crm.Entity) ([]option
 }
 
 func (c *Console) showMove(ctx context.Context, v *visit) error {
-	return v.writeMove(ctx, http.StatusOK, v.r.URL.Query().Get("stage"), nil)
+	return v.writeMove(ctx, v.r.URL.Query().Get("stage"), nil)
 }
 
 // moveStage moves an opportunity to another stage. What the stage asks for and the form did not say is asked for.
@@ -278,16 +275,17 @@ func (c *Console) moveStage(ctx context.Context, v *visit) error {
 		_, err := c.editor.Move(ctx, tx, v.author(), crm.KindOpportunity, id, 0, patch)
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeMove(ctx, http.StatusUnprocessableEntity, v.r.PostFormValue("stage"), vs)
-	}
 	if err != nil {
-		return err
+		return v.writeMove(ctx, v.r.PostFormValue("stage"), err)
 	}
 	return v.done(v.backTo(pathOf(crm.KindOpportunity)+"/"+id.String()), "moved")
 }
 
-func (v *visit) writeMove(ctx context.Context, status int, stage string, wrong schema.Violations) error {
+func (v *visit) writeMove(ctx context.Context, stage string, wrong error) error {
+	vs, other := wrongIn(wrong)
+	if other != nil {
+		return other
+	}
 	id, err := v.id(crm.ErrNotFound)
 	if err != nil {
 		return err
@@ -323,7 +321,7 @@ func (v *visit) writeMove(ctx context.Context, status int, stage string, wrong s
 	if err != nil {
 		return err
 	}
-	for _, broken := range wrong {
+	for _, broken := range vs {
 		at := &p.StageFault
 		if broken.Pointer == "/lost_reason" {
 			if at = &p.ReasonFault; !v.r.Form.Has("lost_reason") {
@@ -332,5 +330,5 @@ func (v *visit) writeMove(ctx context.Context, status int, stage string, wrong s
 		}
 		*at = v.violation(broken, nil)
 	}
-	return v.write(status, "move", p)
+	return v.writeForm("move", p, wrong)
 }

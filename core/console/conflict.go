@@ -27,13 +27,13 @@ type conflictRow struct {
 }
 
 type conflictsPage struct {
-	Status      string
-	Statuses    []link.ConflictStatus
-	Field       string
-	Conflicts   []conflictRow
-	Rules       []conflictRule // fields with open conflicts on this page
-	First, Next string         // URLs of pages; "" where there is none
-	Refused     string         // why one was not settled
+	pager
+	Status    string
+	Statuses  []link.ConflictStatus
+	Field     string
+	Conflicts []conflictRow
+	Rules     []conflictRule // fields with open conflicts on this page
+	Refused   string         // why one was not settled
 }
 
 // conflictRule is what can be decided for all open conflicts at once.
@@ -75,18 +75,13 @@ func (c *Console) conflicts(ctx context.Context, v *visit, q url.Values) (confli
 		if err != nil {
 			return err
 		}
-		if p.Next = found.Next; p.Next != "" {
-			p.Next = p.url(p.Next)
-		}
+		p.pager = pagerOf(p.url, q.Get("after"), found.Next)
 		for _, k := range found.Items {
 			p.Conflicts = append(p.Conflicts, v.conflictRow(k, names[k.ConnectionID]))
 		}
 		about := func(i int) (string, uuid.UUID) { return p.Conflicts[i].Entity, p.Conflicts[i].EntityID }
 		return v.titled(ctx, tx, len(p.Conflicts), about, func(i int, title, url string) { p.Conflicts[i].Title, p.Conflicts[i].URL = title, url })
 	})
-	if q.Get("after") != "" {
-		p.First = p.url("")
-	}
 	for _, k := range p.Conflicts {
 		rule := conflictRule{k.ConnectionID, k.ConnectionName, k.Entity, k.Field, k.Label}
 		same := func(r conflictRule) bool {

@@ -113,11 +113,11 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 				return err
 			}
 		}
-		page, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Connection: id, Status: job.Open, Limit: 20})
-		for i := range page.DeadLetters {
-			page.DeadLetters[i].ConnectionName = ""
+		letters, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Connection: id, Status: job.Open, Limit: 20})
+		for i := range letters.Items {
+			letters.Items[i].ConnectionName = ""
 		}
-		p.DeadLetters = page.DeadLetters
+		p.DeadLetters = letters.Items
 		return err
 	})
 	if err != nil {

@@ -45,12 +45,12 @@ type quickForm struct {
 }
 
 // showCustomer completes the page of a customer.
-func (v *visit) showCustomer(ctx context.Context, status int, r *recordPage) error {
+func (v *visit) showCustomer(ctx context.Context, r *recordPage, refused error) error {
 	p := customerPage{recordPage: r}
 	if err := v.as(ctx, func(tx pgx.Tx) error { return v.fillCustomer(ctx, tx, &p) }); err != nil {
 		return err
 	}
-	return v.write(status, "customer", &p)
+	return v.writeForm("customer", &p, refused)
 }
 
 func (v *visit) fillCustomer(ctx context.Context, tx pgx.Tx, p *customerPage) error {

@@ -11,6 +11,7 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/job"
 	"crmhub/core/journey"
+	"crmhub/core/postgres"
 	"crmhub/core/schema"
 )
 
@@ -50,6 +51,7 @@ func (d deadLetterRow) Faults() []fault {
 const deadLettersPath = "/sync/dead-letters"
 
 type deadLettersPage struct {
+	pager
 	Status      string
 	Statuses    []job.LetterStatus
 	Connection  uuid.UUID
@@ -58,8 +60,6 @@ type deadLettersPage struct {
 	Entities    []crm.Kind
 	Cause       string // a fingerprint: only letters with this cause; "" for all
 	DeadLetters []deadLetterRow
-	First       string // URL of the first page, "" on it
-	Next        string // URL of the next page, "" on the last
 	Live        string // URL of the stream of the list, "" where it is not the first page
 }
 
@@ -82,21 +82,18 @@ func (p deadLettersPage) url(path, after string) string {
 	return urlOf(path, parameters)
 }
 
-func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFilter) (deadLettersPage, error) {
+func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFilter) (found postgres.Page[deadLetterRow], err error) {
 	page, err := job.ListDeadLetters(ctx, tx, f)
 	if err != nil {
-		return deadLettersPage{}, err
+		return found, err
 	}
 	names, err := c.connectionNames(ctx, tx)
-	if err != nil {
-		return deadLettersPage{}, err
-	}
-	p := deadLettersPage{DeadLetters: make([]deadLetterRow, len(page.Items)), Next: page.Next}
-	for i, d := range page.Items {
+	for _, d := range page.Items {
 		d.Payload = nil // a row shows none
-		p.DeadLetters[i] = deadLetterRow{d, names[d.ConnectionID]}
+		found.Items = append(found.Items, deadLetterRow{d, names[d.ConnectionID]})
 	}
-	return p, nil
+	found.Next = page.Next
+	return found, err
 }
 
 // lettersAsked is the list that the address asks for.
@@ -129,7 +126,7 @@ func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
 		if err != nil {
 			return err
 		}
-		p.show(found)
+		p.show(found, f.After)
 		connections, err := c.Connections.List(ctx, tx)
 		for _, conn := range connections {
 			p.Connections = append(p.Connections, option{conn.ID.String(), conn.Name, conn.ID == p.Connection})
@@ -139,19 +136,16 @@ func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	if f.After != "" {
-		p.First = p.url(deadLettersPath, "")
-	} else {
+	if f.After == "" {
 		p.Live = p.url(deadLettersPath+"/live", "")
 	}
 	return v.show("dead-letters", p)
 }
 
 // show puts what was found on the page.
-func (p *deadLettersPage) show(found deadLettersPage) {
-	if p.DeadLetters, p.Next = found.DeadLetters, found.Next; p.Next != "" {
-		p.Next = p.url(deadLettersPath, p.Next)
-	}
+func (p *deadLettersPage) show(found postgres.Page[deadLetterRow], after string) {
+	p.DeadLetters = found.Items
+	p.pager = pagerOf(func(after string) string { return p.url(deadLettersPath, after) }, after, found.Next)
 }
 
 // followDeadLetters streams the first page of a list of dead letters.
@@ -161,10 +155,10 @@ func (c *Console) followDeadLetters(ctx context.Context, v *visit) error {
 		return cmp.Or(err, errAddress)
 	}
 	return v.followPart(ctx, "dead-letters", "dead-letters-now", func(ctx context.Context) (any, error) {
-		found, err := look(ctx, v, &c.watched.letters, watchedLetters{v.who.Principal.Organization, f}, func(ctx context.Context, tx pgx.Tx) (deadLettersPage, error) {
+		found, err := look(ctx, v, &c.watched.letters, watchedLetters{v.who.Principal.Organization, f}, func(ctx context.Context, tx pgx.Tx) (postgres.Page[deadLetterRow], error) {
 			return c.deadLetterRows(ctx, tx, f)
 		})
-		p.show(found)
+		p.show(found, "")
 		return p, err
 	})
 }

@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -22,33 +20,26 @@ type causeRow struct {
 const causesPath = deadLettersPath + "/causes"
 
 type causesPage struct {
+	pager
 	Causes        []causeRow
 	ReasonMissing bool
 	MayReplay     bool
 	MayDismiss    bool
-	MayMap        bool   // look at mappings
-	First         string // URL of the first page, "" on it
-	Next          string // URL of the next page, "" on the last
+	MayMap        bool // look at mappings
 }
 
 func (c *Console) listCauses(ctx context.Context, v *visit) error {
-	return c.writeCauses(ctx, v, http.StatusOK, false)
+	return c.writeCauses(ctx, v, false)
 }
 
-func (c *Console) writeCauses(ctx context.Context, v *visit, status int, reasonMissing bool) error {
+func (c *Console) writeCauses(ctx context.Context, v *visit, reasonMissing bool) error {
 	after := v.r.URL.Query().Get("after")
-	var p causesPage
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		p, err = c.causeRows(ctx, tx, after)
-		return err
-	})
+	p, err := get(ctx, v, func(tx pgx.Tx) (causesPage, error) { return c.causeRows(ctx, tx, after) })
 	if err != nil {
 		return err
 	}
-	if p.ReasonMissing = reasonMissing; after != "" {
-		p.First = causesPath
-	}
-	return v.write(status, "causes", v.causesPart(p))
+	p.ReasonMissing = reasonMissing
+	return v.write(statusOf(reasonMissing), "causes", v.causesPart(p))
 }
 
 // causeRows are the causes of open dead letters.
@@ -61,9 +52,7 @@ func (c *Console) causeRows(ctx context.Context, tx pgx.Tx, after string) (p cau
 	for _, g := range page.Items {
 		p.Causes = append(p.Causes, causeRow{g, names[g.ConnectionID]})
 	}
-	if page.Next != "" {
-		p.Next = causesPath + "?after=" + url.QueryEscape(page.Next)
-	}
+	p.pager = pagerOf(from(causesPath), after, page.Next)
 	return p, err
 }
 
@@ -98,11 +87,7 @@ func (c *Console) replayLetters(ctx context.Context, v *visit) error {
 	if scope == (job.Scope{}) {
 		return errAddress
 	}
-	var runs []job.Run
-	err := v.as(ctx, func(tx pgx.Tx) (err error) {
-		runs, err = job.EnqueueReplay(ctx, tx, scope)
-		return err
-	})
+	runs, err := get(ctx, v, func(tx pgx.Tx) ([]job.Run, error) { return job.EnqueueReplay(ctx, tx, scope) })
 	if err != nil {
 		return err
 	}
@@ -123,7 +108,7 @@ func (c *Console) dismissCause(ctx context.Context, v *visit) error {
 	}
 	reason := strings.TrimSpace(v.r.PostFormValue("reason"))
 	if reason == "" {
-		return c.writeCauses(ctx, v, http.StatusUnprocessableEntity, true)
+		return c.writeCauses(ctx, v, true)
 	}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		_, err := job.DismissAll(ctx, tx, scope, reason)

@@ -2,13 +2,10 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 
 	"github.com/google/uuid"
 
 	"crmhub/core/access"
-	"crmhub/core/schema"
 )
 
 const departmentsPath = "/admin/departments"
@@ -33,11 +30,11 @@ type departmentRow struct {
 }
 
 func (c *Console) listDepartments(ctx context.Context, v *visit) error {
-	return v.writeDepartments(ctx, http.StatusOK, uuid.Nil, nil)
+	return v.writeDepartments(ctx, uuid.Nil, nil)
 }
 
 // writeDepartments shows the tree, and what is wrong with a change of one of them; the nil UUID is the new one.
-func (v *visit) writeDepartments(ctx context.Context, status int, changed uuid.UUID, wrong error) error {
+func (v *visit) writeDepartments(ctx context.Context, changed uuid.UUID, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -87,7 +84,7 @@ func (v *visit) writeDepartments(ctx context.Context, status int, changed uuid.U
 		ask.must("name", v.say("department.name"), "text", ""), ask.choose("parent_id", v.say("department.above"), "", o.departmentOptions(v.say("department.top"))),
 	}
 	v.here = departmentsPath
-	return v.write(status, "departments", p)
+	return v.writeForm("departments", p, wrong)
 }
 
 // readDepartment takes what the form says of a department.
@@ -137,11 +134,8 @@ func (c *Console) deleteDepartment(ctx context.Context, v *visit) error {
 }
 
 func (v *visit) departmentDone(ctx context.Context, id uuid.UUID, err error, notice string) error {
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeDepartments(ctx, http.StatusUnprocessableEntity, id, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeDepartments(ctx, id, err)
 	}
 	return v.done(departmentsPath, notice)
 }

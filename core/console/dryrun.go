@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	"crmhub/core/access"
@@ -22,13 +21,12 @@ const (
 
 // dryPage is the data of the page that shows what a job would do.
 type dryPage struct {
+	pager
 	Job       jobRow
 	Report    job.DryReport
 	Items     []dryItem
 	Beginning bool // of a pull: it is read from the beginning
 	Failed    *connector.Error
-	First     string
-	Next      string
 }
 
 // dryItem is an entity or record that would be written, or could not be.
@@ -79,22 +77,15 @@ func (c *Console) dryRunJob(ctx context.Context, v *visit) error {
 		}
 		p.Items = append(p.Items, shown)
 	}
-	p.First, p.Next = p.parts(after)
+	p.pager = pagerOf(p.part, after, p.Report.Next)
 	return v.show("dry-run", p)
 }
 
-// parts are where the first part is, and the next; "" where that is no other.
-func (p dryPage) parts(after string) (first, next string) {
-	q := url.Values{}
+// part is where a part is.
+func (p dryPage) part(after string) string {
+	q := map[string]string{"after": after}
 	if p.Beginning {
-		q.Set("beginning", "true")
+		q["beginning"] = "true"
 	}
-	if after != "" {
-		first = p.Path() + "?" + q.Encode()
-	}
-	if p.Report.Next != "" {
-		q.Set("after", p.Report.Next)
-		next = p.Path() + "?" + q.Encode()
-	}
-	return first, next
+	return urlOf(p.Path(), q)
 }

@@ -2,9 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 
@@ -15,7 +12,6 @@ import (
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
 	"crmhub/core/postgres"
-	"crmhub/core/schema"
 )
 
 const duplicatesPath = "/duplicates"
@@ -35,13 +31,13 @@ func (c *Console) duplicatePages() map[string]page {
 
 // duplicatesPage is the data of the page of what may be there twice.
 type duplicatesPage struct {
-	Kind        crm.Kind
-	Kinds       []option
-	Status      string
-	Statuses    []duplicate.Status
-	Pairs       []pairRow
-	Merges      []mergeRow
-	First, Next string // URLs of pages, "" where there is none
+	pager
+	Kind     crm.Kind
+	Kinds    []option
+	Status   string
+	Statuses []duplicate.Status
+	Pairs    []pairRow
+	Merges   []mergeRow
 }
 
 // pairRow is two records that may be one.
@@ -89,11 +85,7 @@ func (c *Console) listDuplicates(ctx context.Context, v *visit) error {
 		p.Kinds = append(p.Kinds, option{string(k), v.say("kinds." + string(k)), k == p.Kind})
 	}
 	address := func(after string) string {
-		to := url.Values{"entity": {string(p.Kind)}, "status": {p.Status}}
-		if after != "" {
-			to.Set("after", after)
-		}
-		return duplicatesPath + "?" + to.Encode()
+		return urlOf(duplicatesPath, map[string]string{"entity": string(p.Kind), "status": p.Status, "after": after})
 	}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		found, err := duplicate.List(ctx, tx, duplicate.Filter{Kind: p.Kind, Status: duplicate.Status(p.Status), After: q.Get("after"), Limit: pageSize})
@@ -104,16 +96,11 @@ func (c *Console) listDuplicates(ctx context.Context, v *visit) error {
 		if err != nil {
 			return err
 		}
-		if found.Next != "" {
-			p.Next = address(found.Next)
-		}
+		p.pager = pagerOf(address, q.Get("after"), found.Next)
 		return v.fillDuplicates(ctx, tx, &p, found.Items, merges)
 	})
 	if err != nil {
 		return err
-	}
-	if q.Get("after") != "" {
-		p.First = address("")
 	}
 	return v.show("duplicates", p)
 }
@@ -240,7 +227,7 @@ type pairField struct {
 }
 
 func (c *Console) showPair(ctx context.Context, v *visit) error {
-	return v.writePair(ctx, http.StatusOK, nil)
+	return v.writePair(ctx, nil)
 }
 
 // pair is the kind and the two records of the address.
@@ -254,7 +241,10 @@ func (v *visit) pair() (k crm.Kind, ids [2]uuid.UUID, err error) {
 	return k, [2]uuid.UUID{a, b}, nil
 }
 
-func (v *visit) writePair(ctx context.Context, status int, refused error) error {
+func (v *visit) writePair(ctx context.Context, refused error) error {
+	if _, other := wrongIn(refused); other != nil {
+		return other
+	}
 	k, ids, err := v.pair()
 	if err != nil {
 		return err
@@ -304,7 +294,7 @@ func (v *visit) writePair(ctx context.Context, status int, refused error) error 
 	if err != nil {
 		return err
 	}
-	return v.write(status, "duplicate", p)
+	return v.writeForm("duplicate", p, refused)
 }
 
 // compare puts the fields beside each other: first those that a choice has to be made of.
@@ -357,11 +347,8 @@ func (c *Console) mergePair(ctx context.Context, v *visit) error {
 		_, err := c.editor.Merge(ctx, tx, v.author(), r)
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writePair(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writePair(ctx, err)
 	}
 	return v.done(pathOf(k)+"/"+r.Survivor.ID.String(), "merged")
 }

@@ -52,8 +52,8 @@ func newSimulatedSite(t *testing.T) (*site, *simulator.Server) {
 	s.jobs = &job.Store{Connectors: set.ByName()}
 	revisions := &revision.Store{Shipped: mappings, Schemas: schemas, Connections: s.connections, CRM: s.crm}
 	puller := pull.New(pull.Config{DB: s.db, Connections: s.connections, Revisions: revisions, Entities: s.crm, Logger: quiet, Registerer: prometheus.NewRegistry()})
-	matcher := matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: s.crm, Records: puller, Logger: quiet})
-	reconciler := reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Revisions: revisions, Entities: s.crm, Records: puller, Logger: quiet})
+	matcher := matching.New(matching.Config{DB: s.db, Connections: s.connections, Entities: s.crm, Puller: puller, Logger: quiet})
+	reconciler := reconcile.New(reconcile.Config{DB: s.db, Connections: s.connections, Revisions: revisions, Entities: s.crm, Puller: puller, Logger: quiet})
 	replay := map[job.Kind]job.Replay{job.Pull: puller.Replay}
 	runner := job.NewRunner(job.RunnerConfig{
 		DB: s.db, Logger: quiet, Registerer: prometheus.NewRegistry(), Replay: replay,

@@ -104,10 +104,8 @@ func (c *Console) erase(w view) func(context.Context, *visit) error {
 		if do == "erase" {
 			act = eraser.Erase
 		}
-		var done privacy.Erasure
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			done, err = act(ctx, tx, v.author().By, privacy.Request{Kind: w.kind, ID: id, Reason: p.Reason})
-			return err
+		done, err := get(ctx, v, func(tx pgx.Tx) (privacy.Erasure, error) {
+			return act(ctx, tx, v.author().By, privacy.Request{Kind: w.kind, ID: id, Reason: p.Reason})
 		})
 		if fault := v.eraseFault(err); fault != "" {
 			p.Fault = fault
@@ -139,8 +137,8 @@ func (v *visit) eraseFault(err error) string {
 }
 
 type erasuresPage struct {
-	Erasures    []privacy.Erasure
-	First, Next string
+	pager
+	Erasures []privacy.Erasure
 }
 
 func (c *Console) listErasures(ctx context.Context, v *visit) error {
@@ -149,14 +147,7 @@ func (c *Console) listErasures(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := erasuresPage{Erasures: found.Items}
-	if found.Next != "" {
-		p.Next = erasuresPath + "?after=" + found.Next
-	}
-	if after != "" {
-		p.First = erasuresPath
-	}
-	return v.show("erasures", p)
+	return v.show("erasures", erasuresPage{pagerOf(from(erasuresPath), after, found.Next), found.Items})
 }
 
 type erasurePage struct {

@@ -19,9 +19,8 @@ import (
 
 // exportsPage is the data of the page that lists exports.
 type exportsPage struct {
+	pager
 	Items []exportRow
-	First string // URL of the first page, "" on it
-	Next  string // URL of the next page, "" on the last
 }
 
 // exportRow is an export as a page shows it.
@@ -118,16 +117,11 @@ func (c *Console) listExports(ctx context.Context, v *visit) error {
 		for _, e := range found.Items {
 			p.Items = append(p.Items, exportRow{Export: e, Who: v.actor(e.CreatedBy, known)})
 		}
-		if p.Next = found.Next; p.Next != "" {
-			p.Next = "/exports?after=" + p.Next
-		}
+		p.pager = pagerOf(from("/exports"), after, found.Next)
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	if after != "" {
-		p.First = "/exports"
 	}
 	return v.show("exports", p)
 }
@@ -164,11 +158,7 @@ func (c *Console) showExport(ctx context.Context, v *visit) error {
 // followExport streams the export's progress, until it has ended.
 func (c *Console) followExport(ctx context.Context, v *visit) error {
 	return v.follow(ctx, liveEvery, func(ctx context.Context) (g glance, err error) {
-		var r exportRow
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			r, err = v.exportIn(ctx, tx)
-			return err
-		})
+		r, err := get(ctx, v, func(tx pgx.Tx) (exportRow, error) { return v.exportIn(ctx, tx) })
 		if err != nil {
 			return g, err
 		}

@@ -15,6 +15,7 @@ import (
 
 // followUpPage is the data of the page that lists what is to be seen to.
 type followUpPage struct {
+	pager
 	Items   []followUp
 	All     bool // everybody's that the visitor sees, not his own
 	AllURL  string
@@ -22,8 +23,6 @@ type followUpPage struct {
 	Why     string
 	Whys    []option
 	Until   string
-	First   string // URL of the first page, "" on it
-	Next    string // URL of the next page, "" on the last
 }
 
 // Filtered reports whether the list may be empty only because of what was asked for.
@@ -42,12 +41,14 @@ type followUp struct {
 func (c *Console) followUps(ctx context.Context, v *visit) error {
 	q := v.r.URL.Query()
 	p := followUpPage{All: q.Get("whose") == "all", Why: q.Get("why"), Until: q.Get("until")}
-	address := func(whose, after string) string {
-		return urlOf("/follow-ups", map[string]string{"whose": whose, "why": p.Why, "until": p.Until, "after": after})
+	of := func(whose string) func(after string) string {
+		return func(after string) string {
+			return urlOf("/follow-ups", map[string]string{"whose": whose, "why": p.Why, "until": p.Until, "after": after})
+		}
 	}
-	owner := v.who.UserID
+	owner, whose := v.who.UserID, ""
 	if p.All {
-		owner = uuid.Nil
+		owner, whose = uuid.Nil, "all"
 	}
 	ask := upkeep.AskOf(v.who, upkeep.Why(p.Why), owner)
 	ask.After, ask.Limit = q.Get("after"), pageSize
@@ -78,23 +79,13 @@ func (c *Console) followUps(ctx context.Context, v *visit) error {
 			f.Veil(v.who)
 			p.Items = append(p.Items, v.followUp(f, known))
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(of(whose), ask.After, found.Next)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	whose := ""
-	if p.All {
-		whose = "all"
-	}
-	if p.Next != "" {
-		p.Next = address(whose, p.Next)
-	}
-	if ask.After != "" {
-		p.First = address(whose, "")
-	}
-	p.AllURL, p.MineURL = address("all", ""), address("", "")
+	p.AllURL, p.MineURL = of("all")(""), of("")("")
 	return v.show("follow-ups", p)
 }
 

@@ -22,10 +22,9 @@ const maxImport = 1 << 30
 
 // importsPage is the data of the page that lists imports and takes files in.
 type importsPage struct {
+	pager
 	Kinds  []option // that the visitor may import
 	Items  []importRow
-	First  string // URL of the first page, "" on it
-	Next   string // URL of the next page, "" on the last
 	Fault  string // what is wrong with the file
 	Chosen bool   // the form was sent
 }
@@ -66,16 +65,11 @@ func (v *visit) showImports(ctx context.Context, status int, p *importsPage) err
 		for _, i := range found.Items {
 			p.Items = append(p.Items, importRow{i, v.actor(i.CreatedBy, known)})
 		}
-		if p.Next = found.Next; p.Next != "" {
-			p.Next = "/imports?after=" + p.Next
-		}
+		p.pager = pagerOf(from("/imports"), after, found.Next)
 		return nil
 	})
 	if err != nil {
 		return err
-	}
-	if after != "" {
-		p.First = "/imports"
 	}
 	v.here = "/imports"
 	return v.write(status, "imports", p)
@@ -147,11 +141,8 @@ func (c *Console) beginImport(notice string, begin func(*transfer.Store, context
 			_, err = begin(&c.transfers, ctx, tx, i.ID)
 			return err
 		})
-		if vs := schema.Violations(nil); errors.As(err, &vs) {
-			return c.writeImport(ctx, v, i, vs)
-		}
 		if err != nil {
-			return err
+			return c.writeImport(ctx, v, i, err)
 		}
 		return v.done("/imports/"+i.ID.String(), notice)
 	}

@@ -2,9 +2,7 @@ package console
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,7 +106,11 @@ func (c *Console) showImport(ctx context.Context, v *visit) error {
 }
 
 // writeImport shows an import, and what is wrong with what was asked of it.
-func (c *Console) writeImport(ctx context.Context, v *visit, i transfer.Import, wrong schema.Violations) error {
+func (c *Console) writeImport(ctx context.Context, v *visit, i transfer.Import, wrong error) error {
+	vs, other := wrongIn(wrong)
+	if other != nil {
+		return other
+	}
 	p := &importPage{importRow: importRow{Import: i}, Path: "/imports/" + i.ID.String(), List: pathOf(i.Entity)}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		known, err := v.everybody(ctx, tx)
@@ -121,7 +123,7 @@ func (c *Console) writeImport(ctx context.Context, v *visit, i transfer.Import, 
 			return err
 		}
 		if p.Open() {
-			p.ask(v, fields, wrong)
+			p.ask(v, fields, vs)
 		}
 		for _, o := range i.Preview {
 			p.Shown = append(p.Shown, importOutcome{o, v.rowFaults(o.Faults, fields)})
@@ -139,11 +141,7 @@ func (c *Console) writeImport(ctx context.Context, v *visit, i transfer.Import, 
 		return err
 	}
 	v.here = p.Path
-	status := http.StatusOK
-	if wrong != nil {
-		status = http.StatusUnprocessableEntity
-	}
-	return v.write(status, "import", p)
+	return v.writeForm("import", p, wrong)
 }
 
 func (v *visit) rowFaults(vs schema.Violations, fields []field) []string {
@@ -265,11 +263,8 @@ func (c *Console) changeImport(ctx context.Context, v *visit) error {
 	}
 	change := v.importChange(i)
 	changed, err := c.transfers.ChangeImport(ctx, c.DB, v.who.Principal, i.ID, change)
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return c.writeImport(ctx, v, withChange(i, change), vs)
-	}
 	if err != nil {
-		return err
+		return c.writeImport(ctx, v, withChange(i, change), err)
 	}
 	if v.r.Form.Get("do") != "preview" {
 		return v.done("/imports/"+i.ID.String(), "import_changed")
@@ -278,11 +273,8 @@ func (c *Console) changeImport(ctx context.Context, v *visit) error {
 		_, err := c.transfers.Preview(ctx, tx, changed.ID)
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return c.writeImport(ctx, v, changed, vs)
-	}
 	if err != nil {
-		return err
+		return c.writeImport(ctx, v, changed, err)
 	}
 	return v.done("/imports/"+i.ID.String(), "import_previewing")
 }
@@ -302,11 +294,7 @@ func (c *Console) importErrors(ctx context.Context, v *visit) error {
 // followImport streams the import's progress, until it has ended.
 func (c *Console) followImport(ctx context.Context, v *visit) error {
 	return v.follow(ctx, liveEvery, func(ctx context.Context) (g glance, err error) {
-		var i transfer.Import
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			i, err = v.importIn(ctx, tx)
-			return err
-		})
+		i, err := get(ctx, v, func(tx pgx.Tx) (transfer.Import, error) { return v.importIn(ctx, tx) })
 		if err != nil {
 			return g, err
 		}

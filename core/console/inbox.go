@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -35,20 +34,20 @@ type inboxRow struct {
 }
 
 type inboxPage struct {
+	pager
 	Status      string
 	Statuses    []inbox.Status
 	Items       []inboxRow
-	First, Next string // URLs of pages; "" where there is none
 	Fault       string // what is wrong with the files
 	SellerKnown bool   // the organization has said who it is
 	MayReceive  bool
 }
 
 func (c *Console) listInbox(ctx context.Context, v *visit) error {
-	return v.writeInbox(ctx, http.StatusOK, "")
+	return v.writeInbox(ctx, "")
 }
 
-func (v *visit) writeInbox(ctx context.Context, status int, fault string) error {
+func (v *visit) writeInbox(ctx context.Context, fault string) error {
 	q := v.r.URL.Query()
 	p := inboxPage{Status: q.Get("status"), Statuses: inbox.Statuses(), Fault: fault, MayReceive: v.who.May(access.Resource(crm.KindInvoice), access.Create) != ""}
 	if !q.Has("status") {
@@ -65,14 +64,19 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 		}
 		ask.After = id
 	}
+	address := func(after string) string { // a status that is "" counts, too
+		to := inboxPath + "?status=" + p.Status
+		if after != "" {
+			to += "&after=" + after
+		}
+		return to
+	}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		found, err := v.console.inbox.List(ctx, tx, ask)
 		if err != nil {
 			return err
 		}
-		if found.Next != "" {
-			p.Next = inboxPath + "?status=" + p.Status + "&after=" + found.Next
-		}
+		p.pager = pagerOf(address, q.Get("after"), found.Next)
 		seller, err := v.console.Access.Seller(ctx, tx)
 		if err != nil {
 			return err
@@ -107,11 +111,8 @@ func (v *visit) writeInbox(ctx context.Context, status int, fault string) error 
 	if err != nil {
 		return err
 	}
-	if ask.After != uuid.Nil {
-		p.First = inboxPath + "?status=" + p.Status
-	}
 	v.here = inboxPath
-	return v.write(status, "inbox", p)
+	return v.write(statusOf(fault != ""), "inbox", p)
 }
 
 // dayOf writes a day that may be missing.
@@ -164,14 +165,14 @@ func (c *Console) receiveInvoices(ctx context.Context, v *visit) error {
 			continue
 		}
 		if len(received) == mostInvoices {
-			return v.writeInbox(ctx, http.StatusUnprocessableEntity, v.say("inbox.too_many", mostInvoices))
+			return v.writeInbox(ctx, v.say("inbox.too_many", mostInvoices))
 		}
 		data, err := io.ReadAll(io.LimitReader(part, inbox.MaxSize+1))
 		if err != nil {
 			return v.tooLargeOr(ctx, err)
 		}
 		if len(data) > inbox.MaxSize {
-			return v.writeInbox(ctx, http.StatusUnprocessableEntity, v.say("inbox.too_large", part.FileName()))
+			return v.writeInbox(ctx, v.say("inbox.too_large", part.FileName()))
 		}
 		err = v.as(ctx, func(tx pgx.Tx) error {
 			item, err := c.inbox.Receive(ctx, tx, fileName(part.FileName()), data)
@@ -184,7 +185,7 @@ func (c *Console) receiveInvoices(ctx context.Context, v *visit) error {
 	}
 	switch len(received) {
 	case 0:
-		return v.writeInbox(ctx, http.StatusUnprocessableEntity, v.say("import.no_file"))
+		return v.writeInbox(ctx, v.say("import.no_file"))
 	case 1:
 		return v.done(inboxPath+"/"+received[0].ID.String(), "invoice_received")
 	default:
@@ -194,7 +195,7 @@ func (c *Console) receiveInvoices(ctx context.Context, v *visit) error {
 
 func (v *visit) tooLargeOr(ctx context.Context, err error) error {
 	if isTooLarge(err) {
-		return v.writeInbox(ctx, http.StatusUnprocessableEntity, v.say("inbox.too_many", mostInvoices))
+		return v.writeInbox(ctx, v.say("inbox.too_many", mostInvoices))
 	}
 	return errAddress
 }
@@ -246,10 +247,13 @@ type candidateRow struct {
 }
 
 func (c *Console) showInboxItem(ctx context.Context, v *visit) error {
-	return v.writeInboxItem(ctx, http.StatusOK, nil)
+	return v.writeInboxItem(ctx, nil)
 }
 
-func (v *visit) writeInboxItem(ctx context.Context, status int, refused error) error {
+func (v *visit) writeInboxItem(ctx context.Context, refused error) error {
+	if _, other := wrongIn(refused); other != nil {
+		return other
+	}
 	id, err := v.id(inbox.ErrNotFound)
 	if err != nil {
 		return err
@@ -305,7 +309,7 @@ func (v *visit) writeInboxItem(ctx context.Context, status int, refused error) e
 		}
 	}
 	v.here = inboxPath + "/" + id.String()
-	return v.write(status, "inbox-item", p)
+	return v.writeForm("inbox-item", p, refused)
 }
 
 // findingText is what a finding says, in the visitor's language.
@@ -364,14 +368,11 @@ func (v *visit) decideOnInvoice(ctx context.Context, notice string, do func(tx p
 		return err
 	}
 	item, err := get(ctx, v, func(tx pgx.Tx) (inbox.Item, error) { return do(tx, id) })
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeInboxItem(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if standing := (*inbox.StatusError)(nil); errors.As(err, &standing) {
 		return errClosed
 	}
 	if err != nil {
-		return err
+		return v.writeInboxItem(ctx, err)
 	}
 	if item.InvoiceID != nil {
 		return v.done(pathOf(crm.KindInvoice)+"/"+item.InvoiceID.String(), notice)
@@ -382,7 +383,7 @@ func (v *visit) decideOnInvoice(ctx context.Context, notice string, do func(tx p
 func (c *Console) acceptInvoice(ctx context.Context, v *visit) error {
 	customer, err := uuid.Parse(v.r.PostFormValue("customer_id"))
 	if err != nil {
-		return v.writeInboxItem(ctx, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/customer_id", Rule: "required", Message: "choose whose invoice it is"}})
+		return v.writeInboxItem(ctx, schema.Violations{{Pointer: "/customer_id", Rule: "required", Message: "choose whose invoice it is"}})
 	}
 	return v.decideOnInvoice(ctx, "invoice_accepted", func(tx pgx.Tx, id uuid.UUID) (inbox.Item, error) {
 		return c.inbox.Accept(ctx, tx, v.author(), id, customer)
@@ -392,7 +393,7 @@ func (c *Console) acceptInvoice(ctx context.Context, v *visit) error {
 func (c *Console) refuseInvoice(ctx context.Context, v *visit) error {
 	reason := strings.TrimSpace(v.r.PostFormValue("reason"))
 	if reason == "" || len([]rune(reason)) > 500 {
-		return v.writeInboxItem(ctx, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/reason", Rule: "required", Message: "say why, in at most 500 characters"}})
+		return v.writeInboxItem(ctx, schema.Violations{{Pointer: "/reason", Rule: "required", Message: "say why, in at most 500 characters"}})
 	}
 	return v.decideOnInvoice(ctx, "invoice_refused", func(tx pgx.Tx, id uuid.UUID) (inbox.Item, error) { return c.inbox.Refuse(ctx, tx, id, reason) })
 }

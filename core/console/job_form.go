@@ -167,11 +167,8 @@ func (c *Console) updateJob(ctx context.Context, v *visit) error {
 		_, err := c.Jobs.Update(ctx, tx, p.Job.ID, job.Change{Name: cmp.Or(p.Job.Name, p.Job.unnamed()), Timing: p.Job.Timing})
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.refuseJob(p, vs)
-	}
 	if err != nil {
-		return err
+		return v.refuseJob(p, err)
 	}
 	return v.done(v.here, "saved")
 }
@@ -206,19 +203,13 @@ func (c *Console) backfillJob(ctx context.Context, v *visit) error {
 	if in.To, err = v.bound(p.To); err != nil {
 		return err
 	}
-	var r job.Run
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		r, err = c.Jobs.Backfill(ctx, tx, p.Job.ID, in)
-		return err
-	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
+	r, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) { return c.Jobs.Backfill(ctx, tx, p.Job.ID, in) })
+	if err != nil {
+		vs, _ := errors.AsType[schema.Violations](err)
 		for i := range vs {
 			vs[i].Pointer = "/backfill"
 		}
-		return v.refuseJob(p, vs)
-	}
-	if err != nil {
-		return err
+		return v.refuseJob(p, err)
 	}
 	return v.done("/sync/runs/"+r.ID.String(), "queued")
 }
@@ -232,7 +223,11 @@ func (v *visit) bound(text string) (*time.Time, error) {
 	return &at, nil
 }
 
-func (v *visit) refuseJob(p jobPage, vs schema.Violations) error {
+func (v *visit) refuseJob(p jobPage, wrong error) error {
+	vs, other := wrongIn(wrong)
+	if other != nil {
+		return other
+	}
 	p.blame(v, vs)
 	return v.write(http.StatusUnprocessableEntity, "job", p)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -17,12 +16,11 @@ import (
 
 // journeyPage tells what happened to a record across systems.
 type journeyPage struct {
+	pager
 	Kind   crm.Kind
 	Title  string
 	Record string // its page
 	Steps  []stepRow
-	First  string // URL of the first page, "" on it
-	Next   string // URL of the next page, "" on the last
 }
 
 // stepRow is a step with the names of what it speaks of.
@@ -109,7 +107,7 @@ func (c *Console) journey(w view) func(context.Context, *visit) error {
 			if err != nil {
 				return err
 			}
-			p.Next = found.Next
+			p.pager = pagerOf(from(here+"/journey"), after, found.Next)
 			if err := journey.SightIn(ctx, tx, v.who.Permissions, string(w.kind), c.Revisions).Mask(found.Items); err != nil {
 				return err
 			}
@@ -118,12 +116,6 @@ func (c *Console) journey(w view) func(context.Context, *visit) error {
 		})
 		if err != nil {
 			return err
-		}
-		if p.Next != "" {
-			p.Next = here + "/journey?" + url.Values{"after": {p.Next}}.Encode()
-		}
-		if after != "" {
-			p.First = here + "/journey"
 		}
 		return v.show("journey", p)
 	}

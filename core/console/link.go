@@ -34,12 +34,12 @@ type crossRow struct {
 }
 
 type linksPage struct {
+	pager
 	Words, Connection, Entity, State string
 	Connections                      []connectionRow
 	Entities                         []crm.Kind
 	States                           []link.State
 	Links                            []crossRow
-	First, Next                      string // URLs of pages; "" where there is none
 	Refused                          string // why something was not linked or taken apart
 }
 
@@ -90,16 +90,10 @@ func (c *Console) links(ctx context.Context, v *visit, q url.Values) (linksPage,
 		for _, l := range found.Items {
 			p.Links = append(p.Links, crossRow{Link: l, ConnectionName: names[l.ConnectionID]})
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(p.url, f.After, found.Next)
 		about := func(i int) (string, uuid.UUID) { return p.Links[i].Entity, p.Links[i].EntityID }
 		return v.titled(ctx, tx, len(p.Links), about, func(i int, title, url string) { p.Links[i].Title, p.Links[i].URL = title, url })
 	})
-	if p.Next != "" {
-		p.Next = p.url(p.Next)
-	}
-	if q.Get("after") != "" {
-		p.First = p.url("")
-	}
 	return p, err
 }
 

@@ -25,6 +25,7 @@ const newestChange = "-updated_at"
 // listPage is the data of a page that lists records. Its address says all that it was asked for: a filter is a field's name,
 // with an operator in brackets if it is not equality, as the API writes it.
 type listPage struct {
+	pager
 	View    view
 	Grid    grid
 	Text    string
@@ -33,8 +34,6 @@ type listPage struct {
 	Ranges  []dateRange
 	Chips   []chip // filters that no control stands for
 	Choices []columnChoice
-	First   string // URL of the first page, "" on it
-	Next    string // URL of the next page, "" on the last
 	Bin     bool   // it shows what was deleted
 	BinURL  string // where that is, "" if the visitor may not delete
 	Exports bool   // the visitor may make a file of it
@@ -192,12 +191,7 @@ func (v *visit) fillList(ctx context.Context, tx pgx.Tx, l *listPage) error {
 		return err
 	}
 	l.Grid.list = l
-	if q.After != "" {
-		l.First = l.with("after", "")
-	}
-	if next != "" {
-		l.Next = l.with("after", next)
-	}
+	l.pager = pagerOf(func(after string) string { return l.with("after", after) }, q.After, next)
 	known, err := v.everybody(ctx, tx)
 	if err != nil {
 		return err

@@ -263,11 +263,8 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 	}
 	in := revision.New{ConnectionID: p.Connection.ID, Entity: p.Entity, Text: p.Text}
 	m, err := c.Revisions.Check(p.Connection, in)
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return c.refused(ctx, v, p, vs)
-	}
 	if err != nil {
-		return err
+		return c.refused(ctx, v, p, err)
 	}
 	var record map[string]any
 	if p.RemoteID != "" {
@@ -320,7 +317,11 @@ func (c *Console) edited(ctx context.Context, v *visit) (mappingPage, error) {
 }
 
 // refused shows the page again with what is wrong.
-func (c *Console) refused(ctx context.Context, v *visit, p mappingPage, vs schema.Violations) error {
+func (c *Console) refused(ctx context.Context, v *visit, p mappingPage, wrong error) error {
+	vs, other := wrongIn(wrong)
+	if other != nil {
+		return other
+	}
 	p.Faults = vs
 	if err := v.as(ctx, func(tx pgx.Tx) error { return c.fill(ctx, tx, &p) }); err != nil {
 		return err
@@ -346,11 +347,8 @@ func (c *Console) saveMapping(ctx context.Context, v *visit) error {
 		}
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return c.refused(ctx, v, p, vs)
-	}
 	if err != nil {
-		return err
+		return c.refused(ctx, v, p, err)
 	}
 	if p.Shown = stored.Number; len(failed) > 0 {
 		return c.refused(ctx, v, p, failed)
@@ -378,16 +376,14 @@ func (c *Console) publishMapping(ctx context.Context, v *visit) error {
 		return err
 	})
 	var worse *revision.WorseError
-	switch vs := schema.Violations(nil); {
+	switch {
 	case errors.As(err, &worse):
 		p.Effect = &worse.Effect
 		return c.refused(ctx, v, p, schema.Violations{{Pointer: "/text", Rule: "worse", Message: worse.Error(), Said: schema.Say("would_fail", worse.Effect.Worse, worse.Effect.Checked)}})
-	case errors.As(err, &vs):
-		return c.refused(ctx, v, p, vs)
 	case errors.Is(err, revision.ErrStatus):
 		return errClosed
 	case err != nil:
-		return err
+		return c.refused(ctx, v, p, err)
 	}
 	return v.done(p.Path, "mapping_published")
 }

@@ -39,11 +39,11 @@ type matchingRow struct {
 }
 
 type matchingsPage struct {
+	pager
 	Connections []connectionRow
 	Entities    []crm.Kind // what can be matched on some connection
 	Connection  string     // chosen beforehand
 	Matchings   []matchingRow
-	First, Next string // URLs of pages; "" where there is none
 }
 
 func (c *Console) listMatchings(ctx context.Context, v *visit) error {
@@ -61,17 +61,12 @@ func (c *Console) listMatchings(ctx context.Context, v *visit) error {
 		for _, m := range found.Items {
 			p.Matchings = append(p.Matchings, matchingRow{m, names[m.ConnectionID]})
 		}
-		if found.Next != "" {
-			p.Next = matchingsPath + "?after=" + url.QueryEscape(found.Next)
-		}
+		p.pager = pagerOf(from(matchingsPath), q.Get("after"), found.Next)
 		p.Connections, err = c.connectionRows(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	if q.Get("after") != "" {
-		p.First = matchingsPath
 	}
 	return v.show("matchings", p)
 }
@@ -112,13 +107,13 @@ type pairingRow struct {
 }
 
 type matchingPage struct {
+	pager
 	matchingRow
 	Class, State string
 	Classes      []link.Class
 	States       []link.ProposalState
 	Proposals    []pairingRow
 	All          string // what can be done with all open ones of the class
-	First, Next  string // URLs of pages; "" where there is none
 	Refused      []string
 }
 
@@ -161,25 +156,16 @@ func (c *Console) matching(ctx context.Context, v *visit, q url.Values) (p match
 		p.matchingRow = matchingRow{m, names[m.ConnectionID]}
 		found, err := matching.Proposals(ctx, tx, c.CRM, link.ProposalFilter{
 			Matching: id, Class: link.Class(p.Class), State: link.ProposalState(p.State), After: q.Get("after"), Limit: pageSize,
-		}, func(entity string) (bool, func(string) bool) {
-			of := access.Resource(entity)
-			return v.who.May(of, access.Read) != "", func(field string) bool { return v.who.Hides(of, field) }
-		})
+		}, v.who.Sight)
 		if err != nil {
 			return err
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(p.url, q.Get("after"), found.Next)
 		p.Proposals, err = v.pairingRows(ctx, tx, crm.Kind(m.Entity), found.Items)
 		return err
 	})
 	if err != nil {
 		return p, err
-	}
-	if p.Next != "" {
-		p.Next = p.url(p.Next)
-	}
-	if q.Get("after") != "" {
-		p.First = p.url("")
 	}
 	p.All = map[link.Class]string{link.Certain: "accept", link.None: "create"}[link.Class(p.Class)]
 	return p, nil
@@ -247,12 +233,8 @@ func (c *Console) settleProposals(ctx context.Context, v *visit) error {
 		return err
 	}
 	in := matching.Decision{Action: matching.Action(action), Class: link.Class(v.r.PostFormValue("all"))}
-	if one := v.r.PostFormValue("proposal"); one != "" {
-		id, err := uuid.Parse(one)
-		if err != nil {
-			return errAddress
-		}
-		in.IDs = []uuid.UUID{id}
+	if in.IDs, err = v.one("proposal"); err != nil {
+		return err
 	}
 	if which := strings.TrimSpace(v.r.PostFormValue("which")); which != "" {
 		err := v.as(ctx, func(tx pgx.Tx) error {
@@ -278,11 +260,7 @@ func (c *Console) settleProposals(ctx context.Context, v *visit) error {
 	if len(all.Refused) == 0 {
 		return v.done(p.url(""), "matched")
 	}
-	for _, r := range all.Refused[:min(len(all.Refused), 20)] {
-		p.Refused = append(p.Refused, r.Reason)
-	}
-	slices.Sort(p.Refused)
-	p.Refused = slices.Compact(p.Refused)
+	p.Refused = reasons(all.Refused, func(r matching.Unsettled) string { return r.Reason })
 	return v.write(http.StatusConflict, "matching", p)
 }
 

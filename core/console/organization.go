@@ -2,11 +2,8 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 
 	"crmhub/core/access"
-	"crmhub/core/schema"
 )
 
 const organizationPath = "/admin/organization"
@@ -22,10 +19,10 @@ type organizationPage struct {
 }
 
 func (c *Console) showOrganization(ctx context.Context, v *visit) error {
-	return v.writeOrganization(ctx, http.StatusOK, nil)
+	return v.writeOrganization(ctx, nil)
 }
 
-func (v *visit) writeOrganization(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeOrganization(ctx context.Context, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -38,16 +35,13 @@ func (v *visit) writeOrganization(ctx context.Context, status int, wrong error) 
 	p.Name = q.must("name", v.say("organization.name"), "text", o.Name)
 	p.Faults = q.rest()
 	v.here = organizationPath
-	return v.write(status, "organization", p)
+	return v.writeForm("organization", p, wrong)
 }
 
 func (c *Console) changeOrganization(ctx context.Context, v *visit) error {
 	err := c.Access.RenameOrganization(ctx, v.who.Principal, v.r.PostFormValue("name"))
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeOrganization(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeOrganization(ctx, err)
 	}
 	return v.done(organizationPath, "saved")
 }

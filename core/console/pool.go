@@ -20,6 +20,7 @@ import (
 
 // poolPage is the data of the page of the customers that nobody looks after.
 type poolPage struct {
+	pager
 	Text     string
 	Filters  []filter
 	Items    []pooled
@@ -29,8 +30,6 @@ type poolPage struct {
 	Refused  []refused // of what he wanted to claim or to assign
 	Claimed  int       // how many of that were claimed
 	Assigned int       // or assigned
-	First    string    // URL of the first page, "" on it
-	Next     string    // URL of the next page, "" on the last
 	Back     string    // the query of this page, to come back to
 
 	asked upkeep.Filter
@@ -230,12 +229,7 @@ func (v *visit) fillPool(ctx context.Context, tx pgx.Tx, p *poolPage) error {
 	for _, e := range found.Items {
 		p.Items = append(p.Items, v.pooled(e, fields))
 	}
-	if found.Next != "" {
-		p.Next = p.url(found.Next)
-	}
-	if p.asked.After != "" {
-		p.First = p.url("")
-	}
+	p.pager = pagerOf(p.url, p.asked.After, found.Next)
 	return nil
 }
 

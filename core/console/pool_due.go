@@ -16,12 +16,11 @@ import (
 
 // duePage is the data of the page that says which customers fall into the pool, and why.
 type duePage struct {
+	pager
 	Ahead  int // days that it looks ahead
 	Owner  string
 	Owners []option // nobody where the visitor does not see whose customers are
 	Items  []dueRow
-	First  string // URL of the first page, "" on it
-	Next   string // URL of the next page, "" on the last
 }
 
 // dueRow is a customer that falls, as the page shows it.
@@ -53,6 +52,9 @@ func (c *Console) listDue(ctx context.Context, v *visit) error {
 		}
 	}
 	asked := upkeep.DryRun{Owners: upkeep.CustomersOf(v.who, owner), Ahead: p.Ahead, After: q.Get("after"), Limit: pageSize}
+	address := func(after string) string {
+		return urlOf("/pool/due", map[string]string{"ahead": strconv.Itoa(p.Ahead), "owner_id": p.Owner, "after": after})
+	}
 	err = v.as(ctx, func(tx pgx.Tx) error {
 		found, err := c.upkeep.Due(ctx, tx, asked)
 		if err != nil {
@@ -62,7 +64,7 @@ func (c *Console) listDue(ctx context.Context, v *visit) error {
 			d.Veil(v.who)
 			p.Items = append(p.Items, v.dueRow(d))
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(address, asked.After, found.Next)
 		if v.who.Hides(customers, "owner_id") {
 			return nil
 		}
@@ -77,15 +79,6 @@ func (c *Console) listDue(ctx context.Context, v *visit) error {
 	})
 	if err != nil {
 		return err
-	}
-	address := func(after string) string {
-		return urlOf("/pool/due", map[string]string{"ahead": strconv.Itoa(p.Ahead), "owner_id": p.Owner, "after": after})
-	}
-	if p.Next != "" {
-		p.Next = address(p.Next)
-	}
-	if asked.After != "" {
-		p.First = address("")
 	}
 	return v.show("pool-due", p)
 }
@@ -103,11 +96,10 @@ func (v *visit) dueRow(d upkeep.DueCustomer) dueRow {
 
 // poolLogPage is the data of the page of what came into the pool and left it.
 type poolLogPage struct {
+	pager
 	Event  string
 	Events []option
 	Items  []poolEvent
-	First  string
-	Next   string
 }
 
 // poolEvent is an entry of the log as the page shows it.
@@ -130,12 +122,15 @@ func (c *Console) listPoolLog(ctx context.Context, v *visit) error {
 		return errAddress
 	}
 	after := q.Get("after")
+	address := func(after string) string {
+		return urlOf("/pool/log", map[string]string{"event": p.Event, "after": after})
+	}
 	err := v.as(ctx, func(tx pgx.Tx) error {
 		found, err := c.upkeep.Log(ctx, tx, upkeep.LogFilter{Event: upkeep.What(p.Event), After: after, Limit: pageSize})
 		if err != nil {
 			return err
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(address, after, found.Next)
 		known, err := v.everybody(ctx, tx)
 		if err != nil {
 			return err
@@ -156,15 +151,6 @@ func (c *Console) listPoolLog(ctx context.Context, v *visit) error {
 	})
 	if err != nil {
 		return err
-	}
-	address := func(after string) string {
-		return urlOf("/pool/log", map[string]string{"event": p.Event, "after": after})
-	}
-	if p.Next != "" {
-		p.Next = address(p.Next)
-	}
-	if after != "" {
-		p.First = address("")
 	}
 	return v.show("pool-log", p)
 }

@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +39,7 @@ type checks struct {
 }
 
 func (c *Console) newRule(ctx context.Context, v *visit) error {
-	return v.writeRule(ctx, http.StatusOK, uuid.Nil, upkeep.Terms{
+	return v.writeRule(ctx, uuid.Nil, upkeep.Terms{
 		IsActive: true, Basis: upkeep.SinceContact, Days: 60, WarnDays: 7, Keeps: []upkeep.Keep{upkeep.KeepOpenOpportunity, upkeep.KeepOpenOrder, upkeep.KeepPlannedContact},
 	}, nil)
 }
@@ -51,7 +49,7 @@ func (c *Console) showRule(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.writeRule(ctx, http.StatusOK, id, rule.Terms, nil)
+	return v.writeRule(ctx, id, rule.Terms, nil)
 }
 
 // rule reads the one in the address.
@@ -67,7 +65,7 @@ func (v *visit) rule(ctx context.Context) (id uuid.UUID, rule upkeep.RecycleRule
 }
 
 // writeRule shows a rule, and what is wrong with what was entered; the nil UUID is a new one.
-func (v *visit) writeRule(ctx context.Context, status int, id uuid.UUID, t upkeep.Terms, wrong error) error {
+func (v *visit) writeRule(ctx context.Context, id uuid.UUID, t upkeep.Terms, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -111,7 +109,7 @@ func (v *visit) writeRule(ctx context.Context, status int, id uuid.UUID, t upkee
 	p.KeepTags = q.ask("keep_tags", v.say("pool.rule.keep_tags"), "tags", strings.Join(t.KeepTags, ", "))
 	p.Faults = q.rest()
 	v.here = poolRulesPath
-	return v.write(status, "pool-rule", p)
+	return v.writeForm("pool-rule", p, wrong)
 }
 
 // checksOf offers all values, of which some are chosen.
@@ -146,11 +144,8 @@ func (c *Console) saveRule(ctx context.Context, v *visit) error {
 			return err
 		})
 	}
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeRule(ctx, http.StatusUnprocessableEntity, id, t, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeRule(ctx, id, t, err)
 	}
 	return v.done(poolRulesPath, "saved")
 }

@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -49,7 +47,7 @@ type limitForm struct {
 }
 
 func (c *Console) listRules(ctx context.Context, v *visit) error {
-	return v.writeRules(ctx, http.StatusOK, "", nil)
+	return v.writeRules(ctx, "", nil)
 }
 
 // What a form of the page was about that was refused: the settings, a new limit, or the limit with an id.
@@ -59,7 +57,7 @@ const (
 )
 
 // writeRules shows how the pool works, and what is wrong with a form about a part of it.
-func (v *visit) writeRules(ctx context.Context, status int, about string, wrong error) error {
+func (v *visit) writeRules(ctx context.Context, about string, wrong error) error {
 	refused, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -127,7 +125,7 @@ func (v *visit) writeRules(ctx context.Context, status int, about string, wrong 
 	p.Hours = []input{zone, q.must("recycle_hour", v.say("pool.hour"), "integer", strconv.Itoa(p.RecycleHour))}
 	p.Faults = q.rest()
 	v.here = poolRulesPath
-	return v.write(status, "pool-rules", p)
+	return v.writeForm("pool-rules", p, wrong)
 }
 
 // quota asks for the numbers of a limit; key tells these inputs from those of other limits.
@@ -275,11 +273,8 @@ func (v *visit) enteredQuota() (q upkeep.Quota, err error) {
 
 // poolDone ends an action on the page of rules and limits, or shows the page with what is wrong.
 func (v *visit) poolDone(ctx context.Context, about string, err error, notice string) error {
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeRules(ctx, http.StatusUnprocessableEntity, about, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeRules(ctx, about, err)
 	}
 	return v.done(poolRulesPath, notice)
 }

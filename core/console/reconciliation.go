@@ -71,12 +71,12 @@ func (r reconciliationRow) SumsEqual() bool {
 func (r reconciliationRow) Gap(s reconcile.Sum) decimal.Decimal { return s.Ours.Sub(s.Theirs) }
 
 type reconciliationsPage struct {
+	pager
 	Verdict         string
 	Verdicts        []reconcile.Verdict
 	Connections     []connectionRow
 	Entities        []crm.Kind // what can be compared on some connection
 	Reconciliations []reconciliationRow
-	First, Next     string // URLs of pages; "" where there is none
 }
 
 func (c *Console) listReconciliations(ctx context.Context, v *visit) error {
@@ -97,21 +97,14 @@ func (c *Console) listReconciliations(ctx context.Context, v *visit) error {
 		for _, r := range found.Items {
 			p.Reconciliations = append(p.Reconciliations, reconciliationRow{r, names[r.ConnectionID]})
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(func(after string) string {
+			return urlOf("/sync/reconciliations", map[string]string{"verdict": p.Verdict, "after": after})
+		}, q.Get("after"), found.Next)
 		p.Connections, err = c.connectionRows(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	at := func(after string) string {
-		return urlOf("/sync/reconciliations", map[string]string{"verdict": p.Verdict, "after": after})
-	}
-	if p.Next != "" {
-		p.Next = at(p.Next)
-	}
-	if q.Get("after") != "" {
-		p.First = at("")
 	}
 	return v.show("reconciliations", p)
 }
@@ -153,13 +146,13 @@ type differenceRow struct {
 type threeWay struct{ Field, Ours, Theirs, Agreed string }
 
 type reconciliationPage struct {
+	pager
 	reconciliationRow
 	Kind          string
 	State         string
 	States        []reconcile.State
 	Differences   []differenceRow
 	All           []reconcile.Action // what can be done with all open ones of the kind
-	First, Next   string             // URLs of pages; "" where there is none
 	Refused       []string           // why some were not mended, after trying
 	ReasonMissing bool
 	MayReport     bool
@@ -219,12 +212,7 @@ func (c *Console) reconciliation(ctx context.Context, v *visit, q url.Values) (p
 		d.Veil(func(field string) bool { return !v.who.Sees(resource, field) })
 		p.Differences = append(p.Differences, v.differenceRow(d, p.Entity))
 	}
-	if found.Next != "" {
-		p.Next = p.url(p.Kind, p.State, found.Next)
-	}
-	if q.Get("after") != "" {
-		p.First = p.url(p.Kind, p.State, "")
-	}
+	p.pager = pagerOf(func(after string) string { return p.url(p.Kind, p.State, after) }, q.Get("after"), found.Next)
 	for _, d := range p.Differences {
 		if p.Kind != "" && len(d.May) > len(p.All) {
 			p.All = d.May
@@ -287,12 +275,8 @@ func (c *Console) mendDifferences(ctx context.Context, v *visit) error {
 	if v.who.May(access.DeadLetters, needed) == "" {
 		return errForbidden
 	}
-	if one := v.r.PostFormValue("difference"); one != "" {
-		d, err := uuid.Parse(one)
-		if err != nil {
-			return errAddress
-		}
-		in.IDs = []uuid.UUID{d}
+	if in.IDs, err = v.one("difference"); err != nil {
+		return err
 	}
 	here := url.Values{"kind": {v.r.PostFormValue("kind")}, "state": {v.r.PostFormValue("state")}}
 	if in.Action == reconcile.Ignore && in.Reason == "" {
@@ -312,14 +296,33 @@ func (c *Console) mendDifferences(ctx context.Context, v *visit) error {
 		return err
 	}
 	if len(done.Refused) > 0 {
-		for _, r := range done.Refused[:min(len(done.Refused), 20)] {
-			p.Refused = append(p.Refused, r.Reason)
-		}
-		slices.Sort(p.Refused)
-		p.Refused = slices.Compact(p.Refused)
+		p.Refused = reasons(done.Refused, func(r reconcile.Unmended) string { return r.Reason })
 		return v.write(http.StatusConflict, "reconciliation", p)
 	}
 	return v.done(p.url(p.Kind, p.State, ""), "mended")
+}
+
+// one is the thing that a button is about; nothing where it is about all of a kind.
+func (v *visit) one(field string) ([]uuid.UUID, error) {
+	text := v.r.PostFormValue(field)
+	if text == "" {
+		return nil, nil
+	}
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return nil, errAddress
+	}
+	return []uuid.UUID{id}, nil
+}
+
+// reasons are why things were refused, each once: a page says no more than so many.
+func reasons[T any](refused []T, why func(T) string) []string {
+	var all []string
+	for _, r := range refused[:min(len(refused), 20)] {
+		all = append(all, why(r))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func textsOf[T ~string](all []T) []string {

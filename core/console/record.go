@@ -2,9 +2,7 @@ package console
 
 import (
 	"context"
-	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 
@@ -17,7 +15,6 @@ import (
 	"crmhub/core/edit"
 	"crmhub/core/einvoice"
 	"crmhub/core/link"
-	"crmhub/core/schema"
 )
 
 // recordPage is the data of a page about one record.
@@ -82,11 +79,14 @@ type linkRow struct {
 func (r linkRow) Behind() bool { return r.SyncedVersion < r.WantedVersion }
 
 func (c *Console) record(w view) func(context.Context, *visit) error {
-	return func(ctx context.Context, v *visit) error { return c.writeRecord(ctx, v, w, http.StatusOK, nil) }
+	return func(ctx context.Context, v *visit) error { return c.writeRecord(ctx, v, w, nil) }
 }
 
 // writeRecord shows a record, and why something about it was refused.
-func (c *Console) writeRecord(ctx context.Context, v *visit, w view, status int, refused error) error {
+func (c *Console) writeRecord(ctx context.Context, v *visit, w view, refused error) error {
+	if _, other := wrongIn(refused); other != nil {
+		return other
+	}
 	id, err := v.id(crm.ErrNotFound)
 	if err != nil {
 		return err
@@ -99,9 +99,9 @@ func (c *Console) writeRecord(ctx context.Context, v *visit, w view, status int,
 	p.Faults = v.refusal(refused, p.fields)
 	v.here = p.Path
 	if w.kind == crm.KindCustomer {
-		return v.showCustomer(ctx, status, &p)
+		return v.showCustomer(ctx, &p, refused)
 	}
-	return v.write(status, "record", &p)
+	return v.writeForm("record", &p, refused)
 }
 
 func (v *visit) fillRecord(ctx context.Context, tx pgx.Tx, p *recordPage) error {
@@ -331,13 +331,10 @@ func (v *visit) links(ctx context.Context, tx pgx.Tx, k crm.Kind, id uuid.UUID) 
 
 // refusal says in words why something was refused.
 func (v *visit) refusal(err error, fields []field) []string {
-	var vs schema.Violations
-	if !errors.As(err, &vs) {
-		return nil
-	}
-	said := make([]string, len(vs))
-	for i, violation := range vs {
-		said[i] = v.violation(violation, fields)
+	vs, _ := wrongIn(err)
+	var said []string
+	for _, broken := range vs {
+		said = append(said, v.violation(broken, fields))
 	}
 	return said
 }
@@ -354,11 +351,8 @@ func (c *Console) act(w view, notice string, do func(ctx context.Context, tx pgx
 			return errAddress
 		}
 		err = v.as(ctx, func(tx pgx.Tx) error { return do(ctx, tx, v, id, version) })
-		if vs := schema.Violations(nil); errors.As(err, &vs) {
-			return c.writeRecord(ctx, v, w, http.StatusUnprocessableEntity, vs)
-		}
 		if err != nil {
-			return err
+			return c.writeRecord(ctx, v, w, err)
 		}
 		return v.done(v.backTo(w.path()+"/"+id.String()), notice)
 	}

@@ -18,13 +18,12 @@ import (
 
 // reportRowsPage is the data of the page of the records behind a number.
 type reportRowsPage struct {
+	pager
 	Title   string // of the report
 	To      string // where that is, asked for the same
 	Measure string
 	About   []fact // which number it is
 	Table   *reportTable
-	First   string // URL of the first page, "" on it
-	Next    string // URL of the next page, "" on the last
 }
 
 func (c *Console) showReportRows(ctx context.Context, v *visit) error {
@@ -60,11 +59,13 @@ func (c *Console) showReportRows(ctx context.Context, v *visit) error {
 		if p.Table, err = v.recordTable(ctx, tx, page, behind); err != nil {
 			return err
 		}
-		if page.Next != "" {
-			next := maps.Clone(own)
-			next.Set("after", page.Next)
-			p.Next = addressOf(at, given, next)
-		}
+		p.pager = pagerOf(func(after string) string {
+			to := maps.Clone(own)
+			if after != "" {
+				to.Set("after", after)
+			}
+			return addressOf(at, given, to)
+		}, behind.After, page.Next)
 		p.About, err = v.aboutNumber(ctx, tx, r, given, page, behind.Key)
 		return err
 	})
@@ -73,9 +74,6 @@ func (c *Console) showReportRows(ctx context.Context, v *visit) error {
 	}
 	if err != nil {
 		return err
-	}
-	if behind.After != "" {
-		p.First = addressOf(at, given, own)
 	}
 	return v.show("report-rows", p)
 }

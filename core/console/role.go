@@ -13,7 +13,6 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/postgres"
-	"crmhub/core/schema"
 )
 
 const rolesPath = "/admin/roles"
@@ -212,7 +211,7 @@ func (c *Console) showRole(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.writeRole(ctx, http.StatusOK, &rolePage{Role: r}, nil)
+	return v.writeRole(ctx, &rolePage{Role: r}, nil)
 }
 
 // newRole asks for a new role, which may begin as one that is there.
@@ -230,11 +229,11 @@ func (c *Console) newRole(ctx context.Context, v *visit) error {
 		p.Grants, p.Fields = r.Grants, r.Fields
 		p.Bases = []option{{Value: from}}
 	}
-	return v.writeRole(ctx, http.StatusOK, p, nil)
+	return v.writeRole(ctx, p, nil)
 }
 
 // writeRole shows a role, and what is wrong with what was made of it.
-func (v *visit) writeRole(ctx context.Context, status int, p *rolePage, wrong error) error {
+func (v *visit) writeRole(ctx context.Context, p *rolePage, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -276,7 +275,10 @@ func (v *visit) writeRole(ctx context.Context, status int, p *rolePage, wrong er
 	}
 	v.matrix(p)
 	p.Faults = q.rest()
-	return v.write(status, "role", p)
+	if p.InUse {
+		return v.write(http.StatusConflict, "role", p)
+	}
+	return v.writeForm("role", p, wrong)
 }
 
 // addRole makes a role of the form's matrix, with the field rules of the one it began as.
@@ -302,17 +304,18 @@ func (c *Console) addRole(ctx context.Context, v *visit) error {
 	}
 	p.Grants = r.Grants
 	added, err := c.Access.AddRole(ctx, v.who.Principal, r)
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeRole(ctx, http.StatusUnprocessableEntity, p, v.sayGrants(vs, r))
-	}
 	if err != nil {
-		return err
+		return v.writeRole(ctx, p, v.sayGrants(err, r))
 	}
 	return v.done(rolesPath+"/"+added.ID.String(), "role_added")
 }
 
 // sayGrants names the grants that are wrong by what they are, since the form does not number them.
-func (v *visit) sayGrants(vs schema.Violations, r access.Role) schema.Violations {
+func (v *visit) sayGrants(err error, r access.Role) error {
+	vs, other := wrongIn(err)
+	if other != nil {
+		return other
+	}
 	said := slices.Clone(vs)
 	for i, broken := range said {
 		var n int
@@ -337,11 +340,8 @@ func (c *Console) changeRole(ctx context.Context, v *visit) error {
 		return errForbidden
 	}
 	_, err = c.Access.ChangeRole(ctx, v.who.Principal, r.ID, func(stored *access.Role) { stored.Name, stored.Grants = r.Name, r.Grants })
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeRole(ctx, http.StatusUnprocessableEntity, &rolePage{Role: r}, v.sayGrants(vs, r))
-	}
 	if err != nil {
-		return err
+		return v.writeRole(ctx, &rolePage{Role: r}, v.sayGrants(err, r))
 	}
 	return v.done(rolesPath+"/"+r.ID.String(), "saved")
 }
@@ -366,7 +366,7 @@ func (c *Console) deleteRole(ctx context.Context, v *visit) error {
 	}
 	err = c.Access.DeleteRole(ctx, v.who.Principal, r.ID)
 	if errors.Is(err, access.ErrInUse) {
-		return v.writeRole(ctx, http.StatusConflict, &rolePage{Role: r, InUse: true}, nil)
+		return v.writeRole(ctx, &rolePage{Role: r, InUse: true}, nil)
 	}
 	if err != nil {
 		return err

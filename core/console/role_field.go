@@ -2,13 +2,10 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
-	"crmhub/core/schema"
 )
 
 // roleFieldsPage is the data of the page of a role's rules for the fields of one kind.
@@ -42,7 +39,7 @@ func (c *Console) showRoleFields(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.writeRoleFields(http.StatusOK, r, e, nil)
+	return v.writeRoleFields(r, e, nil)
 }
 
 // ruled is a kind that field rules may name.
@@ -54,7 +51,7 @@ func (c *Console) ruled(name string) (access.Entity, error) {
 	return c.Access.Entities[i], nil
 }
 
-func (v *visit) writeRoleFields(status int, r access.Role, e access.Entity, wrong error) error {
+func (v *visit) writeRoleFields(r access.Role, e access.Entity, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -82,7 +79,7 @@ func (v *visit) writeRoleFields(status int, r access.Role, e access.Entity, wron
 	}
 	p.Faults = q.rest()
 	v.here = p.Path
-	return v.write(status, "role-fields", p)
+	return v.writeForm("role-fields", p, wrong)
 }
 
 // ruledFields are the fields of a kind that rules may name, in the order that they have in its pages, its files last.
@@ -124,11 +121,8 @@ func (c *Console) changeRoleFields(ctx context.Context, v *visit) error {
 		return errForbidden
 	}
 	_, err = c.Access.ChangeRole(ctx, v.who.Principal, r.ID, func(stored *access.Role) { stored.Fields = r.Fields })
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeRoleFields(http.StatusUnprocessableEntity, r, e, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeRoleFields(r, e, err)
 	}
 	return v.done(rolesPath+"/"+r.ID.String()+"/fields?resource="+string(e.Name), "saved")
 }

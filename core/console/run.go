@@ -47,12 +47,11 @@ func (r runRow) Doubted() bool { return r.Status == job.Suspect && r.Verdict == 
 func (r runRow) Special() bool { return r.Purpose != job.Regular }
 
 type runsPage struct {
+	pager
 	Status   string
 	Statuses []job.RunStatus
 	Job      *jobRow // only runs of this job; nil for all
 	Runs     []runRow
-	First    string // URL of the first page, "" on it
-	Next     string // URL of the next page, "" on the last
 }
 
 // Filtered reports whether the list shows less than all runs.
@@ -79,13 +78,14 @@ func (c *Console) runRows(ctx context.Context, tx pgx.Tx, f job.RunFilter) (runs
 	for _, j := range jobs {
 		byID[j.ID] = j
 	}
-	p := runsPage{Runs: make([]runRow, len(page.Items)), Next: page.Next}
+	p := runsPage{Status: string(f.Status), Runs: make([]runRow, len(page.Items))}
 	for i, r := range page.Items {
 		p.Runs[i] = runRow{r, byID[r.JobID]}
 	}
 	if j, ok := byID[f.Job]; ok {
 		p.Job = &j
 	}
+	p.pager = pagerOf(p.url, f.After, page.Next)
 	return p, nil
 }
 
@@ -106,13 +106,7 @@ func (c *Console) listRuns(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	p.Status, p.Statuses = string(f.Status), statuses
-	if p.Next != "" {
-		p.Next = p.url(p.Next)
-	}
-	if f.After != "" {
-		p.First = p.url("")
-	}
+	p.Statuses = statuses
 	return v.show("runs", p)
 }
 
@@ -140,8 +134,8 @@ func (c *Console) showRun(ctx context.Context, v *visit) error {
 			return err
 		}
 		p.Run.Job.ConnectionName = names[p.Run.Job.ConnectionID]
-		page, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Run: id, Limit: pageSize})
-		if p.DeadLetters = page.DeadLetters; err != nil {
+		letters, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Run: id, Limit: pageSize})
+		if p.DeadLetters = letters.Items; err != nil {
 			return err
 		}
 		p.Log, err = job.Lines(ctx, tx, id, 0, "", 2*job.MostLines)
@@ -160,11 +154,7 @@ func (c *Console) actOnRun(act func(context.Context, pgx.Tx, uuid.UUID) (job.Run
 		if err != nil {
 			return err
 		}
-		var r job.Run
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			r, err = act(ctx, tx, id)
-			return err
-		})
+		r, err := get(ctx, v, func(tx pgx.Tx) (job.Run, error) { return act(ctx, tx, id) })
 		if errors.Is(err, job.ErrRunState) {
 			return v.done("/sync/runs/"+id.String(), "run_state")
 		}

@@ -221,11 +221,7 @@ func (c *Console) defaultView(w view) func(context.Context, *visit) error {
 		if err != nil {
 			return err
 		}
-		var saved listview.View
-		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			saved, err = listview.SetDefault(ctx, tx, v.who, id, is == "true")
-			return err
-		})
+		saved, err := get(ctx, v, func(tx pgx.Tx) (listview.View, error) { return listview.SetDefault(ctx, tx, v.who, id, is == "true") })
 		if err != nil {
 			return err
 		}

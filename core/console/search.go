@@ -107,11 +107,7 @@ func (c *Console) choose(ctx context.Context, v *visit) error {
 	if err != nil {
 		return crm.ErrNotFound
 	}
-	var hits []crm.Hit
-	err = v.as(ctx, func(tx pgx.Tx) (err error) {
-		hits, err = v.hits(ctx, tx, k, v.r.URL.Query().Get("q"), 8)
-		return err
-	})
+	hits, err := get(ctx, v, func(tx pgx.Tx) ([]crm.Hit, error) { return v.hits(ctx, tx, k, v.r.URL.Query().Get("q"), 8) })
 	if err != nil {
 		return err
 	}

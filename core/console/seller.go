@@ -2,14 +2,11 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
-	"crmhub/core/schema"
 )
 
 const sellerPath = organizationPath + "/seller"
@@ -54,10 +51,10 @@ func sellerFields(s *access.Seller) map[string][]sellerField {
 var sellerGroups = []string{"seller.company", "seller.address", "seller.account", "seller.reach"} //nolint:gochecknoglobals // a constant list
 
 func (c *Console) showSeller(ctx context.Context, v *visit) error {
-	return v.writeSeller(ctx, http.StatusOK, nil)
+	return v.writeSeller(ctx, nil)
 }
 
-func (v *visit) writeSeller(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeSeller(ctx context.Context, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -81,7 +78,7 @@ func (v *visit) writeSeller(ctx context.Context, status int, wrong error) error 
 	}
 	p.Faults = q.rest()
 	v.here = sellerPath
-	return v.write(status, "seller", p)
+	return v.writeForm("seller", p, wrong)
 }
 
 func (c *Console) changeSeller(ctx context.Context, v *visit) error {
@@ -93,11 +90,8 @@ func (c *Console) changeSeller(ctx context.Context, v *visit) error {
 	}
 	s.Country, s.EndpointScheme = strings.ToUpper(s.Country), strings.ToUpper(s.EndpointScheme)
 	err := v.as(ctx, func(tx pgx.Tx) error { return c.Access.UpdateSeller(ctx, tx, s) })
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeSeller(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeSeller(ctx, err)
 	}
 	return v.done(sellerPath, "saved")
 }

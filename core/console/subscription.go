@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/google/uuid"
@@ -61,11 +60,11 @@ func (c *Console) notifyPages() map[string]page {
 }
 
 func (c *Console) listSubscriptions(ctx context.Context, v *visit) error {
-	return v.writeSubscriptions(ctx, http.StatusOK, nil)
+	return v.writeSubscriptions(ctx, nil)
 }
 
 // writeSubscriptions shows them, and what is wrong with one to be added.
-func (v *visit) writeSubscriptions(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeSubscriptions(ctx context.Context, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -102,7 +101,7 @@ func (v *visit) writeSubscriptions(ctx context.Context, status int, wrong error)
 	p.Inputs = []input{q.must("name", v.say("subscription.name"), "text", ""), target, events}
 	p.Faults = q.rest()
 	v.here = subscriptionsPath
-	return v.write(status, "subscriptions", p)
+	return v.writeForm("subscriptions", p, wrong)
 }
 
 func (c *Console) addSubscription(ctx context.Context, v *visit) error {
@@ -123,16 +122,14 @@ func (c *Console) addSubscription(ctx context.Context, v *visit) error {
 		})
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
+	if err != nil {
+		vs, _ := errors.AsType[schema.Violations](err)
 		for i := range vs {
 			if strings.HasPrefix(vs[i].Pointer, "/events/") {
 				vs[i].Pointer = "/events" // one input asks for them all
 			}
 		}
-		return v.writeSubscriptions(ctx, http.StatusUnprocessableEntity, vs)
-	}
-	if err != nil {
-		return err
+		return v.writeSubscriptions(ctx, err)
 	}
 	if key.IsZero() {
 		return v.done(subscriptionsPath, "created")

@@ -47,7 +47,7 @@ func (c *Console) readStanding(ctx context.Context, tx pgx.Tx) (standing, error)
 		if err != nil {
 			return s, err
 		}
-		s.letters = letters.DeadLetters
+		s.letters = letters.Items
 	}
 	jobs, err := c.jobsNow(ctx, tx, uuid.Nil)
 	for _, j := range jobs {

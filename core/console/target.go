@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -36,10 +34,10 @@ type targetRow struct {
 }
 
 func (c *Console) listTargets(ctx context.Context, v *visit) error {
-	return v.writeTargets(ctx, http.StatusOK, nil)
+	return v.writeTargets(ctx, nil)
 }
 
-func (v *visit) writeTargets(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeTargets(ctx context.Context, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -105,7 +103,7 @@ func (v *visit) writeTargets(ctx context.Context, status int, wrong error) error
 	}
 	p.Faults = q.rest()
 	v.here = targetsPath
-	return v.write(status, "targets", p)
+	return v.writeForm("targets", p, wrong)
 }
 
 // targetAmount reads what a target asks for.
@@ -168,11 +166,8 @@ func (c *Console) removeTarget(ctx context.Context, v *visit) error {
 }
 
 func (v *visit) targetDone(ctx context.Context, err error, notice string) error {
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeTargets(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeTargets(ctx, err)
 	}
 	return v.done(targetsPath+"?month="+v.r.PostFormValue("month"), notice)
 }

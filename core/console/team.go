@@ -2,15 +2,12 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
-	"crmhub/core/schema"
 )
 
 const teamsPath = "/admin/teams"
@@ -34,11 +31,11 @@ type teamRow struct {
 }
 
 func (c *Console) listTeams(ctx context.Context, v *visit) error {
-	return v.writeTeams(ctx, http.StatusOK, uuid.Nil, nil)
+	return v.writeTeams(ctx, uuid.Nil, nil)
 }
 
 // writeTeams shows the teams, and what is wrong with a change of one of them; the nil UUID is the new one.
-func (v *visit) writeTeams(ctx context.Context, status int, changed uuid.UUID, wrong error) error {
+func (v *visit) writeTeams(ctx context.Context, changed uuid.UUID, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -81,7 +78,7 @@ func (v *visit) writeTeams(ctx context.Context, status int, changed uuid.UUID, w
 	}
 	p.New = row(access.Team{})
 	v.here = teamsPath
-	return v.write(status, "teams", p)
+	return v.writeForm("teams", p, wrong)
 }
 
 // idsOf reads ids, none of which may be anything else.
@@ -115,11 +112,8 @@ func (c *Console) saveTeam(ctx context.Context, v *visit) error {
 		notice = "saved"
 		_, err = c.Access.ChangeTeam(ctx, v.who.Principal, id, func(t *access.Team) { t.Name, t.Members = v.r.PostFormValue("name"), members })
 	}
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeTeams(ctx, http.StatusUnprocessableEntity, id, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeTeams(ctx, id, err)
 	}
 	return v.done(teamsPath, notice)
 }

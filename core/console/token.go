@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -57,10 +55,10 @@ type tokenScope struct {
 }
 
 func (c *Console) listTokens(ctx context.Context, v *visit) error {
-	return v.writeTokens(ctx, http.StatusOK, nil)
+	return v.writeTokens(ctx, nil)
 }
 
-func (v *visit) writeTokens(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeTokens(ctx context.Context, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -95,7 +93,7 @@ func (v *visit) writeTokens(ctx context.Context, status int, wrong error) error 
 	}
 	p.Faults = q.rest()
 	v.here = tokensPath
-	return v.write(status, "tokens", p)
+	return v.writeForm("tokens", p, wrong)
 }
 
 // makeToken makes an API token and shows its secret, this once.
@@ -107,7 +105,7 @@ func (c *Console) makeToken(ctx context.Context, v *visit) error {
 	if s := v.r.PostFormValue("expires_at"); s != "" {
 		day, err := crm.ParseDate(s)
 		if err != nil {
-			return v.writeTokens(ctx, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/expires_at", Rule: "format", Message: "must be a day"}})
+			return v.writeTokens(ctx, schema.Violations{{Pointer: "/expires_at", Rule: "format", Message: "must be a day"}})
 		}
 		end := time.Date(day.Time().Year(), day.Time().Month(), day.Time().Day()+1, 0, 0, 0, 0, v.zone())
 		expires = &end
@@ -119,17 +117,14 @@ func (c *Console) makeToken(ctx context.Context, v *visit) error {
 		}
 	}
 	if len(scopes) == 0 {
-		return v.writeTokens(ctx, http.StatusUnprocessableEntity, schema.Violations{{Pointer: "/scopes", Rule: "required", Message: v.say("token.choose")}})
+		return v.writeTokens(ctx, schema.Violations{{Pointer: "/scopes", Rule: "required", Message: v.say("token.choose")}})
 	}
 	if !v.who.MayGiveScopes(scopes) {
 		return errForbidden
 	}
 	t, secret, err := c.Access.AddToken(ctx, v.who.Principal, v.who.UserID, strings.TrimSpace(v.r.PostFormValue("name")), expires, scopes...)
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeTokens(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeTokens(ctx, err)
 	}
 	return v.showSecret(secretPage{
 		Title: v.say("token.made", t.Name), Hint: v.say("token.made_hint"), Label: v.say("token.secret"), Secret: secret, Back: tokensPath, BackLabel: v.say("account.kept"),

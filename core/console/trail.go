@@ -23,14 +23,13 @@ const auditPath = "/admin/audit"
 
 // trailPage is the data of the page of the audit trail.
 type trailPage struct {
+	pager
 	Entities []option
 	Actors   []option
 	Actions  []option
 	From, To string
 	EntityID string
 	Items    []trailRow
-	First    string // URL of the first page, "" on it
-	Next     string // URL of the next page, "" on the last
 	Report   *audit.Report
 	Fault    string // what the report found
 	Verified int64
@@ -91,6 +90,16 @@ func (v *visit) writeTrail(ctx context.Context, report *audit.Report) error {
 	if f.To, err = v.day(p.To, 1); err != nil {
 		return err
 	}
+	address := func(after string) string {
+		to := maps.Clone(p.asked)
+		if after != "" {
+			to.Set("after", after)
+		}
+		if len(to) == 0 {
+			return auditPath
+		}
+		return auditPath + "?" + to.Encode()
+	}
 	err = v.as(ctx, func(tx pgx.Tx) error {
 		known, err := v.everybody(ctx, tx)
 		if err != nil {
@@ -103,28 +112,12 @@ func (v *visit) writeTrail(ctx context.Context, report *audit.Report) error {
 		for _, e := range found.Items {
 			p.Items = append(p.Items, v.trailRow(e, known))
 		}
-		p.Next = found.Next
+		p.pager = pagerOf(address, f.After, found.Next)
 		p.choices(v, f, known)
 		return nil
 	})
 	if err != nil {
 		return err
-	}
-	address := func(after string) string {
-		to := maps.Clone(p.asked)
-		if after != "" {
-			to.Set("after", after)
-		}
-		if len(to) == 0 {
-			return auditPath
-		}
-		return auditPath + "?" + to.Encode()
-	}
-	if p.Next != "" {
-		p.Next = address(p.Next)
-	}
-	if f.After != "" {
-		p.First = address("")
 	}
 	v.here = auditPath
 	return v.write(http.StatusOK, "audit", p)

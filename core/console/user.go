@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -146,10 +145,10 @@ type roleChoice struct {
 }
 
 func (c *Console) newUser(ctx context.Context, v *visit) error {
-	return v.writeNewUser(ctx, http.StatusOK, nil)
+	return v.writeNewUser(ctx, nil)
 }
 
-func (v *visit) writeNewUser(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeNewUser(ctx context.Context, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -168,7 +167,7 @@ func (v *visit) writeNewUser(ctx context.Context, status int, wrong error) error
 	delete(q.faults, "roles")
 	p.Faults = q.rest()
 	v.here = usersPath + "/new"
-	return v.write(status, "user-new", p)
+	return v.writeForm("user-new", p, wrong)
 }
 
 // choices are the roles there are, of which a user has some.
@@ -203,15 +202,12 @@ func (c *Console) addUser(ctx context.Context, v *visit) error {
 		return errForbidden
 	}
 	if err := v.readUser(&u); err != nil {
-		return v.writeNewUser(ctx, http.StatusUnprocessableEntity, err)
+		return v.writeNewUser(ctx, err)
 	}
 	password := access.MakePassword()
 	u, err = c.Access.AddUser(ctx, v.who.Principal, u, password.Reveal())
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.writeNewUser(ctx, http.StatusUnprocessableEntity, vs)
-	}
 	if err != nil {
-		return err
+		return v.writeNewUser(ctx, err)
 	}
 	return v.showSecret(secretPage{
 		Title: v.say("user.made", u.Name), Hint: v.say("user.password_hint", u.Login), Label: v.say("user.first_password"), Secret: password.Reveal(),

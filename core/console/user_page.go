@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
-	"crmhub/core/schema"
 	"crmhub/core/upkeep"
 )
 
@@ -141,11 +139,8 @@ func (c *Console) changeUser(ctx context.Context, v *visit) error {
 			u.Name, u.Email, u.Locale, u.DepartmentID, u.Roles = changed.Name, changed.Email, changed.Locale, changed.DepartmentID, roles
 		})
 	}
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
-		return v.refuseUser(ctx, vs)
-	}
 	if err != nil {
-		return err
+		return v.refuseUser(ctx, err)
 	}
 	if v.who.May(access.Organizations, access.Update) != "" && v.r.Form.Has("teams") {
 		if err := v.joinTeams(ctx, u.ID, v.r.Form["team"]); err != nil {
@@ -199,11 +194,8 @@ func (c *Console) actOnUser(notice string, do func(ctx context.Context, v *visit
 			return err
 		}
 		err = do(ctx, v, u)
-		if vs := schema.Violations(nil); errors.As(err, &vs) {
-			return v.refuseUser(ctx, vs)
-		}
 		if err != nil {
-			return err
+			return v.refuseUser(ctx, err)
 		}
 		return v.done(usersPath+"/"+u.ID.String(), notice)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/job"
+	"crmhub/core/postgres"
 )
 
 // watchedEvery is how often what is watched is read while somebody watches it.
@@ -17,7 +18,7 @@ const watchedEvery = 2 * time.Second
 type watched struct {
 	standing reading[uuid.UUID, standing]
 	jobs     reading[uuid.UUID, []jobRow]
-	letters  reading[watchedLetters, deadLettersPage]
+	letters  reading[watchedLetters, postgres.Page[deadLetterRow]]
 	causes   reading[uuid.UUID, causesPage]
 }
 

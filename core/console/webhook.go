@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -19,12 +18,11 @@ import (
 
 // webhookPage is the data of the page about what a connection's system says by itself.
 type webhookPage struct {
+	pager
 	Connection connection.Connection
 	Now        webhook.Webhook // the zero Webhook: there is none
 	Address    string          // to be entered there
 	Messages   []webhook.Message
-	Next       string
-	First      string
 	Inputs     []input
 	Faults     []string
 	CanEdit    bool
@@ -42,10 +40,10 @@ func (p webhookPage) Is() bool { return p.Address != "" }
 func (p webhookPage) Rotates() bool { return p.Now.Scheme == webhook.Standard }
 
 func (c *Console) showWebhook(ctx context.Context, v *visit) error {
-	return v.writeWebhook(ctx, http.StatusOK, nil)
+	return v.writeWebhook(ctx, nil)
 }
 
-func (v *visit) writeWebhook(ctx context.Context, status int, wrong error) error {
+func (v *visit) writeWebhook(ctx context.Context, wrong error) error {
 	q, err := v.questions(wrong)
 	if err != nil {
 		return err
@@ -66,17 +64,11 @@ func (v *visit) writeWebhook(ctx context.Context, status int, wrong error) error
 		}
 		p.Address = v.origin() + webhook.Path + p.Now.ID.String()
 		found, err := v.console.Webhooks.Messages(ctx, tx, stored.ID, after, pageSize)
-		p.Messages, p.Next = found.Items, found.Next
+		p.Messages, p.pager = found.Items, pagerOf(from(p.Path()), after, found.Next)
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	if after != "" {
-		p.First = p.Path()
-	}
-	if p.Next != "" {
-		p.Next = p.Path() + "?after=" + p.Next
 	}
 	scheme := q.choose("scheme", v.say("webhook.scheme"), string(p.Now.Scheme), []option{
 		{Value: string(webhook.Standard), Label: v.say("webhook.scheme.standard")}, {Value: string(webhook.HMAC), Label: v.say("webhook.scheme.hmac")},
@@ -92,7 +84,7 @@ func (v *visit) writeWebhook(ctx context.Context, status int, wrong error) error
 	p.Inputs = []input{scheme, header, key, pointer, entities}
 	p.Faults = q.rest()
 	v.here = p.Path()
-	return v.write(status, "webhook", p)
+	return v.writeForm("webhook", p, wrong)
 }
 
 // origin is how the visitor reaches the hub, which is how another system may.
@@ -145,16 +137,14 @@ func (c *Console) setWebhook(ctx context.Context, v *visit) error {
 		_, made, err = c.Webhooks.Set(ctx, tx, id, in)
 		return err
 	})
-	if vs := schema.Violations(nil); errors.As(err, &vs) {
+	if err != nil {
+		vs, _ := errors.AsType[schema.Violations](err)
 		for i := range vs {
 			if entity, ok := strings.CutPrefix(vs[i].Pointer, "/entities/"); ok { // one input asks for them all
 				vs[i] = schema.Violation{Pointer: "/entities", Rule: vs[i].Rule, Message: entity + " " + vs[i].Message}
 			}
 		}
-		return v.writeWebhook(ctx, http.StatusUnprocessableEntity, vs)
-	}
-	if err != nil {
-		return err
+		return v.writeWebhook(ctx, err)
 	}
 	return v.webhookSet(connectionsPath+"/"+id.String()+"/webhook", made)
 }

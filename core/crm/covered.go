@@ -25,7 +25,7 @@ func (l *listing) covered(filter []Condition) bool {
 		case c.Field == "owner_id":
 			return c.Op == OpNull // those of nobody have an index of their own
 		case len(f.enum) > 0, f.typ == boolean:
-			return !slices.Contains(QuickFilters(l.kind), c.Field)
+			return !slices.Contains(quickFilters(l.kind), c.Field)
 		case f.typ == day, f.typ == instant, f.typ == number:
 			return !slices.Contains(QuickSorts(l.kind), c.Field)
 		}

@@ -297,7 +297,7 @@ func (w *writing) queuePart(b *pgx.Batch, p part) error {
 	var replaced []uuid.UUID
 	var rows [][]byte
 	for _, e := range w.batch {
-		if w.placed != nil && w.placed[p.name+e.head().ID.String()] {
+		if w.placed[p.name+e.head().ID.String()] {
 			continue
 		}
 		list := reflect.ValueOf(e).Elem().FieldByIndex(p.field.index)

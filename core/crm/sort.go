@@ -37,9 +37,9 @@ func SortsQuickly(k Kind, field string) bool {
 	return quick == nil || slices.Contains(quick, field)
 }
 
-// QuickFilters are the fields that lists of a kind with [QuickSorts] are narrowed by along an index (migration 0033), besides whose they are
+// quickFilters are the fields that lists of a kind with [QuickSorts] are narrowed by along an index (migration 0033), besides whose they are
 // and what they are sorted by.
-func QuickFilters(k Kind) []string {
+func quickFilters(k Kind) []string {
 	switch k {
 	case KindCustomer:
 		return []string{"lifecycle", "level"}
@@ -68,7 +68,7 @@ func QuickFilters(k Kind) []string {
 
 // FiltersQuickly reports whether lists of a kind may be offered narrowed by a field.
 func FiltersQuickly(k Kind, field string) bool {
-	return SortsQuickly(k, field) || field == "owner_id" || slices.Contains(QuickFilters(k), field)
+	return SortsQuickly(k, field) || field == "owner_id" || slices.Contains(quickFilters(k), field)
 }
 
 // ranked reports whether a column has another beside it that an index may compare, which numeric may not under row level security.

@@ -46,7 +46,7 @@ func TestQuickListsAreReadAlongAnIndex(t *testing.T) {
 				}
 			}
 		}
-		for _, name := range QuickFilters(k) {
+		for _, name := range quickFilters(k) {
 			l := listing{kind: k, table: tableOf(k), owned: Owned(k)}
 			f, ok := l.find("", name)
 			if !ok {
@@ -81,7 +81,7 @@ func TestNarrowedListsAreFoundInTheIndexAlone(t *testing.T) {
 			continue
 		}
 		var filter []Condition
-		for _, name := range QuickFilters(k) {
+		for _, name := range quickFilters(k) {
 			switch f, _ := tableOf(k).column(name); {
 			case len(f.enum) > 0:
 				filter = append(filter, Condition{Field: name, Op: OpIn, Value: f.enum[:1]})

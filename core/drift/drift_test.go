@@ -101,7 +101,7 @@ func TestWhatIsOtherThanBeforeIsFound(t *testing.T) {
 		"more decimals":                  {n: 200, now: strings.Replace(usual, `1.5`, `1.25`, 1), want: []string{"more_decimals /lines/*/price 1 of 3"}},
 		"zeros are no decimals":          {n: 200, now: strings.Replace(usual, `1.5`, `1.50`, 1)},
 	} {
-		before, now := NewProfile(), NewProfile()
+		before, now := newProfile(), newProfile()
 		before.Add(records(t, c.n, cmpOr(c.was, usual)))
 		now.Add(records(t, 3, c.now))
 		var got []string
@@ -128,13 +128,13 @@ func cmpOr(a, b string) string {
 // However records look, their profile has a limit and holds nothing of them.
 func TestProfileIsBoundedAndHoldsNoValue(t *testing.T) {
 	t.Parallel()
-	p := NewProfile()
+	p := newProfile()
 	p.Add(records(t, 3000, `{"by_id": {"secret#x": {"n": "hidden"}, "also#y": 1}, "mails": {"hidden#@example.com": "hidden"}, "state": "hidden"}`))
 	wide := make([]string, 2*mostPlaces)
 	for i := range wide {
 		wide[i] = fmt.Sprintf(`"column%d": {"x": 1}`, i)
 	}
-	other := NewProfile()
+	other := newProfile()
 	other.Add(records(t, 2, `{"wide": {`+strings.Join(wide, ",")+`}}`))
 	p.Merge(other)
 	b, err := json.Marshal(p)
@@ -258,7 +258,7 @@ func BenchmarkObserve(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			all := records(b, 1000, doc)
-			p := NewProfile()
+			p := newProfile()
 			for b.Loop() {
 				p.Add(all)
 			}

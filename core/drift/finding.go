@@ -144,14 +144,14 @@ update drift_findings set acknowledged_at = coalesce(acknowledged_at, now()), ac
 where id = $1
 returning ` + columns
 
-// MaxNote is how long a note may be, in characters.
-const MaxNote = 1000
+// maxNote is how long a note may be, in characters.
+const maxNote = 1000
 
 // Acknowledge says that somebody knows: no alert is raised for it any more. It stays until it comes no more. note may be "".
 // Errors: [ErrNotFound], [schema.Violations].
 func Acknowledge(ctx context.Context, tx pgx.Tx, id uuid.UUID, note string) (Finding, error) {
-	if len([]rune(note)) > MaxNote {
-		return Finding{}, schema.Violations{{Pointer: "/note", Rule: "maxLength", Message: "must have at most " + strconv.Itoa(MaxNote) + " characters"}}
+	if len([]rune(note)) > maxNote {
+		return Finding{}, schema.Violations{{Pointer: "/note", Rule: "maxLength", Message: "must have at most " + strconv.Itoa(maxNote) + " characters"}}
 	}
 	f, err := one(ctx, tx, acknowledge, id, note)
 	if err != nil {

@@ -29,7 +29,7 @@ type Observer struct {
 
 // NewObserver is for a run that reads records of the mapping's kind.
 func NewObserver(connection, run uuid.UUID, m *mapping.Mapping) *Observer {
-	return &Observer{connection: connection, run: run, mapping: m, now: NewProfile()}
+	return &Observer{connection: connection, run: run, mapping: m, now: newProfile()}
 }
 
 // See folds records in, and reports whether it is time to save: after the first, so that what is other is told soon, and now and
@@ -54,8 +54,8 @@ returning record, profile`
 // Save compares what was seen since the last time with what came before, opens and resolves findings, and adds it to the stream's
 // profile.
 func (o *Observer) Save(ctx context.Context, tx pgx.Tx) error {
-	empty := NewProfile()
-	before := NewProfile()
+	empty := newProfile()
+	before := newProfile()
 	var record string
 	var stored []byte
 	entity := o.mapping.Entity()
@@ -84,7 +84,7 @@ func (o *Observer) Save(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, updateProfile, o.connection, entity, o.mapping.Record(), before); err != nil {
 		return fmt.Errorf("profile of %s: %w", entity, err)
 	}
-	o.now, o.saved = NewProfile(), true
+	o.now, o.saved = newProfile(), true
 	return nil
 }
 

@@ -27,8 +27,8 @@ type Profile struct {
 	Cut     bool   `json:"cut,omitempty"` // there are more places than are followed
 }
 
-// NewProfile is that of no records.
-func NewProfile() *Profile { return &Profile{Root: &Place{}, Places: 1} }
+// newProfile is that of no records.
+func newProfile() *Profile { return &Profile{Root: &Place{}, Places: 1} }
 
 // Place is what came at one place of the records.
 type Place struct {

@@ -19,14 +19,14 @@ type DryRun func(ctx context.Context, who postgres.Principal, j Job, o DryOption
 type DryOptions struct {
 	Beginning bool   // of a pull: from the beginning, as a backfill reads, instead of from where the job stands
 	After     string // DryReport.Next of the part before; "" to begin with
-	Limit     int    // how many entities or records are looked at, at most MostDry; 0 is as many
+	Limit     int    // how many entities or records are looked at, at most 500; 0 is as many
 }
 
 // ErrDryCursor says that DryOptions.After is not what a report gave as next.
 var ErrDryCursor = errors.New("not a cursor of a dry run")
 
-// MostDry is how many entities or records a dry run looks at, at most, before it answers.
-const MostDry = 500
+// mostDry is how many entities or records a dry run looks at, at most, before it answers.
+const mostDry = 500
 
 // DryReport is what a part of a job's work would come to.
 type DryReport struct {
@@ -76,7 +76,7 @@ func (r *DryReport) Add(i DryItem) {
 // Size is how many entities or records are looked at.
 func (o DryOptions) Size() int {
 	if o.Limit <= 0 {
-		return MostDry
+		return mostDry
 	}
-	return min(o.Limit, MostDry)
+	return min(o.Limit, mostDry)
 }

@@ -14,8 +14,8 @@ import (
 	"crmhub/core/postgres"
 )
 
-// Channel is notified whenever a run is queued.
-const Channel = "crmhub_run"
+// channel is notified whenever a run is queued.
+const channel = "crmhub_run"
 
 const (
 	stuck      = `(r.status = 'running' and coalesce(r.progress_at < now() - interval '10 minutes', false))`

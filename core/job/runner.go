@@ -62,24 +62,16 @@ func NewRunner(c RunnerConfig) *Runner {
 // Run claims and executes runs until ctx ends, then waits for those that execute to give up; another process then goes
 // on with what they had not finished. While the database is away it waits.
 func (r *Runner) Run(ctx context.Context) error {
-	for {
-		err := r.DB.AsWorker(ctx, r.serve)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it was told to end
-		}
-		r.Logger.WarnContext(ctx, "runs are given up and taken up again", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(r.Every):
-		}
-	}
+	return postgres.Repeat(ctx, r.Every, r.Logger, "runs are given up and taken up again", func(ctx context.Context) error {
+		return r.DB.AsWorker(ctx, r.serve)
+	})
 }
 
 // serve claims and executes runs as a worker.
 func (r *Runner) serve(ctx context.Context, worker int32) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { _ = r.DB.Listen(ctx, Channel, r.look) })
+	wg.Go(func() { _ = r.DB.Listen(ctx, channel, r.look) })
 	tick := time.NewTicker(r.Every)
 	defer tick.Stop()
 	slots := make(chan struct{}, r.Parallel)

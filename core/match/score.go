@@ -43,8 +43,8 @@ var weights = []Reason{ //nolint:gochecknoglobals // a table
 
 const (
 	similarName = 40
-	// Similar is from which likeness on two names count as nearly the same.
-	Similar = 0.8
+	// similar is from which likeness on two names count as nearly the same.
+	similar = 0.8
 )
 
 // Compare scores two records of companies, or of people.
@@ -65,12 +65,12 @@ func Weigh(shared Keys, name, other string) Result {
 			w.Kind == TaxID && has(USCC) ||
 			w.Kind == Domain && has(Email) ||
 			w.Kind == FullName && has(Person) ||
-			w.Kind == City && r.Score == 0 && likeness < Similar {
+			w.Kind == City && r.Score == 0 && likeness < similar {
 			continue
 		}
 		r.Reasons, r.Score = append(r.Reasons, w), r.Score+w.Score
 	}
-	if likeness >= Similar {
+	if likeness >= similar {
 		r.Reasons, r.Score = append(r.Reasons, Reason{"similar_name", similarName}), r.Score+similarName
 	}
 	return r

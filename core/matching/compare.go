@@ -66,7 +66,7 @@ func (r *reading) compare(ctx context.Context, tx pgx.Tx, found []*finding) erro
 		e.Normalize()
 		readable, docs, entities = append(readable, f), append(docs, f.doc), append(entities, e)
 	}
-	byKey, err := r.Records.Recognize(ctx, tx, r.connection, string(r.kind), docs)
+	byKey, err := r.Puller.Recognize(ctx, tx, r.connection, string(r.kind), docs)
 	if err != nil {
 		return err
 	}

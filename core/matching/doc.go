@@ -9,6 +9,6 @@
 // Promises: memory does not grow with the number of records; a run that was cut off goes on at its page; a pair that somebody
 // rejected is not proposed again, nor taken for one by a pull; while a proposal is open its record is not pulled and its
 // candidates are not pushed as new ones; a pair that was accepted is a link as any other.
-// It leaves to others: how a record is read and brought in (pull, by [Records]), how alike two are (match, duplicate), and what
+// It leaves to others: how a record is read and brought in (package pull), how alike two are (match, duplicate), and what
 // differs afterwards (the merge, and reconcile).
 package matching

@@ -2,7 +2,6 @@ package matching
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,11 +11,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/connection"
-	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
-	"crmhub/core/link"
 	"crmhub/core/postgres"
+	"crmhub/core/pull"
 	"crmhub/core/schema"
 )
 
@@ -73,25 +71,12 @@ var (
 	ErrRunning  = errors.New("the matching has not ended")
 )
 
-// Records reads records as a pull does, and brings them in; a *pull.Puller does.
-type Records interface {
-	// Read reads the page of an entity's stream after a cursor, nil at first.
-	Read(ctx context.Context, c connection.Connection, entity string, session connector.Session, cursor json.RawMessage) (connector.Page, error)
-	// Translate gives each record's fields as its entity has them, or why there are none.
-	Translate(ctx context.Context, c connection.Connection, entity string, records []connector.Record) (docs []map[string]any, faults []error, err error)
-	// Recognize says which entities documents are by the mapping's keys.
-	Recognize(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, docs []map[string]any) ([]uuid.UUID, error)
-	// Bring merges records into their entities, or makes new ones.
-	Bring(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, records []connector.Record,
-		decided map[string]map[string]link.Side) (faults []error, err error)
-}
-
 // Config is what a Matcher works with.
 type Config struct {
 	DB          *postgres.DB
 	Connections *connection.Store
 	Entities    *crm.Store
-	Records     Records
+	Puller      *pull.Puller // reads records as a pull does, and brings them in
 	Logger      *slog.Logger
 }
 

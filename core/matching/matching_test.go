@@ -24,7 +24,7 @@ func TestTwoSystemsThatBothHoldDataAreMatched(t *testing.T) {
 	gamma := &crm.Customer{Code: "C-3", Name: "Gamma Inc"}
 	delta := &crm.Customer{Code: "C-4", Name: "Delta AG", Phone: "13912345679"}
 	lone := &crm.Customer{Code: "C-5", Name: "Nobody else knows them"}
-	w.save(alpha, beta, gamma, delta, lone)
+	w.Save(alpha, beta, gamma, delta, lone)
 	for id, data := range map[string]map[string]any{
 		"1": {"code": "C-1", "name": "Alpha, as they write it"},                   // the mapping's key
 		"2": {"code": "X-2", "name": "Beta", "phone": "+86 139 1234 5678"},        // name and phone
@@ -34,14 +34,14 @@ func TestTwoSystemsThatBothHoldDataAreMatched(t *testing.T) {
 		"6": {"code": "X-6", "name": "Dexter", "phone": "139-1234-5679"},          // ... of one entity
 		"7": {"code": "X-7", "name": "Seven", "phone": map[string]any{"no": "1"}}, // what the mapping cannot read
 	} {
-		w.remote.put(id, data)
+		w.remote.Put("party", id, data)
 	}
 
 	// A pull that is asked for at the same time waits, and then takes in nothing that is asked about. The matching itself goes
 	// on where it was paused.
-	w.remote.hook(func(call int) {
+	w.remote.Script(func(call int) error {
 		if call == 1 {
-			w.tx(func(tx pgx.Tx) error {
+			w.Tx(func(tx pgx.Tx) error {
 				runs, err := job.ListRuns(t.Context(), tx, job.RunFilter{Limit: 10})
 				for _, r := range runs.Items {
 					if r.Status == job.Running {
@@ -51,22 +51,23 @@ func TestTwoSystemsThatBothHoldDataAreMatched(t *testing.T) {
 				return err
 			})
 		}
+		return nil
 	})
 	m := w.start(false)
-	pulled := w.queue(job.Pull)
-	w.eventually("the matching is paused", func() bool { return w.run(m.RunID).Status == job.Held })
-	w.remote.hook(nil)
-	w.tx(func(tx pgx.Tx) error { _, err := job.ResumeRun(t.Context(), tx, m.RunID); return err })
+	pulled := w.Enqueue(job.Pull, "customer", job.ByHand)
+	w.Eventually("the matching is paused", func() bool { return w.Get(job.Run{ID: m.RunID}).Status == job.Held })
+	w.remote.Script(nil)
+	w.Tx(func(tx pgx.Tx) error { _, err := job.ResumeRun(t.Context(), tx, m.RunID); return err })
 	if m = w.ended(m); m.Status != matching.Finished {
 		t.Fatalf("it ended %s: %s", m.Status, m.Message)
 	}
 	if want := (matching.Counts{Read: 7, Certain: 2, Review: 3, None: 1, Unreadable: 1}); m.Counts != want {
 		t.Fatalf("got %+v, want %+v", m.Counts, want)
 	}
-	if r := w.waitFor(pulled); r.Status != job.Succeeded || r.Created != 0 {
+	if r := w.Ended(pulled); r.Status != job.Succeeded || r.Created != 0 {
 		t.Errorf("the pull ended %s and created %d", r.Status, r.Created)
 	}
-	if n := w.number("select count(*) from customers"); n != 5 {
+	if n := w.Number("select count(*) from customers"); n != 5 {
 		t.Fatalf("there are %d customers", n)
 	}
 	classes := map[string]string{}
@@ -80,13 +81,13 @@ func TestTwoSystemsThatBothHoldDataAreMatched(t *testing.T) {
 
 	// What may be there already is not sent as new; what is surely not there is.
 	w.push(lone.ID)
-	if l := w.linkOf(beta.ID); l.RemoteID != "" || l.State != link.Parked || l.Cause.Class != link.ClassMatching {
+	if l := w.LinkOf(beta.ID); l.RemoteID != "" || l.State != link.Parked || l.Cause.Class != link.ClassMatching {
 		t.Errorf("a candidate's link is %+v", l)
 	}
 
 	// What changes there meanwhile is not lost.
-	w.remote.put("2", map[string]any{"code": "X-2", "name": "Beta", "phone": "+86 139 1234 5678", "note": "newer"})
-	w.waitFor(w.queue(job.Pull))
+	w.remote.Put("party", "2", map[string]any{"code": "X-2", "name": "Beta", "phone": "+86 139 1234 5678", "note": "newer"})
+	w.Run(job.Pull, "customer")
 
 	if done := w.settle(m, matching.Decision{Action: matching.Accept, Class: link.Certain}); done.Done != 2 || len(done.Refused) != 0 {
 		t.Fatalf("accept all certain: %+v", done)
@@ -94,7 +95,7 @@ func TestTwoSystemsThatBothHoldDataAreMatched(t *testing.T) {
 	if c := w.customer(beta.ID); c.Remark != "newer" || c.Name != "Beta GmbH" { // the mapping's authority
 		t.Errorf("merged into %q, %q", c.Name, c.Remark)
 	}
-	if l := w.linkOf(alpha.ID); l.RemoteID != "1" || l.State != link.Linked {
+	if l := w.LinkOf(alpha.ID); l.RemoteID != "1" || l.State != link.Linked {
 		t.Errorf("the accepted link is %+v", l)
 	}
 
@@ -125,18 +126,18 @@ func TestTwoSystemsThatBothHoldDataAreMatched(t *testing.T) {
 	if done := w.settle(again, matching.Decision{Action: matching.Create, IDs: []uuid.UUID{seven.ID}}); done.Done != 0 || len(done.Refused) != 1 {
 		t.Errorf("what cannot be read: %+v", done)
 	}
-	w.remote.put("7", map[string]any{"code": "X-7", "name": "Seven"})
-	w.waitFor(w.queue(job.Pull))
+	w.remote.Put("party", "7", map[string]any{"code": "X-7", "name": "Seven"})
+	w.Run(job.Pull, "customer")
 	if p := w.proposal(again, "7"); p.State != link.ProposalOpen {
 		t.Errorf("nobody decided, and it is %s", p.State)
 	}
 	w.settle(again, matching.Decision{Action: matching.Create, IDs: []uuid.UUID{seven.ID}})
 
 	// From now on they are as any other: a pull finds all of them known.
-	if r := w.waitFor(w.queue(job.Pull)); r.Created != 0 || r.Failed != 0 {
+	if r := w.Run(job.Pull, "customer"); r.Created != 0 || r.Failed != 0 {
 		t.Errorf("the last pull created %d, failed %d", r.Created, r.Failed)
 	}
-	if n := w.number("select count(*) from links where remote_id is not null"); n != 8 {
+	if n := w.Number("select count(*) from links where remote_id is not null"); n != 8 {
 		t.Errorf("%d links", n)
 	}
 	last := w.ended(w.start(false))

@@ -92,7 +92,7 @@ func (r *reading) read(ctx context.Context) (err error) {
 		}
 	}()
 	for !at.Done {
-		page, err := r.Records.Read(ctx, r.connection, string(r.kind), session, at.Cursor)
+		page, err := r.Puller.Read(ctx, r.connection, string(r.kind), session, at.Cursor)
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ update matchings set read = case when $4 then 0 else read end + $2, known = case
 // propose keeps what a page's records may be, in one transaction with the run's place.
 func (r *reading) propose(ctx context.Context, page connector.Page, at position) error {
 	records := latest(page.Records)
-	docs, faults, err := r.Records.Translate(ctx, r.connection, string(r.kind), records)
+	docs, faults, err := r.Puller.Translate(ctx, r.connection, string(r.kind), records)
 	if err != nil {
 		return err
 	}

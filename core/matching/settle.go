@@ -91,7 +91,8 @@ func (m *Matcher) Settle(ctx context.Context, tx pgx.Tx, matching uuid.UUID, in 
 	return s.done(ctx, tx, open)
 }
 
-// SettleAll is Settle to its end, some hundreds in a transaction of who's. What was done before an error stays done.
+// SettleAll is Settle to its end, some hundreds in a transaction of who's. What was done before an error stays done. (It has the
+// shape of reconcile's MendAll, which says why it is not the same.)
 func (m *Matcher) SettleAll(ctx context.Context, who postgres.Principal, matching uuid.UUID, in Decision) (all Done, err error) {
 	for more := true; more; more = all.Next != "" {
 		done, err := postgres.Get(ctx, m.DB, who, func(tx pgx.Tx) (Done, error) { return m.Settle(ctx, tx, matching, in, all.Next) })
@@ -272,7 +273,7 @@ func (s *settling) bring(ctx context.Context, tx pgx.Tx, some []link.Proposal) (
 			return nil, err
 		}
 	}
-	return s.Records.Bring(ctx, tx, s.connection, s.of.Entity, records, nil)
+	return s.Puller.Bring(ctx, tx, s.connection, s.of.Entity, records, nil)
 }
 
 // done writes down what was decided.

@@ -15,6 +15,7 @@ import (
 
 	"crmhub/core/bus"
 	"crmhub/core/postgres"
+	"crmhub/core/running"
 )
 
 // Feed makes deliveries of the changes on the topics, for the organizations in which somebody subscribed to some. Any number of
@@ -25,14 +26,7 @@ type Feed struct {
 	Entities []string // all there are: what "*" means
 	Logger   *slog.Logger
 
-	running map[string]*reading // by organization's code
-}
-
-// reading is a reader under way.
-type reading struct {
-	topics []string
-	cancel context.CancelFunc
-	done   chan struct{}
+	running running.Set[string] // by organization's code
 }
 
 // interest is what the subscriptions of an organization want to hear of.
@@ -50,16 +44,11 @@ group by o.id, o.code`
 
 // Run reads until ctx ends, and waits for its readers.
 func (f *Feed) Run(ctx context.Context) error {
-	f.running = map[string]*reading{}
-	defer func() {
-		for _, r := range f.running {
-			r.stop()
-		}
-	}()
+	defer f.running.Stop()
 	return postgres.Repeat(ctx, time.Second, f.Logger, "subscriptions were not read", f.adjust)
 }
 
-// adjust compares what is read with what should be.
+// adjust makes what is read be what should.
 func (f *Feed) adjust(ctx context.Context) error {
 	var interests []interest
 	err := f.DB.AsSystem(ctx, func(tx pgx.Tx) (err error) {
@@ -73,21 +62,13 @@ func (f *Feed) adjust(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read what is subscribed to: %w", err)
 	}
-	wanted := map[string][]string{}
+	wanted := map[string]running.Work{}
 	for _, i := range interests {
-		wanted[i.code] = f.topics(i)
-	}
-	for code, r := range f.running {
-		if r.ended() || !slices.Equal(r.topics, wanted[code]) {
-			r.stop()
-			delete(f.running, code)
+		if topics := f.topics(i); len(topics) > 0 {
+			wanted[i.code] = running.Work{As: strings.Join(topics, " "), Run: func(ctx context.Context) { f.keep(ctx, i, topics) }}
 		}
 	}
-	for _, i := range interests {
-		if topics := wanted[i.code]; f.running[i.code] == nil && len(topics) > 0 {
-			f.start(ctx, i, topics)
-		}
-	}
+	f.running.Want(ctx, wanted)
 	return nil
 }
 
@@ -111,16 +92,11 @@ func (f *Feed) topics(i interest) []string {
 	return topics
 }
 
-func (f *Feed) start(ctx context.Context, i interest, topics []string) {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &reading{topics: topics, cancel: cancel, done: make(chan struct{})}
-	f.running[i.code] = r
-	go func() {
-		defer close(r.done)
-		if err := f.read(ctx, i, topics); err != nil && ctx.Err() == nil {
-			f.Logger.WarnContext(ctx, "changes for subscriptions are read again", "organization", i.code, "error", err)
-		}
-	}()
+// keep reads; what fails is read again from where it was committed last.
+func (f *Feed) keep(ctx context.Context, i interest, topics []string) {
+	if err := f.read(ctx, i, topics); err != nil && ctx.Err() == nil {
+		f.Logger.WarnContext(ctx, "changes for subscriptions are read again", "organization", i.code, "error", err)
+	}
 }
 
 const most = 500
@@ -149,18 +125,4 @@ func (f *Feed) read(ctx context.Context, i interest, topics []string) (err error
 			return err
 		}
 	}
-}
-
-func (r *reading) ended() bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
-}
-
-func (r *reading) stop() {
-	r.cancel()
-	<-r.done
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Channel is what a commit with changes notifies, so that the relay wakes.
-const Channel = "crmhub_outbox"
+// channel is what a commit with changes notifies, so that the relay wakes.
+const channel = "crmhub_outbox"
 
 const appendChanges = `
 insert into outbox (event_id, entity, entity_id, version, type, origin, traceparent, data, diff)
@@ -52,6 +52,6 @@ func Queue(b *pgx.Batch, changes []Change) error {
 		data[i], diffs[i] = string(c.Data), string(c.Diff)
 	}
 	b.Queue(appendChanges, events, entities, ids, versions, types, origins, trace, data, diffs)
-	b.Queue("select pg_notify('" + Channel + "', '')")
+	b.Queue("select pg_notify('" + channel + "', '')")
 	return nil
 }

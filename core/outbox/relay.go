@@ -60,7 +60,7 @@ func NewRelay(c RelayConfig) *Relay {
 // Run publishes until ctx ends, and then returns nil. Outages of Kafka and PostgreSQL are waited out.
 func (r *Relay) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.DB.Listen(ctx, Channel, r.wakeUp) })
+	g.Go(func() error { return r.DB.Listen(ctx, channel, r.wakeUp) })
 	g.Go(func() error { return r.DB.Lead(ctx, "outbox-relay", r.lead) })
 	return g.Wait()
 }

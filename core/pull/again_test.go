@@ -17,8 +17,8 @@ import (
 // push sends a customer as a pusher would: announced, written to the remote, acknowledged.
 func (f *fixture) push(c *crm.Customer, becomes connector.Record) {
 	f.Helper()
-	by := link.Claimant{Connection: f.connection.ID, Entity: "customer", Worker: 1, Grace: time.Minute}
-	f.tx(func(tx pgx.Tx) error {
+	by := link.Claimant{Connection: f.Connection.ID, Entity: "customer", Worker: 1, Grace: time.Minute}
+	f.Tx(func(tx pgx.Tx) error {
 		var b pgx.Batch
 		announced, err := link.Announce(&b, by, []link.Intent{{EntityID: c.ID, Version: c.Version, Reference: c.Code, Digest: []byte(c.Phone)}})
 		if err != nil {
@@ -70,13 +70,13 @@ func TestWhatIsSentWhileAPageIsReadIsNotTurnedBack(t *testing.T) {
 			f.run("customer")
 
 			f.remote.meanwhile = sync.OnceFunc(func() {
-				mine := f.customers()["C0001"]
+				mine := f.Customers()["C0001"]
 				mine.Phone = phone
 				f.push(f.save(mine), sent)
 				f.remote.set("party", meanwhile.there...)
 			})
 			f.want(f.run("customer"), job.Succeeded, meanwhile.read)
-			if c := f.customers()["C0001"]; c.Phone != meanwhile.phone || c.Remark != meanwhile.note {
+			if c := f.Customers()["C0001"]; c.Phone != meanwhile.phone || c.Remark != meanwhile.note {
 				t.Errorf("the phone is %s and the remark %q, not %s and %q", c.Phone, c.Remark, meanwhile.phone, meanwhile.note)
 			}
 			want := "2"

@@ -43,7 +43,7 @@ func (f *fixture) warmUp() {
 	f.Helper()
 	f.remote.set("party", parties(warm)...)
 	f.run("customer")
-	f.asOwner(f.db, func(tx pgx.Tx) error {
+	f.asOwner(f.DB, func(tx pgx.Tx) error {
 		_, err := tx.Exec(f.Context(), "analyze")
 		return err
 	})
@@ -53,7 +53,7 @@ func (f *fixture) warmUp() {
 func (f *fixture) copyCustomers() time.Duration {
 	f.Helper()
 	var rows bytes.Buffer
-	f.asOwner(f.db, func(tx pgx.Tx) error {
+	f.asOwner(f.DB, func(tx pgx.Tx) error {
 		_, err := tx.Conn().PgConn().CopyTo(f.Context(), &rows, "copy customers to stdout")
 		return err
 	})
@@ -61,7 +61,7 @@ func (f *fixture) copyCustomers() time.Duration {
 	var took time.Duration
 	f.asOwner(empty, func(tx pgx.Tx) error {
 		_, err := tx.Exec(f.Context(), `insert into organizations (id, code, name, base_currency) values ($1, 'copy', 'Copy', 'EUR')`,
-			f.who.Organization)
+			f.Who.Organization)
 		if err != nil {
 			return err
 		}

@@ -23,13 +23,13 @@ on conflict (organization_id, connection_id, entity, entity_id, field) where sta
 
 // conflict is a row of conflicts.
 type conflict struct {
-	ID       uuid.UUID `json:"id"`
-	EntityID uuid.UUID `json:"entity_id"`
-	Field    string    `json:"field"`
-	Base     any       `json:"base"`
-	Ours     any       `json:"ours"`
-	Theirs   any       `json:"theirs"`
-	Record   payload   `json:"record"`
+	ID       uuid.UUID       `json:"id"`
+	EntityID uuid.UUID       `json:"entity_id"`
+	Field    string          `json:"field"`
+	Base     any             `json:"base"`
+	Ours     any             `json:"ours"`
+	Theirs   any             `json:"theirs"`
+	Record   json.RawMessage `json:"record"` // as [connector.Kept] reads it
 }
 
 // noteConflicts keeps both values of the fields that a person has to decide about, and closes open conflicts of the
@@ -47,7 +47,11 @@ func (s *stream) noteConflicts(ctx context.Context, tx pgx.Tx, items []*item) er
 			if err != nil {
 				return fmt.Errorf("note conflicts: %w", err)
 			}
-			conflicts = append(conflicts, conflict{id, it.link.EntityID, c.Field, c.Base, c.Ours, c.Theirs, payloadOf(it.record)})
+			record, err := it.record.Keep()
+			if err != nil {
+				return fmt.Errorf("note conflicts: %w", err)
+			}
+			conflicts = append(conflicts, conflict{id, it.link.EntityID, c.Field, c.Base, c.Ours, c.Theirs, record})
 		}
 	}
 	if len(known) == 0 {

@@ -13,7 +13,7 @@ import (
 // kept counts all that a pull could write.
 func (f *fixture) kept() int {
 	f.Helper()
-	return f.number(`select (select count(*) from customers) + (select coalesce(sum(version), 0) from customers) + (select count(*) from links)
+	return f.Number(`select (select count(*) from customers) + (select coalesce(sum(version), 0) from customers) + (select count(*) from links)
 		+ (select count(*) from dead_letters) + (select count(*) from cursors) + (select coalesce(sum(volume), 0) from cursors) + (select count(*) from exchanges)`)
 }
 
@@ -23,11 +23,11 @@ func TestDryRunTellsWhatAPullWouldDoAndDoesNothing(t *testing.T) {
 	records := parties(4)
 	delete(records[2].Data, "name")
 	f.remote.set("party", records...)
-	p := f.puller(f.db)
+	p := f.puller(f.DB)
 	dry := func(o job.DryOptions) job.DryReport {
 		t.Helper()
 		before := f.kept()
-		r, err := p.DryRun(t.Context(), f.who, f.jobs["customer"], o)
+		r, err := p.DryRun(t.Context(), f.Who, f.job("customer"), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestDryRunTellsWhatAPullWouldDoAndDoesNothing(t *testing.T) {
 	if diff := cmp.Diff(want, r.Items[0].Differences); diff != "" || r.Items[0].EntityID == nil {
 		t.Error(diff)
 	}
-	if _, err := p.DryRun(t.Context(), f.who, f.jobs["customer"], job.DryOptions{After: "§"}); !errors.Is(err, job.ErrDryCursor) {
+	if _, err := p.DryRun(t.Context(), f.Who, f.job("customer"), job.DryOptions{After: "§"}); !errors.Is(err, job.ErrDryCursor) {
 		t.Errorf("%v", err)
 	}
 }

@@ -22,8 +22,8 @@ func TestErasedDoesNotComeBack(t *testing.T) {
 	f.remote.set("party", party(1, "Zanna Muster"))
 	f.run("customer")
 	id := f.link("customer", "1").EntityID
-	f.tx(func(tx pgx.Tx) error {
-		if _, err := f.entities.Forget(t.Context(), tx, crm.By{Actor: f.who.Actor, Origin: "crm"}, crm.KindCustomer, []uuid.UUID{id}); err != nil {
+	f.Tx(func(tx pgx.Tx) error {
+		if _, err := f.Entities.Forget(t.Context(), tx, crm.By{Actor: f.Who.Actor, Origin: "crm"}, crm.KindCustomer, []uuid.UUID{id}); err != nil {
 			return err
 		}
 		erasure := uuid.New()
@@ -36,18 +36,18 @@ func TestErasedDoesNotComeBack(t *testing.T) {
 		}
 		return err
 	})
-	before := f.number(`select count(*)::int from exchanges where exchanges is not null`)
+	before := f.Number(`select count(*)::int from exchanges where exchanges is not null`)
 	for _, name := range []string{"Zanna Muster", "Zanna Meier"} {
 		f.remote.set("party", party(1, name))
 		f.run("customer")
-		if c := f.customers()["C0001"]; c.ID != id || c.Name != crm.Pseudonym(id) || c.Phone != "" {
-			t.Errorf("when the record says %s, the customers are %v", name, f.customers())
+		if c := f.Customers()["C0001"]; c.ID != id || c.Name != crm.Pseudonym(id) || c.Phone != "" {
+			t.Errorf("when the record says %s, the customers are %v", name, f.Customers())
 		}
 		if l := f.link("customer", "1"); strings.Contains(string(l.Snapshot), "Zanna") {
 			t.Errorf("the link keeps %s", l.Snapshot)
 		}
 	}
-	if n := f.number(`select count(*)::int from exchanges where exchanges is not null`); n != before {
+	if n := f.Number(`select count(*)::int from exchanges where exchanges is not null`); n != before {
 		t.Errorf("%d bodies more are kept", n-before)
 	}
 	if open := f.letters(job.Open); len(open) > 0 {

@@ -3,31 +3,25 @@ package pull_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
+	"crmhub/core/hubtest"
 	"crmhub/core/job"
-	"crmhub/core/mapping"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/pull"
-	"crmhub/core/revision"
-	"crmhub/core/schema"
-	"crmhub/core/secret"
-	"crmhub/schemas"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
@@ -35,102 +29,30 @@ func TestMain(m *testing.M) { postgrestest.Main(m) }
 // fixture is an organization with a connection to a scripted remote that has parties (customers) and receipts
 // (payments), and the jobs that pull them.
 type fixture struct {
-	testing.TB
-	db          *postgres.DB
-	url         string
-	who         postgres.Principal
-	connections *connection.Store
-	connection  connection.Connection
-	remote      *remote
-	entities    *crm.Store
-	jobs        map[string]job.Job
-	shipped     *mapping.Set // nil: mappings of the fixture's own
-	schemas     *schema.Set
-	pageSize    int
-	logger      *slog.Logger
+	*hubtest.World
+	remote   *remote
+	pageSize int
+	logger   *slog.Logger
 }
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{TB: t, url: postgrestest.URL(t), remote: &remote{}, entities: &crm.Store{}, jobs: map[string]job.Job{}, pageSize: 3, logger: quiet}
-	f.db = postgrestest.Open(t, f.url)
-	f.who = postgrestest.Organization(t, f.db)
-	key, err := secret.NewKey(make([]byte, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	erp := connector.Connector{
-		Name: "test", Config: json.RawMessage(`{}`),
-		Streams: []connector.Stream{
-			{Entity: "customer", Record: "party", Capabilities: connector.Capabilities{Pull: true, Push: true, Get: true}},
-			{Entity: "payment", Record: "receipt", Capabilities: connector.Capabilities{Pull: true, Incremental: true, Range: true}},
-		},
-		Open: func(connector.Options) (connector.Session, error) { return f.remote, nil },
-	}
-	f.connections = &connection.Store{Key: key, Logger: quiet, Connectors: map[string]connector.Connector{"test": erp}}
-	f.tx(func(tx pgx.Tx) (err error) {
-		f.connection, err = f.connections.Add(t.Context(), tx, connection.New{Code: "erp", Name: "ERP", Connector: "test"})
-		if err != nil {
-			return err
-		}
-		jobs := job.Store{Connectors: f.connections.Connectors}
-		for _, entity := range []string{"customer", "payment"} {
-			f.jobs[entity], err = jobs.Create(t.Context(), tx, job.New{ConnectionID: f.connection.ID, Kind: job.Pull, Entity: entity})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	h := hubtest.New(t, mappings(),
+		connector.Stream{Entity: "customer", Record: "party", Capabilities: connector.Capabilities{Pull: true, Push: true, Get: true}},
+		connector.Stream{Entity: "payment", Record: "receipt", Capabilities: connector.Capabilities{Pull: true, Incremental: true, Range: true}},
+	)
+	f := &fixture{remote: &remote{}, pageSize: 3, logger: h.Logger}
+	f.World = h.World(t, f.remote)
+	f.job("customer")
+	f.job("payment")
 	return f
 }
 
-var quiet = slog.New(slog.DiscardHandler)
-
-func (f *fixture) tx(fn func(tx pgx.Tx) error) {
-	f.Helper()
-	if err := f.db.As(f.Context(), f.who, fn); err != nil {
-		f.Fatal(err)
-	}
-}
-
 func (f *fixture) puller(db *postgres.DB) *pull.Puller {
-	f.Helper()
-	if f.shipped == nil {
-		f.shipped, f.schemas = f.ownMappings()
-	}
 	return pull.New(pull.Config{
-		DB: db, Connections: f.connections, Revisions: &revision.Store{Shipped: f.shipped, Schemas: f.schemas}, Entities: f.entities, Logger: f.logger,
-		Registerer: prometheus.NewRegistry(), PageSize: f.pageSize, Backoff: time.Millisecond,
-		Breakers: f.breakers(db),
+		DB: db, Connections: f.Connections, Revisions: f.Revisions, Entities: f.Entities, Logger: f.logger,
+		Registerer: prometheus.NewRegistry(), PageSize: f.pageSize, Backoff: time.Millisecond, Breakers: f.breakers(db),
 	})
-}
-
-func (f *fixture) ownMappings() (*mapping.Set, *schema.Set) {
-	f.Helper()
-	files := fstest.MapFS{
-		"test/party.json":   {Data: []byte(partySchema)},
-		"test/receipt.json": {Data: []byte(receiptSchema)},
-	}
-	for _, name := range []string{"customer.v1.json", "payment.v1.json"} {
-		b, err := schemas.FS.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		files[name] = &fstest.MapFile{Data: b}
-	}
-	set, err := schema.Load(files)
-	if err != nil {
-		f.Fatal(err)
-	}
-	mappings, err := mapping.Load(fstest.MapFS{
-		"test/customer.yaml": {Data: []byte(customerMapping)},
-		"test/payment.yaml":  {Data: []byte(paymentMapping)},
-	}, set)
-	if err != nil {
-		f.Fatal(err)
-	}
-	return mappings, set
 }
 
 func (f *fixture) breakers(db *postgres.DB) *connection.Breakers {
@@ -146,7 +68,7 @@ type process struct {
 
 func (f *fixture) process() *process {
 	f.Helper()
-	db, err := postgres.Open(f.Context(), postgres.Config{URL: f.url})
+	db, err := postgres.Open(f.Context(), postgres.Config{URL: f.URL})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -156,122 +78,48 @@ func (f *fixture) process() *process {
 		Every: 50 * time.Millisecond, Logger: f.logger, Registerer: prometheus.NewRegistry(),
 	})
 	prober := connection.NewProber(connection.ProberConfig{
-		Breakers: f.breakers(db), Store: f.connections, Logger: quiet, Registerer: prometheus.NewRegistry(), Every: 20 * time.Millisecond,
+		Breakers: f.breakers(db), Store: f.Connections, Logger: f.Logger, Registerer: prometheus.NewRegistry(), Every: 20 * time.Millisecond,
 	})
-	ctx, cancel := context.WithCancel(context.WithoutCancel(f.Context()))
-	done := make(chan error, 2)
-	go func() { done <- p.runner.Run(ctx) }()
-	go func() { done <- prober.Run(ctx) }()
+	end := hubtest.Start(f, func(ctx context.Context) error {
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return p.runner.Run(ctx) })
+		g.Go(func() error { return prober.Run(ctx) })
+		return g.Wait()
+	})
 	p.kill = sync.OnceFunc(func() {
-		cancel()
-		if err := errors.Join(<-done, <-done); err != nil {
-			f.Error(err)
-		}
+		end()
 		db.Close()
 	})
 	f.Cleanup(p.kill)
 	return p
 }
 
+// job is the one that pulls an entity.
+func (f *fixture) job(entity string) job.Job { return f.Job(job.Pull, entity) }
+
 // enqueue asks for a run of an entity's job.
 func (f *fixture) enqueue(entity string) job.Run {
 	f.Helper()
-	return f.enqueueBy(entity, job.ByHand)
-}
-
-func (f *fixture) enqueueBy(entity string, trigger job.Trigger) (r job.Run) {
-	f.Helper()
-	f.tx(func(tx pgx.Tx) (err error) {
-		r, err = job.Enqueue(f.Context(), tx, f.jobs[entity].ID, trigger)
-		return err
-	})
-	return r
+	return f.Enqueue(job.Pull, entity, job.ByHand)
 }
 
 // run has a process execute one run to its end.
 func (f *fixture) run(entity string) job.Run {
 	f.Helper()
-	return f.ended(f.enqueue(entity))
-}
-
-// ended waits until a run has ended.
-func (f *fixture) ended(r job.Run) job.Run {
-	f.Helper()
-	f.eventually("the run ends", func() bool {
-		r = f.get(r)
-		return r.FinishedAt != nil
-	})
-	return r
-}
-
-func (f *fixture) get(r job.Run) (got job.Run) {
-	f.Helper()
-	f.tx(func(tx pgx.Tx) (err error) {
-		got, err = job.GetRun(f.Context(), tx, r.ID)
-		return err
-	})
-	return got
-}
-
-func (f *fixture) eventually(what string, ok func() bool) {
-	f.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
-		if time.Now().After(deadline) {
-			f.Fatal("it did not happen in 30 s:", what)
-		}
-		select {
-		case <-f.Context().Done():
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-// customers are all customers by code.
-func (f *fixture) customers() map[string]*crm.Customer {
-	f.Helper()
-	all := map[string]*crm.Customer{}
-	f.tx(func(tx pgx.Tx) error {
-		ids := f.ids(tx, "select id from customers")
-		found, err := f.entities.Get(f.Context(), tx, crm.KindCustomer, ids)
-		for _, e := range found {
-			c, _ := e.(*crm.Customer)
-			all[c.Code] = c
-		}
-		return err
-	})
-	return all
-}
-
-func (f *fixture) ids(tx pgx.Tx, sql string) []uuid.UUID {
-	f.Helper()
-	rows, _ := tx.Query(f.Context(), sql)
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		f.Fatal(err)
-	}
-	return ids
-}
-
-// number is the value of a query for one number.
-func (f *fixture) number(sql string) (n int) {
-	f.Helper()
-	f.tx(func(tx pgx.Tx) error { return tx.QueryRow(f.Context(), sql).Scan(&n) })
-	return n
+	return f.Run(job.Pull, entity)
 }
 
 // save stores a customer as a person would.
 func (f *fixture) save(c *crm.Customer) *crm.Customer {
 	f.Helper()
-	f.tx(func(tx pgx.Tx) error {
-		return f.entities.Save(f.Context(), tx, crm.By{Actor: f.who.Actor, Origin: "crm"}, []crm.Entity{c})
-	})
+	f.Save(c)
 	return c
 }
 
 func (f *fixture) letters(status job.LetterStatus) []job.DeadLetter {
 	f.Helper()
 	var p postgres.Page[job.DeadLetter]
-	f.tx(func(tx pgx.Tx) (err error) {
+	f.Tx(func(tx pgx.Tx) (err error) {
 		p, err = job.ListDeadLetters(f.Context(), tx, job.LetterFilter{Status: status, Limit: 500})
 		return err
 	})

@@ -69,7 +69,6 @@ var mappingRules = []string{"values", "when", "expression", "link"} //nolint:goc
 
 // payload is a pulled record as a dead letter keeps it, so that a replay knows all that the pull knew.
 type payload struct {
-	ID        string         `json:"id,omitempty"` // of a conflict's record; a letter has it beside
 	Version   string         `json:"version,omitempty"`
 	UpdatedAt time.Time      `json:"updated_at,omitzero"`
 	Deleted   bool           `json:"deleted,omitempty"`
@@ -79,10 +78,6 @@ type payload struct {
 
 // errHeld is said of a record that an open proposal keeps from being pulled.
 var errHeld = errors.New("a matching asks which entity the record is: answer that first")
-
-func payloadOf(r connector.Record) payload {
-	return payload{ID: r.ID, Version: r.Version, UpdatedAt: r.UpdatedAt, Deleted: r.Deleted, Data: r.Data}
-}
 
 func (s *stream) letter(it *item, run *uuid.UUID) (job.DeadLetter, error) {
 	r := it.record

@@ -9,16 +9,18 @@ import (
 	"crmhub/core/job"
 )
 
-const (
-	partySchema = `{
+// mappings are those of the fixture.
+func mappings() map[string]string {
+	return map[string]string{
+		"test/party.json": `{
 	"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
 	"required": ["name"],
 	"properties": {
 		"code": {"type": ["string", "null"]}, "name": {"type": "string"}, "phone": {"type": ["string", "null"]},
 		"note": {"type": ["string", "null"]}, "boss": {"type": ["string", "null"]}, "group": {"type": "string"}
 	}
-}`
-	customerMapping = `
+}`,
+		"test/customer.yaml": `
 entity: customer
 record: party
 match: [code]
@@ -29,16 +31,16 @@ fields:
   - {crm: remark, remote: note, direction: pull}
   - {crm: parent_id, remote: boss, link: customer, authority: remote}
   - {remote: group, push: "'crm'"}
-`
-	receiptSchema = `{
+`,
+		"test/receipt.json": `{
 	"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
 	"required": ["number", "payer", "date", "currency", "amount"],
 	"properties": {
 		"number": {"type": "string"}, "payer": {"type": "string"}, "date": {"type": "string", "format": "date"},
 		"currency": {"type": "string"}, "amount": {"type": "string", "format": "decimal"}, "state": {"enum": ["draft", "posted"]}
 	}
-}`
-	paymentMapping = `
+}`,
+		"test/payment.yaml": `
 entity: payment
 record: receipt
 match: [number]
@@ -49,16 +51,17 @@ fields:
   - {crm: currency, remote: currency, direction: pull}
   - {crm: amount, remote: amount, direction: pull}
   - {crm: status, remote: state, direction: pull}
-`
-)
+`,
+	}
+}
 
 func TestAMappingThatFitsNoMoreFailsTheRunsOfItsEntityAlone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.process()
-	f.tx(func(tx pgx.Tx) error {
+	f.Tx(func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `insert into mapping_versions (id, connection_id, entity, number, status, mapping, hash)
-			values ($1, $2, 'payment', 1, 'live', 'entity: payment', '')`, uuid.New(), f.connection.ID)
+			values ($1, $2, 'payment', 1, 'live', 'entity: payment', '')`, uuid.New(), f.Connection.ID)
 		return err
 	})
 	f.remote.set("party", party(1, "One"))

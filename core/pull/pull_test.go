@@ -31,9 +31,9 @@ func (f *fixture) want(r job.Run, status job.RunStatus, c job.Counts) {
 // link is the link of a record.
 func (f *fixture) link(entity, remoteID string) (l link.Link) {
 	f.Helper()
-	f.tx(func(tx pgx.Tx) error {
+	f.Tx(func(tx pgx.Tx) error {
 		ref := mapping.Ref{Entity: entity, ID: remoteID}
-		found, err := link.ByRemote(f.Context(), tx, f.connection.ID, []mapping.Ref{ref})
+		found, err := link.ByRemote(f.Context(), tx, f.Connection.ID, []mapping.Ref{ref})
 		l = found[ref]
 		return err
 	})
@@ -47,16 +47,16 @@ func TestRecordsBecomeEntitiesLinkedAndPublished(t *testing.T) {
 	f.remote.set("party", parties(8)...)
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 8, Created: 8})
 
-	c := f.customers()["C0005"]
+	c := f.Customers()["C0005"]
 	if c == nil || c.Name != "Customer 5" || c.Phone != "+49 30 12345" || c.Origin != "erp" ||
-		c.CreatedBy != string(f.connection.Principal().Actor) {
+		c.CreatedBy != string(f.Connection.Principal().Actor) {
 		t.Errorf("stored %+v", c)
 	}
 	l := f.link("customer", "5")
 	if l.EntityID != c.ID || l.State != link.Linked || l.SyncedVersion != c.Version || l.RemoteVersion != "1" || l.NextAttemptAt != nil {
 		t.Errorf("linked %+v", l)
 	}
-	if n := f.number("select count(*) from links where next_attempt_at is not null"); n != 0 {
+	if n := f.Number("select count(*) from links where next_attempt_at is not null"); n != 0 {
 		t.Errorf("%d records would echo back", n)
 	}
 }
@@ -68,12 +68,12 @@ func TestPullingAgainChangesNothing(t *testing.T) {
 	padded := party(9, "  Blank at both ends ")
 	f.remote.set("party", append(parties(4), padded, padded)...) // and a record twice in a page
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 6, Created: 5})
-	before := f.customers()
+	before := f.Customers()
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 6, Unchanged: 5})
-	if diff := cmp.Diff(before, f.customers()); diff != "" {
+	if diff := cmp.Diff(before, f.Customers()); diff != "" {
 		t.Error(diff)
 	}
-	if n := f.number("select count(*) from links where next_attempt_at is not null"); n != 0 {
+	if n := f.Number("select count(*) from links where next_attempt_at is not null"); n != 0 {
 		t.Errorf("%d records would echo back", n)
 	}
 }
@@ -85,7 +85,7 @@ func TestRemoteChangeArrivesAndLocalChangeGoesBack(t *testing.T) {
 	f.remote.set("party", party(1, "One"))
 	f.run("customer")
 
-	mine := f.customers()["C0001"]
+	mine := f.Customers()["C0001"]
 	mine.Name = "One of ours"
 	f.save(mine)
 	theirs := party(1, "One")
@@ -93,7 +93,7 @@ func TestRemoteChangeArrivesAndLocalChangeGoesBack(t *testing.T) {
 	f.remote.set("party", theirs)
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 1, Updated: 1})
 
-	c := f.customers()["C0001"]
+	c := f.Customers()["C0001"]
 	if c.Name != "One of ours" || c.Phone != "+86 10 12345" || c.Version != 3 {
 		t.Errorf("merged %+v", c)
 	}
@@ -121,10 +121,10 @@ func TestNullEmptiesAFieldAndAbsenceLeavesIt(t *testing.T) {
 	r.Data["phone"], r.Data["note"] = nil, nil
 	f.remote.set("party", r)
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 1, Updated: 1})
-	if c := f.customers()["C0001"]; c.Phone != "" || c.Remark != "" {
+	if c := f.Customers()["C0001"]; c.Phone != "" || c.Remark != "" {
 		t.Errorf("after nulls: %+v", c)
 	}
-	if n := f.number("select count(*) from links where next_attempt_at is not null"); n != 0 {
+	if n := f.Number("select count(*) from links where next_attempt_at is not null"); n != 0 {
 		t.Error("an emptied field would echo back")
 	}
 }
@@ -141,8 +141,8 @@ func TestARecordWithoutOurCodeIsGivenOneAndKeepsIt(t *testing.T) {
 		if run := f.run("customer"); run.Created+run.Updated != 1 {
 			t.Fatalf("with the code %v: %+v, %v", code, run.Counts, f.letters(job.Open))
 		}
-		if c := f.customers()["C-000001"]; c == nil || c.Name != fmt.Sprintf("Name %d", n) {
-			t.Errorf("with the code %v: %v", code, f.customers())
+		if c := f.Customers()["C-000001"]; c == nil || c.Name != fmt.Sprintf("Name %d", n) {
+			t.Errorf("with the code %v: %v", code, f.Customers())
 		}
 	}
 }
@@ -153,7 +153,7 @@ func TestFieldChangedOnBothSidesIsKeptForAPerson(t *testing.T) {
 	f.process()
 	f.remote.set("party", party(1, "One"))
 	f.run("customer")
-	mine := f.customers()["C0001"]
+	mine := f.Customers()["C0001"]
 	mine.Name = "Ours"
 	f.save(mine)
 	f.remote.set("party", party(1, "Theirs"))
@@ -162,7 +162,7 @@ func TestFieldChangedOnBothSidesIsKeptForAPerson(t *testing.T) {
 
 	type conflict struct{ Field, Base, Ours, Theirs, Status string }
 	read := func() (all []conflict) {
-		f.tx(func(tx pgx.Tx) (err error) {
+		f.Tx(func(tx pgx.Tx) (err error) {
 			rows, _ := tx.Query(t.Context(), "select field, base #>> '{}', ours #>> '{}', theirs #>> '{}', status from conflicts")
 			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[conflict])
 			return err
@@ -172,7 +172,7 @@ func TestFieldChangedOnBothSidesIsKeptForAPerson(t *testing.T) {
 	if diff := cmp.Diff([]conflict{{"name", "One", "Ours", "Theirs", "open"}}, read()); diff != "" {
 		t.Error(diff)
 	}
-	if c := f.customers()["C0001"]; c.Name != "Ours" {
+	if c := f.Customers()["C0001"]; c.Name != "Ours" {
 		t.Errorf("the conflict overwrote the name with %q", c.Name)
 	}
 	f.remote.set("party", party(1, "Ours")) // somebody gave in
@@ -192,7 +192,7 @@ func TestUnlinkedRecordIsMatchedByItsKey(t *testing.T) {
 	if l := f.link("customer", "2"); l.EntityID != c.ID {
 		t.Errorf("record 2 is linked with %s, want %s", l.EntityID, c.ID)
 	}
-	if got := f.customers()["C0002"]; got.Phone != "+49 30 12345" || got.Industry != "steel" {
+	if got := f.Customers()["C0002"]; got.Phone != "+49 30 12345" || got.Industry != "steel" {
 		t.Errorf("merged %+v", got)
 	}
 }
@@ -274,7 +274,7 @@ func TestUnreadableRecordBecomesADeadLetterUntilItComesWhole(t *testing.T) {
 		return letters
 	}
 	letters := check()
-	f.tx(func(tx pgx.Tx) error { return p.puller.Replay(t.Context(), tx, letters) })
+	f.Tx(func(tx pgx.Tx) error { return p.puller.Replay(t.Context(), tx, letters) })
 	check()
 	f.remote.set("party", party(2, "Two"))
 	f.want(f.run("customer"), job.Suspect, job.Counts{Read: 1, Created: 1})
@@ -296,11 +296,11 @@ func TestRecordThatCameBeforeWhatItRefersToIsTakenUpWhenThatCame(t *testing.T) {
 	if open := f.letters(job.Open); len(open) != 0 {
 		t.Errorf("still open: %+v", open)
 	}
-	all := f.customers()
+	all := f.Customers()
 	if p := all["C0001"].ParentID; p == nil || *p != all["C0002"].ID {
 		t.Errorf("the child's parent is %v", p)
 	}
-	if n := f.number("select count(*) from payments"); n != 1 {
+	if n := f.Number("select count(*) from payments"); n != 1 {
 		t.Errorf("%d payments, want 1", n)
 	}
 }
@@ -317,10 +317,10 @@ func TestDeletionCountsWhereTheRemoteOwnsTheEntity(t *testing.T) {
 	gone := connector.Record{ID: "1", Deleted: true}
 	f.remote.set("receipt", receipt(1, "1"), receipt(2, "1"), gone, connector.Record{ID: "99", Deleted: true})
 	f.want(f.run("payment"), job.Succeeded, job.Counts{Read: 2, Updated: 1, Unchanged: 1})
-	if n := f.number("select count(*) from payments where deleted_at is null"); n != 1 {
+	if n := f.Number("select count(*) from payments where deleted_at is null"); n != 1 {
 		t.Errorf("%d payments, want 1", n)
 	}
-	if n := f.number("select count(*) from links where wanted_version > synced_version"); n != 0 {
+	if n := f.Number("select count(*) from links where wanted_version > synced_version"); n != 0 {
 		t.Error("the deletion would echo back")
 	}
 
@@ -329,7 +329,7 @@ func TestDeletionCountsWhereTheRemoteOwnsTheEntity(t *testing.T) {
 	if got := f.letters(job.Open); len(got) != 1 || got[0].Class != "conflict" {
 		t.Errorf("letters %+v", got)
 	}
-	if n := f.number("select count(*) from customers where deleted_at is null"); n != 1 {
+	if n := f.Number("select count(*) from customers where deleted_at is null"); n != 1 {
 		t.Error("a customer of ours was deleted from outside")
 	}
 }
@@ -347,12 +347,13 @@ func TestReplayBringsInWhatWasMended(t *testing.T) {
 	if len(letters) != 1 {
 		t.Fatalf("%d letters, want 1", len(letters))
 	}
-	f.tx(func(tx pgx.Tx) error { // the first link was wrong
+	f.Tx(func(tx pgx.Tx) error { // the first link was wrong
 		_, err := tx.Exec(t.Context(), "delete from links")
 		return err
 	})
-	f.tx(func(tx pgx.Tx) error {
-		_, err := job.ReplayDeadLetters(t.Context(), tx, map[job.Kind]job.Replay{job.Pull: p.puller.Replay}, f.ids(tx, "select id from dead_letters"))
+	ids := f.IDs("select id from dead_letters")
+	f.Tx(func(tx pgx.Tx) error {
+		_, err := job.ReplayDeadLetters(t.Context(), tx, map[job.Kind]job.Replay{job.Pull: p.puller.Replay}, ids)
 		return err
 	})
 	if got := f.letters(job.Resolved); len(got) != 1 {
@@ -390,7 +391,7 @@ func TestWhatTheDatabaseCannotKeepIsADeadLetter(t *testing.T) {
 	)
 	f.remote.set("party", append(all, party(3, "Customer 3"))...)
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 11, Created: 3, Failed: 8})
-	if n := f.number("select count(*) from dead_letters where status = 'open' and class = 'schema' and violations <> '[]'"); n != 8 {
+	if n := f.Number("select count(*) from dead_letters where status = 'open' and class = 'schema' and violations <> '[]'"); n != 8 {
 		t.Errorf("%d dead letters, not 8", n)
 	}
 }

@@ -39,8 +39,8 @@ func TestKilledRunIsTakenOverAndNeitherRepeatsNorLoses(t *testing.T) {
 	first.kill()
 	f.remote.script(nil)
 	f.process()
-	f.want(f.ended(r), job.Succeeded, job.Counts{Read: 14, Created: 14})
-	if n := f.number("select count(*) from links"); n != 14 {
+	f.want(f.Ended(r), job.Succeeded, job.Counts{Read: 14, Created: 14})
+	if n := f.Number("select count(*) from links"); n != 14 {
 		t.Errorf("%d changes, want 14", n)
 	}
 }
@@ -77,7 +77,7 @@ func TestRunWhosePlaceIsForgottenReadsAllAndCountsItOnce(t *testing.T) {
 	f.remote.script(nil)
 	f.remote.forgets = true
 	f.want(f.run("customer"), job.Succeeded, job.Counts{Read: 8, Created: 8 - stored, Unchanged: stored})
-	if n := f.number("select usual_volume from cursors"); n != 8 {
+	if n := f.Number("select usual_volume from cursors"); n != 8 {
 		t.Errorf("%d records are usual, not 8", n)
 	}
 }
@@ -134,13 +134,13 @@ func TestPullThatFindsFarLessIsSuspect(t *testing.T) {
 			if r.Status != tc.want {
 				t.Errorf("the run %s, want %s", r.Status, tc.want)
 			}
-			if n := f.number("select count(*) from customers where phone = '+49 40 999'"); n != tc.stored {
+			if n := f.Number("select count(*) from customers where phone = '+49 40 999'"); n != tc.stored {
 				t.Errorf("%d changes stored, want %d", n, tc.stored)
 			}
-			if n := f.number("select count(*) from customers where deleted_at is null"); n != 10 {
+			if n := f.Number("select count(*) from customers where deleted_at is null"); n != 10 {
 				t.Errorf("%d customers left of 10", n)
 			}
-			if n := f.number("select count(*) from cursors where cursor is null and volume = 0"); n != 1 {
+			if n := f.Number("select count(*) from cursors where cursor is null and volume = 0"); n != 1 {
 				t.Error("the next run does not begin at the beginning")
 			}
 			if tc.want == job.Succeeded {
@@ -149,14 +149,14 @@ func TestPullThatFindsFarLessIsSuspect(t *testing.T) {
 			if again := f.run("customer"); again.Status != job.Suspect {
 				t.Errorf("without anybody's word the next run %s", again.Status)
 			}
-			f.tx(func(tx pgx.Tx) (err error) {
+			f.Tx(func(tx pgx.Tx) (err error) {
 				r, err = job.Accept(t.Context(), tx, r.ID)
 				return err
 			})
-			if r = f.ended(r); r.Status != job.Succeeded {
+			if r = f.Ended(r); r.Status != job.Succeeded {
 				t.Errorf("the accepted run %s", r.Status)
 			}
-			if n := f.number("select coalesce(usual_volume, 0) from cursors"); n != tc.finds {
+			if n := f.Number("select coalesce(usual_volume, 0) from cursors"); n != tc.finds {
 				t.Errorf("the usual volume is %d, want %d", n, tc.finds)
 			}
 		})
@@ -185,12 +185,12 @@ func TestCancelEndsTheRunWithinAPage(t *testing.T) {
 	f.remote.script(at(6, func() error { asked <- struct{}{}; <-proceed; return nil }))
 	r := f.enqueue("customer")
 	<-asked
-	f.tx(func(tx pgx.Tx) error {
+	f.Tx(func(tx pgx.Tx) error {
 		_, err := job.RequestCancel(t.Context(), tx, r.ID)
 		return err
 	})
 	close(proceed)
-	r = f.ended(r)
+	r = f.Ended(r)
 	if r.Status != job.Cancelled || r.Read > 6 {
 		t.Errorf("the run %s after %d records", r.Status, r.Read)
 	}
@@ -207,10 +207,10 @@ func TestOneOfTwoProcessesPulls(t *testing.T) {
 	for range 5 {
 		f.run("customer")
 	}
-	if n := f.number("select count(*) from customers"); n != 9 {
+	if n := f.Number("select count(*) from customers"); n != 9 {
 		t.Errorf("%d customers, want 9", n)
 	}
-	if n := f.number("select max(version) from customers"); n != 1 {
+	if n := f.Number("select max(version) from customers"); n != 1 {
 		t.Errorf("a customer has %d versions", n)
 	}
 }
@@ -235,24 +235,24 @@ func TestPausedRunGoesOnAtItsPageAfterARestart(t *testing.T) {
 	f.remote.script(at(6, func() error { asked <- struct{}{}; <-proceed; return nil }))
 	r := f.enqueue("customer")
 	<-asked
-	f.tx(func(tx pgx.Tx) error {
+	f.Tx(func(tx pgx.Tx) error {
 		_, err := job.RequestPause(t.Context(), tx, r.ID)
 		return err
 	})
 	close(proceed)
-	f.eventually("it is paused", func() bool { return f.get(r).Status == job.Held })
-	read := f.get(r).Read
+	f.Eventually("it is paused", func() bool { return f.Get(r).Status == job.Held })
+	read := f.Get(r).Read
 	first.kill()
 	f.process()
-	if n := f.number("select count(*) from customers"); int64(n) != read || n > 6 {
+	if n := f.Number("select count(*) from customers"); int64(n) != read || n > 6 {
 		t.Errorf("%d customers while paused after %d records", n, read)
 	}
 	f.remote.script(nil)
-	f.tx(func(tx pgx.Tx) error {
+	f.Tx(func(tx pgx.Tx) error {
 		_, err := job.ResumeRun(t.Context(), tx, r.ID)
 		return err
 	})
-	f.want(f.ended(r), job.Succeeded, job.Counts{Read: 14, Created: 14})
+	f.want(f.Ended(r), job.Succeeded, job.Counts{Read: 14, Created: 14})
 }
 
 func dated(day int, r connector.Record) connector.Record {
@@ -272,11 +272,11 @@ func TestBackfillReadsItsRangeAgainAndLeavesTheCursor(t *testing.T) {
 	}
 	f.remote.set("receipt", all...)
 	f.want(f.run("payment"), job.Succeeded, job.Counts{Read: 20, Created: 20})
-	cursor := f.number("select (cursor #>> '{}')::integer from cursors where entity = 'payment'")
+	cursor := f.Number("select (cursor #>> '{}')::integer from cursors where entity = 'payment'")
 
 	backfill := func(in job.Range) (r job.Run) {
-		f.tx(func(tx pgx.Tx) (err error) {
-			r, err = (&job.Store{Connectors: f.connections.Connectors}).Backfill(t.Context(), tx, f.jobs["payment"].ID, in)
+		f.Tx(func(tx pgx.Tx) (err error) {
+			r, err = (&job.Store{Connectors: f.Connections.Connectors}).Backfill(t.Context(), tx, f.job("payment").ID, in)
 			return err
 		})
 		return r
@@ -297,11 +297,11 @@ func TestBackfillReadsItsRangeAgainAndLeavesTheCursor(t *testing.T) {
 	process.kill()
 	f.remote.script(nil)
 	f.process()
-	f.want(f.ended(r), job.Succeeded, job.Counts{Read: 10, Unchanged: 10})
-	if again := f.number("select (cursor #>> '{}')::integer from cursors where entity = 'payment'"); again != cursor {
+	f.want(f.Ended(r), job.Succeeded, job.Counts{Read: 10, Unchanged: 10})
+	if again := f.Number("select (cursor #>> '{}')::integer from cursors where entity = 'payment'"); again != cursor {
 		t.Errorf("the cursor moved from %d to %d", cursor, again)
 	}
-	f.want(f.ended(backfill(job.Range{})), job.Succeeded, job.Counts{Read: 20, Unchanged: 20})
+	f.want(f.Ended(backfill(job.Range{})), job.Succeeded, job.Counts{Read: 20, Unchanged: 20})
 	f.want(f.run("payment"), job.Succeeded, job.Counts{})
 }
 
@@ -333,12 +333,12 @@ func TestRunsOfAConnectionThatIsAwayWaitAndDoNotHammer(t *testing.T) {
 		t.Errorf("the run %s: %+v", r.Status, r.Error)
 	}
 	waiting := []job.Run{f.enqueue("customer"), f.enqueue("payment")}
-	f.eventually("it was probed in vain", func() bool { return count(&f.remote.checks) > 5 })
+	f.Eventually("it was probed in vain", func() bool { return count(&f.remote.checks) > 5 })
 	if n := count(&calls); n > 6 {
 		t.Errorf("%d calls to a system that is away", n)
 	}
 	for _, r := range waiting {
-		if got := f.get(r); got.Status != job.Queued {
+		if got := f.Get(r); got.Status != job.Queued {
 			t.Errorf("a run is %s meanwhile", got.Status)
 		}
 	}
@@ -346,11 +346,11 @@ func TestRunsOfAConnectionThatIsAwayWaitAndDoNotHammer(t *testing.T) {
 	f.remote.down = nil
 	f.remote.mu.Unlock()
 	for _, r := range waiting {
-		if got := f.ended(r); got.Status != job.Succeeded {
+		if got := f.Ended(r); got.Status != job.Succeeded {
 			t.Errorf("afterwards a run %s: %+v", got.Status, got.Error)
 		}
 	}
-	if n := f.number("select count(*) from payments"); n != 2 {
+	if n := f.Number("select count(*) from payments"); n != 2 {
 		t.Errorf("%d payments, want 2", n)
 	}
 }
@@ -364,7 +364,7 @@ func TestLogOfARunHasTheCauseOfEachRecordThatFailed(t *testing.T) {
 	f.remote.set("party", party(1, "One"), broken)
 	r := f.run("customer")
 	var lines []job.Line
-	f.tx(func(tx pgx.Tx) (err error) {
+	f.Tx(func(tx pgx.Tx) (err error) {
 		lines, err = job.Lines(t.Context(), tx, r.ID, 0, "", 10)
 		return err
 	})
@@ -386,18 +386,18 @@ func TestDoubtIsSuspectUntilAPersonAcceptsIt(t *testing.T) {
 	})
 	var doubted job.Run
 	for _, by := range []job.Trigger{job.BySchedule, job.ByHand} {
-		doubted = f.ended(f.enqueueBy("payment", by))
+		doubted = f.Ended(f.Enqueue(job.Pull, "payment", by))
 		f.want(doubted, job.Suspect, job.Counts{})
 		if doubted.Error == nil || doubted.Error.Message != "the log begins after the cursor" {
 			t.Errorf("the run says %+v", doubted.Error)
 		}
 	}
 	var accepting job.Run
-	f.tx(func(tx pgx.Tx) (err error) {
+	f.Tx(func(tx pgx.Tx) (err error) {
 		accepting, err = job.Accept(t.Context(), tx, doubted.ID)
 		return err
 	})
-	f.want(f.ended(accepting), job.Succeeded, job.Counts{})
+	f.want(f.Ended(accepting), job.Succeeded, job.Counts{})
 	f.want(f.run("payment"), job.Suspect, job.Counts{}) // one run was to believe, not all that follow
 }
 
@@ -416,8 +416,8 @@ func TestPullNoticesThatRecordsChangeTheirShape(t *testing.T) {
 	r := f.run("customer")
 	f.want(r, job.Succeeded, job.Counts{Read: 60, Unchanged: 60})
 	var found postgres.Page[drift.Finding]
-	f.tx(func(tx pgx.Tx) (err error) {
-		found, err = drift.List(t.Context(), tx, drift.Filter{Connection: f.connection.ID})
+	f.Tx(func(tx pgx.Tx) (err error) {
+		found, err = drift.List(t.Context(), tx, drift.Filter{Connection: f.Connection.ID})
 		return err
 	})
 	if len(found.Items) != 1 {

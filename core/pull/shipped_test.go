@@ -15,8 +15,10 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/connector/recorded"
 	"crmhub/core/crm"
+	"crmhub/core/hubtest"
 	"crmhub/core/job"
 	"crmhub/core/mapping"
+	"crmhub/core/revision"
 	"crmhub/core/schema"
 )
 
@@ -98,13 +100,14 @@ func recordedRecords(t *testing.T, c connector.Connector, files fs.FS) map[strin
 
 // takesIn pulls the records into an organization that holds nothing yet, parents first.
 func takesIn(t *testing.T, c connector.Connector, records map[string][]connector.Record, shipped *mapping.Set, all *schema.Set) {
-	f := newFixture(t)
 	c.Config, c.Secrets = json.RawMessage(`{}`), nil
 	c.Open = func(connector.Options) (connector.Session, error) { return &remote{records: records}, nil }
-	f.connections.Connectors[c.Name] = c
-	f.shipped, f.schemas = shipped, all
-	f.tx(func(tx pgx.Tx) (err error) {
-		f.connection, err = f.connections.Add(t.Context(), tx, connection.New{Code: "there", Name: "There", Connector: c.Name})
+	h := hubtest.New(t, mappings())
+	h.Connections.Connectors[c.Name] = c
+	h.Revisions = &revision.Store{Shipped: shipped, Schemas: all}
+	f := &fixture{World: h.World(t, nil), pageSize: 3, logger: h.Logger}
+	f.Tx(func(tx pgx.Tx) (err error) {
+		f.Connection, err = f.Connections.Add(t.Context(), tx, connection.New{Code: "there", Name: "There", Connector: c.Name})
 		return err
 	})
 	f.process()
@@ -113,17 +116,12 @@ func takesIn(t *testing.T, c connector.Connector, records map[string][]connector
 			if s.Entity != string(kind) || !s.Pull || len(records[s.Record]) == 0 {
 				continue
 			}
-			f.tx(func(tx pgx.Tx) (err error) {
-				jobs := job.Store{Connectors: f.connections.Connectors}
-				f.jobs[s.Entity], err = jobs.Create(t.Context(), tx, job.New{ConnectionID: f.connection.ID, Kind: job.Pull, Entity: s.Entity})
-				return err
-			})
 			for n := range 2 {
 				r := f.run(s.Entity)
 				if r.Status != job.Succeeded || r.Read == 0 {
 					t.Errorf("%s: %s, %d read, %v", s.Entity, r.Status, r.Read, r.Error)
 				}
-				f.tx(func(tx pgx.Tx) error { // so that the next reads all of it again
+				f.Tx(func(tx pgx.Tx) error { // so that the next reads all of it again
 					_, err := tx.Exec(t.Context(), "delete from cursors")
 					return err
 				})
@@ -133,7 +131,7 @@ func takesIn(t *testing.T, c connector.Connector, records map[string][]connector
 			}
 		}
 	}
-	if n := f.number("select count(*) from links where next_attempt_at is not null"); n != 0 {
+	if n := f.Number("select count(*) from links where next_attempt_at is not null"); n != 0 {
 		t.Errorf("%d of what came go back", n)
 	}
 	for _, d := range f.letters(job.Open) {

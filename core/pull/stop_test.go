@@ -17,12 +17,12 @@ func TestStopWhileShapesAreSavedIsNoFault(t *testing.T) {
 	f.logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	f.remote.set("party", party(1, "One"))
 	p := f.process()
-	f.tx(func(tx pgx.Tx) error {
+	f.Tx(func(tx pgx.Tx) error {
 		if _, err := tx.Exec(t.Context(), "lock table drift_profiles in exclusive mode"); err != nil {
 			return err
 		}
 		f.enqueue("customer")
-		f.eventually("the shapes are waited for", func() bool {
+		f.Eventually("the shapes are waited for", func() bool {
 			waiting := 0
 			err := tx.QueryRow(t.Context(), `
 				select count(*) from pg_locks where not granted and relation = 'drift_profiles'::regclass`).Scan(&waiting)

@@ -17,21 +17,21 @@ func TestWhatComesForALoserIsTheSurvivors(t *testing.T) {
 	f.process()
 	f.remote.set("party", parties(3)...)
 	f.run("customer")
-	all := f.customers()
+	all := f.Customers()
 	merge := func(loser, survivor string) {
 		l, s := all[loser], all[survivor]
-		f.tx(func(tx pgx.Tx) error {
+		f.Tx(func(tx pgx.Tx) error {
 			_, err := tx.Exec(t.Context(), `insert into merge_log (id, entity, survivor_id, loser_id, before, "references", links)
 				values ($1, 'customer', $2, $3, '{}', '[]', '[]')`, uuid.New(), s.ID, l.ID)
 			if err == nil {
-				_, err = f.entities.DeleteMerged(t.Context(), tx, crm.By{Actor: f.who.Actor, Origin: "crm"}, crm.KindCustomer, l.ID, l.Version)
+				_, err = f.Entities.DeleteMerged(t.Context(), tx, crm.By{Actor: f.Who.Actor, Origin: "crm"}, crm.KindCustomer, l.ID, l.Version)
 			}
 			return err
 		})
 	}
 	payers := func() map[string]string {
 		of := map[string]string{}
-		f.tx(func(tx pgx.Tx) error {
+		f.Tx(func(tx pgx.Tx) error {
 			rows, _ := tx.Query(t.Context(), "select p.number, c.code from payments p join customers c on c.id = p.customer_id")
 			var number, code string
 			_, err := pgx.ForEachRow(rows, []any{&number, &code}, func() error {

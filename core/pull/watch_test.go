@@ -38,13 +38,13 @@ func TestWhatIsNewIsPulledWithoutASchedule(t *testing.T) {
 	f.run("customer")
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- p.puller.Watch(ctx, f.connection, watched{f.remote}) }()
-	count := func() int { return f.number("select count(*) from payments") }
+	go func() { ended <- p.puller.Watch(ctx, f.Connection, watched{f.remote}) }()
+	count := func() int { return f.Number("select count(*) from payments") }
 	f.remote.set("receipt", receipt(1, "1"))
-	f.eventually("the first comes", func() bool { return count() == 1 })
+	f.Eventually("the first comes", func() bool { return count() == 1 })
 	f.remote.set("receipt", receipt(1, "1"), receipt(2, "1"), receipt(3, "1"))
-	f.eventually("the others come", func() bool { return count() == 3 })
-	if n := f.number("select count(*) from runs"); n > 4 { // a change between two looks may make one more
+	f.Eventually("the others come", func() bool { return count() == 3 })
+	if n := f.Number("select count(*) from runs"); n > 4 { // a change between two looks may make one more
 		t.Errorf("%d runs", n)
 	}
 	cancel()
@@ -58,9 +58,9 @@ func TestWatchingEndsWithAnErrorWhenTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	p := f.process()
-	p.puller.DB = postgrestest.Open(t, f.url)
+	p.puller.DB = postgrestest.Open(t, f.URL)
 	p.puller.DB.Close()
-	if err := p.puller.Watch(t.Context(), f.connection, watched{f.remote}); err == nil {
+	if err := p.puller.Watch(t.Context(), f.Connection, watched{f.remote}); err == nil {
 		t.Error("nothing is watched, and nobody knows")
 	}
 }

@@ -88,8 +88,7 @@ func TestAnyMixtureOfFaultsAndDeathsEndsWithOneRecordEach(t *testing.T) {
 			}
 			b.remote.lock(func() { peace = true })
 			b.run(b.pusher(b.topic))
-			b.synced(cs...)
-			b.holds(namesOf(cs))
+			b.arrived(cs...)
 		})
 	}
 }

@@ -3,7 +3,7 @@ package push_test
 import (
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,17 +22,11 @@ func TestPushDoesNotDuplicateAfterTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			b.remote.script = func(call int, _ connector.Write) fault {
-				if call <= 20 {
-					return what
-				}
-				return fine
-			}
+			b.remote.script = first(slices.Repeat([]fault{what}, 20)...)
 			b.run(b.pusher(b.topic))
 			cs := customers(20)
 			b.save(cs...)
-			b.synced(cs...)
-			b.holds(namesOf(cs))
+			b.arrived(cs...)
 		})
 	}
 }
@@ -50,19 +44,13 @@ func TestHalfDoneCreateIsCompleted(t *testing.T) {
 	b.run(b.pusher(b.topic))
 	cs := customers(20)
 	b.save(cs...)
-	b.synced(cs...)
-	b.holds(namesOf(cs))
+	b.arrived(cs...)
 }
 
 func TestEntityChangedDuringAnUnknownCreateEndsUpNew(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.remote.script = func(call int, _ connector.Write) fault {
-		if call == 1 {
-			return committed
-		}
-		return fine
-	}
+	b.remote.script = first(committed)
 	b.run(b.pusher(b.topic))
 	c := customer("C1", "one")
 	b.save(c)
@@ -76,21 +64,12 @@ func TestEntityChangedDuringAnUnknownCreateEndsUpNew(t *testing.T) {
 func TestVanishedCreateIsRepeatedUnderTheNewReference(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.remote.script = func(call int, _ connector.Write) fault {
-		switch call {
-		case 1:
-			return vanished
-		case 2:
-			return committed
-		}
-		return fine
-	}
+	b.remote.script = first(vanished, committed)
 	out, renamed := make(chan struct{}), make(chan struct{})
-	first := sync.OnceFunc(func() {
+	b.atFirst(func() {
 		close(out)
 		<-renamed // nobody looks the first create up before
 	})
-	b.remote.pushed = func(connector.Write) { first() }
 	b.run(b.pusher(b.topic))
 	c := customer("C1", "one")
 	b.save(c)
@@ -130,10 +109,8 @@ func TestDeathAtAnyPointLeavesExactlyOneCreateEach(t *testing.T) {
 				if err := p.Run(t.Context()); !errors.Is(err, errDied) {
 					t.Fatalf("got %v, want the pusher to die", err)
 				}
-				b.topic.rewind()
-				b.run(b.pusher(b.topic))
-				b.synced(cs...)
-				b.holds(namesOf(cs))
+				b.takeOver()
+				b.arrived(cs...)
 			})
 		}
 	}
@@ -143,25 +120,13 @@ func TestLosingTheSessionStopsThePusherAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	cs := customers(40)
-	killed := make(chan struct{})
-	var once sync.Once
-	b.remote.pushed = func(connector.Write) {
-		once.Do(func() {
-			b.killWorkers()
-			close(killed)
-		})
-	}
-	done := make(chan error, 1)
-	go func() { done <- b.pusher(b.topic).Run(t.Context()) }()
+	b.atFirst(b.killWorkers)
 	b.save(cs...)
-	<-killed
-	if err := <-done; err == nil {
+	if err := b.pusher(b.topic).Run(t.Context()); err == nil {
 		t.Error("a pusher without its session went on")
 	}
-	b.topic.rewind()
-	b.run(b.pusher(b.topic))
-	b.synced(cs...)
-	b.holds(namesOf(cs))
+	b.takeOver()
+	b.arrived(cs...)
 }
 
 func TestCallOfAPusherTakenForDeadIsWaitedFor(t *testing.T) {
@@ -169,20 +134,16 @@ func TestCallOfAPusherTakenForDeadIsWaitedFor(t *testing.T) {
 	b := newBench(t)
 	cs := customers(1)
 	begun := make(chan struct{})
-	var once sync.Once
-	b.remote.pushed = func(connector.Write) {
-		once.Do(func() {
-			b.killWorkers() // the process is alive and its call goes on, while another takes over
-			close(begun)
-			<-time.After(b.timeout / 2) // the call takes its time
-		})
-	}
+	b.atFirst(func() {
+		b.killWorkers() // the process is alive and its call goes on, while another takes over
+		close(begun)
+		<-time.After(b.timeout / 2) // the call takes its time
+	})
 	done := make(chan error, 1)
 	go func() { done <- b.pusher(b.topic).Run(t.Context()) }()
 	b.save(cs...)
 	<-begun
-	b.topic.rewind()
-	b.run(b.pusher(b.topic))
+	b.takeOver()
 	b.synced(cs...)
 	if err := <-done; err == nil {
 		t.Error("a pusher without its session went on")
@@ -196,12 +157,7 @@ func TestFailedLookUpKeepsTheOutcomeUnknown(t *testing.T) {
 		t.Run(string(class), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			b.remote.script = func(call int, _ connector.Write) fault {
-				if call == 1 {
-					return committed
-				}
-				return fine
-			}
+			b.remote.script = first(committed)
 			looked := 0
 			b.remote.lookup = func() *connector.Error {
 				if looked++; looked <= 2 {
@@ -216,6 +172,12 @@ func TestFailedLookUpKeepsTheOutcomeUnknown(t *testing.T) {
 			b.holds(map[string]string{"C1": "one"})
 		})
 	}
+}
+
+// takeOver is another process that begins with what the first left.
+func (b *bench) takeOver() {
+	b.topic.rewind()
+	b.run(b.pusher(b.topic))
 }
 
 func (b *bench) killWorkers() {
@@ -237,13 +199,10 @@ func TestStoppingFinishesCallsUnderWayAndBeginsNoOthers(t *testing.T) {
 	b := newBench(t)
 	b.stream.Batch, b.stream.Concurrency = 1, 1
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	b.remote.pushed = func(connector.Write) {
-		once.Do(func() {
-			close(begun)
-			<-goOn
-		})
-	}
+	b.atFirst(func() {
+		close(begun)
+		<-goOn
+	})
 	stop := b.run(b.pusher(b.topic))
 	cs := customers(5)
 	b.save(cs...)
@@ -272,8 +231,7 @@ func TestWhatIsOldWhenItsTurnComesIsAnnouncedAnew(t *testing.T) {
 	b.run(p)
 	cs := customers(10)
 	b.save(cs...)
-	b.synced(cs...)
-	b.holds(namesOf(cs))
+	b.arrived(cs...)
 }
 
 func TestRecordThatExistsAlreadyIsAdopted(t *testing.T) {

@@ -136,8 +136,7 @@ func TestTwoPushersOfOneConnectionShareTheWork(t *testing.T) {
 			again.add(b.change(c))
 		}
 	}
-	b.synced(cs...)
-	b.holds(namesOf(cs))
+	b.arrived(cs...)
 }
 
 // batches gives one change at a time, each of a customer of its own, and notes which were confirmed.

@@ -324,5 +324,18 @@ func (b *bench) holds(want map[string]string) {
 	}
 }
 
+// arrived waits until the customers are synced, and the remote holds them and nothing else, each created once.
+func (b *bench) arrived(cs ...*crm.Customer) {
+	b.Helper()
+	b.synced(cs...)
+	b.holds(namesOf(cs))
+}
+
+// atFirst does something while the first write is under way.
+func (b *bench) atFirst(do func()) {
+	once := sync.OnceFunc(do)
+	b.remote.pushed = func(connector.Write) { once() }
+}
+
 // errDied is the death of a process.
 var errDied = errors.New("died")

@@ -35,8 +35,7 @@ func TestQuotaPausesTheConnectionAndCostsNoAttempt(t *testing.T) {
 	b.run(b.pusher(b.topic))
 	cs := customers(30)
 	b.save(cs...)
-	b.synced(cs...)
-	b.holds(namesOf(cs))
+	b.arrived(cs...)
 	if most > 0 {
 		t.Errorf("%d attempts were counted", most)
 	}
@@ -114,8 +113,7 @@ func TestPoisonRecordLeavesOthersAlone(t *testing.T) {
 	}
 	cs[3].Name, cs[4].Name = "cured", "mapped"
 	b.save(cs[3:5]...)
-	b.synced(cs...)
-	b.holds(namesOf(cs))
+	b.arrived(cs...)
 	if open := b.letters(job.Open); len(open) > 0 {
 		t.Errorf("dead letters are still open: %+v", open)
 	}
@@ -134,12 +132,7 @@ func (b *bench) letters(s job.LetterStatus) []job.DeadLetter {
 func TestReplayedLetterIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.remote.script = func(call int, _ connector.Write) fault {
-		if call == 1 {
-			return rejected
-		}
-		return fine
-	}
+	b.remote.script = first(rejected)
 	b.run(b.pusher(b.topic))
 	c := customer("C1", "one")
 	b.save(c)
@@ -164,8 +157,7 @@ func TestTransientRefusalIsParkedAndTriedAgain(t *testing.T) {
 	b.run(b.pusher(b.topic))
 	cs := customers(20)
 	b.save(cs...)
-	b.synced(cs...)
-	b.holds(namesOf(cs))
+	b.arrived(cs...)
 }
 
 func TestChildWaitsForItsParent(t *testing.T) {
@@ -182,8 +174,7 @@ func TestChildWaitsForItsParent(t *testing.T) {
 	p := b.pusher(b.topic)
 	b.save(cs...)
 	b.run(p)
-	b.synced(append(cs, parent)...)
-	b.holds(namesOf(append(cs, parent)))
+	b.arrived(append(cs, parent)...)
 }
 
 func TestDeletedEntityIsDeletedThere(t *testing.T) {

@@ -21,12 +21,7 @@ import (
 func TestJourneyTellsOfEveryCall(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.remote.script = func(call int, _ connector.Write) fault {
-		if call == 1 {
-			return committed
-		}
-		return fine
-	}
+	b.remote.script = first(committed)
 	b.run(b.pusher(b.topic))
 	c := customer("C1", "one")
 	b.save(c)

@@ -43,6 +43,16 @@ const (
 	stale           // refused, conflict
 )
 
+// first is a script for the first writes; the others are fine.
+func first(faults ...fault) func(int, connector.Write) fault {
+	return func(call int, _ connector.Write) fault {
+		if call <= len(faults) {
+			return faults[call-1]
+		}
+		return fine
+	}
+}
+
 func newRemote() *remote {
 	return &remote{
 		records: map[string]*connector.Record{}, byRef: map[string][]string{}, creates: map[string]int{}, flying: map[string]bool{},

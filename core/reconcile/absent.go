@@ -140,12 +140,12 @@ func (c *comparison) recognize(ctx context.Context, counts *Counts) error {
 		if len(open) == 0 {
 			return nil
 		}
-		docs, _, err := c.Records.Translate(ctx, c.connection, string(c.kind), records)
+		docs, _, err := c.Puller.Translate(ctx, c.connection, string(c.kind), records)
 		if err != nil {
 			return err
 		}
 		return c.as(ctx, func(tx pgx.Tx) error {
-			found, err := c.Records.Recognize(ctx, tx, c.connection, string(c.kind), docs)
+			found, err := c.Puller.Recognize(ctx, tx, c.connection, string(c.kind), docs)
 			if err != nil {
 				return err
 			}

@@ -11,13 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"crmhub/core/connection"
 	"crmhub/core/connector"
+	"crmhub/core/hubtest"
 	"crmhub/core/job"
-	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/reconcile"
 )
 
@@ -64,33 +62,15 @@ func BenchmarkReconcile(b *testing.B) {
 	remote := &generated{n: n}
 	h := newHouse(b, connector.Stream{Entity: "customer", Record: "party", Capabilities: connector.Capabilities{Pull: true, Push: true, Idempotent: true}})
 	h.puller.PageSize = 1000
-	ctx, stop := context.WithCancel(b.Context())
-	defer stop()
-	go func() { _ = h.db.KeepStatistics(ctx) }()
-	w := &world{house: h, t: b, who: postgrestest.Organization(b, h.db), jobs: map[string]job.Job{}}
-	name := uuid.NewString()
-	h.remotes.Store(name, remote)
-	w.tx(func(tx pgx.Tx) (err error) {
-		w.connection, err = h.connections.Add(ctx, tx, connection.New{Code: "erp", Name: "ERP", Connector: "test", Config: map[string]any{"remote": name}})
-		if err != nil {
-			return err
-		}
-		jobs := job.Store{Connectors: h.connections.Connectors}
-		for _, kind := range []job.Kind{job.Pull, job.Reconcile} {
-			w.jobs[string(kind)+" customer"], err = jobs.Create(ctx, tx, job.New{ConnectionID: w.connection.ID, Kind: kind, Entity: "customer"})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	w.patience = time.Hour
+	hubtest.Start(b, h.DB.KeepStatistics)
+	w := &world{World: h.World(b, remote)}
+	w.Patience = time.Hour
 	w.pull("customer")
 	remote.diverge.Store(true)
 
 	for b.Loop() {
 		var highest atomic.Uint64
-		watching, end := context.WithCancel(ctx)
+		watching, end := context.WithCancel(b.Context())
 		watched := make(chan struct{})
 		go func() {
 			defer close(watched)
@@ -103,13 +83,13 @@ func BenchmarkReconcile(b *testing.B) {
 			}
 		}()
 		start := time.Now()
-		run := w.run(job.Reconcile, "customer")
+		run := w.Run(job.Reconcile, "customer")
 		took := time.Since(start)
 		end()
 		<-watched
 		var r reconcile.Reconciliation
-		w.tx(func(tx pgx.Tx) (err error) {
-			r, err = reconcile.OfRun(ctx, tx, run.ID)
+		w.Tx(func(tx pgx.Tx) (err error) {
+			r, err = reconcile.OfRun(b.Context(), tx, run.ID)
 			return err
 		})
 		if want := int64((n + 999) / 1000); r.Verdict != reconcile.Differs || r.Counts.Different != want || r.Counts.Equal != int64(n)-want {

@@ -10,5 +10,5 @@
 // Promises: memory does not grow with the number of records; what was read only in part is no proof and ends failed; a remote
 // that gives far less than is linked is not believed ([job.Suspect]); what changed on its way is looked at again before it is
 // called different.
-// It leaves to others: how a record becomes an entity and is brought in (pull, by [Records]), and how one is sent (push).
+// It leaves to others: how a record becomes an entity and is brought in (package pull), and how one is sent (push).
 package reconcile

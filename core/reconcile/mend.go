@@ -140,6 +140,9 @@ func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UU
 }
 
 // MendAll is Mend to its end, some hundreds in a transaction of who's. What was done before an error stays done.
+//
+// The proposals of package matching are gone through by the same turns. The two have no type in common: which items an errand may
+// name, what makes one refused and what is told of the rest is each one's own, and the turns alone are these lines.
 func (r *Reconciler) MendAll(ctx context.Context, who postgres.Principal, reconciliation uuid.UUID, in Errand) (all Done, err error) {
 	for more := true; more; more = all.Next != "" {
 		done, err := postgres.Get(ctx, r.DB, who, func(tx pgx.Tx) (Done, error) { return r.Mend(ctx, tx, reconciliation, in, all.Next) })
@@ -369,7 +372,7 @@ func (m *mending) bring(ctx context.Context, tx pgx.Tx, some []*Difference, side
 			decided[d.RemoteID][f.Field] = side
 		}
 	}
-	faults, err := m.Records.Bring(ctx, tx, m.connection, m.of.Entity, records, decided)
+	faults, err := m.Puller.Bring(ctx, tx, m.connection, m.of.Entity, records, decided)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (r *Reconciler) Connect(ctx context.Context, tx pgx.Tx, p Pair, record *con
 		return l, err
 	}
 	err = postgres.AsHub(ctx, tx, func() error { // what comes in is the connection's
-		faults, err := r.Records.Bring(ctx, tx, c, p.Entity, []connector.Record{*record}, nil)
+		faults, err := r.Puller.Bring(ctx, tx, c, p.Entity, []connector.Record{*record}, nil)
 		if err == nil && faults[0] != nil {
 			err = schema.Violations{{Pointer: "/remote_id", Rule: "mapping", Message: "the record cannot be brought in: " + faults[0].Error()}}
 		}

@@ -77,7 +77,7 @@ func (c *comparison) produce(ctx context.Context, pages chan<- *page) (err error
 	defer func() { c.noteShapes(ctx, shapes) }()
 	var cursor json.RawMessage
 	for {
-		got, err := c.Records.Read(ctx, c.connection, string(c.kind), c.session, cursor)
+		got, err := c.Puller.Read(ctx, c.connection, string(c.kind), c.session, cursor)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (c *comparison) produce(ctx context.Context, pages chan<- *page) (err error
 			c.noteShapes(ctx, shapes)
 		}
 		p := &page{records: latest(got.Records), read: len(got.Records), expected: got.Expected}
-		if p.docs, p.faults, err = c.Records.Translate(ctx, c.connection, string(c.kind), p.records); err != nil {
+		if p.docs, p.faults, err = c.Puller.Translate(ctx, c.connection, string(c.kind), p.records); err != nil {
 			return err
 		}
 		select {

@@ -252,7 +252,7 @@ func (c *comparison) translate(ctx context.Context, asked []*present) (*page, er
 		}
 	}
 	var err error
-	there.docs, there.faults, err = c.Records.Translate(ctx, c.connection, string(c.kind), there.records)
+	there.docs, there.faults, err = c.Puller.Translate(ctx, c.connection, string(c.kind), there.records)
 	return there, err
 }
 

@@ -25,10 +25,10 @@ import (
 
 // parties gives the remote n parties and pulls them; the ids are returned.
 func (w *world) parties(n int) []string {
-	w.t.Helper()
+	w.T.Helper()
 	ids := make([]string, n)
 	for i := range n {
-		ids[i] = w.remote.put("party", "", map[string]any{"code": code(i), "name": fmt.Sprint("Customer ", i)})
+		ids[i] = w.remote.Put("party", "", map[string]any{"code": code(i), "name": fmt.Sprint("Customer ", i)})
 	}
 	w.pull("customer")
 	return ids
@@ -42,10 +42,10 @@ func TestFieldsAreShownWithWhatWasAgreed(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	ids := w.parties(3)
-	c := w.customers()[code(1)]
+	c := w.Customers()[code(1)]
 	c.Name = "Ours"
-	w.save(c)
-	w.remote.put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs", "note": "new"})
+	w.Save(c)
+	w.remote.Put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs", "note": "new"})
 
 	r, found := w.reconcile("customer")
 	want := []reconcile.Difference{{
@@ -72,7 +72,7 @@ func TestAPartialReadIsNoProof(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	w.parties(20)
-	w.remote.script(func(call int) error {
+	w.remote.Script(func(call int) error {
 		if call == 1 {
 			return &connector.Error{Class: connector.ClassAuth, Message: "the credentials ran out"}
 		}
@@ -82,7 +82,7 @@ func TestAPartialReadIsNoProof(t *testing.T) {
 	if r.Verdict != reconcile.Failed || r.FinishedAt == nil || len(found) > 0 || !strings.Contains(r.Message, "the credentials ran out") || r.Counts != (reconcile.Counts{}) {
 		t.Errorf("%+v with %d differences", r, len(found))
 	}
-	if n := w.number("select count(*) from reconciled_records"); n != 0 {
+	if n := w.Number("select count(*) from reconciled_records"); n != 0 {
 		t.Errorf("%d records are left of what was read", n)
 	}
 }
@@ -91,18 +91,18 @@ func TestFarLessThanIsLinkedIsSuspect(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	for _, id := range w.parties(10)[:6] {
-		w.remote.remove("party", id)
+		w.remote.Remove("party", id)
 	}
 	r, found := w.reconcile("customer")
 	if r.Verdict != reconcile.Suspect || len(found) > 0 || r.Message != "4 records of customer were found, where 10 are linked" {
 		t.Errorf("%+v with %d differences", r, len(found))
 	}
 	var believing job.Run
-	w.tx(func(tx pgx.Tx) (err error) {
+	w.Tx(func(tx pgx.Tx) (err error) {
 		believing, err = job.Accept(t.Context(), tx, r.RunID)
 		return err
 	})
-	w.ended(believing)
+	w.Ended(believing)
 	if r, found := w.result(believing); r.Verdict != reconcile.Differs || len(found) != 6 || r.Counts.MissingThere != 6 {
 		t.Errorf("%+v with %d differences", r, len(found))
 	}
@@ -113,18 +113,18 @@ func TestShiftingPagesAreNoDifference(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	ids := w.parties(25)
-	w.remote.script(func(call int) error {
+	w.remote.Script(func(call int) error {
 		if call == 1 { // the record at the page's border moves into the page that was read
-			w.remote.remove("party", ids[0])
+			w.remote.Remove("party", ids[0])
 		}
 		if call == 2 { // and now one of it comes twice
-			w.remote.put("party", ids[0], map[string]any{"code": code(0), "name": "Customer 0"})
+			w.remote.Put("party", ids[0], map[string]any{"code": code(0), "name": "Customer 0"})
 		}
 		return nil
 	})
 	r, found := w.reconcile("customer")
-	if r.Verdict != reconcile.Equal || len(found) > 0 || r.Counts != (reconcile.Counts{Ours: 25, Theirs: 25, Equal: 25}) || w.remote.asked != 1 {
-		t.Errorf("%d records asked for, %+v\n%+v", w.remote.asked, r, found)
+	if r.Verdict != reconcile.Equal || len(found) > 0 || r.Counts != (reconcile.Counts{Ours: 25, Theirs: 25, Equal: 25}) || w.remote.Asked() != 1 {
+		t.Errorf("%d records asked for, %+v\n%+v", w.remote.Asked(), r, found)
 	}
 }
 
@@ -133,14 +133,14 @@ func TestWhatChangesMeanwhileIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	ids := w.parties(15)
-	c := w.customers()[code(2)]
-	w.remote.script(func(call int) error {
+	c := w.Customers()[code(2)]
+	w.remote.Script(func(call int) error {
 		switch call {
 		case 0:
 			c.Name = "Renamed"
-			w.save(c)
+			w.Save(c)
 		case 1:
-			w.remote.put("party", ids[2], map[string]any{"code": code(2), "name": "Renamed"})
+			w.remote.Put("party", ids[2], map[string]any{"code": code(2), "name": "Renamed"})
 		}
 		return nil
 	})
@@ -160,7 +160,7 @@ func TestSumsAreEqualToTheCent(t *testing.T) {
 		if i > 2 {
 			date, currency = "2026-11-01", "CNY"
 		}
-		ids = append(ids, w.remote.put("receipt", "", receipt(fmt.Sprint("R", i), payer, date, currency, amount)))
+		ids = append(ids, w.remote.Put("receipt", "", receipt(fmt.Sprint("R", i), payer, date, currency, amount)))
 	}
 	w.pull("payment")
 	sum := func(currency, month string, n int64, ours, theirs string, m int64) reconcile.Sum {
@@ -182,9 +182,9 @@ func TestSumsAreEqualToTheCent(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 
-	w.remote.put("receipt", ids[0], receipt("R0", payer, "2026-10-31", "EUR", "100.01"))
-	w.remote.put("receipt", ids[3], receipt("R3", payer, "2026-12-01", "CNY", "7.77"))
-	w.remote.remove("receipt", ids[4])
+	w.remote.Put("receipt", ids[0], receipt("R0", payer, "2026-10-31", "EUR", "100.01"))
+	w.remote.Put("receipt", ids[3], receipt("R3", payer, "2026-12-01", "CNY", "7.77"))
+	w.remote.Remove("receipt", ids[4])
 	r, found := check(
 		sum("EUR", "2026-10", 3, "100.30", "100.31", 3), sum("CNY", "2026-11", 2, "57.77", "0", 0), sum("CNY", "2026-12", 0, "0", "7.77", 1),
 	)
@@ -197,13 +197,13 @@ func TestMendingIsRefusedForWhatChangedSince(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	ids := w.parties(4)
-	w.remote.put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
+	w.remote.Put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
 	r, _ := w.reconcile("customer")
-	c := w.customers()[code(1)]
+	c := w.Customers()[code(1)]
 	c.Name = "Changed since"
-	w.save(c)
+	w.Save(c)
 	done := w.mend(r, reconcile.Errand{Action: reconcile.Pull, Kind: reconcile.Different})
-	if done.Done != 0 || len(done.Refused) != 1 || w.customers()[code(1)].Name != "Changed since" {
+	if done.Done != 0 || len(done.Refused) != 1 || w.Customers()[code(1)].Name != "Changed since" {
 		t.Errorf("%+v", done)
 	}
 }
@@ -212,8 +212,8 @@ func TestMendingSaysWhatIsNoOpenDifference(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	ids := w.parties(4)
-	w.remote.put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
-	w.remote.put("party", ids[2], map[string]any{"code": code(2), "name": "Theirs"})
+	w.remote.Put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
+	w.remote.Put("party", ids[2], map[string]any{"code": code(2), "name": "Theirs"})
 	r, found := w.reconcile("customer")
 	w.mend(r, reconcile.Errand{Action: reconcile.Ignore, IDs: []uuid.UUID{found[0].ID}, Reason: "an alias"})
 	other, _ := w.reconcile("customer")
@@ -233,10 +233,10 @@ func TestWhatIsIgnoredStaysIgnored(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	ids := w.parties(4)
-	w.remote.put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
+	w.remote.Put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
 	r, _ := w.reconcile("customer")
 	var vs schema.Violations
-	err := w.db.As(t.Context(), w.who, func(tx pgx.Tx) error {
+	err := w.DB.As(t.Context(), w.Who, func(tx pgx.Tx) error {
 		_, err := w.reconciler.Mend(t.Context(), tx, r.ID, reconcile.Errand{Action: reconcile.Ignore, Kind: reconcile.Different, Reason: " "}, "")
 		return err
 	})
@@ -247,7 +247,7 @@ func TestWhatIsIgnoredStaysIgnored(t *testing.T) {
 	if r, found := w.reconcile("customer"); r.Verdict != reconcile.Equal || r.Counts.Ignored != 1 || len(found) != 1 || found[0].Reason != "an alias" {
 		t.Errorf("%+v %+v", r, found)
 	}
-	w.remote.put("party", ids[1], map[string]any{"code": code(1), "name": "Something else"})
+	w.remote.Put("party", ids[1], map[string]any{"code": code(1), "name": "Something else"})
 	if r, _ := w.reconcile("customer"); r.Verdict != reconcile.Differs || r.Counts.Ignored != 0 {
 		t.Errorf("another difference is ignored too: %+v", r)
 	}
@@ -257,36 +257,36 @@ func TestWhatIsUnlinkedStaysApart(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	ids := w.parties(4)
-	w.remote.remove("party", ids[2])
+	w.remote.Remove("party", ids[2])
 	r, _ := w.reconcile("customer")
 	if done := w.mend(r, reconcile.Errand{Action: reconcile.Unlink, Kind: reconcile.MissingThere}); done.Done != 1 {
 		t.Errorf("%+v", done)
 	}
-	c := w.customers()[code(2)]
+	c := w.Customers()[code(2)]
 	c.Name = "Changed"
-	w.save(c)
-	w.tx(func(tx pgx.Tx) error { // as its pusher's sweep does
-		_, err := link.Want(t.Context(), tx, w.connection.ID, "customer", []link.Version{{EntityID: c.ID, Version: c.Version}})
+	w.Save(c)
+	w.Tx(func(tx pgx.Tx) error { // as its pusher's sweep does
+		_, err := link.Want(t.Context(), tx, w.Connection.ID, "customer", []link.Version{{EntityID: c.ID, Version: c.Version}})
 		return err
 	})
 	w.push()
-	if l := w.linkOf(c.ID); l.State != link.Unlinked || l.RemoteID != "" {
+	if l := w.LinkOf(c.ID); l.State != link.Unlinked || l.RemoteID != "" {
 		t.Errorf("%+v", l)
 	}
-	if n := len(w.remote.all("party")); n != 3 {
+	if n := len(w.remote.All("party")); n != 3 {
 		t.Errorf("%d records", n)
 	}
 	if r, found := w.reconcile("customer"); r.Verdict != reconcile.Equal || len(found) > 0 {
 		t.Errorf("%+v %+v", r, found)
 	}
 	var taken *link.TakenError
-	w.tx(func(tx pgx.Tx) error {
-		_, err := link.Connect(t.Context(), tx, w.connection.ID, "customer", c.ID, ids[0])
+	w.Tx(func(tx pgx.Tx) error {
+		_, err := link.Connect(t.Context(), tx, w.Connection.ID, "customer", c.ID, ids[0])
 		if !errors.As(err, &taken) || taken.By.RemoteID != ids[0] {
 			t.Errorf("a record that is taken: %v", err)
 		}
-		other := w.remote.put("party", "", map[string]any{"code": code(2), "name": "Changed"})
-		_, err = link.Connect(t.Context(), tx, w.connection.ID, "customer", c.ID, other)
+		other := w.remote.Put("party", "", map[string]any{"code": code(2), "name": "Changed"})
+		_, err = link.Connect(t.Context(), tx, w.Connection.ID, "customer", c.ID, other)
 		return err
 	})
 	if r, _ := w.reconcile("customer"); r.Verdict != reconcile.Equal || r.Counts.Equal != 4 {
@@ -298,14 +298,14 @@ func TestAReportVerifiesAndTamperingShows(t *testing.T) {
 	t.Parallel()
 	w := newHouse(t).world(t)
 	ids := w.parties(5)
-	w.remote.put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
-	w.remote.remove("party", ids[2])
+	w.remote.Put("party", ids[1], map[string]any{"code": code(1), "name": "Theirs"})
+	w.remote.Remove("party", ids[2])
 	r, _ := w.reconcile("customer")
 	var file bytes.Buffer
-	w.tx(func(tx pgx.Tx) error {
-		return reconcile.Report(t.Context(), tx, w.key, reconcile.Names{Organization: "acme", Connection: "erp"}, r.ID, time.Unix(1e9, 0), &file)
+	w.Tx(func(tx pgx.Tx) error {
+		return reconcile.Report(t.Context(), tx, w.Key, reconcile.Names{Organization: "acme", Connection: "erp"}, r.ID, time.Unix(1e9, 0), &file)
 	})
-	key, _ := w.key.Notary().Public().(ed25519.PublicKey)
+	key, _ := w.Key.Notary().Public().(ed25519.PublicKey)
 	v, err := reconcile.Verify(bytes.NewReader(file.Bytes()), key)
 	if err != nil || v.ID != r.ID || v.Differences != 2 || v.Counts != r.Counts || v.Organization != "acme" || !v.SignedAt.Equal(time.Unix(1e9, 0)) {
 		t.Errorf("%+v: %v", v, err)
@@ -352,7 +352,7 @@ func TestErrandsAreChecked(t *testing.T) {
 		"both":         {reconcile.Errand{Action: reconcile.Push, Kind: reconcile.Different, IDs: []uuid.UUID{r.ID}}, "/ids"},
 		"unknown kind": {reconcile.Errand{Action: reconcile.Push, Kind: "odd"}, "/kind"},
 	} {
-		err := w.db.As(t.Context(), w.who, func(tx pgx.Tx) error {
+		err := w.DB.As(t.Context(), w.Who, func(tx pgx.Tx) error {
 			_, err := w.reconciler.Mend(t.Context(), tx, r.ID, tc.in, "")
 			return err
 		})
@@ -361,7 +361,7 @@ func TestErrandsAreChecked(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	err := w.db.As(t.Context(), w.who, func(tx pgx.Tx) error {
+	err := w.DB.As(t.Context(), w.Who, func(tx pgx.Tx) error {
 		_, err := w.reconciler.Mend(t.Context(), tx, uuid.New(), reconcile.Errand{Action: reconcile.Push, Kind: reconcile.Different}, "")
 		return err
 	})

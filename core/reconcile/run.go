@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,25 +16,12 @@ import (
 	"crmhub/core/connector"
 	"crmhub/core/crm"
 	"crmhub/core/job"
-	"crmhub/core/link"
 	"crmhub/core/mapping"
 	"crmhub/core/postgres"
+	"crmhub/core/pull"
 	"crmhub/core/revision"
 	"crmhub/core/schema"
 )
-
-// Records reads records as a pull does, and brings them in; a *pull.Puller does.
-type Records interface {
-	// Read reads the page of an entity's stream after a cursor, nil at first.
-	Read(ctx context.Context, c connection.Connection, entity string, session connector.Session, cursor json.RawMessage) (connector.Page, error)
-	// Translate gives each record's fields as its entity has them, or why there are none.
-	Translate(ctx context.Context, c connection.Connection, entity string, records []connector.Record) (docs []map[string]any, faults []error, err error)
-	// Recognize says which entities documents are by the mapping's keys; the nil UUID where no key names one.
-	Recognize(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, docs []map[string]any) ([]uuid.UUID, error)
-	// Bring merges records into their entities; decided says whose value of a field counts, by record id.
-	Bring(ctx context.Context, tx pgx.Tx, c connection.Connection, entity string, records []connector.Record,
-		decided map[string]map[string]link.Side) (faults []error, err error)
-}
 
 // Config is what a Reconciler works with.
 type Config struct {
@@ -43,7 +29,7 @@ type Config struct {
 	Connections *connection.Store
 	Revisions   *revision.Store // which mapping is live
 	Entities    *crm.Store
-	Records     Records
+	Puller      *pull.Puller // reads records as a pull does, and brings them in
 	Logger      *slog.Logger
 }
 
@@ -213,39 +199,40 @@ update reconciliations set verdict = $2, message = nullif($3, ''), counts = $4, 
 	forgetRead        = `delete from reconciled_records where reconciliation_id = $1`
 )
 
+// outcome is what came of a comparison. Where it is no proof the counts are none.
+type outcome struct {
+	verdict Verdict
+	message string // why it is no proof
+	said    *schema.Saying
+	counts  Counts
+	sums    []Sum
+}
+
 // give ends a comparison that came to nothing: what it had found till then is no proof of anything, and goes.
 func (c *comparison) give(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, job.ErrLost) {
 		return err // another worker begins anew
 	}
-	verdict := Failed
-	switch suspect := (*job.SuspectError)(nil); {
-	case errors.As(err, &suspect):
-		verdict = Suspect
-	case errors.Is(err, job.ErrCancelled), errors.Is(err, job.ErrPaused): // a paused one begins anew, too
-		verdict = Cancelled
+	o := outcome{verdict: Failed, message: "an internal error; the hub's log has it", said: schema.Say("internal")}
+	if remote, ok := errors.AsType[*connector.Error](err); ok {
+		o.message, o.said = remote.Error(), remote.Said
 	}
-	message, said := "an internal error; the hub's log has it", schema.Say("internal")
-	var remote *connector.Error
-	var suspect *job.SuspectError
-	switch {
-	case errors.As(err, &suspect):
-		message, said = suspect.Message, suspect.Said
-	case errors.As(err, &remote):
-		message, said = remote.Error(), remote.Said
-	case verdict == Cancelled:
-		message, said = "", nil
+	if errors.Is(err, job.ErrCancelled) || errors.Is(err, job.ErrPaused) { // a paused one begins anew, too
+		o = outcome{verdict: Cancelled}
 	}
-	return errors.Join(err, c.end(ctx, verdict, message, said, Counts{}, nil, true))
+	if suspect, ok := errors.AsType[*job.SuspectError](err); ok {
+		o = outcome{verdict: Suspect, message: suspect.Message, said: suspect.Said}
+	}
+	return errors.Join(err, c.end(ctx, o))
 }
 
 // end writes down what came of the comparison.
-func (c *comparison) end(ctx context.Context, verdict Verdict, message string, said *schema.Saying, counts Counts, sums []Sum, nothing bool) error {
-	if sums == nil {
-		sums = []Sum{}
+func (c *comparison) end(ctx context.Context, o outcome) error {
+	if o.sums == nil {
+		o.sums = []Sum{}
 	}
 	return c.as(ctx, func(tx pgx.Tx) error {
-		if nothing {
+		if o.verdict != Equal && o.verdict != Differs {
 			if _, err := tx.Exec(ctx, forgetDifferences, c.id); err != nil {
 				return err
 			}
@@ -253,7 +240,7 @@ func (c *comparison) end(ctx context.Context, verdict Verdict, message string, s
 		if _, err := tx.Exec(ctx, forgetRead, c.id); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, endReconciliation, c.id, verdict, message, counts, sums, said)
+		_, err := tx.Exec(ctx, endReconciliation, c.id, o.verdict, o.message, o.counts, o.sums, o.said)
 		return err
 	})
 }
@@ -281,7 +268,7 @@ func (c *comparison) finish(ctx context.Context, found Counts) error {
 	if found.differences() > found.Ignored {
 		verdict = Differs
 	}
-	if err := c.end(ctx, verdict, "", nil, found, c.sums.list(), false); err != nil {
+	if err := c.end(ctx, outcome{verdict: verdict, counts: found, sums: c.sums.list()}); err != nil {
 		return c.give(ctx, err)
 	}
 	c.log.InfoContext(ctx, "reconciled", "run", c.task.ID, "verdict", verdict, "theirs", found.Theirs, "differences", found.differences())

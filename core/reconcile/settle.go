@@ -136,22 +136,16 @@ func (s *settling) settle(ctx context.Context, tx pgx.Tx, d Decision) (reason st
 	return s.bring(ctx, tx, *record, &decided{side, d.Status})
 }
 
-// record is the one that was kept.
+// record is the one that was kept, nil if none was.
 func (s *settling) record() (*connector.Record, error) {
 	if s.conflict.Record == nil {
 		return nil, nil
 	}
-	doc, err := schema.DecodeJSON(s.conflict.Record)
-	if err != nil {
-		return nil, fmt.Errorf("the record of conflict %s: %w", s.conflict.ID, err)
-	}
-	whole, _ := doc.(map[string]any)
-	id, _ := whole["id"].(string)
-	var kept stored
-	if err := kept.UnmarshalJSON(s.conflict.Record); err != nil || id == "" {
+	record, err := connector.Kept(s.conflict.Record)
+	if err != nil || record.ID == "" {
 		return nil, err
 	}
-	return &connector.Record{ID: id, Version: kept.Version, UpdatedAt: kept.UpdatedAt, Data: kept.Data}, nil
+	return &record, nil
 }
 
 // beside finds out what the record is not asked about: all but what is disputed was merged when it came, and may have been sent
@@ -229,7 +223,7 @@ func (s *settling) bring(ctx context.Context, tx pgx.Tx, record connector.Record
 	}
 	var faults []error
 	err = postgres.AsHub(ctx, inner, func() (err error) { // what comes in is the connection's
-		faults, err = s.Records.Bring(ctx, inner, s.connection, s.conflict.Entity, []connector.Record{record}, map[string]map[string]link.Side{record.ID: fields})
+		faults, err = s.Puller.Bring(ctx, inner, s.connection, s.conflict.Entity, []connector.Record{record}, map[string]map[string]link.Side{record.ID: fields})
 		return err
 	})
 	if err != nil {

@@ -17,38 +17,38 @@ import (
 
 // disputed makes a conflict about the remark of a customer, on a connection where a person is asked about it.
 func (w *world) disputed(i int, ours, theirs string) (link.Kept, string) {
-	w.t.Helper()
+	w.T.Helper()
 	id := ""
-	for rid, r := range w.remote.all("party") {
+	for rid, r := range w.remote.All("party") {
 		if r.Data["code"] == code(i) {
 			id = rid
 		}
 	}
-	c := w.customers()[code(i)]
+	c := w.Customers()[code(i)]
 	c.Website = ours
-	w.save(c)
-	w.remote.put("party", id, map[string]any{"code": code(i), "name": c.Name, "web": theirs})
+	w.Save(c)
+	w.remote.Put("party", id, map[string]any{"code": code(i), "name": c.Name, "web": theirs})
 	w.pull("customer")
 	return w.conflict(c), id
 }
 
 func (w *world) conflict(c *crm.Customer) link.Kept {
-	w.t.Helper()
+	w.T.Helper()
 	var p postgres.Page[link.Kept]
-	w.tx(func(tx pgx.Tx) (err error) {
-		p, err = link.ListConflicts(w.Context(), tx, link.ConflictFilter{Connection: w.connection.ID, EntityID: c.ID, Field: "website"})
+	w.Tx(func(tx pgx.Tx) (err error) {
+		p, err = link.ListConflicts(w.Context(), tx, link.ConflictFilter{Connection: w.Connection.ID, EntityID: c.ID, Field: "website"})
 		return err
 	})
 	if len(p.Items) == 0 {
-		w.t.Fatal("there is no conflict")
+		w.T.Fatal("there is no conflict")
 	}
 	return p.Items[0]
 }
 
 func (w *world) settle(k link.Kept, d reconcile.Decision) (s reconcile.Settled) {
-	w.t.Helper()
-	w.tx(func(tx pgx.Tx) (err error) {
-		s, err = w.reconciler.Settle(w.Context(), tx, crm.By{Actor: w.who.Actor, Origin: "crm"}, k.ID, d)
+	w.T.Helper()
+	w.Tx(func(tx pgx.Tx) (err error) {
+		s, err = w.reconciler.Settle(w.Context(), tx, crm.By{Actor: w.Who.Actor, Origin: "crm"}, k.ID, d)
 		return err
 	})
 	return s
@@ -79,8 +79,8 @@ func TestConflictsAreSettledAndBothSidesEndEqual(t *testing.T) {
 			}
 			w.push()
 			w.pull("customer")
-			c := w.customers()[code(1)]
-			if there := w.remote.all("party")[id].Data["web"]; c.Website != tc.want || there != tc.want {
+			c := w.Customers()[code(1)]
+			if there := w.remote.All("party")[id].Data["web"]; c.Website != tc.want || there != tc.want {
 				t.Errorf("%q here and %q there, want %q", c.Website, there, tc.want)
 			}
 			if r, found := w.reconcile("customer"); r.Verdict != reconcile.Equal {
@@ -99,15 +99,15 @@ func TestAnOpenConflictIsNotDecidedByAPush(t *testing.T) {
 	w := newHouse(t).world(t)
 	w.parties(2)
 	k, id := w.disputed(0, "https://ours.example", "https://theirs.example")
-	c := w.customers()[code(0)]
+	c := w.Customers()[code(0)]
 	c.Name = "Renamed"
-	w.save(c)
+	w.Save(c)
 	w.push()
-	if data := w.remote.all("party")[id].Data; data["name"] != "Renamed" || data["web"] != "https://theirs.example" {
+	if data := w.remote.All("party")[id].Data; data["name"] != "Renamed" || data["web"] != "https://theirs.example" {
 		t.Errorf("%+v", data)
 	}
 	w.pull("customer")
-	if again := w.conflict(c); again.ID != k.ID || again.Status != link.ConflictOpen || w.customers()[code(0)].Website != "https://ours.example" {
+	if again := w.conflict(c); again.ID != k.ID || again.Status != link.ConflictOpen || w.Customers()[code(0)].Website != "https://ours.example" {
 		t.Errorf("%+v", again)
 	}
 }
@@ -118,16 +118,16 @@ func TestAConflictThatChangedIsLookedAtAgain(t *testing.T) {
 	w := newHouse(t).world(t)
 	w.parties(2)
 	k, id := w.disputed(0, "https://ours.example", "https://theirs.example")
-	c := w.customers()[code(0)]
+	c := w.Customers()[code(0)]
 	c.Website = "https://newer.example"
-	w.save(c)
+	w.Save(c)
 	s := w.settle(k, reconcile.Decision{Status: link.ConflictTheirs})
-	if s.Settled || s.Conflict.Status != link.ConflictOpen || s.Conflict.Ours != "https://newer.example" || w.customers()[code(0)].Website != "https://newer.example" {
+	if s.Settled || s.Conflict.Status != link.ConflictOpen || s.Conflict.Ours != "https://newer.example" || w.Customers()[code(0)].Website != "https://newer.example" {
 		t.Errorf("%+v", s)
 	}
 
 	// There it changes to what we have: nobody has to decide any more.
-	w.remote.put("party", id, map[string]any{"code": code(0), "name": c.Name, "web": "https://newer.example"})
+	w.remote.Put("party", id, map[string]any{"code": code(0), "name": c.Name, "web": "https://newer.example"})
 	w.pull("customer")
 	if again := w.conflict(c); again.Status != link.ConflictConverged {
 		t.Errorf("%+v", again)
@@ -144,23 +144,23 @@ func TestADecisionIsAboutItsFieldAlone(t *testing.T) {
 			w := h.world(t)
 			w.parties(2)
 			k, id := w.disputed(0, "https://ours.example", "https://theirs.example")
-			c := w.customers()[code(0)]
+			c := w.Customers()[code(0)]
 			c.Name = "Renamed"
-			w.save(c)
+			w.Save(c)
 			w.push()
-			sent := w.linkOf(c.ID)
+			sent := w.LinkOf(c.ID)
 			if s := w.settle(k, reconcile.Decision{Status: side}); !s.Settled {
 				t.Errorf("%+v", s)
 			}
-			if now := w.customers()[code(0)]; now.Name != "Renamed" {
+			if now := w.Customers()[code(0)]; now.Name != "Renamed" {
 				t.Errorf("the name is %q again", now.Name)
 			}
-			if l := w.linkOf(c.ID); l.RemoteVersion != sent.RemoteVersion {
+			if l := w.LinkOf(c.ID); l.RemoteVersion != sent.RemoteVersion {
 				t.Errorf("the link knows version %s of the record again, not %s", l.RemoteVersion, sent.RemoteVersion)
 			}
 			w.push()
 			w.pull("customer")
-			now, there := w.customers()[code(0)], w.remote.all("party")[id].Data
+			now, there := w.Customers()[code(0)], w.remote.All("party")[id].Data
 			want := "https://" + string(side) + ".example"
 			if now.Name != "Renamed" || there["name"] != "Renamed" || now.Website != want || there["web"] != want {
 				t.Errorf("%q, %q here and %v there", now.Name, now.Website, there)
@@ -174,20 +174,20 @@ func TestWhatWasTakenApartIsNotSettled(t *testing.T) {
 	w := newHouse(t).world(t)
 	w.parties(2)
 	k, _ := w.disputed(0, "https://ours.example", "https://theirs.example")
-	c := w.customers()[code(0)]
-	w.tx(func(tx pgx.Tx) error {
-		_, err := link.Disconnect(w.Context(), tx, w.linkOf(c.ID).ID)
+	c := w.Customers()[code(0)]
+	w.Tx(func(tx pgx.Tx) error {
+		_, err := link.Disconnect(w.Context(), tx, w.LinkOf(c.ID).ID)
 		return err
 	})
-	w.tx(func(tx pgx.Tx) error {
-		by := crm.By{Actor: w.who.Actor, Origin: "crm"}
+	w.Tx(func(tx pgx.Tx) error {
+		by := crm.By{Actor: w.Who.Actor, Origin: "crm"}
 		s, err := w.reconciler.Settle(w.Context(), tx, by, k.ID, reconcile.Decision{Status: link.ConflictTheirs})
 		if s.Settled || s.Reason == "" {
 			t.Errorf("%+v, %v", s, err)
 		}
 		return err
 	})
-	if n := len(w.customers()); n != 2 {
+	if n := len(w.Customers()); n != 2 {
 		t.Errorf("there are %d customers", n)
 	}
 }
@@ -199,17 +199,17 @@ func TestARuleSettlesAllConflictsOfAField(t *testing.T) {
 	for i := range 3 {
 		w.disputed(i, "https://ours.example", "https://theirs.example")
 	}
-	rule := reconcile.Rule{Connection: w.connection.ID, Entity: "customer", Field: "website", Status: link.ConflictTheirs}
+	rule := reconcile.Rule{Connection: w.Connection.ID, Entity: "customer", Field: "website", Status: link.ConflictTheirs}
 	var done reconcile.Ruled
-	w.tx(func(tx pgx.Tx) (err error) {
-		done, err = w.reconciler.SettleAll(t.Context(), tx, crm.By{Actor: w.who.Actor, Origin: "crm"}, rule, "")
+	w.Tx(func(tx pgx.Tx) (err error) {
+		done, err = w.reconciler.SettleAll(t.Context(), tx, crm.By{Actor: w.Who.Actor, Origin: "crm"}, rule, "")
 		return err
 	})
 	if done.Settled != 3 || len(done.Left) > 0 || done.Next != "" {
 		t.Errorf("%+v", done)
 	}
 	for i := range 3 {
-		if c := w.customers()[code(i)]; c.Website != "https://theirs.example" {
+		if c := w.Customers()[code(i)]; c.Website != "https://theirs.example" {
 			t.Errorf("%+v", c)
 		}
 	}
@@ -220,15 +220,15 @@ func TestAValueIsHeldAgainstTheRulesOfItsField(t *testing.T) {
 	w := newHouse(t).world(t)
 	w.parties(1)
 	k, _ := w.disputed(0, "https://ours.example", "https://theirs.example")
-	err := w.db.As(t.Context(), w.who, func(tx pgx.Tx) error {
-		_, err := w.reconciler.Settle(t.Context(), tx, crm.By{Actor: w.who.Actor, Origin: "crm"}, k.ID, reconcile.Decision{Status: link.ConflictValue, Value: "no address"})
+	err := w.DB.As(t.Context(), w.Who, func(tx pgx.Tx) error {
+		_, err := w.reconciler.Settle(t.Context(), tx, crm.By{Actor: w.Who.Actor, Origin: "crm"}, k.ID, reconcile.Decision{Status: link.ConflictValue, Value: "no address"})
 		return err
 	})
 	var vs schema.Violations
 	if !errors.As(err, &vs) || vs[0].Pointer != "/website" {
 		t.Errorf("%v", err)
 	}
-	if again := w.conflict(w.customers()[code(0)]); again.Status != link.ConflictOpen {
+	if again := w.conflict(w.Customers()[code(0)]); again.Status != link.ConflictOpen {
 		t.Errorf("%+v", again)
 	}
 }

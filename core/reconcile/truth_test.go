@@ -29,7 +29,7 @@ func TestTheReportIsTheTruth(t *testing.T) {
 		w := h.world(rt)
 		n := rapid.IntRange(8, 30).Draw(rt, "n")
 		for i := range n {
-			w.remote.put("party", "", map[string]any{"code": code(i), "name": fmt.Sprint("Customer ", i), "phone": "+49 30 1234567"})
+			w.remote.Put("party", "", map[string]any{"code": code(i), "name": fmt.Sprint("Customer ", i), "phone": "+49 30 1234567"})
 		}
 		w.pull("customer")
 		truth := w.diverge(rt, n)
@@ -42,8 +42,8 @@ func TestTheReportIsTheTruth(t *testing.T) {
 		if len(truth) == 0 {
 			want = reconcile.Equal
 		}
-		if r.Verdict != want || r.Counts.Theirs != int64(len(w.remote.all("party"))) || r.Counts.Ours != int64(len(w.customers())) {
-			rt.Fatalf("%d entities and %d records: %+v", len(w.customers()), len(w.remote.all("party")), r)
+		if r.Verdict != want || r.Counts.Theirs != int64(len(w.remote.All("party"))) || r.Counts.Ours != int64(len(w.Customers())) {
+			rt.Fatalf("%d entities and %d records: %+v", len(w.Customers()), len(w.remote.All("party")), r)
 		}
 
 		w.mendAll(rt, r, found)
@@ -86,7 +86,7 @@ func kindsOf(found []reconcile.Difference) []string {
 // diverge changes about half of what is linked on one side or both, and adds what is on one side only.
 func (w *world) diverge(rt *rapid.T, n int) truth {
 	t := truth{}
-	ours, records := w.customers(), w.remote.all("party")
+	ours, records := w.Customers(), w.remote.All("party")
 	byCode := map[string]string{}
 	for id, r := range records {
 		c, _ := r.Data["code"].(string)
@@ -103,7 +103,7 @@ func (w *world) diverge(rt *rapid.T, n int) truth {
 			if removed++; removed*2 >= n { // else it is suspect
 				continue
 			}
-			w.remote.remove("party", id)
+			w.remote.Remove("party", id)
 			t[c.Code] = reconcile.MissingThere
 		case "entity gone":
 			w.delete(c)
@@ -112,27 +112,27 @@ func (w *world) diverge(rt *rapid.T, n int) truth {
 			if removed++; removed*2 >= n {
 				continue
 			}
-			w.remote.remove("party", id)
+			w.remote.Remove("party", id)
 			w.delete(c)
 		case "record changed":
 			data["name"] = "Other there"
-			w.remote.put("party", id, data)
+			w.remote.Put("party", id, data)
 			t[c.Code] = reconcile.Different
 		case "entity changed":
 			c.Phone = "+49 40 7654321"
-			w.save(c)
+			w.Save(c)
 			t[c.Code] = reconcile.Different
 		case "both changed":
 			c.Name, data["phone"] = "Other here", nil
-			w.save(c)
-			w.remote.put("party", id, data)
+			w.Save(c)
+			w.remote.Put("party", id, data)
 			t[c.Code] = reconcile.Different
 		case "twice":
-			w.remote.put("party", "", data)
+			w.remote.Put("party", "", data)
 			t[c.Code+" twice"] = reconcile.Duplicate
 		case "broken":
 			data["name"] = "" // against its schema
-			w.remote.put("party", id, data)
+			w.remote.Put("party", id, data)
 			t[c.Code] = reconcile.Unreadable
 		}
 	}
@@ -140,14 +140,14 @@ func (w *world) diverge(rt *rapid.T, n int) truth {
 		data := map[string]any{"code": fmt.Sprintf("N%04d", i), "name": "New"}
 		switch rapid.SampledFrom([]string{"here", "there", "both"}).Draw(rt, "where") {
 		case "here":
-			w.save(&crm.Customer{Code: fmt.Sprintf("N%04d", i), Name: "New"})
+			w.Save(&crm.Customer{Code: fmt.Sprintf("N%04d", i), Name: "New"})
 			t[fmt.Sprintf("N%04d", i)] = reconcile.MissingThere
 		case "there":
-			w.remote.put("party", "", data)
+			w.remote.Put("party", "", data)
 			t[fmt.Sprintf("N%04d", i)] = reconcile.MissingHere
 		case "both":
-			w.save(&crm.Customer{Code: fmt.Sprintf("N%04d", i), Name: "New"})
-			w.remote.put("party", "", data)
+			w.Save(&crm.Customer{Code: fmt.Sprintf("N%04d", i), Name: "New"})
+			w.remote.Put("party", "", data)
 			t[fmt.Sprintf("N%04d", i)] = reconcile.Unlinked
 		}
 	}
@@ -155,9 +155,9 @@ func (w *world) diverge(rt *rapid.T, n int) truth {
 }
 
 func (w *world) delete(c *crm.Customer) {
-	w.t.Helper()
-	w.tx(func(tx pgx.Tx) error {
-		_, err := w.entities.Delete(w.Context(), tx, crm.By{Actor: w.who.Actor, Origin: "crm"}, crm.KindCustomer, c.ID, c.Version)
+	w.T.Helper()
+	w.Tx(func(tx pgx.Tx) error {
+		_, err := w.Entities.Delete(w.Context(), tx, crm.By{Actor: w.Who.Actor, Origin: "crm"}, crm.KindCustomer, c.ID, c.Version)
 		return err
 	})
 }
@@ -167,15 +167,15 @@ func (w *world) mendAll(rt *rapid.T, r reconcile.Reconciliation, found []reconci
 	for _, d := range found {
 		switch d.Kind {
 		case reconcile.Duplicate:
-			w.remote.remove("party", d.RemoteID)
+			w.remote.Remove("party", d.RemoteID)
 			continue
 		case reconcile.Unreadable:
-			data := maps.Clone(w.remote.all("party")[d.RemoteID].Data)
+			data := maps.Clone(w.remote.All("party")[d.RemoteID].Data)
 			data["name"] = "Customer " + strings.TrimLeft(strings.TrimPrefix(d.Title, "C"), "0")
 			if d.Title == code(0) {
 				data["name"] = "Customer 0"
 			}
-			w.remote.put("party", d.RemoteID, data)
+			w.remote.Put("party", d.RemoteID, data)
 			continue
 		}
 		actions := slices.DeleteFunc(d.Actions(), func(a reconcile.Action) bool { return a == reconcile.Ignore || a == reconcile.Unlink })

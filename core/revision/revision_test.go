@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,13 +18,12 @@ import (
 	"crmhub/core/connection"
 	"crmhub/core/connector"
 	"crmhub/core/crm"
-	"crmhub/core/mapping"
+	"crmhub/core/hubtest"
 	"crmhub/core/postgres"
 	"crmhub/core/postgres/postgrestest"
 	"crmhub/core/revision"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
-	"crmhub/schemas"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
@@ -41,18 +39,7 @@ const partySchema = `{"type":"object","required":["name"],"properties":{"name":{
 // process is one of several that share a database.
 func process(t *testing.T) *revision.Store {
 	t.Helper()
-	customer, err := schemas.FS.ReadFile("customer.v1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := schema.Load(fstest.MapFS{"customer.v1.json": {Data: customer}, "test/party.json": {Data: []byte(partySchema)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mappings, err := mapping.Load(fstest.MapFS{"test/customer.yaml": {Data: []byte(shipped)}}, set)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mappings, set := hubtest.Load(t, map[string]string{"test/party.json": partySchema, "test/customer.yaml": shipped})
 	key, err := secret.NewKey(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)

@@ -90,20 +90,17 @@ func (s *Store) Export(ctx context.Context, tx pgx.Tx, entities *crm.Store, in N
 	if err != nil {
 		return e, err
 	}
-	_, err = tx.Exec(ctx, `select pg_notify('`+Channel+`', '')`)
+	_, err = tx.Exec(ctx, `select pg_notify('`+channel+`', '')`)
+	return e, err
+}
+
+func scanExport(row pgx.CollectableRow) (e Export, err error) {
+	err = row.Scan(exportFields(&e)...)
 	return e, err
 }
 
 func oneExport(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Export, error) {
-	var e Export
-	err := tx.QueryRow(ctx, sql, args...).Scan(exportFields(&e)...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return e, ErrNotFound
-	}
-	if err != nil {
-		return e, fmt.Errorf("read or write an export: %w", err)
-	}
-	return e, nil
+	return postgres.One(ctx, tx, "read or write an export", scanExport, ErrNotFound, sql, args...)
 }
 
 // GetExport returns an export, or [ErrNotFound].
@@ -111,12 +108,18 @@ func (*Store) GetExport(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Export, e
 	return oneExport(ctx, tx, `select `+exportColumns+` from exports e where e.id = $1`, id)
 }
 
+const listExports = `select ` + exportColumns + ` from exports e
+where ($1::uuid is null or e.id < $1) and (e.entity = any($2) or e.created_by = any($3))
+order by e.id desc
+limit $4`
+
 // ListExports returns exports, newest first.
-func (*Store) ListExports(ctx context.Context, tx pgx.Tx, sight Sight, after string, limit int) (postgres.Page[Export], error) {
-	return list(ctx, tx, `select `+exportColumns+` from exports e
-where ($1::uuid is null or e.id < $1) and (e.entity = any($3) or e.created_by = any($4))
-order by e.id desc limit $2`,
-		sight, after, limit, exportFields, func(e Export) uuid.UUID { return e.ID })
+func (*Store) ListExports(ctx context.Context, tx pgx.Tx, sight Sight, after string, limit int) (p postgres.Page[Export], err error) {
+	from, err := postgres.PlaceID(after)
+	if err != nil {
+		return p, err
+	}
+	return postgres.List(ctx, tx, "list exports", scanExport, limit, func(e Export) string { return e.ID.String() }, listExports, from, sight.Kinds, sight.By)
 }
 
 // CancelExport asks an export to end after its page. One that has ended is a [StatusError].

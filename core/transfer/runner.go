@@ -67,14 +67,9 @@ func (r *Runner) identify(ctx context.Context, t *task) error {
 
 // Run claims and does tasks until ctx ends, then waits for those under way to give up; another process goes on with them.
 func (r *Runner) Run(ctx context.Context) error {
-	for {
-		err := r.DB.AsWorker(ctx, r.serve)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it was told to end
-		}
-		r.Logger.WarnContext(ctx, "imports and exports are given up and taken up again", "error", err)
-		r.pause(ctx)
-	}
+	return postgres.Repeat(ctx, r.every(), r.Logger, "imports and exports are given up and taken up again", func(ctx context.Context) error {
+		return r.DB.AsWorker(ctx, r.serve)
+	})
 }
 
 func (r *Runner) every() time.Duration {
@@ -101,7 +96,7 @@ func (r *Runner) serve(ctx context.Context, worker int32) error {
 		default:
 		}
 	}
-	wg.Go(func() { _ = r.DB.Listen(ctx, Channel, look) })
+	wg.Go(func() { _ = r.DB.Listen(ctx, channel, look) })
 	tick := time.NewTicker(r.every())
 	defer tick.Stop()
 	parallel := r.Parallel

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"crmhub/core/crm"
-	"crmhub/core/schema"
 	"crmhub/core/sheet"
 )
 
@@ -232,65 +230,6 @@ func cellsOf(row sheet.Row) []string {
 		cells[i] = storable(c)
 	}
 	return cells
-}
-
-const insertRefusals = `
-insert into import_refusals (import_id, row, cells, violations)
-select $1, row, cells, violations from json_to_recordset($2) as r (row bigint, cells jsonb, violations jsonb)`
-
-func refuse(ctx context.Context, tx pgx.Tx, id any, refused []Refusal) error {
-	if len(refused) == 0 {
-		return nil
-	}
-	doc, err := json.Marshal(refused)
-	if err != nil {
-		return fmt.Errorf("write refused rows: %w", err)
-	}
-	if _, err := tx.Exec(ctx, insertRefusals, id, string(doc)); err != nil {
-		return fmt.Errorf("write refused rows: %w", err)
-	}
-	return nil
-}
-
-// perRow shares an item's faults among its rows: those of a line are its row's. A row without a fault of its own is told
-// which one is at fault.
-func (it *item) perRow() []schema.Violations {
-	faults := make([]schema.Violations, len(it.rows))
-	if len(it.rows) == 1 {
-		faults[0] = it.faults
-		return faults
-	}
-	var whole schema.Violations
-	culprit := it.row()
-	for _, v := range it.faults {
-		at := lineOf(v.Pointer)
-		if at < 0 || at >= len(faults) {
-			whole = append(whole, v)
-			continue
-		}
-		faults[at] = append(faults[at], v)
-		culprit = it.rows[at].Number
-	}
-	for i := range faults {
-		faults[i] = append(faults[i], whole...)
-		if len(faults[i]) == 0 && len(it.faults) > 0 {
-			faults[i] = schema.Violations{{Rule: "group", Message: fmt.Sprintf("belongs together with row %d, which was refused", culprit)}}
-		}
-	}
-	return faults
-}
-
-// lineOf is the index in a pointer like /lines/3/qty, -1 if there is none.
-func lineOf(pointer string) int {
-	steps := strings.SplitN(pointer, "/", 4)
-	if len(steps) < 3 {
-		return -1
-	}
-	n := -1
-	if _, err := fmt.Sscan(steps[2], &n); err != nil {
-		return -1
-	}
-	return n
 }
 
 const insertEffects = `
