@@ -239,11 +239,11 @@ func TestConflictsOfWhatIsDeletedAreClosed(t *testing.T) {
 	w := newHouse(t).world(t)
 	w.parties(3)
 	k, _ := w.disputed(0, "https://ours.example", "https://theirs.example")
-	c := w.customers()[code(0)]
-	by := crm.By{Actor: w.who.Actor, Origin: "crm"}
+	c := w.Customers()[code(0)]
+	by := crm.By{Actor: w.Who.Actor, Origin: "crm"}
 	var gone crm.Entity
-	w.tx(func(tx pgx.Tx) (err error) {
-		gone, err = w.entities.Delete(w.Context(), tx, by, crm.KindCustomer, c.ID, c.Version)
+	w.Tx(func(tx pgx.Tx) (err error) {
+		gone, err = w.Entities.Delete(w.Context(), tx, by, crm.KindCustomer, c.ID, c.Version)
 		return err
 	})
 	if now := w.conflict(c); now.ID != k.ID || now.Status != link.ConflictDeleted || now.SettledBy != "system" {
@@ -252,8 +252,8 @@ func TestConflictsOfWhatIsDeletedAreClosed(t *testing.T) {
 	if s := w.settle(k, reconcile.Decision{Status: link.ConflictOurs}); s.Settled || s.Reason == "" {
 		t.Errorf("settled all the same: %+v", s)
 	}
-	w.tx(func(tx pgx.Tx) (err error) {
-		_, err = w.entities.Restore(w.Context(), tx, by, crm.KindCustomer, c.ID, crm.HeadOf(gone).Version)
+	w.Tx(func(tx pgx.Tx) (err error) {
+		_, err = w.Entities.Restore(w.Context(), tx, by, crm.KindCustomer, c.ID, crm.HeadOf(gone).Version)
 		return err
 	})
 	if now := w.conflict(c); now.ID != k.ID || now.Status != link.ConflictOpen || now.SettledBy != "" {
@@ -261,9 +261,9 @@ func TestConflictsOfWhatIsDeletedAreClosed(t *testing.T) {
 	}
 
 	_, _ = w.disputed(1, "https://ours.example", "https://theirs.example")
-	apart := w.customers()[code(1)]
-	w.tx(func(tx pgx.Tx) error {
-		_, err := link.Disconnect(w.Context(), tx, w.linkOf(apart.ID).ID)
+	apart := w.Customers()[code(1)]
+	w.Tx(func(tx pgx.Tx) error {
+		_, err := link.Disconnect(w.Context(), tx, w.LinkOf(apart.ID).ID)
 		return err
 	})
 	if now := w.conflict(apart); now.Status != link.ConflictUnlinked {
@@ -271,9 +271,9 @@ func TestConflictsOfWhatIsDeletedAreClosed(t *testing.T) {
 	}
 
 	_, _ = w.disputed(2, "https://ours.example", "https://theirs.example")
-	loser := w.customers()[code(2)]
-	w.tx(func(tx pgx.Tx) error {
-		_, err := w.entities.DeleteMerged(w.Context(), tx, by, crm.KindCustomer, loser.ID, loser.Version)
+	loser := w.Customers()[code(2)]
+	w.Tx(func(tx pgx.Tx) error {
+		_, err := w.Entities.DeleteMerged(w.Context(), tx, by, crm.KindCustomer, loser.ID, loser.Version)
 		return err
 	})
 	if now := w.conflict(loser); now.Status != link.ConflictMerged {
@@ -290,10 +290,10 @@ func TestNobodyGivesWayWhileARuleSettles(t *testing.T) {
 	for i := range n {
 		w.disputed(i, "https://ours.example", "https://theirs.example")
 	}
-	before := w.customers()
-	by := crm.By{Actor: w.who.Actor, Origin: "crm"}
-	rule := reconcile.Rule{Connection: w.connection.ID, Entity: "customer", Field: "website", Status: link.ConflictTheirs}
-	as := func(fn func(tx pgx.Tx) error) error { return w.db.As(t.Context(), w.who, fn) }
+	before := w.Customers()
+	by := crm.By{Actor: w.Who.Actor, Origin: "crm"}
+	rule := reconcile.Rule{Connection: w.Connection.ID, Entity: "customer", Field: "website", Status: link.ConflictTheirs}
+	as := func(fn func(tx pgx.Tx) error) error { return w.DB.As(t.Context(), w.Who, fn) }
 	var g errgroup.Group
 	g.Go(func() error {
 		return as(func(tx pgx.Tx) error {
@@ -306,7 +306,7 @@ func TestNobodyGivesWayWhileARuleSettles(t *testing.T) {
 		g.Go(func() error {
 			return as(func(tx pgx.Tx) error {
 				if i%3 == 0 {
-					l, err := link.ByEntity(t.Context(), tx, w.connection.ID, []mapping.Ref{{Entity: "customer", ID: c.ID.String()}})
+					l, err := link.ByEntity(t.Context(), tx, w.Connection.ID, []mapping.Ref{{Entity: "customer", ID: c.ID.String()}})
 					if err != nil {
 						return err
 					}
@@ -317,7 +317,7 @@ func TestNobodyGivesWayWhileARuleSettles(t *testing.T) {
 					}
 					return nil
 				}
-				_, err := w.entities.Delete(t.Context(), tx, by, crm.KindCustomer, c.ID, c.Version)
+				_, err := w.Entities.Delete(t.Context(), tx, by, crm.KindCustomer, c.ID, c.Version)
 				if errors.Is(err, crm.ErrStale) {
 					return nil // the rule was first
 				}
@@ -332,7 +332,7 @@ func TestNobodyGivesWayWhileARuleSettles(t *testing.T) {
 		t.Error(err)
 	}
 	var deadlocks int
-	if err := w.db.AsSystem(t.Context(), func(tx pgx.Tx) error {
+	if err := w.DB.AsSystem(t.Context(), func(tx pgx.Tx) error {
 		return tx.QueryRow(t.Context(), `select pg_stat_get_db_deadlocks(oid) from pg_database where datname = current_database()`).Scan(&deadlocks)
 	}); err != nil || deadlocks > 0 {
 		t.Errorf("%d deadlocks, %v", deadlocks, err)
