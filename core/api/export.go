@@ -205,6 +205,9 @@ func (s *server) exportFile() operation {
 			if err != nil {
 				return answer{}, err
 			}
+			if veiled := e.Veiled(c.who); len(veiled) > 0 {
+				return answer{}, forbidden(c.route.needs, "The file has "+strings.Join(veiled, ", ")+", which you do not see any more.")
+			}
 			from, err := s.Transfers.File(ctx, s.DB, c.who.Principal, e)
 			if err != nil {
 				return answer{}, err

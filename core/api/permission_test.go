@@ -269,3 +269,45 @@ func TestTheAuditTrailHidesWhatARoleHides(t *testing.T) {
 		{name: "what has no fields", method: "GET", path: "/audit/1", status: 200, has: []string{`"entity":"organization"`, `"salt"`}},
 	})
 }
+
+// Files hold what those saw who made them: others get them only where they see as much, and one's own no longer when a role
+// takes a field away.
+func TestFilesAreNotAWayAroundFieldRules(t *testing.T) {
+	t.Parallel()
+	f := newFirm(t)
+	f.make("theirs", "/exports", `{"entity":"customer","columns":["name","phone"],"format":"csv"}`)
+	w := f.request(http.MethodPost, "/imports?entity=customer&name=x.csv", "name,phone\nSecret,+49 30 1234567\n", "Content-Type: text/csv")
+	if w.Code != http.StatusCreated {
+		t.Fatalf("import: %d %s", w.Code, w.Body)
+	}
+	f.ids["their import"] = field(t, w, "id")
+	all := []access.Grant{
+		{Resource: "customer", Action: access.Read, Scope: "organization"}, {Resource: "customer", Action: access.Export, Scope: "organization"},
+		{Resource: "customer", Action: access.Import, Scope: "organization"},
+	}
+	f.become(access.Role{Grants: all})
+	f.as([]scenario{
+		{name: "who sees all", method: "GET", path: "/exports/{theirs}", status: 200},
+		{name: "and their import", method: "GET", path: "/imports/{their import}", status: 200, has: []string{"1234567"}},
+	})
+	w = f.request(http.MethodPost, "/exports", `{"entity":"customer","columns":["name","phone"],"format":"csv"}`, "Authorization: Bearer "+f.me)
+	f.ids["mine"] = field(t, w, "id")
+	for name, role := range map[string]access.Role{
+		"not a field":  {Grants: all, Fields: []access.FieldRule{{Resource: "customer", Field: "phone", Access: access.FieldMasked}}},
+		"not all rows": {Grants: append([]access.Grant{{Resource: "customer", Action: access.Read, Scope: "own"}}, all[1:]...)},
+	} {
+		f.become(role)
+		f.as([]scenario{
+			{name: name, method: "GET", path: "/exports/{theirs}", status: 404},
+			{name: name, method: "GET", path: "/exports/{theirs}/file", status: 404},
+			{name: name, method: "GET", path: "/exports", status: 200, hasNot: []string{f.ids["theirs"]}},
+			{name: name, method: "GET", path: "/imports/{their import}", status: 404},
+			{name: name, method: "GET", path: "/imports/{their import}/errors", status: 404},
+			{name: name, method: "GET", path: "/imports", status: 200, hasNot: []string{"1234567"}},
+			{name: name, method: "GET", path: "/exports/{mine}", status: 200},
+		})
+		if len(role.Fields) > 0 {
+			f.as([]scenario{{name: "my own, with what I do not see any more", method: "GET", path: "/exports/{mine}/file", status: 403, has: []string{"phone"}}})
+		}
+	}
+}

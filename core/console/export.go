@@ -202,6 +202,9 @@ func (c *Console) exportFile(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
+	if len(r.Veiled(v.who)) > 0 {
+		return errForbidden
+	}
 	from, err := c.transfers.File(ctx, c.DB, v.who.Principal, r.Export)
 	if err != nil {
 		return err

@@ -466,6 +466,7 @@ func states() map[string]bool {
 		"cron", "time_zone", "range", "cycle", "kind", "erased", "stream",
 		"maxLength", "minItems", "uniqueItems", "multipleOf", "exclusiveMinimum", "not", "false", "additionalProperties", "json",
 		"values", "expression", "when", "link", "tree", "active", "allocated", "consistent", "width", "linked",
+		"billed", "incomplete", "deleted", "merged", "customer", "currency", "sign", "status",
 	} {
 		all["rule."+rule] = true
 	}
