@@ -282,7 +282,8 @@ func TestFilesAreNotAWayAroundFieldRules(t *testing.T) {
 	}
 	f.ids["their import"] = field(t, w, "id")
 	all := []access.Grant{
-		{Resource: "customer", Action: access.Read, Scope: "organization"}, {Resource: "customer", Action: access.Export, Scope: "organization"},
+		{Resource: "customer", Action: access.Read, Scope: "organization"},
+		{Resource: "customer", Action: access.Export, Scope: "organization"},
 		{Resource: "customer", Action: access.Import, Scope: "organization"},
 	}
 	f.become(access.Role{Grants: all})
