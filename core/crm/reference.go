@@ -14,6 +14,7 @@ import (
 type references struct {
 	there      map[string]map[uuid.UUID]bool // by the kind referred to; false for what is deleted
 	deleted    bool                          // what is deleted may be referred to, as other systems do
+	reviving   uuid.UUID                     // what comes back in this transaction may be, too
 	currencies map[uuid.UUID]string          // of the invoices
 	declared   []CustomField
 }
@@ -27,7 +28,7 @@ func (w *writing) queueReferences(b *pgx.Batch) *references {
 		eachReference("", shapes()[w.kind], reflect.ValueOf(e).Elem(), want)
 		eachCustomReference(w.facts.declared, e, want)
 	}
-	r := &references{there: make(map[string]map[uuid.UUID]bool, len(wanted)), deleted: isConnection(w.by.Actor), declared: w.facts.declared}
+	r := &references{there: make(map[string]map[uuid.UUID]bool, len(wanted)), deleted: isConnection(w.by.Actor), reviving: w.by.Reviving, declared: w.facts.declared}
 	for kind, ids := range wanted {
 		there := make(map[uuid.UUID]bool, len(ids))
 		r.there[kind] = there
@@ -72,7 +73,7 @@ func (r *references) missing(k Kind, stored, e Entity) schema.Violations {
 	missing := func(at, kind string, to uuid.UUID) {
 		alive, there := r.there[kind][to]
 		switch {
-		case there && (alive || r.deleted) || refersTo(stored, kind, to):
+		case there && (alive || r.deleted || to == r.reviving) || refersTo(stored, kind, to):
 		case there:
 			f.add(at, "deleted", "is a %s that is deleted: restore it first", kind)
 		default:

@@ -26,8 +26,9 @@ func (s *Store) now() time.Time {
 // By says who writes and where the change came from.
 type By struct {
 	Actor       postgres.Actor
-	Origin      string // "crm" or a connection's code
-	TraceParent string // W3C trace context, "" if there is none
+	Origin      string    // "crm" or a connection's code
+	TraceParent string    // W3C trace context, "" if there is none
+	Reviving    uuid.UUID // what is deleted and comes back later in the transaction: it may be referred to already
 }
 
 // ErrNotFound says that there is no such entity here, or it was deleted.

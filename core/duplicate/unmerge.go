@@ -120,6 +120,7 @@ func restoreSurvivor(ctx context.Context, tx pgx.Tx, store *crm.Store, by crm.By
 		return nil, err
 	}
 	*crm.HeadOf(restored) = *crm.HeadOf(stored)
+	by.Reviving = m.LoserID // it comes back after the survivor has given back its keys
 	return left, store.Save(ctx, tx, by, []crm.Entity{restored})
 }
 
