@@ -170,6 +170,9 @@ select i.id, i.currency::text, i.total + coalesce((
 from invoices i
 where i.id = any($2)`
 
+// lockReversed lets credit notes for one invoice be judged one after the other: two at once would both find it not credited yet.
+const lockReversed = `select from invoices where id = any($1) order by id for no key update`
+
 // readOrigins reads what the invoices that a person writes are for, where he says so anew.
 func (w *writing) readOrigins(ctx context.Context, tx pgx.Tx) error {
 	if isConnection(w.by.Actor) {
@@ -195,6 +198,11 @@ func (w *writing) readOrigins(ctx context.Context, tx pgx.Tx) error {
 	}
 	w.facts.origins = make(map[uuid.UUID]*origin)
 	err := postgres.AsHub(ctx, tx, func() error {
+		if len(invoices) > 0 {
+			if _, err := tx.Exec(ctx, lockReversed, invoices); err != nil {
+				return err //nolint:wrapcheck // below
+			}
+		}
 		rows, err := tx.Query(ctx, originsOfInvoices, orders, invoices, written)
 		if err != nil {
 			return err //nolint:wrapcheck // below

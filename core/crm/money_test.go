@@ -2,6 +2,7 @@ package crm_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -118,6 +119,32 @@ func TestPaymentsAtOncePayAnInvoiceOnce(t *testing.T) {
 	}
 	if got := s.open(t, v); paid != 1 || got != "40 partial" {
 		t.Errorf("%d payments of 60 paid 100: open %s", paid, got)
+	}
+}
+
+// Two credit notes at once cannot give back the same money twice.
+func TestCreditNotesAtOnceCreditAnInvoiceOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	_, v := s.sold(t)
+	errs := make([]error, 4)
+	var all sync.WaitGroup
+	for i := range errs {
+		credit := &crm.Invoice{Type: "credit_note", CustomerID: v.CustomerID, ReversesID: &v.ID, Currency: "EUR", Untaxed: dec("-60"), Total: dec("-60")}
+		credit.Number = fmt.Sprint("CN-", i) // who is given one waits for the others anyway
+		all.Go(func() { errs[i] = s.trySave(t, s.by(), credit) })
+	}
+	all.Wait()
+	credited := 0
+	for _, err := range errs {
+		if err == nil {
+			credited++
+		} else {
+			wantRules(t, err, "/total minimum")
+		}
+	}
+	if credited != 1 {
+		t.Errorf("%d credit notes over 60 for an invoice over 100", credited)
 	}
 }
 
