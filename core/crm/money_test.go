@@ -97,26 +97,32 @@ func TestAPersonAllocatesWhatIsOpenOfTheCustomersInvoices(t *testing.T) {
 	}
 }
 
+// saveAtOnce saves four entities at the same time and returns how many were saved; the others are refused by that rule.
+func (s *shop) saveAtOnce(t testing.TB, rule string, one func(i int) crm.Entity) (saved int) {
+	t.Helper()
+	errs := make([]error, 4)
+	var all sync.WaitGroup
+	for i := range errs {
+		e := one(i)
+		all.Go(func() { errs[i] = s.trySave(t, s.by(), e) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err == nil {
+			saved++
+		} else {
+			wantRules(t, err, rule)
+		}
+	}
+	return saved
+}
+
 // Two payments at once cannot pay the same money twice.
 func TestPaymentsAtOncePayAnInvoiceOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	v := s.bill(t)
-	errs := make([]error, 4)
-	var all sync.WaitGroup
-	for i := range errs {
-		p := payment(t, v.CustomerID, "60", part(v, "60"))
-		all.Go(func() { errs[i] = s.trySave(t, s.by(), p) })
-	}
-	all.Wait()
-	paid := 0
-	for _, err := range errs {
-		if err == nil {
-			paid++
-		} else {
-			wantRules(t, err, "/allocations/0/amount maximum")
-		}
-	}
+	paid := s.saveAtOnce(t, "/allocations/0/amount maximum", func(int) crm.Entity { return payment(t, v.CustomerID, "60", part(v, "60")) })
 	if got := s.open(t, v); paid != 1 || got != "40 partial" {
 		t.Errorf("%d payments of 60 paid 100: open %s", paid, got)
 	}
@@ -127,22 +133,10 @@ func TestCreditNotesAtOnceCreditAnInvoiceOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	_, v := s.sold(t)
-	errs := make([]error, 4)
-	var all sync.WaitGroup
-	for i := range errs {
-		credit := &crm.Invoice{Type: "credit_note", CustomerID: v.CustomerID, ReversesID: &v.ID, Currency: "EUR", Untaxed: dec("-60"), Total: dec("-60")}
-		credit.Number = fmt.Sprint("CN-", i) // who is given one waits for the others anyway
-		all.Go(func() { errs[i] = s.trySave(t, s.by(), credit) })
-	}
-	all.Wait()
-	credited := 0
-	for _, err := range errs {
-		if err == nil {
-			credited++
-		} else {
-			wantRules(t, err, "/total minimum")
-		}
-	}
+	credited := s.saveAtOnce(t, "/total minimum", func(i int) crm.Entity {
+		number := fmt.Sprint("CN-", i) // who is given one waits for the others anyway
+		return &crm.Invoice{Number: number, Type: "credit_note", CustomerID: v.CustomerID, ReversesID: &v.ID, Currency: "EUR", Untaxed: dec("-60"), Total: dec("-60")}
+	})
 	if credited != 1 {
 		t.Errorf("%d credit notes over 60 for an invoice over 100", credited)
 	}

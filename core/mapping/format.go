@@ -7,6 +7,13 @@ var formats = []string{"date", "date-time", "unix", "unix_ms", "decimal", "integ
 // format gives the conversion that a rule names. The error says why it does not fit.
 func format(w *written, crm, remote node, push, pull bool) (conversion, error) {
 	scalar := remote.is("string") || remote.is("integer")
+	dated := w.format == "date" || w.format == "date-time"
+	switch {
+	case w.layout != "" && !dated:
+		return conversion{}, because("map_layout_belongs", "a layout belongs to the format date or date-time")
+	case w.zone != "" && !dated && w.format != "unix" && w.format != "unix_ms":
+		return conversion{}, because("map_zone_belongs", "a zone belongs to the format date, date-time, unix or unix_ms")
+	}
 	switch w.format {
 	case "date", "date-time":
 		if crm.format() != w.format && !crm.open() && (crm.format() != "" || !crm.is("string")) {
@@ -20,18 +27,7 @@ func format(w *written, crm, remote node, push, pull bool) (conversion, error) {
 		if !crm.open() && !isTime(crm.format()) || !scalar {
 			return conversion{}, because("map_format_instant", "the format "+w.format+" is for a date or an instant here, a number there")
 		}
-		if w.layout != "" {
-			return conversion{}, because("map_layout_belongs", "a layout belongs to the format date or date-time")
-		}
 		return times(w, timeKind(crm), remote, push && pull)
-	}
-	switch {
-	case w.layout != "":
-		return conversion{}, because("map_layout_belongs", "a layout belongs to the format date or date-time")
-	case w.zone != "":
-		return conversion{}, because("map_zone_belongs", "a zone belongs to the format date, date-time, unix or unix_ms")
-	}
-	switch w.format {
 	case "decimal":
 		if !crm.open() && !crm.isDecimal() || !scalar {
 			return conversion{}, because("map_format_decimal", "the format decimal is for a decimal here, a number or text there")

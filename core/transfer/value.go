@@ -133,7 +133,7 @@ func numberOf(cell string, form sheet.Form) (any, *fault) {
 	return decimalOf(cell, form.Decimal)
 }
 
-var keptForm = regexp.MustCompile(`^-?[0-9]{1,40}(\.[0-9]{1,40})?$`)
+var keptForm = regexp.MustCompile(crm.DecimalForm)
 
 // decimalOf reads a number with that decimal mark, with or without separators between thousands, as a decimal with a
 // point. Where no mark is told, each number has to tell it: a point or comma before three digits may be either and is
