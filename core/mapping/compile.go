@@ -113,7 +113,7 @@ func (c *compiler) document(d *document) {
 		general = AuthorityCRM
 	}
 	before := len(c.faults)
-	m.rules = c.rules(d.fields, side{entity: c.entity, record: c.record, push: true, pull: true}, func(w *written, r *rule) {
+	m.rules = c.rules(d.fields, side{entity: c.entity, record: c.record, ways: ways{push: true, pull: true}}, func(w *written, r *rule) {
 		authority := w.authority
 		if authority == "" {
 			authority = general

@@ -38,7 +38,7 @@ var (
 )
 
 // natural converts between two places where there is one obvious way. The error says what would make it clear.
-func natural(crm, remote node, push, pull bool) (conversion, error) {
+func natural(crm, remote node, w ways) (conversion, error) {
 	ours, theirs := crm.format(), remote.format()
 	switch {
 	case crm.isDecimal():
@@ -56,7 +56,7 @@ func natural(crm, remote node, push, pull bool) (conversion, error) {
 		if isTime(ours) && isTime(theirs) && ours != theirs {
 			return conversion{}, because("map_say_format", "say format: "+ours+" with a layout")
 		}
-		if err := sameCodes(crm, remote, push, pull); err != nil {
+		if err := sameCodes(crm, remote, w); err != nil {
 			return conversion{}, err
 		}
 		if remote.is("integer") || remote.is("boolean") { // a text there is one way to put it
@@ -64,7 +64,7 @@ func natural(crm, remote node, push, pull bool) (conversion, error) {
 		}
 		return conversion{}, nil
 	case crm.is("array") && remote.is("array"):
-		return conversion{}, sameLists(crm, remote, push, pull)
+		return conversion{}, sameLists(crm, remote, w)
 	case crm.is("object") && remote.is("object"):
 		if crm.has("properties") && remote.has("properties") {
 			return conversion{}, because("map_one_by_one", "map the properties one by one, with dots in the paths")
@@ -83,7 +83,7 @@ func isTime(format string) bool {
 }
 
 // sameCodes reports codes of one side that the other does not have.
-func sameCodes(crm, remote node, push, pull bool) error {
+func sameCodes(crm, remote node, w ways) error {
 	lacking := func(from, to node) []string {
 		var names []string
 		for _, v := range from.enum() {
@@ -93,24 +93,24 @@ func sameCodes(crm, remote node, push, pull bool) error {
 		}
 		return names
 	}
-	if names := lacking(crm, remote); push && len(names) > 0 {
+	if names := lacking(crm, remote); w.push && len(names) > 0 {
 		return because("map_values_theirs", "say values: they do not have our "+strings.Join(names, ", "))
 	}
-	if names := lacking(remote, crm); pull && len(names) > 0 {
+	if names := lacking(remote, crm); w.pull && len(names) > 0 {
 		return because("map_values_ours", "say values: we do not have their "+strings.Join(names, ", "))
 	}
 	return nil
 }
 
 // sameLists checks lists that are taken as they are.
-func sameLists(crm, remote node, push, pull bool) error {
+func sameLists(crm, remote node, w ways) error {
 	ours, ok := crm.items()
 	theirs, ok2 := remote.items()
 	if !ok || !ok2 {
 		return nil
 	}
-	c, err := natural(ours, theirs, push, pull)
-	if err == nil && (push && c.push != nil || pull && c.pull != nil) {
+	c, err := natural(ours, theirs, w)
+	if err == nil && (w.push && c.push != nil || w.pull && c.pull != nil) {
 		err = errors.New("their elements differ")
 	}
 	if err != nil {

@@ -135,18 +135,18 @@ func (c *compiler) expressions(w *written, s side, r *rule, crm, remote node) {
 	if w.direction != "" {
 		c.fault(place(w.node, "direction"), "map_expression_direction", "an expression has its direction already")
 	}
-	compile := func(key, source string, pushing bool, target node) *expression {
+	compile := func(key, source string, d direction, target node) *expression {
 		if source == "" {
 			return nil
 		}
-		e, err := compileExpression(source, s.environment(c, pushing), target)
+		e, err := compileExpression(source, s.environment(c, d), target)
 		if err != nil {
 			c.fault(place(w.node, key), "map_expression_unfit", "the expression does not fit: %v", err)
 		}
 		return e
 	}
-	r.pushExpr = compile("push", w.push, true, remote)
-	r.pullExpr = compile("pull", w.pull, false, crm)
+	r.pushExpr = compile("push", w.push, pushing, remote)
+	r.pullExpr = compile("pull", w.pull, pulling, crm)
 }
 
 // reads adds the properties of the entity that the rule's expressions send on.

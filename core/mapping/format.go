@@ -5,7 +5,7 @@ import "github.com/shopspring/decimal"
 var formats = []string{"date", "date-time", "unix", "unix_ms", "decimal", "integer", "text"} //nolint:gochecknoglobals // a constant list
 
 // format gives the conversion that a rule names. The error says why it does not fit.
-func format(w *written, crm, remote node, push, pull bool) (conversion, error) {
+func format(w *written, crm, remote node, in ways) (conversion, error) {
 	scalar := remote.is("string") || remote.is("integer")
 	dated := w.format == "date" || w.format == "date-time"
 	switch {
@@ -22,12 +22,12 @@ func format(w *written, crm, remote node, push, pull bool) (conversion, error) {
 		if !scalar {
 			return conversion{}, because("map_time_fits", "a time is a text or a number")
 		}
-		return times(w, w.format, remote, push && pull)
+		return times(w, w.format, remote, in)
 	case "unix", "unix_ms":
 		if !crm.open() && !isTime(crm.format()) || !scalar {
 			return conversion{}, because("map_format_instant", "the format "+w.format+" is for a date or an instant here, a number there")
 		}
-		return times(w, timeKind(crm), remote, push && pull)
+		return times(w, timeKind(crm), remote, in)
 	case "decimal":
 		if !crm.open() && !crm.isDecimal() || !scalar {
 			return conversion{}, because("map_format_decimal", "the format decimal is for a decimal here, a number or text there")

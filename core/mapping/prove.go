@@ -65,10 +65,10 @@ func (m *Mapping) proveRoundTrip(r *Report) {
 		links := sameLinks{}
 		doc := map[string]any{}
 		makeUp(rules, doc, random)
-		there := walk{pushing: true, links: links, root: doc}
+		there := walk{direction: pushing, links: links, root: doc}
 		record := map[string]any{}
 		there.rules(rules, doc, record, &spot{})
-		back := walk{links: links, root: record}
+		back := walk{direction: pulling, links: links, root: record}
 		again := map[string]any{}
 		back.rules(rules, record, again, &spot{})
 		r.Entities++

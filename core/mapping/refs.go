@@ -1,18 +1,18 @@
 package mapping
 
 // PushRefs names the entities whose links a push of doc needs.
-func (m *Mapping) PushRefs(doc map[string]any) []Ref { return refs(m.rules, doc, true, nil) }
+func (m *Mapping) PushRefs(doc map[string]any) []Ref { return refs(m.rules, doc, pushing, nil) }
 
 // PullRefs names the records whose links a pull of record needs.
-func (m *Mapping) PullRefs(record map[string]any) []Ref { return refs(m.rules, record, false, nil) }
+func (m *Mapping) PullRefs(record map[string]any) []Ref { return refs(m.rules, record, pulling, nil) }
 
-func refs(rules []rule, source map[string]any, pushing bool, found []Ref) []Ref {
+func refs(rules []rule, source map[string]any, d direction, found []Ref) []Ref {
 	for i := range rules {
 		r := &rules[i]
-		if !r.goes(pushing) {
+		if !r.goes(d) {
 			continue
 		}
-		from, _ := r.ends(pushing)
+		from, _ := r.ends(d)
 		switch {
 		case r.link != "":
 			v, _ := from.get(source)
@@ -24,7 +24,7 @@ func refs(rules []rule, source map[string]any, pushing bool, found []Ref) []Ref 
 			list, _ := v.([]any)
 			for _, e := range list {
 				if element, ok := e.(map[string]any); ok {
-					found = refs(r.each, element, pushing, found)
+					found = refs(r.each, element, d, found)
 				}
 			}
 		}

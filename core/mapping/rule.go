@@ -16,7 +16,7 @@ type rule struct {
 	node        *yaml.Node
 	position    string // "<connector>/<entity>.yaml:<line>", for messages
 	crm, remote fieldPath
-	push, pull  bool
+	ways
 	convert     conversion
 	link        string // entity whose ids are translated
 	idIsNumber  bool   // the remote's id is a number
@@ -36,8 +36,25 @@ type rule struct {
 type side struct {
 	entity, record node
 	inList         bool // entity and record are elements
-	push, pull     bool
+	ways
 }
+
+// direction is one of the two ways a mapping is applied.
+type direction int
+
+const (
+	pulling direction = iota // a record of theirs becomes an entity of ours
+	pushing                  // an entity of ours becomes a record of theirs
+)
+
+// ways are the directions in which a rule holds.
+type ways struct{ push, pull bool }
+
+// goes reports whether the rule holds in a direction.
+func (w ways) goes(d direction) bool { return d == pushing && w.push || d == pulling && w.pull }
+
+// both reports whether the rule holds in both directions.
+func (w ways) both() bool { return w.push && w.pull }
 
 // rules compiles the rules of one side and checks them against each other.
 func (c *compiler) rules(list []written, s side, done func(*written, *rule)) []rule {
@@ -52,26 +69,26 @@ func (c *compiler) rules(list []written, s side, done func(*written, *rule)) []r
 			rules = append(rules, r)
 		}
 	}
-	c.checkTargets(rules, true)
-	c.checkTargets(rules, false)
+	c.checkTargets(rules, pushing)
+	c.checkTargets(rules, pulling)
 	return rules
 }
 
 // checkTargets reports places that two rules write. Those with conditions may: it is theirs to exclude each other.
-func (c *compiler) checkTargets(rules []rule, pushing bool) {
+func (c *compiler) checkTargets(rules []rule, d direction) {
 	for i := range rules {
 		later := &rules[i]
-		_, to := later.ends(pushing)
-		if !later.goes(pushing) || len(to) == 0 {
+		_, to := later.ends(d)
+		if !later.goes(d) || len(to) == 0 {
 			continue
 		}
-		if n := to.hole(); n > 0 && !slices.ContainsFunc(rules, func(r rule) bool { return r.goes(pushing) && r.fills(to, n-1, pushing) }) {
+		if n := to.hole(); n > 0 && !slices.ContainsFunc(rules, func(r rule) bool { return r.goes(d) && r.fills(to, n-1, d) }) {
 			c.lateFault(later.node, "map_hole", "%s is set without the element before it", to)
 		}
 		for j := range rules[:i] {
 			earlier := &rules[j]
-			_, other := earlier.ends(pushing)
-			if !earlier.goes(pushing) || later.when != nil && earlier.when != nil {
+			_, other := earlier.ends(d)
+			if !earlier.goes(d) || later.when != nil && earlier.when != nil {
 				continue
 			}
 			if n := min(len(to), len(other)); n > 0 && slices.Equal(to[:n], other[:n]) {
@@ -83,23 +100,15 @@ func (c *compiler) checkTargets(rules []rule, pushing bool) {
 }
 
 // fills reports whether the rule writes the element at place n of the list that path to leads into.
-func (r *rule) fills(to fieldPath, n int, pushing bool) bool {
-	_, own := r.ends(pushing)
+func (r *rule) fills(to fieldPath, n int, d direction) bool {
+	_, own := r.ends(d)
 	at := slices.IndexFunc(to, func(s step) bool { return s.index >= 0 })
 	return len(own) > at && slices.Equal(own[:at], to[:at]) && own[at].index == n
 }
 
-// goes reports whether the rule holds in a direction.
-func (r *rule) goes(pushing bool) bool {
-	if pushing {
-		return r.push
-	}
-	return r.pull
-}
-
 // ends are the rule's paths in a direction.
-func (r *rule) ends(pushing bool) (from, to fieldPath) {
-	if pushing {
+func (r *rule) ends(d direction) (from, to fieldPath) {
+	if d == pushing {
 		return r.crm, r.remote
 	}
 	return r.remote, r.crm
@@ -184,15 +193,14 @@ func readOnly(from node, p fieldPath) bool {
 
 // options compiles what any rule may have.
 func (c *compiler) options(w *written, s side, r *rule, crm, remote node) {
-	oneWay := r.push != r.pull
-	target, name := crm, w.crm
+	d, target, name := pulling, crm, w.crm
 	if r.push {
-		target, name = remote, w.remote
+		d, target, name = pushing, remote, w.remote
 	}
 	if w.when != "" {
-		if !oneWay {
+		if r.both() {
 			c.fault(place(w.node, "when"), "map_condition_direction", "a condition belongs to a rule of one direction")
-		} else if e, err := compileExpression(w.when, s.environment(c, r.push), condition); err != nil {
+		} else if e, err := compileExpression(w.when, s.environment(c, d), condition); err != nil {
 			c.fault(place(w.node, "when"), "map_condition_unfit", "the condition does not fit: %v", err)
 		} else {
 			r.when = e
@@ -200,7 +208,7 @@ func (c *compiler) options(w *written, s side, r *rule, crm, remote node) {
 	}
 	if w.fallback != nil {
 		r.fallback = target.fit(w.fallback)
-		if !oneWay {
+		if r.both() {
 			c.fault(place(w.node, "default"), "map_default_direction", "a default belongs to a rule of one direction")
 		} else if !target.accepts(r.fallback) {
 			c.fault(place(w.node, "default"), "map_default_unfit", "%s cannot be %v", name, w.fallback)
@@ -245,7 +253,7 @@ func (c *compiler) values(w *written, r *rule, crm, remote node) {
 		c.each(w, r, crm, remote)
 	case w.format != "" || w.layout != "" || w.zone != "":
 		at = place(w.node, "format")
-		r.convert, err = format(w, crm, remote, r.push, r.pull)
+		r.convert, err = format(w, crm, remote, r.ways)
 		r.source = sampled(w.format, crm, remote)
 		if w.format == "date-time" && w.zone != "" {
 			r.tested = r.convert.returns // an hour that the clocks go through twice does not
@@ -257,7 +265,7 @@ func (c *compiler) values(w *written, r *rule, crm, remote node) {
 		if to := crm.text("x-references"); r.pull && to != "" && to != "user" {
 			c.fault(w.node, "map_say_link", "%s is the id of one of our %ss: say link: %s", w.crm, to, to)
 		}
-		r.convert, err = natural(crm, remote, r.push, r.pull)
+		r.convert, err = natural(crm, remote, r.ways)
 	}
 	if err != nil {
 		c.fault(at, "map_no_conversion", "%s is %s here, %s is %s there: %v", w.crm, crm.describe(), w.remote, remote.describe(), err)
@@ -319,7 +327,7 @@ func (c *compiler) each(w *written, r *rule, crm, remote node) {
 		c.fault(place(w.node, "each"), "map_each", "each needs a list of objects on both sides")
 		return
 	}
-	inner := side{entity: crmItem, record: remoteItem, inList: true, push: r.push, pull: r.pull}
+	inner := side{entity: crmItem, record: remoteItem, inList: true, ways: r.ways}
 	before := len(c.faults)
 	r.each = c.rules(w.each, inner, func(*written, *rule) {})
 	if len(c.faults) == before {
@@ -328,10 +336,10 @@ func (c *compiler) each(w *written, r *rule, crm, remote node) {
 }
 
 // environment is what expressions of a direction see.
-func (s side) environment(c *compiler, pushing bool) environment {
+func (s side) environment(c *compiler, d direction) environment {
 	e := environment{root: "record", doc: c.record}
 	it := s.record
-	if pushing {
+	if d == pushing {
 		e.root, e.doc, it = "entity", c.entity, s.entity
 	}
 	if s.inList {

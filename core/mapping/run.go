@@ -17,7 +17,7 @@ import (
 // pointers into the entity (a value the mapping cannot translate) or into the record (rules of its schema), and
 // [*MissingLink]. A violation's message names the mapping's line.
 func (m *Mapping) Push(doc map[string]any, links Links) (map[string]any, error) {
-	w := walk{pushing: true, links: links, root: doc}
+	w := walk{direction: pushing, links: links, root: doc}
 	record := map[string]any{}
 	w.rules(m.rules, doc, record, &spot{})
 	if err := w.err(); err != nil {
@@ -29,14 +29,14 @@ func (m *Mapping) Push(doc map[string]any, links Links) (map[string]any, error) 
 	return record, nil
 }
 
-// Pull checks a record against its schema and makes the part of the entity that the mapping touches: only fields the
-// record has, and nil for those it has emptied, or leaves out where the mapping says that this is how it tells. The errors are schema.Violations with pointers into the record, and
-// [*MissingLink].
+// Pull checks a record against its schema and makes the part of the entity that the mapping touches: the fields that the
+// record has, nil for those that it has emptied, and nil for those that it leaves out where the mapping says
+// "absent: empty". The errors are schema.Violations with pointers into the record, and [*MissingLink].
 func (m *Mapping) Pull(record map[string]any, links Links) (map[string]any, error) {
 	if err := m.raw.Validate(record).Err(); err != nil {
 		return nil, err
 	}
-	w := walk{links: links, root: record}
+	w := walk{direction: pulling, links: links, root: record}
 	doc := map[string]any{}
 	w.rules(m.rules, record, doc, &spot{})
 	if err := w.err(); err != nil {
@@ -47,7 +47,7 @@ func (m *Mapping) Pull(record map[string]any, links Links) (map[string]any, erro
 
 // walk is one run of the rules over a document.
 type walk struct {
-	pushing    bool
+	direction  direction
 	links      Links
 	root       map[string]any
 	machine    vm.VM
@@ -89,7 +89,7 @@ func (w *walk) fault(r *rule, pointer, rule string, err error) {
 // rules applies rules from a source to a target.
 func (w *walk) rules(rules []rule, source, target map[string]any, at *spot) {
 	for i := range rules {
-		if r := &rules[i]; r.goes(w.pushing) {
+		if r := &rules[i]; r.goes(w.direction) {
 			w.rule(r, source, target, at)
 		}
 	}
@@ -102,9 +102,9 @@ func (w *walk) rule(r *rule, source, target map[string]any, at *spot) {
 			return
 		}
 	}
-	from, to := r.ends(w.pushing)
+	from, to := r.ends(w.direction)
 	e := r.pullExpr
-	if w.pushing {
+	if w.direction == pushing {
 		e = r.pushExpr
 	}
 	var v any
@@ -120,16 +120,16 @@ func (w *walk) rule(r *rule, source, target map[string]any, at *spot) {
 		if v, ok = w.convert(r, v, from, at); !ok {
 			return
 		}
-	} else if !w.pushing && r.absentEmpty {
+	} else if w.direction == pulling && r.absentEmpty {
 		ok = true
 	}
 	if v == nil && r.fallback != nil {
 		v, ok = clone(r.fallback), true
 	}
 	switch {
-	case v != nil, w.pushing && r.sendNull:
+	case v != nil, w.direction == pushing && r.sendNull:
 		to.set(target, v)
-	case ok && !w.pushing: // emptied: a record leaves it out unless told otherwise, an entity takes it over
+	case ok && w.direction == pulling: // emptied: a record leaves it out unless told otherwise, an entity takes it over
 		to.set(target, nil)
 	}
 }
@@ -143,7 +143,7 @@ func (w *walk) convert(r *rule, v any, from fieldPath, at *spot) (converted any,
 		return w.list(r, v, from, at)
 	}
 	convert := r.convert.pull
-	if w.pushing {
+	if w.direction == pushing {
 		convert = r.convert.push
 	}
 	if convert == nil {
@@ -169,7 +169,7 @@ func (w *walk) translate(r *rule, v any, from fieldPath, at *spot) (any, bool) {
 		return nil, false
 	}
 	look := w.links.Local
-	if w.pushing {
+	if w.direction == pushing {
 		look = w.links.Remote
 	}
 	found, ok := look(r.link, id)
@@ -179,7 +179,7 @@ func (w *walk) translate(r *rule, v any, from fieldPath, at *spot) (any, bool) {
 			w.missing = append(w.missing, ref)
 		}
 		return nil, false
-	case !w.pushing || !r.idIsNumber:
+	case w.direction == pulling || !r.idIsNumber:
 		return found, true
 	case !canonical(found):
 		w.fault(r, from.pointer(at.pointer()), "link", fmt.Errorf("is linked to a %s whose id there is no number", r.link))
@@ -229,7 +229,7 @@ func (w *walk) list(r *rule, v any, from fieldPath, at *spot) (any, bool) {
 // evaluate runs an expression. What exactly failed is not told: it may repeat values.
 func (w *walk) evaluate(r *rule, e *expression, rule string, at *spot) (any, bool) {
 	root := "record"
-	if w.pushing {
+	if w.direction == pushing {
 		root = "entity"
 	}
 	if w.plainRoot == nil {
@@ -247,7 +247,7 @@ func (w *walk) evaluate(r *rule, e *expression, rule string, at *spot) (any, boo
 		err = errNoBoolean
 	}
 	if err != nil {
-		_, to := r.ends(w.pushing)
+		_, to := r.ends(w.direction)
 		w.fault(r, at.pointer(), rule, fmt.Errorf("the mapping's %s for %s does not work on this %s", rule, to, root))
 		return nil, false
 	}

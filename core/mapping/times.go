@@ -21,7 +21,7 @@ type clock struct {
 // A date stays the date that is written there, whatever the zone. If the rule names a zone, it is the day that the
 // instant there has in that zone, and is sent as the instant at which it begins. An instant that is written without a
 // zone is in UTC, or in the zone that the rule names.
-func times(w *written, kind string, remote node, bothWays bool) (conversion, error) {
+func times(w *written, kind string, remote node, in ways) (conversion, error) {
 	zone := time.UTC
 	if w.zone != "" {
 		var err error
@@ -29,7 +29,7 @@ func times(w *written, kind string, remote node, bothWays bool) (conversion, err
 			return conversion{}, because("map_zone", "a zone is one of the time zone database, such as Asia/Shanghai")
 		}
 	}
-	theirs, err := clockThere(w, kind, zone, remote, bothWays)
+	theirs, err := clockThere(w, kind, zone, remote, in)
 	if err != nil {
 		return conversion{}, err
 	}
@@ -73,7 +73,7 @@ func clockHere(kind string, zone *time.Location, named bool) clock {
 }
 
 // clockThere writes times as the rule says that the remote does.
-func clockThere(w *written, kind string, zone *time.Location, remote node, bothWays bool) (clock, error) {
+func clockThere(w *written, kind string, zone *time.Location, remote node, in ways) (clock, error) {
 	needless := because("map_zone_needless", "a zone changes nothing here: it is for a date that is an instant there, and for an instant that says no zone there")
 	if w.format == "unix" || w.format == "unix_ms" {
 		if w.zone != "" && kind == "date-time" {
@@ -96,7 +96,7 @@ func clockThere(w *written, kind string, zone *time.Location, remote node, bothW
 	if err != nil || again.Format(time.DateOnly) != probe.Format(time.DateOnly) {
 		return clock{}, because("map_layout_form", "a layout writes Go's reference date its own way, such as \"02.01.2006\" or \"20060102 15:04:05\"")
 	}
-	if kind == "date-time" && bothWays && !again.Equal(probe) {
+	if kind == "date-time" && in.both() && !again.Equal(probe) {
 		return clock{}, because("map_layout_loses", "the layout loses the time: say a direction")
 	}
 	if w.zone != "" && kind == "date" && again.Hour() != probe.Hour() {
