@@ -73,7 +73,11 @@ func (p play) recording(name string, source []byte) {
 	if err != nil {
 		p.Fatal(err)
 	}
-	outcomes, err := recorded.Play(p.Context(), p.connector, r, *update)
+	ask := recorded.Play
+	if *update {
+		ask = recorded.Update
+	}
+	outcomes, err := ask(p.Context(), p.connector, r)
 	if err != nil {
 		p.Fatal(err)
 	}

@@ -247,7 +247,7 @@ func playRecordings(ctx context.Context, kind connector.Connector, files fs.FS, 
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		outcomes, err := recorded.Play(ctx, kind, recording, false)
+		outcomes, err := recorded.Play(ctx, kind, recording)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

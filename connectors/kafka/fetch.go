@@ -38,7 +38,7 @@ func (s *session) fetch(ctx context.Context, t topic, at cursor, accept bool) (a
 		return nil, err
 	}
 	for _, leader := range t.leaders() {
-		answers, err := s.ask(ctx, t, leader, offsets, false)
+		answers, err := s.ask(ctx, t, leader, offsets, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -108,14 +108,11 @@ func (t topic) leaders() []int32 {
 	return leaders
 }
 
-// ask fetches what a leader has of its partitions from the offsets on. It may wait a while for the first message.
-func (s *session) ask(ctx context.Context, t topic, leader int32, offsets map[int32]int64, wait bool) ([]kmsg.FetchResponseTopicPartition, error) {
+// ask fetches what a leader has of its partitions from the offsets on. The leader waits so long for the first message.
+func (s *session) ask(ctx context.Context, t topic, leader int32, offsets map[int32]int64, wait time.Duration) ([]kmsg.FetchResponseTopicPartition, error) {
 	const readCommitted = 1
 	request := kmsg.NewPtrFetchRequest()
-	request.MinBytes, request.MaxBytes, request.MaxWaitMillis = 1, fetchBytes, 0
-	if wait {
-		request.MaxWaitMillis = int32(awaitTime / time.Millisecond)
-	}
+	request.MinBytes, request.MaxBytes, request.MaxWaitMillis = 1, fetchBytes, int32(wait/time.Millisecond)
 	request.IsolationLevel = readCommitted
 	asked := kmsg.NewFetchRequestTopic()
 	asked.Topic, asked.TopicID = t.name, t.id
@@ -177,7 +174,7 @@ func (s *session) await(ctx context.Context, t topic, at cursor) (bool, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	for _, leader := range t.leaders() {
 		g.Go(func() error {
-			answers, err := s.ask(gctx, t, leader, offsets, true)
+			answers, err := s.ask(gctx, t, leader, offsets, awaitTime)
 			if err != nil {
 				return err
 			}

@@ -182,7 +182,7 @@ func (s *session) login(ctx context.Context, stale *login) (*login, *failure) {
 	case s.renewing <- struct{}{}:
 		defer func() { <-s.renewing }()
 	case <-ctx.Done():
-		return nil, unreachable(ctx.Err(), false)
+		return nil, unreachable(ctx.Err())
 	}
 	last := s.current.Load()
 	if last != nil && last != stale && (last.until.IsZero() || time.Now().Before(last.until)) {

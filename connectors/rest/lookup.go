@@ -68,7 +68,7 @@ func (s *session) seek(ctx context.Context, name, key string) (any, bool, error)
 	case found.asking <- struct{}{}:
 		defer func() { <-found.asking }()
 	case <-ctx.Done():
-		return nil, false, unreachable(ctx.Err(), false).err
+		return nil, false, unreachable(ctx.Err()).err
 	}
 	if v, ok := found.get(key); ok {
 		return v, true, nil

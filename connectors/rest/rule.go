@@ -266,8 +266,8 @@ func retryAfter(h http.Header) (time.Duration, bool) {
 	return min(max(0, at.Sub(now)), longestWait), true
 }
 
-// unreachable is a failure without an answer. The URL stays out of it, as it may carry a key.
-func unreachable(err error, unknown bool) *failure {
+// unreachable is a call that got no answer: a failure whose outcome is known, unless the caller says otherwise. The URL stays out of it, as it may carry a key.
+func unreachable(err error) *failure {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
@@ -281,5 +281,5 @@ func unreachable(err error, unknown bool) *failure {
 		e.Class, e.Remedy = connector.ClassConfig, "Check the address, and that the remote's certificate is valid and trusted by this machine."
 		e.Said = schema.Say("bad_certificate", err)
 	}
-	return &failure{err: e, unknown: unknown}
+	return &failure{err: e}
 }

@@ -80,7 +80,7 @@ func (s *session) doTo(ctx context.Context, c *call, sc *scope, address, idempot
 // send makes one call and reads the answer, whatever it says.
 func (s *session) send(ctx context.Context, c *call, sc *scope, login *login, address, idempotency string) (*answer, *failure) {
 	if err := s.life.Err(); err != nil {
-		return nil, unreachable(err, false) // the session is closed; ending ctx by it takes a moment
+		return nil, unreachable(err) // the session is closed; ending ctx by it takes a moment
 	}
 	if login != nil {
 		sc.values = login.values
@@ -107,13 +107,13 @@ func (s *session) send(ctx context.Context, c *call, sc *scope, login *login, ad
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
-		return nil, unreachable(ctx.Err(), false)
+		return nil, unreachable(ctx.Err())
 	}
 	if err := s.pace(ctx); err != nil {
 		if quota, ok := errors.AsType[*connector.Error](err); ok {
 			return nil, &failure{err: quota}
 		}
-		return nil, unreachable(err, false)
+		return nil, unreachable(err)
 	}
 	began := time.Now()
 	response, err := s.client.Do(request)
@@ -126,7 +126,8 @@ func (s *session) send(ctx context.Context, c *call, sc *scope, login *login, ad
 		f.unknown = !c.read && known.doubtful
 		return nil, f
 	case err != nil:
-		f := unreachable(err, !c.read && (known.doubtful || !known.waiting && !neverSent(err)))
+		f := unreachable(err)
+		f.unknown = !c.read && (known.doubtful || !known.waiting && !neverSent(err))
 		if said := s.hide(f.err.Message, hidden); said != f.err.Message {
 			f.err.Message, f.err.Err, f.err.Said = said, nil, nil // its arguments may have what is hidden
 		}
@@ -135,7 +136,9 @@ func (s *session) send(ctx context.Context, c *call, sc *scope, login *login, ad
 	a, err := s.read(response, c)
 	s.record(ctx, request, a, hidden, began)
 	if err != nil {
-		return nil, unreachable(err, !c.read)
+		f := unreachable(err)
+		f.unknown = !c.read
+		return nil, f
 	}
 	a.hidden = hidden
 	if known.doubtful && !c.read && (a.status < 200 || a.status > 299) {

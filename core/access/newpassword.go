@@ -53,7 +53,7 @@ func (s *Store) ChangePassword(ctx context.Context, who Identity, old Proof, pas
 		return err
 	}
 	hash := s.Passwords.hash(password)
-	err := s.proven(ctx, who, old, false, func(tx pgx.Tx) error {
+	err := s.proven(ctx, who, old, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "update users set password_hash = $2, updated_at = now() where id = $1", who.UserID, hash)
 		if err != nil {
 			return err

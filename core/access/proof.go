@@ -23,9 +23,9 @@ var ErrCode = errors.New("the code is wrong or was used before")
 
 var errPassword = errors.New("the password is wrong")
 
-// proven runs do for somebody who knows the password and, if withCode, has the second factor. Guessing is slowed down as it
-// is when signing in. It returns errPassword, [ErrCode], a [LockedError], or what do returns.
-func (s *Store) proven(ctx context.Context, who Identity, proof Proof, withCode bool, do func(tx pgx.Tx) error) error {
+// proven runs do for somebody who knows the password. Guessing is slowed down as it is when signing in, and so is guessing
+// codes: do says [ErrCode]. It returns errPassword, a [LockedError], or what do returns.
+func (s *Store) proven(ctx context.Context, who Identity, proof Proof, do func(tx pgx.Tx) error) error {
 	p := person{organization: who.Principal.Organization, id: who.UserID}
 	err := s.DB.As(ctx, who.Principal, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, "select lower(login), coalesce(password_hash, '') from users where id = $1", who.UserID).Scan(&p.login, &p.hash)
@@ -45,14 +45,7 @@ func (s *Store) proven(ctx context.Context, who Identity, proof Proof, withCode 
 	if !right {
 		return errors.Join(s.refuse(ctx, p, event, a), errPassword)
 	}
-	err = s.DB.As(ctx, who.Principal, func(tx pgx.Tx) error {
-		if withCode {
-			if err := s.useCode(ctx, tx, p.organization, p.id, proof.Code); err != nil {
-				return err
-			}
-		}
-		return do(tx)
-	})
+	err = s.DB.As(ctx, who.Principal, do)
 	if errors.Is(err, ErrCode) {
 		event.Outcome = WrongCode
 		return errors.Join(s.refuse(ctx, p, event, a), ErrCode)

@@ -49,7 +49,7 @@ func (s *Store) BeginSecondFactor(ctx context.Context, who Identity, proof Proof
 	if err != nil {
 		return Enrolment{}, err
 	}
-	err = s.proven(ctx, who, proof, false, func(tx pgx.Tx) error {
+	err = s.proven(ctx, who, proof, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, beginFactor, who.UserID, sealed, s.now())
 		if err == nil && tag.RowsAffected() == 0 {
 			return ErrSecondFactor
@@ -118,6 +118,7 @@ func (s *Store) EndSecondFactor(ctx context.Context, who Identity, proof Proof) 
 	return nil
 }
 
+// withFactor runs do for somebody who knows the password and has the second factor.
 func (s *Store) withFactor(ctx context.Context, who Identity, proof Proof, do func(tx pgx.Tx) error) error {
 	now, err := s.SecondFactor(ctx, who)
 	if err != nil {
@@ -126,7 +127,13 @@ func (s *Store) withFactor(ctx context.Context, who Identity, proof Proof, do fu
 	if !now.On {
 		return ErrSecondFactor
 	}
-	return faultOf(s.proven(ctx, who, proof, true, do), "/password")
+	err = s.proven(ctx, who, proof, func(tx pgx.Tx) error {
+		if err := s.useCode(ctx, tx, who.Principal.Organization, who.UserID, proof.Code); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+	return faultOf(err, "/password")
 }
 
 // SecondFactor returns how somebody's second factor stands.

@@ -24,7 +24,7 @@ func (s *Store) Delete(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UU
 
 // DeleteMerged is [Store.Delete] of what becomes part of another: nothing stands against it that will refer to the other.
 func (s *Store) DeleteMerged(ctx context.Context, tx pgx.Tx, by By, k Kind, id uuid.UUID, version int64) (Entity, error) {
-	deleted, err := s.deleteAll(ctx, tx, by, k, []VersionRef{{ID: id, Version: version}}, true)
+	deleted, err := s.deleteAll(ctx, tx, by, k, []VersionRef{{ID: id, Version: version}}, intoOther)
 	return oneOf(deleted, err)
 }
 
@@ -41,10 +41,18 @@ func oneOf(deleted []Entity, err error) (Entity, error) {
 // DeleteAll is [Store.Delete] of several, each named once: all of them or, with an *[ItemError] that names one at fault,
 // none. Whatever their number, the statements are few.
 func (s *Store) DeleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef) ([]Entity, error) {
-	return s.deleteAll(ctx, tx, by, k, which, false)
+	return s.deleteAll(ctx, tx, by, k, which, byItself)
 }
 
-func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef, merged bool) ([]Entity, error) {
+// departure is why an entity goes: the status of the conflicts that end with it.
+type departure string
+
+const (
+	byItself  departure = "deleted"
+	intoOther departure = "merged" // to which all that refers to it will refer
+)
+
+func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which []VersionRef, why departure) ([]Entity, error) {
 	ids := make([]uuid.UUID, len(which))
 	for i, ref := range which {
 		ids[i] = ref.ID
@@ -54,7 +62,7 @@ func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which [
 		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
 	}
 	var used map[uuid.UUID]bool
-	if !merged {
+	if why != intoOther {
 		if used, err = inUse(ctx, tx, by, k, ids); err != nil {
 			return nil, err
 		}
@@ -88,11 +96,7 @@ func (s *Store) deleteAll(ctx context.Context, tx pgx.Tx, by By, k Kind, which [
 	if err != nil {
 		return nil, fmt.Errorf("delete %d of %s: %w", len(ids), k, err)
 	}
-	status := "deleted"
-	if merged {
-		status = "merged"
-	}
-	if _, err := tx.Exec(ctx, closeConflicts, k, ids, status); err != nil {
+	if _, err := tx.Exec(ctx, closeConflicts, k, ids, why); err != nil {
 		return nil, fmt.Errorf("close the conflicts of %d of %s: %w", len(ids), k, err)
 	}
 	return deleted, outbox.Append(ctx, tx, changes)

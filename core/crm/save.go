@@ -183,7 +183,7 @@ func (w *writing) moved(stored, e Entity) schema.Violations {
 		setWhen(&e.DoneAt, e.Status == "completed", w.at)
 	case *CampaignMember:
 		if e.Status == "responded" || e.Status == "converted" {
-			setWhen(&e.RespondedAt, true, w.at)
+			setOnce(&e.RespondedAt, w.at)
 		}
 		if stored != nil {
 			vs = append(vs, differing(stored, e, []string{"campaign_id", "contact_id", "customer_id"}, "once it is a member")...)
@@ -203,10 +203,16 @@ func (w *writing) moved(stored, e Entity) schema.Violations {
 
 // setWhen sets a time that nobody gave when something is so, and clears it when not.
 func setWhen(t **time.Time, is bool, at time.Time) {
-	switch {
-	case !is:
+	if !is {
 		*t = nil
-	case *t == nil:
+		return
+	}
+	setOnce(t, at)
+}
+
+// setOnce sets a time that nobody gave.
+func setOnce(t **time.Time, at time.Time) {
+	if *t == nil {
 		*t = &at
 	}
 }

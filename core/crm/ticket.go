@@ -74,9 +74,8 @@ func (t *Ticket) setTimes(at time.Time, stored *Ticket) {
 	if stored.settled() && !t.settled() {
 		t.Reopened++
 	}
-	answered := t.Status == "pending" || t.Status == "resolved" || t.Status == "closed"
-	if answered {
-		setWhen(&t.FirstRespondedAt, true, at)
+	if t.Status == "pending" || t.settled() { // it was answered
+		setOnce(&t.FirstRespondedAt, at)
 	}
 	setWhen(&t.ResolvedAt, t.settled(), at)
 	setWhen(&t.ClosedAt, t.Status == "closed" || t.Status == "rejected" || t.Status == "duplicate", at)

@@ -1,7 +1,10 @@
 package einvoice
 
-// vat is the tax scheme of VAT in UBL.
-const vat = "VAT"
+// The tax schemes of UBL.
+const (
+	vat      = "VAT"
+	otherTax = "TAX"
+)
 
 // bind says where each term stands in UBL, in the order in which the schema wants the elements. It is the one table for
 // reading and for writing.
@@ -125,8 +128,8 @@ func (p *Party) bind(b *binding) {
 	identifiers(b, &p.IDs)
 	b.group("cac:PartyName", func(b *binding) { b.text("cbc:Name", &p.TradingName) })
 	b.group("cac:PostalAddress", p.Address.bind)
-	taxScheme(b, true, &p.TaxNumber)
-	taxScheme(b, false, &p.LocalNumber)
+	taxScheme(b, vat, &p.TaxNumber)
+	taxScheme(b, otherTax, &p.LocalNumber)
 	b.group("cac:PartyLegalEntity", func(b *binding) {
 		b.text("cbc:RegistrationName", &p.Name)
 		b.identifier("cbc:CompanyID", "schemeID", &p.Registration)
@@ -144,14 +147,10 @@ func identifiers(b *binding, ids *[]Identifier) {
 }
 
 // taxScheme binds the number of a party at the tax office, as payer of VAT or otherwise.
-func taxScheme(b *binding, ofVAT bool, id *string) {
-	b.groupIf("cac:PartyTaxScheme", func(e *element) bool { return isVAT(e) == ofVAT }, func(b *binding) {
+func taxScheme(b *binding, scheme string, id *string) {
+	b.groupIf("cac:PartyTaxScheme", func(e *element) bool { return isVAT(e) == (scheme == vat) }, func(b *binding) {
 		b.text("cbc:CompanyID", id)
-		if ofVAT {
-			b.scheme(vat)
-		} else {
-			b.scheme("TAX")
-		}
+		b.scheme(scheme)
 	})
 }
 
@@ -174,7 +173,7 @@ func (p *Payee) bind(b *binding) {
 func (t *TaxAgent) bind(b *binding) {
 	b.group("cac:PartyName", func(b *binding) { b.text("cbc:Name", &t.Name) })
 	b.group("cac:PostalAddress", t.Address.bind)
-	taxScheme(b, true, &t.TaxNumber)
+	taxScheme(b, vat, &t.TaxNumber)
 }
 
 func (d *Delivery) bind(b *binding) {

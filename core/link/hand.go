@@ -189,10 +189,18 @@ on conflict (organization_id, connection_id, entity, entity_id) do update set
 	where l.state not in ('sending', 'unknown')
 returning l.entity_id`
 
-// Again makes entities due whatever was agreed on before, as somebody says who saw that the record lacks something. With
-// anew their records are gone: they are created once more. It returns the entities that are due; a link whose call is under
-// way, or whose outcome is unknown, is left alone.
-func Again(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, wanted []Version, anew bool) (map[uuid.UUID]bool, error) {
+// Again makes entities due whatever was agreed on before, as somebody says who saw that the record lacks something. It
+// returns the entities that are due; a link whose call is under way, or whose outcome is unknown, is left alone.
+func Again(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, wanted []Version) (map[uuid.UUID]bool, error) {
+	return sendAgain(ctx, tx, connection, entity, wanted, false)
+}
+
+// Anew is [Again] of entities whose records are gone: they are created once more.
+func Anew(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, wanted []Version) (map[uuid.UUID]bool, error) {
+	return sendAgain(ctx, tx, connection, entity, wanted, true)
+}
+
+func sendAgain(ctx context.Context, tx pgx.Tx, connection uuid.UUID, entity string, wanted []Version, anew bool) (map[uuid.UUID]bool, error) {
 	n := len(wanted)
 	newIDs, ids, versions := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int64, n)
 	for i, v := range wanted {

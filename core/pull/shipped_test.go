@@ -73,7 +73,7 @@ func recordedRecords(t *testing.T, c connector.Connector, files fs.FS) map[strin
 		if err != nil {
 			t.Fatal(err)
 		}
-		outcomes, err := recorded.Play(t.Context(), c, r, false)
+		outcomes, err := recorded.Play(t.Context(), c, r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -326,11 +326,13 @@ func (m *mending) push(ctx context.Context, tx pgx.Tx, some []*Difference) error
 			again = append(again, d)
 		}
 	}
-	return errors.Join(m.bring(ctx, tx, differ, link.Ours), m.send(ctx, tx, anew, true), m.send(ctx, tx, again, false))
+	return errors.Join(m.bring(ctx, tx, differ, link.Ours), m.send(ctx, tx, anew, link.Anew), m.send(ctx, tx, again, link.Again))
 }
 
-// send makes entities due.
-func (m *mending) send(ctx context.Context, tx pgx.Tx, some []*Difference, anew bool) error {
+// send makes entities due, by link.Again or link.Anew.
+func (m *mending) send(ctx context.Context, tx pgx.Tx, some []*Difference,
+	makeDue func(context.Context, pgx.Tx, uuid.UUID, string, []link.Version) (map[uuid.UUID]bool, error),
+) error {
 	if len(some) == 0 {
 		return nil
 	}
@@ -346,7 +348,7 @@ func (m *mending) send(ctx context.Context, tx pgx.Tx, some []*Difference, anew 
 	for _, e := range entities {
 		wanted = append(wanted, link.Version{EntityID: crm.HeadOf(e).ID, Version: crm.HeadOf(e).Version})
 	}
-	due, err := link.Again(ctx, tx, m.of.ConnectionID, m.of.Entity, wanted, anew)
+	due, err := makeDue(ctx, tx, m.of.ConnectionID, m.of.Entity, wanted)
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,18 @@ type Outcome struct {
 // patience is how long a step may take. All answers are at hand, so only a fault takes that long.
 const patience = time.Minute
 
-// Play asks a new session everything that is recorded. With update, requests and results become what they are now: an author
-// writes the first line of each request and the responses, and reads what came of it.
-func Play(ctx context.Context, c connector.Connector, r *Recording, update bool) (outcomes []Outcome, err error) {
+// Play asks a new session everything that is recorded.
+func Play(ctx context.Context, c connector.Connector, r *Recording) ([]Outcome, error) {
+	return play(ctx, c, r, false)
+}
+
+// Update is [Play], by which the recording's requests and results become what they are now: an author writes the first line
+// of each request and the responses, and reads what came of it.
+func Update(ctx context.Context, c connector.Connector, r *Recording) ([]Outcome, error) {
+	return play(ctx, c, r, true)
+}
+
+func play(ctx context.Context, c connector.Connector, r *Recording, update bool) (outcomes []Outcome, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("play a recording: %w", err)
