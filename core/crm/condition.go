@@ -12,6 +12,7 @@ var comparisons = map[Op]string{ //nolint:gochecknoglobals // a table
 	OpEqual: "=", OpNotEqual: "is distinct from", OpLess: "<", OpLessEqual: "<=", OpGreater: ">", OpGreaterEqual: ">=",
 }
 
+// condition adds a condition to the statement, or what is wrong with it to the violations.
 func (l *listing) condition(at string, c Condition) {
 	f, ok := l.find(at+"/field", c.Field)
 	if !ok {
@@ -22,52 +23,61 @@ func (l *listing) condition(at string, c Condition) {
 		l.add(at+"/op", "operator", "has is for lists of texts, and they have no other")
 		return
 	}
-	switch c.Op {
-	case OpIn:
-		values, ok := c.Value.([]string)
-		if !ok {
-			l.add(at+"/value", "type", "must be a list of texts")
-			return
-		}
-		values = slices.Clone(values)
-		for i, v := range values {
-			l.check(at+"/value/"+strconv.Itoa(i), f, v)
-			values[i] = f.inUTC(v)
-		}
-		l.where = append(l.where, f.sql()+" = any("+l.arg(values)+"::text[]::"+f.sqlType()+"[])")
-		return
-	case OpNull:
-		switch c.Value {
-		case "true":
-			l.where = append(l.where, f.sql()+" is null")
-		case "false":
-			l.where = append(l.where, f.sql()+" is not null")
-		default:
-			l.add(at+"/value", "type", `must be "true" or "false"`)
-		}
-		return
-	}
-	value, ok := c.Value.(string)
-	if !ok {
+	value, isText := c.Value.(string)
+	switch {
+	case c.Op == OpIn:
+		l.in(at, f, c.Value)
+	case c.Op == OpNull:
+		l.null(at, f, c.Value)
+	case !isText:
 		l.add(at+"/value", "type", "must be a text")
-		return
-	}
-	if c.Op == OpContains {
-		if f.typ != text {
-			l.add(at+"/op", "operator", "contains is for texts")
-			return
-		}
-		f.enum = nil // a part of a value is none of them
-		l.check(at+"/value", f, value)
-		l.where = append(l.where, f.sql()+" ilike "+l.arg("%"+likeEscape(value)+"%")+"::text")
-		return
-	}
-	if c.Op == OpHas {
+	case c.Op == OpContains:
+		l.contains(at, f, value)
+	case c.Op == OpHas:
 		l.check(at+"/value", f, value)
 		l.where = append(l.where, f.sql()+" @> array["+l.arg(value)+"::text]")
+	default:
+		l.compare(at, f, c.Op, value)
+	}
+}
+
+func (l *listing) in(at string, f field, value any) {
+	values, ok := value.([]string)
+	if !ok {
+		l.add(at+"/value", "type", "must be a list of texts")
 		return
 	}
-	sign, ok := comparisons[c.Op]
+	values = slices.Clone(values)
+	for i, v := range values {
+		l.check(at+"/value/"+strconv.Itoa(i), f, v)
+		values[i] = f.inUTC(v)
+	}
+	l.where = append(l.where, f.sql()+" = any("+l.arg(values)+"::text[]::"+f.sqlType()+"[])")
+}
+
+func (l *listing) null(at string, f field, value any) {
+	switch value {
+	case "true":
+		l.where = append(l.where, f.sql()+" is null")
+	case "false":
+		l.where = append(l.where, f.sql()+" is not null")
+	default:
+		l.add(at+"/value", "type", `must be "true" or "false"`)
+	}
+}
+
+func (l *listing) contains(at string, f field, part string) {
+	if f.typ != text {
+		l.add(at+"/op", "operator", "contains is for texts")
+		return
+	}
+	f.enum = nil // a part of a value is none of them
+	l.check(at+"/value", f, part)
+	l.where = append(l.where, f.sql()+" ilike "+l.arg("%"+likeEscape(part)+"%")+"::text")
+}
+
+func (l *listing) compare(at string, f field, op Op, value string) {
+	sign, ok := comparisons[op]
 	if !ok {
 		l.add(at+"/op", "operator", "must be one of eq, ne, lt, le, gt, ge, in, contains, null, has")
 		return
@@ -77,13 +87,13 @@ func (l *listing) condition(at string, c Condition) {
 	}
 	column, than := f.sql(), l.arg(f.inUTC(value))+"::text::"+f.sqlType()
 	switch {
-	case c.Op == OpNotEqual:
+	case op == OpNotEqual:
 	case ranked(l.table, f): // the amount's own comparison is looked up in no index
 		l.where = append(l.where, rankOf(f)+" "+strings.TrimSuffix(sign, "=")+"= "+than+"::float8")
 	case f.optional && f.typ != text && len(QuickSorts(l.kind)) > 0 && SortsQuickly(l.kind, f.name):
 		sorted := sortField{field: f}
 		column = sorted.expression()
-		if c.Op == OpLess || c.Op == OpLessEqual { // of the values alone: the empty ones, which may be many, stand before them
+		if op == OpLess || op == OpLessEqual { // of the values alone: the empty ones, which may be many, stand before them
 			l.where = append(l.where, column+" > '"+sorted.lowest()+"'")
 		}
 	}

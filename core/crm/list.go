@@ -4,16 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/postgres"
-	"crmhub/core/search"
 )
 
 // Query asks for a page of entities. Fields are those of the entity's JSON that hold one value, or a list of texts.
@@ -149,158 +146,4 @@ func CheckQuery(k Kind, q Query) error {
 	q.Text = ""
 	l.statement(q)
 	return l.violations.Err()
-}
-
-// listing is the statement of one List while it is built.
-type listing struct {
-	faults
-	kind      Kind
-	table     table
-	owned     bool
-	sort      []sortField
-	limit     int
-	where     []string
-	args      []any
-	seeing    bool // a condition names deleted_at
-	blind     []string
-	narrowed  bool // some columns that a text is looked for in are blind
-	text      search.Query
-	ids       []uuid.UUID // where the text may be; nil if that is not known
-	asked     string      // the text as an argument of the statement
-	scattered bool        // the text is frequent, yet in most rows it is not: they may all stand before those that have it
-	rows      string      // the statement of all the list's rows, where they may be few and far away
-	sorted    string      // of the page, found by sorting them
-	walked    string      // of the page, looked for among the first rows of the order; how many is its last argument
-	step      float64     // how many rows are sorted while one is walked past
-	owners    []uuid.UUID // whose rows a text is looked for in; nil is everybody's and nobody's
-}
-
-type sortField struct {
-	field
-	desc bool
-}
-
-func (l *listing) statement(q Query) string {
-	l.limit = min(q.Limit, maxLimit)
-	if l.limit <= 0 {
-		l.limit = defaultLimit
-	}
-	wheres := make([]int, len(q.Filter)) // where each condition ends
-	for i, c := range q.Filter {
-		l.condition("/filter/"+strconv.Itoa(i), c)
-		wheres[i] = len(l.where)
-	}
-	if !l.seeing {
-		l.where = append(l.where, "deleted_at is null")
-	}
-	begin := len(l.where)
-	if strings.TrimSpace(q.Text) != "" {
-		l.matching(q.Text)
-	}
-	end := len(l.where)
-	l.sortBy(q.Sort)
-	l.after(q.After)
-	if len(l.violations) > 0 {
-		return ""
-	}
-	var order []string
-	for _, s := range l.sort {
-		order = append(order, s.order(ranked(l.table, s.field)))
-	}
-	by := " order by " + strings.Join(order, ", ")
-	tail := by + " limit " + strconv.Itoa(l.limit+1)
-	narrow := q.Owners != nil && l.owned
-	switch {
-	case narrow && slices.ContainsFunc(q.Filter, func(c Condition) bool { return c.Field == "owner_id" && c.Op == OpNull && c.Value == "true" }):
-		l.where = append(l.where, "false") // nobody's are none of theirs
-		narrow = false
-	case narrow && slices.ContainsFunc(q.Filter, func(c Condition) bool { return c.Field == "owner_id" && c.Op != OpNotEqual }):
-		narrow = false // the filter says whose; twice would have the planner take them for fewer than they are
-	case narrow && len(q.Owners) == 1: // an index has the one's rows in the order of a list
-		l.where = append(l.where, "owner_id = "+l.arg(q.Owners[0]))
-		narrow = false
-	case narrow && (l.sort[0].name != "updated_at" || len(q.Filter) > 0 || q.Text != ""):
-		// No index has each owner's rows in this order, or each would be read to the end for the few that the filter leaves. Whose
-		// rows they are is told all the same: the planner knows how many that are, and walks the index of the sort, of the
-		// filter, or those owners' rows.
-		l.where = append(l.where, "owner_id = any("+l.arg(q.Owners)+"::uuid[])")
-		narrow = false
-	}
-	page := func(rows string) string {
-		return l.table.reads + " where id = any (array(select id from " + rows + tail + "))" + by
-	}
-	if !narrow && l.scattered && !l.seeing && len(QuickSorts(l.kind)) > 0 {
-		with, without := l.where[begin:end], slices.Delete(slices.Clone(l.where), begin, end)
-		l.walked = l.table.reads + " where id = any (array(" + l.walk(without, by, with) + "))" + by
-		l.sorted = page(l.table.name + " where " + strings.Join(append(without, l.having()), " and "))
-	}
-	if !narrow && q.Text == "" && !l.seeing && len(QuickSorts(l.kind)) > 0 {
-		rows := l.table.name + " where " + strings.Join(l.where, " and ")
-		covered := l.covered(q.Filter)
-		if far, near := l.apart(q.Filter, wheres); far != nil {
-			l.rows, l.sorted = "select from "+rows, page("(select * from "+rows+" offset 0) r")
-			l.walked, l.step = l.table.reads+" where id = any (array("+l.walk(near, by, far)+"))"+by, 4
-			if covered {
-				l.step = 1
-			}
-		}
-		if covered { // found in the index alone, and only what is on the page is read
-			return page(rows)
-		}
-	}
-	if !narrow {
-		sql := l.table.reads
-		if len(l.where) > 0 {
-			sql += " where " + strings.Join(l.where, " and ")
-		}
-		return sql + tail
-	}
-	// The first rows of each owner, of which the first are taken: an index has each owner's rows in the order of a list,
-	// and beyond that index nobody's rows are read but those of the page.
-	keys := make([]string, len(l.sort))
-	for i, s := range l.sort {
-		keys[i] = s.name
-	}
-	l.where = append(l.where, "owner_id = o.owner")
-	return "select " + names(l.table.columns, "t.") + " from (select p.id as found from unnest(" + l.arg(q.Owners) + "::uuid[]) o(owner)" +
-		" cross join lateral (select " + strings.Join(keys, ", ") + " from " + l.table.name + " where " + strings.Join(l.where, " and ") + tail + ") p" +
-		tail + ") page join " + l.table.name + " t on t.id = page.found" + tail
-}
-
-// find returns the column of a field that may be filtered and sorted by: no other name ever reaches the statement.
-func (l *listing) find(at, name string) (field, bool) {
-	if slices.Contains(l.blind, name) {
-		l.add(at, "permission", "must be a field that you may see")
-		return field{}, false
-	}
-	for _, c := range l.table.columns {
-		if c.name == name && c.typ != object && c.typ != document {
-			return c, true
-		}
-	}
-	if custom, ok := strings.CutPrefix(name, extPrefix); ok && customName.MatchString(custom) {
-		return field{name: name, typ: text, goType: reflect.TypeFor[string](), optional: true, max: maxCustomText}, true
-	}
-	l.add(at, "field", "must be a field of %s with one value", l.table.name)
-	return field{}, false
-}
-
-// extPrefix begins the names of custom fields in filters: ext.region. They compare as texts, so dates do, numbers do not.
-const extPrefix = "ext."
-
-// sql is the field in a statement: its column, or its place in ext.
-func (f field) sql() string {
-	if custom, ok := strings.CutPrefix(f.name, extPrefix); ok {
-		return "(ext->>'" + custom + "')"
-	}
-	return f.name
-}
-
-// planned are the arguments of a statement that is planned for these very values each time: which index is best depends on how
-// many rows have them, and a text is made a query once and not for each row.
-func (l *listing) planned() []any { return append([]any{pgx.QueryExecModeCacheDescribe}, l.args...) }
-
-func (l *listing) arg(v any) string {
-	l.args = append(l.args, v)
-	return "$" + strconv.Itoa(len(l.args))
 }
