@@ -56,18 +56,26 @@ func (c *compiler) seek(name string) (filter, error) {
 	}, nil
 }
 
-func (c *compiler) change(name, argument string) (func(*scope, any) (any, error), error) {
+// change is a filter of a value that is there.
+type change func(*scope, any) (any, error)
+
+// ofText is a change of a value as text.
+func ofText(f func(*scope, string) (any, error)) change {
+	return func(s *scope, v any) (any, error) {
+		str, err := text(v)
+		if err != nil {
+			return nil, err
+		}
+		return f(s, str)
+	}
+}
+
+func (c *compiler) change(name, argument string) (change, error) {
 	if f, ok := textFilters[name]; ok {
 		if argument != "" {
 			return nil, fmt.Errorf("%s takes no argument", name)
 		}
-		return func(_ *scope, v any) (any, error) {
-			str, err := text(v)
-			if err != nil {
-				return nil, err
-			}
-			return f(str)
-		}, nil
+		return ofText(func(_ *scope, str string) (any, error) { return f(str) }), nil
 	}
 	switch name {
 	case "json":
@@ -76,64 +84,72 @@ func (c *compiler) change(name, argument string) (func(*scope, any) (any, error)
 			return string(b), err
 		}, nil
 	case "escape", "double":
-		if argument == "" || strings.Contains(argument, "\\") {
-			return nil, fmt.Errorf("%s names the characters, as in %s:'", name, name)
-		}
-		return func(_ *scope, v any) (any, error) {
-			str, err := text(v)
-			if err != nil {
-				return nil, err
-			}
-			return quoted(str, argument, name == "double"), nil
-		}, nil
-	case "first", "last":
-		return func(_ *scope, v any) (any, error) { return end(v, name == "last") }, nil
+		return quoting(name, argument)
+	case "first":
+		return func(_ *scope, v any) (any, error) { return elementAt(v, 0) }, nil
+	case "last":
+		return func(_ *scope, v any) (any, error) { return elementAt(v, -1) }, nil
 	case "join":
 		return func(_ *scope, v any) (any, error) { return joined(v, argument) }, nil
 	case "time":
-		format, err := timeFormat(argument)
-		if err != nil {
-			return nil, err
-		}
-		return func(_ *scope, v any) (any, error) {
-			str, err := text(v)
-			if err != nil {
-				return nil, err
-			}
-			t, err := time.Parse(time.RFC3339Nano, str)
-			if err != nil {
-				return nil, errors.New("time needs an RFC 3339 time")
-			}
-			return format(t.UTC()), nil
-		}, nil
+		return timing(argument)
 	case "lookup":
 		if !c.lookups[argument] {
 			return nil, fmt.Errorf("there is no lookup %q", argument)
 		}
-		return func(s *scope, v any) (any, error) {
-			key, err := text(v)
-			if err != nil {
-				return nil, err
-			}
-			return s.session.lookup(s.ctx, argument, key)
-		}, nil
+		return ofText(func(s *scope, key string) (any, error) { return s.session.lookup(s.ctx, argument, key) }), nil
 	case "hmac_sha256":
-		field, ok := strings.CutPrefix(argument, "secret.")
-		if !ok {
-			return nil, errors.New("hmac_sha256 names its key as secret.<field>")
-		}
-		return func(s *scope, v any) (any, error) {
-			str, err := text(v)
-			if err != nil {
-				return nil, err
-			}
-			mac := hmac.New(sha256.New, []byte(s.session.options.Secrets[field].Reveal()))
-			mac.Write([]byte(str))
-			return base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
-		}, nil
+		return signing(argument)
 	default:
 		return nil, fmt.Errorf("there is no filter %q", name)
 	}
+}
+
+// quoting writes a text as it stands between quotes: escape puts a backslash before the characters and before backslashes,
+// double writes the characters twice.
+func quoting(name, characters string) (change, error) {
+	if characters == "" || strings.Contains(characters, "\\") {
+		return nil, fmt.Errorf("%s names the characters, as in %s:'", name, name)
+	}
+	pairs := make([]string, 0, 2*len(characters)+2)
+	for _, c := range characters {
+		before := string(c)
+		if name == "escape" {
+			before = `\`
+		}
+		pairs = append(pairs, string(c), before+string(c))
+	}
+	if name == "escape" {
+		pairs = append(pairs, `\`, `\\`)
+	}
+	quoted := strings.NewReplacer(pairs...)
+	return ofText(func(_ *scope, str string) (any, error) { return quoted.Replace(str), nil }), nil
+}
+
+func timing(name string) (change, error) {
+	format, err := timeFormat(name)
+	if err != nil {
+		return nil, err
+	}
+	return ofText(func(_ *scope, str string) (any, error) {
+		t, err := time.Parse(time.RFC3339Nano, str)
+		if err != nil {
+			return nil, errors.New("time needs an RFC 3339 time")
+		}
+		return format(t.UTC()), nil
+	}), nil
+}
+
+func signing(key string) (change, error) {
+	field, ok := strings.CutPrefix(key, "secret.")
+	if !ok {
+		return nil, errors.New("hmac_sha256 names its key as secret.<field>")
+	}
+	return ofText(func(s *scope, str string) (any, error) {
+		mac := hmac.New(sha256.New, []byte(s.session.options.Secrets[field].Reveal()))
+		mac.Write([]byte(str))
+		return base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
+	}), nil
 }
 
 var textFilters = map[string]func(string) (any, error){ //nolint:gochecknoglobals // a constant table
@@ -173,21 +189,6 @@ func digest(str string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// quoted writes a text as it stands between quotes: a quote within is doubled, or has a backslash before it, as backslashes have.
-func quoted(str, quotes string, double bool) string {
-	var b strings.Builder
-	for _, c := range str {
-		switch {
-		case double && strings.ContainsRune(quotes, c):
-			b.WriteRune(c)
-		case !double && (c == '\\' || strings.ContainsRune(quotes, c)):
-			b.WriteByte('\\')
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
-}
-
 func joined(v any, separator string) (any, error) {
 	list, ok := v.([]any)
 	if !ok {
@@ -203,18 +204,16 @@ func joined(v any, separator string) (any, error) {
 	return strings.Join(parts, separator), nil
 }
 
-func end(v any, last bool) (any, error) {
+// elementAt is one of a list, counted from its end where i is negative.
+func elementAt(v any, i int) (any, error) {
 	list, ok := v.([]any)
-	switch {
-	case !ok:
+	if !ok {
 		return nil, fmt.Errorf("first and last need a list, not a %s", kindOf(v))
-	case len(list) == 0:
-		return nil, nil //nolint:nilnil // nothing has no first
-	case last:
-		return list[len(list)-1], nil
-	default:
-		return list[0], nil
 	}
+	if len(list) == 0 {
+		return nil, nil //nolint:nilnil // nothing has no first
+	}
+	return list[(i+len(list))%len(list)], nil
 }
 
 // timeFormat returns how to write a time: a named form or a layout of Go's time package.

@@ -69,23 +69,12 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 	if byChanges {
 		p = &p.changes.list
 	}
-	sc := &scope{fields: st.fields}
-	p.page.show(at.Place, sc)
-	if p.overlap != nil && at.Since != nil {
-		since := at.Since.Add(-*p.overlap)
-		sc.since = &since
-	}
-	if ranged := !r.Since.IsZero() || !r.Until.IsZero(); ranged && p.overlap == nil {
-		return connector.Page{}, unable(st, "pull a range of")
-	}
-	if !r.Since.IsZero() {
-		sc.since = &r.Since
-	}
-	if !r.Until.IsZero() {
-		sc.until = &r.Until
+	sc, err := p.scope(st, at, r)
+	if err != nil {
+		return connector.Page{}, err
 	}
 	a, f := s.doTo(ctx, p.call, sc, at.Place.Next, "")
-	if f != nil && r.Resume && at.Place.begun() && f.refused() {
+	if f != nil && r.Resume && at.Place.begun() && f.refused() { // the place is known there no more
 		at.Place, r.Resume = st.pull.start(r.Limit), false
 		page, err := s.pullPage(ctx, st, at, r)
 		page.Anew = true
@@ -95,7 +84,6 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 		return connector.Page{}, f.err
 	}
 	var list []any
-	var err error
 	if f == nil && !a.nothing() {
 		if list, err = rows(a.body, p); err != nil {
 			return connector.Page{}, err
@@ -117,7 +105,7 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 		page.Anew = page.Anew || at.Place.Number == 0
 		return page, err
 	}
-	page := connector.Page{Anew: at.Place.Again && at.Place.Number == 0}
+	page := connector.Page{Anew: at.Place.Again && at.Place.Number == 0, Expected: p.expected(a)}
 	if page.Records, err = s.records(ctx, st, p, at.Place.unread(list, ids)); err != nil {
 		return connector.Page{}, err
 	}
@@ -126,13 +114,6 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 		changed := record.UpdatedAt
 		return !changed.IsZero() && (changed.Before(r.Since) || !r.Until.IsZero() && !changed.Before(r.Until))
 	})
-	if p.total != nil {
-		v, _ := p.total.in(a.body)
-		str, _ := text(v) // a value of another kind is no count
-		if n, err := strconv.ParseInt(str, 10, 64); err == nil {
-			page.Expected = n
-		}
-	}
 	next, err := p.page.follow(*at.Place, a, list, ids, s.plan.auth.bare)
 	if err != nil {
 		return connector.Page{}, err
@@ -149,6 +130,39 @@ func (s *session) pullPage(ctx context.Context, st *stream, at cursor, r connect
 	}
 	page.Cursor, err = json.Marshal(at)
 	return page, err
+}
+
+// scope is what the request for a page can name.
+func (p *pullPlan) scope(st *stream, at cursor, r connector.PullRequest) (*scope, error) {
+	sc := &scope{fields: st.fields}
+	p.page.show(at.Place, sc)
+	if p.overlap == nil && (!r.Since.IsZero() || !r.Until.IsZero()) {
+		return nil, unable(st, "pull a range of")
+	}
+	if !r.Since.IsZero() {
+		sc.since = &r.Since
+	} else if p.overlap != nil && at.Since != nil {
+		since := at.Since.Add(-*p.overlap)
+		sc.since = &since
+	}
+	if !r.Until.IsZero() {
+		sc.until = &r.Until
+	}
+	return sc, nil
+}
+
+// expected is how many records the list has by what its answer says; 0 if it says nothing.
+func (p *pullPlan) expected(a *answer) int64 {
+	if p.total == nil {
+		return 0
+	}
+	v, _ := p.total.in(a.body)
+	str, _ := text(v) // a value of another kind is no count
+	n, err := strconv.ParseInt(str, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // byChanges reports whether the list of changes tells what this run has to read.

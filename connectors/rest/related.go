@@ -36,61 +36,73 @@ func (s *session) relate(ctx context.Context, st *stream, rows []any) *failure {
 		}
 	}
 	for _, k := range st.keep {
-		for _, row := range rows {
-			visit(row, k.list, func(list []any) []any {
-				return slices.DeleteFunc(list, func(item any) bool { return !k.condition.holds(item) })
-			})
-		}
+		visitAll(rows, k.list, func(list []any) []any {
+			return slices.DeleteFunc(list, func(item any) bool { return !k.condition.holds(item) })
+		})
 	}
 	for _, r := range st.related {
-		ids := map[string]any{}
-		for _, row := range rows {
-			visit(row, r.at, func(list []any) []any {
-				for _, id := range list {
-					if str, err := text(id); err == nil && str != "" {
-						ids[str] = id
-					}
-				}
-				return list
-			})
-		}
-		if len(ids) == 0 {
-			continue
-		}
-		asked := make([]any, 0, len(ids))
-		for _, str := range slices.Sorted(maps.Keys(ids)) {
-			asked = append(asked, ids[str])
-		}
-		a, f := s.do(ctx, r.call, &scope{ids: asked, fields: st.fields})
+		found, f := s.relatedOf(ctx, st, r, rows)
 		if f != nil {
 			return f
 		}
-		v, _ := r.records.in(a.body)
-		list, ok := v.([]any)
-		if !ok {
-			return &failure{err: wrongShape("the answer has no list of related records where the manifest says")}
+		if found == nil {
+			continue
 		}
-		found := make(map[string]any, len(list))
-		for _, record := range list {
-			id, _ := r.id.in(record)
-			if str, err := text(id); err == nil {
-				found[str] = record
-			}
-		}
-		for _, row := range rows {
-			visit(row, r.at, func(list []any) []any {
-				put := make([]any, 0, len(list))
-				for _, id := range list {
-					str, _ := text(id) // what is no id is not found
-					if record, ok := found[str]; ok {
-						put = append(put, record)
-					}
+		visitAll(rows, r.at, func(list []any) []any {
+			put := make([]any, 0, len(list))
+			for _, id := range list {
+				str, _ := text(id) // what is no id is not found
+				if record, ok := found[str]; ok {
+					put = append(put, record)
 				}
-				return put
-			})
-		}
+			}
+			return put
+		})
 	}
 	return nil
+}
+
+// relatedOf asks for the records whose ids the rows have where a relation says; nil if they have none.
+func (s *session) relatedOf(ctx context.Context, st *stream, r relation, rows []any) (map[string]any, *failure) {
+	ids := map[string]any{}
+	visitAll(rows, r.at, func(list []any) []any {
+		for _, id := range list {
+			if str, err := text(id); err == nil && str != "" {
+				ids[str] = id
+			}
+		}
+		return list
+	})
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	asked := make([]any, 0, len(ids))
+	for _, str := range slices.Sorted(maps.Keys(ids)) {
+		asked = append(asked, ids[str])
+	}
+	a, f := s.do(ctx, r.call, &scope{ids: asked, fields: st.fields})
+	if f != nil {
+		return nil, f
+	}
+	v, _ := r.records.in(a.body)
+	list, ok := v.([]any)
+	if !ok {
+		return nil, &failure{err: wrongShape("the answer has no list of related records where the manifest says")}
+	}
+	found := make(map[string]any, len(list))
+	for _, record := range list {
+		id, _ := r.id.in(record)
+		if str, err := text(id); err == nil {
+			found[str] = record
+		}
+	}
+	return found, nil
+}
+
+func visitAll(rows []any, at pointer, replace func([]any) []any) {
+	for _, row := range rows {
+		visit(row, at, replace)
+	}
 }
 
 // visit replaces the lists that a pointer with stars leads to.
