@@ -29,7 +29,7 @@ fields:
 	"required": ["number", "payer", "date", "currency", "amount"],
 	"properties": {
 		"number": {"type": "string"}, "payer": {"type": "string"}, "date": {"type": "string", "format": "date"},
-		"currency": {"type": "string"}, "amount": {"type": "string", "format": "decimal"}
+		"currency": {"type": "string"}, "amount": {"type": "string", "format": "decimal"}, "state": {"enum": ["draft", "posted"]}
 	}
 }`,
 		"test/payment.yaml": `
@@ -42,6 +42,7 @@ fields:
   - {crm: date, remote: date, direction: pull}
   - {crm: currency, remote: currency, direction: pull}
   - {crm: amount, remote: amount, direction: pull}
+  - {crm: status, remote: state, direction: pull}
 `,
 	}
 }

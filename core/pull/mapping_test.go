@@ -6,21 +6,22 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crmhub/core/hubtest"
 	"crmhub/core/job"
 )
 
-// mappings are those of the fixture.
+// mappings are those of hubtest, with customers who belong to others.
 func mappings() map[string]string {
-	return map[string]string{
-		"test/party.json": `{
+	files := hubtest.Both()
+	files["test/party.json"] = `{
 	"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
 	"required": ["name"],
 	"properties": {
 		"code": {"type": ["string", "null"]}, "name": {"type": "string"}, "phone": {"type": ["string", "null"]},
 		"note": {"type": ["string", "null"]}, "boss": {"type": ["string", "null"]}, "group": {"type": "string"}
 	}
-}`,
-		"test/customer.yaml": `
+}`
+	files["test/customer.yaml"] = `
 entity: customer
 record: party
 match: [code]
@@ -31,28 +32,8 @@ fields:
   - {crm: remark, remote: note, direction: pull}
   - {crm: parent_id, remote: boss, link: customer, authority: remote}
   - {remote: group, push: "'crm'"}
-`,
-		"test/receipt.json": `{
-	"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
-	"required": ["number", "payer", "date", "currency", "amount"],
-	"properties": {
-		"number": {"type": "string"}, "payer": {"type": "string"}, "date": {"type": "string", "format": "date"},
-		"currency": {"type": "string"}, "amount": {"type": "string", "format": "decimal"}, "state": {"enum": ["draft", "posted"]}
-	}
-}`,
-		"test/payment.yaml": `
-entity: payment
-record: receipt
-match: [number]
-fields:
-  - {crm: number, remote: number, direction: pull}
-  - {crm: customer_id, remote: payer, link: customer, direction: pull}
-  - {crm: date, remote: date, direction: pull}
-  - {crm: currency, remote: currency, direction: pull}
-  - {crm: amount, remote: amount, direction: pull}
-  - {crm: status, remote: state, direction: pull}
-`,
-	}
+`
+	return files
 }
 
 func TestAMappingThatFitsNoMoreFailsTheRunsOfItsEntityAlone(t *testing.T) {
