@@ -53,11 +53,12 @@ func TestARestoredDumpDoublesAndOverwritesNothing(t *testing.T) {
 	lost.Remark = ""
 	w.orders[synced[2]] = lost
 	w.start()
+	w.must(w.enterFrom(45, 5)) // at once: their numbers must be new ones
 
 	w.eventually(2*time.Minute, "what came later is here", func() error { return errors.Join(w.inERP(sim.ERP.Snapshot().Orders), w.here()) })
 	w.amend(synced[2], "after all")
 	w.amend(synced[1], "after all")
-	w.must(w.enterFrom(45, 5))
+	w.must(w.enterFrom(50, 5))
 	w.eventually(time.Minute, "work goes on", func() error { return errors.Join(w.inERP(sim.ERP.Snapshot().Orders), w.here()) })
 }
 

@@ -14,14 +14,11 @@ import (
 // that: nothing is pushed before what the other system holds was pulled, so that what came later than the dump is merged instead of
 // overwritten; changes on the topics from before tell nothing (feed.go); and what is older is looked up before it is created.
 func (p *Pusher) afterRestore(ctx context.Context) error {
-	at, found, err := p.DB.Restored(ctx)
+	at, _, err := p.DB.Restored(ctx)
 	if err != nil || at.IsZero() {
 		return err
 	}
 	p.restored = at
-	if found {
-		p.Logger.WarnContext(ctx, "the database was restored: it does not know what was sent later; nothing is pushed before all was pulled")
-	}
 	told := false
 	for {
 		var entities []string
@@ -31,12 +28,12 @@ func (p *Pusher) afterRestore(ctx context.Context) error {
 		})
 		if err != nil || len(entities) == 0 {
 			if told && err == nil {
-				p.Logger.InfoContext(ctx, "all was pulled since the database was restored; pushing goes on")
+				p.Logger.InfoContext(ctx, "all was pulled since the database was restored; pushes go on")
 			}
 			return err
 		}
 		if !told {
-			p.Logger.WarnContext(ctx, "pushing waits for pulls, since the database was restored", "entities", entities)
+			p.Logger.WarnContext(ctx, "pushes wait for pulls, since the database was restored", "entities", entities)
 			told = true
 		}
 		if !sleep(ctx, p.times.poll) {
