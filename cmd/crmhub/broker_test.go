@@ -57,7 +57,7 @@ func (w *world) loseBroker(sim *simulator.Server, lose func()) {
 	w.eventually(time.Minute, "every order is in the ERP once", arrived)
 	w.setConnections("pause")
 	w.must(w.enter(200))
-	w.amend(10)
+	w.amendEach(10)
 	before := maps.Clone(w.orders)
 	w.kill()
 	lose()
@@ -65,7 +65,7 @@ func (w *world) loseBroker(sim *simulator.Server, lose func()) {
 	w.setConnections("resume")
 	w.must(w.enter(300))
 	maps.Copy(w.orders, before) // the earlier ones were answered as they were when they were created
-	w.amend(7)
+	w.amendEach(7)
 	w.eventually(2*time.Minute, "every order is in the ERP once", arrived)
 }
 

@@ -22,7 +22,7 @@ func TestUnreliableERPGetsEveryOrderOnce(t *testing.T) {
 	w.connectSimulator(sim)
 	began := time.Now()
 	w.must(w.enter(n))
-	w.amend(10)
+	w.amendEach(10)
 	t.Logf("entered %d orders in %v", len(w.orders), time.Since(began))
 	w.eventually(8*time.Minute, "every order is in the ERP once", func() error { return w.inERP(sim.ERP.Snapshot().Orders) })
 	t.Logf("all there after %v; faults: %v", time.Since(began), sim.ERP.Snapshot().Faults)

@@ -195,9 +195,9 @@ func (h *hub) call(method, path string, in, out any, header ...string) (*http.Re
 
 // create posts an entity until the hub has answered, however often it is killed meanwhile; the idempotency key makes
 // sure that it is created once.
-func (h *hub) create(ctx context.Context, path, key string, in, out any) error {
+func (h *hub) create(ctx context.Context, path, key string, in, out any, header ...string) error {
 	for {
-		r, err := h.call(http.MethodPost, path, in, out, "Idempotency-Key", key)
+		r, err := h.call(http.MethodPost, path, in, out, append(header, "Idempotency-Key", key)...)
 		if err == nil {
 			return nil
 		}

@@ -89,20 +89,26 @@ func (h *hub) startPostgres() {
 	h.pgctl("start", "-l", filepath.Join(h.dir, "postgres", "log"), "-o", string(h.options))
 }
 
+// findPostgres finds the programs of the hub's server, and the options it was started with, its port among them.
+func (h *hub) findPostgres() {
+	h.t.Helper()
+	if h.options != nil {
+		return
+	}
+	b, err := os.ReadFile(filepath.Join(h.dir, "postgres", "data", "postmaster.opts"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	words := strings.SplitN(strings.TrimSpace(string(b)), " \"-D\" ", 2)
+	h.postgres = filepath.Dir(strings.TrimSpace(words[0]))
+	_, rest, _ := strings.Cut(words[1], "\" ")
+	h.options = []byte(strings.ReplaceAll(rest, "\"", "'"))
+}
+
 func (h *hub) pgctl(args ...string) {
 	h.t.Helper()
+	h.findPostgres()
 	data := filepath.Join(h.dir, "postgres", "data")
-	if h.options == nil {
-		// The options the server was started with, its port among them.
-		b, err := os.ReadFile(filepath.Join(data, "postmaster.opts"))
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		words := strings.SplitN(strings.TrimSpace(string(b)), " \"-D\" ", 2)
-		h.postgres = filepath.Dir(strings.TrimSpace(words[0]))
-		_, rest, _ := strings.Cut(words[1], "\" ")
-		h.options = []byte(strings.ReplaceAll(rest, "\"", "'"))
-	}
 	args = append([]string{args[0], "-D", data, "-w"}, args[1:]...)
 	program := filepath.Join(h.postgres, "pg_ctl")
 	cmd := exec.Command(program, args...)

@@ -76,6 +76,12 @@ func (c *Config) openDatabase(ctx context.Context, exclusive bool, logger *slog.
 	if len(applied) > 0 {
 		logger.Info("database migrated", "files", len(applied))
 	}
+	if _, found, err := db.Restored(ctx); err != nil {
+		return nil, err
+	} else if found {
+		logger.Warn("the database was restored, or a standby took over: it may not know what was sent to other systems last; " +
+			"pushes wait until they were pulled, and new numbers begin higher")
+	}
 	filled, err := crm.FillSearch(ctx, db)
 	if err != nil {
 		return nil, err

@@ -89,11 +89,15 @@ func (w *world) must(err error) {
 
 // enter creates n confirmed orders through the API, several at a time, and remembers what it answered. It goes on
 // through crashes of the hub.
-func (w *world) enter(n int) error {
+func (w *world) enter(n int) error { return w.enterFrom(0, n) }
+
+// enterFrom enters n more, when the given number was entered before.
+func (w *world) enterFrom(first, n int) error {
 	g, ctx := errgroup.WithContext(w.t.Context())
 	g.SetLimit(8)
 	entered := make([]order, n)
-	for i := range n {
+	for at := range n {
+		i := first + at
 		g.Go(func() error {
 			in := map[string]any{
 				"customer_id": w.customers[i%len(w.customers)], "date": "2026-11-20", "currency": "EUR", "status": "confirmed",
@@ -106,7 +110,7 @@ func (w *world) enter(n int) error {
 			if w.prefix != "" {
 				in["number"] = w.prefix + strconv.Itoa(i)
 			}
-			err := w.create(ctx, "/orders", "order-"+strconv.Itoa(i), in, &entered[i])
+			err := w.create(ctx, "/orders", "order-"+strconv.Itoa(i), in, &entered[at])
 			w.entered.Add(1)
 			<-time.After(w.pause)
 			return err
@@ -121,24 +125,29 @@ func (w *world) enter(n int) error {
 	return err
 }
 
-// amend changes some orders after they were entered, so that their last state must win over earlier ones.
-func (w *world) amend(every int) {
+// amendEach changes some orders after they were entered, so that their last state must win over earlier ones.
+func (w *world) amendEach(every int) {
 	w.t.Helper()
 	for i, number := range slices.Sorted(maps.Keys(w.orders)) {
-		if i%every != 0 {
-			continue
+		if i%every == 0 {
+			w.amend(number, "amended")
 		}
-		o := w.orders[number]
-		w.eventually(30*time.Second, "order "+number+" is amended", func() error {
-			if _, err := w.call(http.MethodGet, "/orders/"+o.ID, nil, &o); err != nil {
-				return err
-			}
-			_, err := w.call(http.MethodPatch, "/orders/"+o.ID, map[string]any{"remark": "amended"}, &o,
-				"Content-Type", "application/merge-patch+json", "If-Match", fmt.Sprintf("%q", strconv.FormatInt(o.Version, 10)))
-			return err
-		})
-		w.orders[number] = o
 	}
+}
+
+// amend gives an order a remark.
+func (w *world) amend(number, remark string) {
+	w.t.Helper()
+	o := w.orders[number]
+	w.eventually(30*time.Second, "order "+number+" is amended", func() error {
+		if _, err := w.call(http.MethodGet, "/orders/"+o.ID, nil, &o); err != nil {
+			return err
+		}
+		_, err := w.call(http.MethodPatch, "/orders/"+o.ID, map[string]any{"remark": remark}, &o,
+			"Content-Type", "application/merge-patch+json", "If-Match", fmt.Sprintf("%q", strconv.FormatInt(o.Version, 10)))
+		return err
+	})
+	w.orders[number] = o
 }
 
 // inERP compares what the ERP holds with what was entered: every order once, with equal totals.

@@ -190,3 +190,19 @@ func LatestRuns(ctx context.Context, tx pgx.Tx, connection uuid.UUID) (map[uuid.
 	}
 	return latest, nil
 }
+
+const unpulled = `
+select j.entity from jobs j
+where j.connection_id = $1 and j.kind = 'pull' and j.status = 'active' and j.schedule is not null
+	and not exists (select from runs r where r.job_id = j.id and r.purpose = 'regular' and r.status = 'succeeded' and r.started_at >= $2)
+order by j.entity`
+
+// Unpulled returns the entities of a connection that are pulled by a schedule, and were not since the given time.
+func Unpulled(ctx context.Context, tx pgx.Tx, connection uuid.UUID, since time.Time) ([]string, error) {
+	rows, _ := tx.Query(ctx, unpulled, connection, since)
+	entities, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("what was not pulled since %s: %w", since.Format(time.RFC3339), err)
+	}
+	return entities, nil
+}

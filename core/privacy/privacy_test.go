@@ -46,7 +46,7 @@ var holdsNothing = strings.Fields(`
 	product_categories products publications reconciled_records reconciliations recovery_codes role_fields role_grants roles runs second_factors
 	segment_conditions segment_members segments sellers sessions sign_in_attempts sign_ins subscriptions targets team_members teams user_roles users
 	webhooks exports audit_acts attachment_chunks exchanges kept_parties matchings proposal_candidates rejected_pairs drift_profiles drift_findings
-	list_views list_view_defaults booked_lines invoiced_lines opportunity_stays booked_documents invoiced_documents customer_regions`)
+	list_views list_view_defaults booked_lines invoiced_lines opportunity_stays booked_documents invoiced_documents customer_regions database_home`)
 
 // stays are the places where the data may be once they are erased.
 var stays = map[string]string{

@@ -208,7 +208,7 @@ func (b *bench) change(c *crm.Customer) push.Change {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return push.Change{Entity: "customer", ID: c.ID, Version: c.Version, Deleted: c.DeletedAt != nil, Data: data}
+	return push.Change{Entity: "customer", ID: c.ID, Version: c.Version, Deleted: c.DeletedAt != nil, At: time.Now(), Data: data}
 }
 
 func customer(code, name string) *crm.Customer {

@@ -100,6 +100,9 @@ type Pusher struct {
 	breaker *breaker
 	wake    chan struct{} // has a value when links became due
 	worker  int32
+
+	restored time.Time // when the database last was, if ever
+
 	step    func(step) error // set by tests: an error is a crash at that point
 }
 
@@ -175,6 +178,9 @@ func (p *Pusher) work(ctx context.Context, worker int32) error {
 	of := connection.Ref{Principal: p.Principal, ID: p.Connection, Version: p.Version}
 	p.breaker = newBreaker(p.Breakers, of, p.Logger, p.Metrics.paused.WithLabelValues(p.Code), p.times.poll)
 	p.breaker.look(ctx)
+	if err := p.afterRestore(ctx); err != nil {
+		return p.orEnd(ctx, err)
+	}
 	if err := p.tellUnfit(ctx); err != nil {
 		return p.orEnd(ctx, err)
 	}

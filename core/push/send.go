@@ -24,13 +24,13 @@ func (p *Pusher) send(ctx context.Context, s *stream, items []*item, announced t
 	var calls []*item
 	for _, it := range items {
 		switch {
-		case it.proposed && it.remoteID == "" && !it.link.Outstanding():
+		case it.proposed && it.remoteID == "" && !p.mayExist(it):
 			p.settle(it, link.Park(it.link.ID, proposalDelay, link.Cause{
 				Class: link.ClassMatching, Message: "it may be a record that is there already", Remedy: "Review the proposals of the matching.", Said: schema.Say("may_be_there"),
 			}), "parked")
 		case it.fault != nil:
 			p.faulty(s, it)
-		case it.deleted && it.remoteID == "" && !it.link.Outstanding(), it.deleted && !s.Delete && it.remoteID != "":
+		case it.deleted && it.remoteID == "" && !p.mayExist(it), it.deleted && !s.Delete && it.remoteID != "":
 			p.done(it, it.remoteID, it.remoteVersion) // nothing of it is over there, or it cannot be taken away
 		default:
 			calls = append(calls, it)
@@ -89,7 +89,7 @@ func (p *Pusher) lookUp(ctx context.Context, s *stream, items []*item) ([]*item,
 	var adopted []*item
 	for _, it := range items {
 		switch {
-		case it.remoteID != "" || !it.link.Outstanding() && !s.FindFirst:
+		case it.remoteID != "" || !p.mayExist(it) && !s.FindFirst:
 			rest = append(rest, it)
 		case s.Find:
 			found, err := p.find(ctx, s, it)

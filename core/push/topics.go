@@ -50,7 +50,7 @@ func (t *Topics) Next(ctx context.Context, limit int) ([]Change, func(context.Co
 	for _, r := range received {
 		if r.Fault == nil {
 			batch = append(batch, Change{
-				Entity: r.Entity, ID: r.EntityID, Version: r.Version, Deleted: r.Type == "deleted", Data: r.Data,
+				Entity: r.Entity, ID: r.EntityID, Version: r.Version, Deleted: r.Type == "deleted", At: r.Time, Data: r.Data,
 			})
 		}
 	}
