@@ -229,20 +229,20 @@ func TestDeadLettersNameTheRecordOnBothSides(t *testing.T) {
 	})
 	to := `href="/orders/` + s.order.ID.String() + `"`
 	for _, direction := range []string{"Push", "Pull"} {
-		row := direction + " · Order " + s.order.Number + `</a><div class="sub">` + s.erp.Name + ` · <span class="mono">77</span> · <a ` + to
+		row := direction + " · Order · " + s.order.Number + `</a><div class="sub">` + s.erp.Name + ` · <span class="mono">77</span> · <a ` + to
 		for _, path := range []string{"/sync/dead-letters", "/sync"} {
 			s.get(path).wants(t, 200, row)
 		}
 	}
 	for _, path := range []string{"/sync/dead-letters/live", "/sync/live"} {
 		next, leave := s.stream(path)
-		if part := next(); !strings.Contains(part, "Order "+s.order.Number) {
+		if part := next(); !strings.Contains(part, "Order · "+s.order.Number) {
 			t.Errorf("%s does not name the order:\n%s", path, part)
 		}
 		leave()
 	}
 	s.get("/sync/dead-letters/causes").wants(t, 200, "most recently", ">"+s.order.Number+`</a> <span class="mono">77</span>`)
-	s.get("/sync/dead-letters/"+s.letter.String()).wants(t, 200, "Pull · Order "+s.order.Number, "<a "+to+">"+s.order.Number, `<dd class="mono">77</dd>`, to[:len(to)-1]+"/journey", "with the next pull")
+	s.get("/sync/dead-letters/"+s.letter.String()).wants(t, 200, "Pull · Order · "+s.order.Number, "<a "+to+">"+s.order.Number, `<dd class="mono">77</dd>`, to[:len(to)-1]+"/journey", "with the next pull")
 }
 
 // Whoever keeps the hub running sees first what stands still as a whole, and why; and what a run waits for, while it waits.

@@ -26,12 +26,12 @@ type standing struct {
 // nowStanding is what an overview of the sync shows: a standing, for one reader.
 type nowStanding struct {
 	Flows       []flowConnection
-	Map         *flowMap // nil where there is no connection
+	Map         *flowMap         // nil where there is no connection
 	Held        []flowConnection // over which no call goes, with why
-	Troubled    int64    // flows that are held up
-	Hour        string   // records of the last hour, over all connections
-	Pending     string   // what waits to be pushed
-	MayLetters  bool     // the reader sees dead letters and runs
+	Troubled    int64            // flows that are held up
+	Hour        string           // records of the last hour, over all connections
+	Pending     string           // what waits to be pushed
+	MayLetters  bool             // the reader sees dead letters and runs
 	Waiting     int64
 	DeadLetters []deadLetterRow
 	Runs        []runRow
