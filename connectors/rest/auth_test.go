@@ -168,3 +168,26 @@ func TestRefreshTokensRotate(t *testing.T) {
 		t.Errorf("refresh tokens used (-want +got):\n%s", diff)
 	}
 }
+
+// Who connects a system mistypes its address; what is said then leads on.
+func TestACheckThatFailsSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil        func(*stub)
+		said, remedy string
+	}{
+		"no such path":      {func(s *stub) { s.first(1, "GET /me", status(http.StatusNotFound)) }, "answered_config", "Check the connection's address."},
+		"nobody listens":    {func(s *stub) { s.Close() }, "unreachable", "Check host and port"},
+		"TLS where is none": {func(s *stub) { s.URL = strings.Replace(s.URL, "http:", "https:", 1) }, "no_tls", "Begin the address with http://"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStub(t)
+			c.spoil(s)
+			err := connector.AsError(s.open(t, parse(t, shop), "good").Check(t.Context()))
+			if err.Said == nil || err.Said.Code != c.said || !strings.HasPrefix(err.Remedy, c.remedy) {
+				t.Errorf("%+v, said %+v", err, err.Said)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/url"
@@ -271,15 +272,27 @@ func unreachable(err error) *failure {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
-	e := &connector.Error{Class: connector.ClassTransient, Message: "the remote cannot be reached: " + err.Error(), Err: err, Said: schema.Say("unreachable", err)}
+	e := &connector.Error{
+		Class: connector.ClassTransient, Message: "the remote cannot be reached: " + err.Error(), Err: err, Said: schema.Say("unreachable", err),
+		Remedy: "Check host and port of the address, that the system runs, and that this machine may reach it.",
+	}
 	switch {
 	case errors.Is(err, context.Canceled):
-		e.Message, e.Said = "the call was ended before an answer came", schema.Say("ended_early")
+		e.Message, e.Said, e.Remedy = "the call was ended before an answer came", schema.Say("ended_early"), ""
 	case isTimeout(err):
-		e.Message, e.Said = "the remote did not answer in time", schema.Say("no_answer")
+		e.Message, e.Said, e.Remedy = "the remote did not answer in time", schema.Say("no_answer"), ""
+	case isPlain(err):
+		e.Message, e.Said = "the remote does not speak TLS at this address", schema.Say("no_tls")
+		e.Remedy = "Begin the address with http://, or give the port at which it speaks TLS."
 	case isCertificate(err):
 		e.Class, e.Remedy = connector.ClassConfig, "Check the address, and that the remote's certificate is valid and trusted by this machine."
 		e.Said = schema.Say("bad_certificate", err)
 	}
 	return &failure{err: e}
+}
+
+// isPlain reports whether something answered without TLS where TLS was spoken.
+func isPlain(err error) bool {
+	_, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok || errors.Is(err, http.ErrSchemeMismatch)
 }

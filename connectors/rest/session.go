@@ -87,6 +87,9 @@ func (p *plan) open(o connector.Options) (connector.Session, error) {
 // Check makes the manifest's check call.
 func (s *session) Check(ctx context.Context) error {
 	_, f := s.do(ctx, s.plan.check, &scope{})
+	if f != nil && f.err.Class == connector.ClassData && f.err.Said != nil && f.err.Said.Code == "answered" { // such as 404: it is no record that is wrong
+		f.err.Remedy, f.err.Said = "Check the connection's address.", schema.Say("answered_config", f.err.Code)
+	}
 	return f.asError()
 }
 

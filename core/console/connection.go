@@ -117,7 +117,10 @@ func (c *Console) writeConnection(ctx context.Context, v *visit, checkFailed *co
 		for i := range letters.Items {
 			letters.Items[i].ConnectionName = ""
 		}
-		p.DeadLetters = letters.Items
+		if err != nil {
+			return err
+		}
+		p.DeadLetters, err = v.titledLetters(ctx, tx, letters.Items)
 		return err
 	})
 	if err != nil {

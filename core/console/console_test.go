@@ -312,7 +312,7 @@ func (s *site) buryOrder(remoteID string) (letter uuid.UUID) {
 	s.tx(func(tx pgx.Tx) error {
 		if err := job.Bury(s.Context(), tx, []job.DeadLetter{{
 			ConnectionID: s.erp.ID, RunID: &s.run.ID, Direction: job.Pull, Entity: "order", RemoteID: remoteID, Stage: job.StageSchema, Class: "schema",
-			Message: "the record is not what its schema says", Payload: json.RawMessage(`{"total": "<b>"}`),
+			Message: "the record is not what its schema says", Payload: json.RawMessage(`{"data": {"total": "<b>"}}`),
 			Violations: schema.Violations{{Pointer: "/total", Rule: "pattern", Message: "no amount"}},
 		}}); err != nil {
 			return err

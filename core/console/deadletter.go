@@ -15,22 +15,11 @@ import (
 	"crmhub/core/schema"
 )
 
-// deadLetterRow is a dead letter with the name of its connection.
+// deadLetterRow is a dead letter with what it is about: what of that its identity does not say, its link does.
 type deadLetterRow struct {
 	job.DeadLetter
 	ConnectionName string
-}
-
-// EntityURL is the page of the entity a push was about, "" if there is none.
-func (d deadLetterRow) EntityURL() string {
-	if d.EntityID == nil {
-		return ""
-	}
-	switch crm.Kind(d.Entity) {
-	case crm.KindCustomer, crm.KindOrder, crm.KindInvoice:
-		return "/" + d.Entity + "s/" + d.EntityID.String()
-	}
-	return ""
+	Title, URL     string // of the entity, "" where there is none that the visitor sees
 }
 
 // fault is a rule that the payload breaks, with what the payload has there.
@@ -43,9 +32,18 @@ type fault struct {
 func (d deadLetterRow) Faults() []fault {
 	faults := make([]fault, len(d.Violations))
 	for i, v := range d.Violations {
-		faults[i] = fault{v, valueAt(d.Payload, v.Pointer)}
+		faults[i] = fault{v, valueAt(d.Payload, d.place(v.Pointer))}
 	}
 	return faults
+}
+
+// place is where in the payload a violation's pointer leads: a record that was pulled is kept within what is
+// known of it. What the store refuses is a field of the entity, which is not kept.
+func (d deadLetterRow) place(pointer string) string {
+	if d.Direction == job.Pull && d.Stage != job.StageStore {
+		return "/data" + pointer
+	}
+	return pointer
 }
 
 const deadLettersPath = "/sync/dead-letters"
@@ -88,12 +86,15 @@ func (c *Console) deadLetterRows(ctx context.Context, tx pgx.Tx, f job.LetterFil
 		return found, err
 	}
 	names, err := c.connectionNames(ctx, tx)
+	if err != nil {
+		return found, err
+	}
 	for _, d := range page.Items {
 		d.Payload = nil // a row shows none
-		found.Items = append(found.Items, deadLetterRow{d, names[d.ConnectionID]})
+		found.Items = append(found.Items, deadLetterRow{DeadLetter: d, ConnectionName: names[d.ConnectionID]})
 	}
 	found.Next = page.Next
-	return found, err
+	return found, linkLetters(ctx, tx, found.Items)
 }
 
 // lettersAsked is the list that the address asks for.
@@ -124,6 +125,9 @@ func (c *Console) listDeadLetters(ctx context.Context, v *visit) error {
 	err = v.as(ctx, func(tx pgx.Tx) error {
 		found, err := c.deadLetterRows(ctx, tx, f)
 		if err != nil {
+			return err
+		}
+		if found.Items, err = v.titledLetters(ctx, tx, found.Items); err != nil {
 			return err
 		}
 		p.show(found, f.After)
@@ -158,6 +162,10 @@ func (c *Console) followDeadLetters(ctx context.Context, v *visit) error {
 		found, err := look(ctx, v, &c.watched.letters, watchedLetters{v.who.Principal.Organization, f}, func(ctx context.Context, tx pgx.Tx) (postgres.Page[deadLetterRow], error) {
 			return c.deadLetterRows(ctx, tx, f)
 		})
+		if err != nil {
+			return nil, err
+		}
+		found.Items, err = v.nameLetters(ctx, found.Items)
 		p.show(found, "")
 		return p, err
 	})
@@ -190,7 +198,15 @@ func (c *Console) deadLetter(ctx context.Context, v *visit, id uuid.UUID) (p dea
 			return err
 		}
 		names, err := c.connectionNames(ctx, tx)
-		p.Letter = deadLetterRow{d, names[d.ConnectionID]}
+		if err != nil {
+			return err
+		}
+		letters := []deadLetterRow{{DeadLetter: d, ConnectionName: names[d.ConnectionID]}}
+		if err = linkLetters(ctx, tx, letters); err != nil {
+			return err
+		}
+		letters, err = v.titledLetters(ctx, tx, letters)
+		p.Letter = letters[0]
 		return err
 	})
 	return p, err

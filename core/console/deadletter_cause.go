@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type causeRow struct {
 	job.LetterCause
 	ConnectionName string
+	Last           deadLetterRow // the one that changed last, without its content
 }
 
 const causesPath = deadLettersPath + "/causes"
@@ -39,7 +41,10 @@ func (c *Console) writeCauses(ctx context.Context, v *visit, reasonMissing bool)
 		return err
 	}
 	p.ReasonMissing = reasonMissing
-	return v.write(statusOf(reasonMissing), "causes", v.causesPart(p))
+	if p, err = v.causesPart(ctx, p); err != nil {
+		return err
+	}
+	return v.write(statusOf(reasonMissing), "causes", p)
 }
 
 // causeRows are the causes of open dead letters.
@@ -49,19 +54,38 @@ func (c *Console) causeRows(ctx context.Context, tx pgx.Tx, after string) (p cau
 		return p, err
 	}
 	names, err := c.connectionNames(ctx, tx)
-	for _, g := range page.Items {
-		p.Causes = append(p.Causes, causeRow{g, names[g.ConnectionID]})
+	if err != nil {
+		return p, err
+	}
+	last := make([]deadLetterRow, len(page.Items))
+	for i, g := range page.Items {
+		last[i].DeadLetter = job.DeadLetter{ID: g.Latest, ConnectionID: g.ConnectionID, Entity: g.Entity, EntityID: g.EntityID, RemoteID: g.RemoteID}
+	}
+	if err := linkLetters(ctx, tx, last); err != nil {
+		return p, err
+	}
+	for i, g := range page.Items {
+		p.Causes = append(p.Causes, causeRow{g, names[g.ConnectionID], last[i]})
 	}
 	p.pager = pagerOf(from(causesPath), after, page.Next)
-	return p, err
+	return p, nil
 }
 
-// causesPart is the page with what the visitor may do on it.
-func (v *visit) causesPart(p causesPage) causesPage {
+// causesPart is the page with what the visitor may see and do on it.
+func (v *visit) causesPart(ctx context.Context, p causesPage) (causesPage, error) {
+	last := make([]deadLetterRow, len(p.Causes))
+	for i, c := range p.Causes {
+		last[i] = c.Last
+	}
+	last, err := v.nameLetters(ctx, last)
+	p.Causes = slices.Clone(p.Causes) // others look at them, too
+	for i := range p.Causes {
+		p.Causes[i].Last = last[i]
+	}
 	p.MayReplay = v.who.May(access.DeadLetters, access.Run) != ""
 	p.MayMap = v.who.May(access.Connections, access.Read) != ""
 	p.MayDismiss = v.who.May(access.DeadLetters, access.Update) != ""
-	return p
+	return p, err
 }
 
 // followCauses streams the first page of the causes.
@@ -70,7 +94,10 @@ func (c *Console) followCauses(ctx context.Context, v *visit) error {
 		p, err := look(ctx, v, &c.watched.causes, v.who.Principal.Organization, func(ctx context.Context, tx pgx.Tx) (causesPage, error) {
 			return c.causeRows(ctx, tx, "")
 		})
-		return v.causesPart(p), err
+		if err != nil {
+			return nil, err
+		}
+		return v.causesPart(ctx, p)
 	})
 }
 

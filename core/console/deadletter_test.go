@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/job"
@@ -203,4 +204,66 @@ func TestCausesAreSaidInTheReadersLanguage(t *testing.T) {
 	s.get("/sync/dead-letters").wants(t, 200, "尚未关联：客户 42", "/number：太长", "the article is blocked", "a later version says")
 	s.get("/sync/dead-letters/causes").wants(t, 200, "尚未关联：客户 42", "/number：太长")
 	s.get(run).wants(t, 200, "尚未关联：客户 42", "an old line")
+}
+
+// A push knows the entity, a pull the record; people are shown both where there is a link, and never a name that is not for them.
+func TestDeadLettersNameTheRecordOnBothSides(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `delete from links where entity = 'order'`)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'order', $3, '77', 'linked')`,
+			uuid.Must(uuid.NewV7()), s.erp.ID, s.order.ID)
+		if err != nil {
+			return err
+		}
+		return job.Bury(t.Context(), tx, []job.DeadLetter{{
+			ConnectionID: s.erp.ID, Direction: job.Push, Entity: "order", EntityID: &s.order.ID,
+			Stage: job.StageRemote, Class: "business", Message: "the period is closed",
+		}})
+	})
+	to := `href="/orders/` + s.order.ID.String() + `"`
+	for _, direction := range []string{"Push", "Pull"} {
+		row := direction + " · Order · " + s.order.Number + `</a><div class="sub">` + s.erp.Name + ` · <span class="mono">77</span> · <a ` + to
+		for _, path := range []string{"/sync/dead-letters", "/sync"} {
+			s.get(path).wants(t, 200, row)
+		}
+	}
+	for _, path := range []string{"/sync/dead-letters/live", "/sync/live"} {
+		next, leave := s.stream(path)
+		if part := next(); !strings.Contains(part, "Order · "+s.order.Number) {
+			t.Errorf("%s does not name the order:\n%s", path, part)
+		}
+		leave()
+	}
+	s.get("/sync/dead-letters/causes").wants(t, 200, "most recently", ">"+s.order.Number+`</a> <span class="mono">77</span>`)
+	s.get("/sync/dead-letters/"+s.letter.String()).wants(t, 200, "Pull · Order · "+s.order.Number, "<a "+to+">"+s.order.Number, `<dd class="mono">77</dd>`, to[:len(to)-1]+"/journey", "with the next pull")
+}
+
+// Whoever keeps the hub running sees first what stands still as a whole, and why; and what a run waits for, while it waits.
+func TestOverviewAndRunSayWhatTheyWaitFor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `insert into breakers (connection_id, state, class, message, remedy) values ($1, 'stopped', 'auth', 'the token has expired', 'Renew it.')`, s.erp.ID)
+		return err
+	})
+	s.get("/sync").wants(t, 200, "Needs attention", s.erp.Name+"</strong></a>: <strong>Stopped until somebody acts", "the token has expired", "Renew it.")
+	path := "/sync/runs/" + s.run.ID.String()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "update runs set status = 'running', started_at = now(), claimed_at = now(), progress_at = now() where id = $1", s.run.ID)
+		return errors.Join(err, job.Log(t.Context(), tx, s.run.ID, job.Line{Level: job.Warn, Message: "a page is read again in 30s"}))
+	})
+	next, leave := s.stream(path + "/live")
+	defer leave()
+	if part := next(); !strings.Contains(part, "a page is read again in 30s") {
+		t.Errorf("the run that waits says\n%s", part)
+	}
 }

@@ -48,12 +48,19 @@ type mappingPage struct {
 	Changes    []mapping.RuleChange // of the text against what holds
 	Preview    *revision.Preview
 	Effect     *revision.Effect
+	Affected   []affectedRow
 	Pulled     bool // the effect is that on what is pulled
 	CanPull    bool
 	Faults     []schema.Violation
 	Sound      bool             // the text has no faults, and nothing was chosen to try it on
 	Failed     *connector.Error // why a record could not be read
 	CanChange  bool
+}
+
+// affectedRow is what a version has an effect on, by the name that people know.
+type affectedRow struct {
+	revision.Affected
+	Title, URL string // of the entity, "" where there is none that the visitor sees
 }
 
 // sample is an entity that a text may be tried on.
@@ -105,7 +112,7 @@ func (c *Console) mappingOf(ctx context.Context, v *visit) (p mappingPage, err e
 }
 
 // fill reads what the page shows beside the editor.
-func (c *Console) fill(ctx context.Context, tx pgx.Tx, p *mappingPage) error {
+func (c *Console) fill(ctx context.Context, v *visit, tx pgx.Tx, p *mappingPage) error {
 	live, number, err := c.Revisions.Live(ctx, tx, p.Connection, p.Entity)
 	if err != nil && !revision.Misfit(err) {
 		return err
@@ -128,6 +135,17 @@ func (c *Console) fill(ctx context.Context, tx pgx.Tx, p *mappingPage) error {
 	if live != nil {
 		if m, err := c.Revisions.Check(p.Connection, revision.New{Entity: p.Entity, Text: p.Text}); err == nil {
 			p.Changes = mapping.Compare(live, m)
+		}
+	}
+	if p.Effect != nil {
+		p.Affected = make([]affectedRow, len(p.Effect.Items))
+		about := func(i int) (string, uuid.UUID) { return p.Entity, p.Effect.Items[i].EntityID }
+		name := func(i int, title, url string) { p.Affected[i].Title, p.Affected[i].URL = title, url }
+		for i, a := range p.Effect.Items {
+			p.Affected[i].Affected = a
+		}
+		if err := v.titled(ctx, tx, len(p.Affected), about, name); err != nil {
+			return err
 		}
 	}
 	return c.samples(ctx, tx, p)
@@ -201,7 +219,7 @@ func (c *Console) showMapping(ctx context.Context, v *visit) error {
 			}
 		}
 	}
-	if err := v.as(ctx, func(tx pgx.Tx) error { return c.fill(ctx, tx, &p) }); err != nil {
+	if err := v.as(ctx, func(tx pgx.Tx) error { return c.fill(ctx, v, tx, &p) }); err != nil {
 		return err
 	}
 	return v.show("mapping", p)
@@ -288,7 +306,7 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 			made, err = c.Revisions.PreviewRecord(ctx, tx, p.Connection, in, record)
 		case p.Failed != nil || err != nil:
 			p.Sound = p.Failed == nil
-			return c.fill(ctx, tx, &p)
+			return c.fill(ctx, v, tx, &p)
 		default:
 			made, err = c.Revisions.PreviewEntity(ctx, tx, p.Connection, in, id)
 		}
@@ -296,7 +314,7 @@ func (c *Console) tryMapping(ctx context.Context, v *visit) error {
 			return err
 		}
 		p.Preview = &made
-		return c.fill(ctx, tx, &p)
+		return c.fill(ctx, v, tx, &p)
 	})
 	if err != nil {
 		return err
@@ -323,7 +341,7 @@ func (c *Console) refused(ctx context.Context, v *visit, p mappingPage, wrong er
 		return other
 	}
 	p.Faults = vs
-	if err := v.as(ctx, func(tx pgx.Tx) error { return c.fill(ctx, tx, &p) }); err != nil {
+	if err := v.as(ctx, func(tx pgx.Tx) error { return c.fill(ctx, v, tx, &p) }); err != nil {
 		return err
 	}
 	return v.write(http.StatusUnprocessableEntity, "mapping", p)

@@ -43,7 +43,8 @@ func TestMappingIsTriedSavedPublishedAndTakenBack(t *testing.T) {
 	s.get(s.post(path+"/publish", "number", "1")).wants(t, 200, "Published", "version 1 is live")
 	s.do(http.MethodPost, path+"/publish", url.Values{"number": {"1"}}).wants(t, http.StatusConflict)
 	s.get(s.post(path, "text", "entity: order\nrecord: sale\nfields:\n  - {crm: currency, remote: ref}\n")).wants(t, 200, "Saved and tested")
-	s.get(path+"?version=2&effect=1").wants(t, 200, "1 records tried: 1 would change", ">ref · 1<")
+	s.get(path+"?version=2&effect=1").wants(t, 200, "1 records tried: 1 would change", ">ref · 1<",
+		"<summary>"+s.order.Number+` <span class="mono">S-1</span>`, `href="/orders/`+s.order.ID.String()+`">Open record`)
 	s.get(s.post(path+"/roll-back", "reason", "a test")).wants(t, 200, "Rolled back", "the shipped version is live")
 	s.get(connection+"/mappings/invoice").wants(t, 404)
 }

@@ -112,7 +112,7 @@ func TestPagesShowWhatIsThere(t *testing.T) {
 		`<a class="badge bad" href="/orders/`+s.order.ID.String()+`/journey" title="Failed 4711">Our ERP`)
 	s.get("/orders/"+s.order.ID.String()).wants(t, 200, "1,234.50", "3,703.50 EUR", "4,444.20 EUR", "4711", "Our ERP", "the article is blocked", "Release it.")
 	s.get("/invoices/"+s.invoice.ID.String()).wants(t, 200, "20 Nov 2026", "/orders/"+s.order.ID.String())
-	s.get("/sync/dead-letters/"+s.letter.String()).wants(t, 200, "/total", "no amount", "&lt;b&gt;")
+	s.get("/sync/dead-letters/"+s.letter.String()).wants(t, 200, "/total", "no amount", `<td class="mono found">&#34;&lt;b&gt;&#34;</td>`)
 	s.get("/sync/runs/"+s.run.ID.String()).wants(t, 200, "Queued", "by hand", "the record is not what its schema says")
 }
 

@@ -15,7 +15,20 @@ import (
 // runRow is a run with its job.
 type runRow struct {
 	job.Run
-	Job jobRow
+	Job     jobRow
+	Trouble *job.Line // what the log said last of a run that moves, if it is no good news
+}
+
+// readTrouble finds out what keeps a run that moves.
+func (r *runRow) readTrouble(ctx context.Context, tx pgx.Tx) error {
+	if !r.Moves() {
+		return nil
+	}
+	last, err := job.LastLine(ctx, tx, r.ID)
+	if last.Level == job.Warn || last.Level == job.Error {
+		r.Trouble = &last
+	}
+	return err
 }
 
 // Cause is why the run was started.
@@ -80,7 +93,7 @@ func (c *Console) runRows(ctx context.Context, tx pgx.Tx, f job.RunFilter) (runs
 	}
 	p := runsPage{Status: string(f.Status), Runs: make([]runRow, len(page.Items))}
 	for i, r := range page.Items {
-		p.Runs[i] = runRow{r, byID[r.JobID]}
+		p.Runs[i] = runRow{Run: r, Job: byID[r.JobID]}
 	}
 	if j, ok := byID[f.Job]; ok {
 		p.Job = &j
@@ -134,8 +147,14 @@ func (c *Console) showRun(ctx context.Context, v *visit) error {
 			return err
 		}
 		p.Run.Job.ConnectionName = names[p.Run.Job.ConnectionID]
+		if err := p.Run.readTrouble(ctx, tx); err != nil {
+			return err
+		}
 		letters, err := c.deadLetterRows(ctx, tx, job.LetterFilter{Run: id, Limit: pageSize})
-		if p.DeadLetters = letters.Items; err != nil {
+		if err != nil {
+			return err
+		}
+		if p.DeadLetters, err = v.titledLetters(ctx, tx, letters.Items); err != nil {
 			return err
 		}
 		p.Log, err = job.Lines(ctx, tx, id, 0, "", 2*job.MostLines)

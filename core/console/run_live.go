@@ -17,8 +17,10 @@ func (c *Console) followRun(ctx context.Context, v *visit) error {
 	return v.follow(ctx, liveEvery, func(ctx context.Context) (g glance, err error) {
 		var r runRow
 		err = v.as(ctx, func(tx pgx.Tx) (err error) {
-			r.Run, err = job.GetRun(ctx, tx, id)
-			return err
+			if r.Run, err = job.GetRun(ctx, tx, id); err != nil {
+				return err
+			}
+			return r.readTrouble(ctx, tx)
 		})
 		if err != nil {
 			return g, err

@@ -12,5 +12,9 @@ func (c *Console) syncOverview(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show("sync", v.shown(s))
+	p, err := v.shown(ctx, s)
+	if err != nil {
+		return err
+	}
+	return v.show("sync", p)
 }

@@ -26,11 +26,12 @@ type standing struct {
 // nowStanding is what an overview of the sync shows: a standing, for one reader.
 type nowStanding struct {
 	Flows       []flowConnection
-	Map         *flowMap // nil where there is no connection
-	Troubled    int64    // flows that are held up
-	Hour        string   // records of the last hour, over all connections
-	Pending     string   // what waits to be pushed
-	MayLetters  bool     // the reader sees dead letters and runs
+	Map         *flowMap         // nil where there is no connection
+	Held        []flowConnection // over which no call goes, with why
+	Troubled    int64            // flows that are held up
+	Hour        string           // records of the last hour, over all connections
+	Pending     string           // what waits to be pushed
+	MayLetters  bool             // the reader sees dead letters and runs
 	Waiting     int64
 	DeadLetters []deadLetterRow
 	Runs        []runRow
@@ -52,7 +53,7 @@ func (c *Console) readStanding(ctx context.Context, tx pgx.Tx) (standing, error)
 	jobs, err := c.jobsNow(ctx, tx, uuid.Nil)
 	for _, j := range jobs {
 		if j.Last != nil {
-			s.runs = append(s.runs, runRow{j.Last.Run, j})
+			s.runs = append(s.runs, runRow{Run: j.Last.Run, Job: j})
 		}
 	}
 	slices.SortFunc(s.runs, func(a, b runRow) int { return b.QueuedAt.Compare(a.QueuedAt) })
@@ -74,9 +75,14 @@ func (v *visit) standing(ctx context.Context) (standing, error) {
 }
 
 // shown is the standing for the visitor: in his words, and without what he may not see.
-func (v *visit) shown(s standing) nowStanding {
-	p := nowStanding{Flows: v.flowRows(s.flows, time.Now()), MayLetters: v.who.May(access.DeadLetters, access.Read) != ""}
+func (v *visit) shown(ctx context.Context, s standing) (p nowStanding, err error) {
+	p = nowStanding{Flows: v.flowRows(s.flows, time.Now()), MayLetters: v.who.May(access.DeadLetters, access.Read) != ""}
 	p.Map = drawFlows(p.Flows)
+	for _, c := range p.Flows {
+		if c.Status == connection.Active && c.Hold.Held() {
+			p.Held = append(p.Held, c)
+		}
+	}
 	var hour int64
 	var waits flow.Push
 	for _, c := range s.flows {
@@ -90,9 +96,10 @@ func (v *visit) shown(s standing) nowStanding {
 	}
 	p.Hour, p.Pending = group(strconv.FormatInt(hour, 10)), amountWaiting(waits)
 	if p.MayLetters {
-		p.Waiting, p.DeadLetters, p.Runs = s.waiting, s.letters, s.runs
+		p.Waiting, p.Runs = s.waiting, s.runs
+		p.DeadLetters, err = v.nameLetters(ctx, s.letters)
 	}
-	return p
+	return p, err
 }
 
 // totalFlow is all that flows over a connection as one.
@@ -112,19 +119,22 @@ func totalFlow(c flow.Flows) flow.Flow {
 
 // followSync streams how the sync stands.
 func (c *Console) followSync(ctx context.Context, v *visit) error {
-	return v.followStanding(ctx, "sync", "sync-now", func(s standing) any { return v.shown(s) })
+	return v.followStanding(ctx, "sync", "sync-now", func(ctx context.Context, s standing) (any, error) { return v.shown(ctx, s) })
 }
 
 // followHome streams how the sync stands at home.
 func (c *Console) followHome(ctx context.Context, v *visit) error {
-	return v.followStanding(ctx, "home", "home-sync", func(s standing) any { return v.homeSync(s) })
+	return v.followStanding(ctx, "home", "home-sync", func(_ context.Context, s standing) (any, error) { return v.homeSync(s), nil })
 }
 
 // followStanding streams a part of a page that says how the sync stands, as long as somebody watches.
-func (v *visit) followStanding(ctx context.Context, page, part string, shown func(standing) any) error {
+func (v *visit) followStanding(ctx context.Context, page, part string, shown func(context.Context, standing) (any, error)) error {
 	return v.followPart(ctx, page, part, func(ctx context.Context) (any, error) {
 		s, err := v.standing(ctx)
-		return shown(s), err
+		if err != nil {
+			return nil, err
+		}
+		return shown(ctx, s)
 	})
 }
 

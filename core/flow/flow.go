@@ -66,6 +66,7 @@ type Flows struct {
 	Connector string                  `json:"connector"`
 	Status    connection.Status       `json:"status" enum:"active,paused"`
 	Breaker   connection.BreakerState `json:"breaker" enum:"closed,open,probing,stopped" doc:"Calls go through while it is closed."`
+	Hold      connection.Breaker      `json:"-"` // why they do not, in full
 	Flows     []Flow                  `json:"flows" nullable:"false" doc:"Pushes, then pulls, by entity."`
 }
 
@@ -126,7 +127,7 @@ func (s *Store) Read(ctx context.Context, tx pgx.Tx) ([]Flows, error) {
 	}
 	all := make([]Flows, len(connections))
 	for i, c := range connections {
-		all[i] = Flows{ID: c.ID, Code: c.Code, Name: c.Name, Connector: c.Connector, Status: c.Status, Breaker: c.Breaker.State, Flows: []Flow{}}
+		all[i] = Flows{ID: c.ID, Code: c.Code, Name: c.Name, Connector: c.Connector, Status: c.Status, Breaker: c.Breaker.State, Hold: c.Breaker, Flows: []Flow{}}
 		for _, stream := range s.Connections.Streams(c) {
 			if stream.Push && mapped(c, stream.Entity) {
 				all[i].Flows = append(all[i].Flows, f.push(c, stream))

@@ -30,6 +30,8 @@ type LetterCause struct {
 	FirstSeen    time.Time         `json:"first_seen"`
 	LastSeen     time.Time         `json:"last_seen"`
 	Latest       uuid.UUID         `json:"latest_id"` // the letter that changed last
+	EntityID     *uuid.UUID        `json:"latest_entity_id,omitempty"` // what that letter is about, if it is a push's
+	RemoteID     string            `json:"latest_remote_id,omitempty"` // and if it is a pull's
 }
 
 // One pass over the letters finds the groups; only those of the page are looked at closer.
@@ -46,7 +48,8 @@ with groups as (
 	order by last_seen desc, fingerprint desc
 	limit $9
 )
-select p.fingerprint, l.connection_id, l.direction, l.entity, l.stage, l.class, l.message, l.said, l.violations, p.n, p.attempts, p.first_seen, p.last_seen, l.id
+select p.fingerprint, l.connection_id, l.direction, l.entity, l.stage, l.class, l.message, l.said, l.violations, p.n, p.attempts, p.first_seen, p.last_seen, l.id,
+	l.entity_id, coalesce(l.remote_id, '')
 from page p
 cross join lateral (
 	select * from dead_letters d

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -95,4 +96,21 @@ func Lines(ctx context.Context, tx pgx.Tx, run uuid.UUID, after int64, level Lev
 		return nil, fmt.Errorf("read the log of run %s: %w", run, err)
 	}
 	return lines, nil
+}
+
+const lastLine = `
+select seq, at, level, message, entity_id, coalesce(remote_id, ''), said
+from run_lines
+where run_id = $1
+order by seq desc
+limit 1`
+
+// LastLine returns the newest line of a run's log, the zero Line if there is none.
+func LastLine(ctx context.Context, tx pgx.Tx, run uuid.UUID) (Line, error) {
+	rows, _ := tx.Query(ctx, lastLine, run)
+	l, err := pgx.CollectOneRow(rows, pgx.RowToStructByPos[Line])
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return l, fmt.Errorf("read the last line of run %s: %w", run, err)
+	}
+	return l, nil
 }
