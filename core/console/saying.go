@@ -175,7 +175,6 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"no_reason":                nil,
 	"no_request":               {""},
 	"no_sftp":                  nil,
-	"no_tls":                   nil,
 	"not_by_id":                nil,
 	"not_carried":              {"", ""},
 	"not_from_here":            nil,
