@@ -130,7 +130,7 @@ func (s *server) settleProposals() operation {
 		description: "What is accepted is linked, and merged at once as on a first match: what only one side says is taken over, and the mapping's authority " +
 			"decides the rest. A rejected pair is not proposed again; its proposal stays open without it.",
 		body:   jsonBody(s.document, proposalDecision{Action: "accept", Class: "certain"}),
-		status: http.StatusOK, result: jsonBody(s.document, matching.Done{Done: 12, Refused: []matching.Unsettled{}}), keyed: true,
+		status: http.StatusOK, result: jsonBody(s.document, matching.Done{Done: 12, Refused: []link.Refused{}}), keyed: true,
 		problems: []int{http.StatusConflict},
 		serve: func(ctx context.Context, c *call) (answer, error) {
 			of, err := c.id()

@@ -13,6 +13,7 @@ import (
 
 	"crmhub/core/access"
 	"crmhub/core/job"
+	"crmhub/core/link"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 )
@@ -252,5 +253,5 @@ func differenceExample() reconcile.Difference {
 }
 
 func doneExample() reconcile.Done {
-	return reconcile.Done{Done: 1, Refused: []reconcile.Unmended{{ID: uuid.MustParse(exampleID), Reason: "it was changed or synced since: reconcile again"}}}
+	return reconcile.Done{Done: 1, Refused: []link.Refused{{ID: uuid.MustParse(exampleID), Reason: "it was changed or synced since: reconcile again"}}}
 }

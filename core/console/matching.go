@@ -260,7 +260,7 @@ func (c *Console) settleProposals(ctx context.Context, v *visit) error {
 	if len(all.Refused) == 0 {
 		return v.done(p.url(""), "matched")
 	}
-	p.Refused = reasons(all.Refused, func(r matching.Unsettled) string { return r.Reason })
+	p.Refused = reasons(all.Refused)
 	return v.write(http.StatusConflict, "matching", p)
 }
 

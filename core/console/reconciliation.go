@@ -16,6 +16,7 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/job"
+	"crmhub/core/link"
 	"crmhub/core/postgres"
 	"crmhub/core/reconcile"
 )
@@ -296,7 +297,7 @@ func (c *Console) mendDifferences(ctx context.Context, v *visit) error {
 		return err
 	}
 	if len(done.Refused) > 0 {
-		p.Refused = reasons(done.Refused, func(r reconcile.Unmended) string { return r.Reason })
+		p.Refused = reasons(done.Refused)
 		return v.write(http.StatusConflict, "reconciliation", p)
 	}
 	return v.done(p.url(p.Kind, p.State, ""), "mended")
@@ -316,10 +317,10 @@ func (v *visit) one(field string) ([]uuid.UUID, error) {
 }
 
 // reasons are why things were refused, each once: a page says no more than so many.
-func reasons[T any](refused []T, why func(T) string) []string {
+func reasons(refused []link.Refused) []string {
 	var all []string
 	for _, r := range refused[:min(len(refused), 20)] {
-		all = append(all, why(r))
+		all = append(all, r.Reason)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -28,6 +28,12 @@ const (
 // Classes are all classes.
 func Classes() []Class { return []Class{Certain, Review, None, Unreadable} }
 
+// Refused is one of many that somebody decided about at once which was left as it was.
+type Refused struct {
+	ID     uuid.UUID `json:"id"`
+	Reason string    `json:"reason"`
+}
+
 // ProposalState says how a proposal stands.
 type ProposalState string
 

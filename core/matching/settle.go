@@ -38,17 +38,11 @@ type Decision struct {
 	EntityID uuid.UUID  // with one id: which entity is accepted, whatever was proposed, or rejected
 }
 
-// Unsettled is a proposal that was left as it is.
-type Unsettled struct {
-	ID     uuid.UUID `json:"id"`
-	Reason string    `json:"reason"`
-}
-
 // Done is what came of a decision.
 type Done struct {
-	Done    int         `json:"done"`
-	Refused []Unsettled `json:"refused" nullable:"false"`
-	Next    string      `json:"next,omitempty"` // of a class: ask again, from here on
+	Done    int            `json:"done"`
+	Refused []link.Refused `json:"refused" nullable:"false"`
+	Next    string         `json:"next,omitempty"` // of a class: ask again, from here on
 }
 
 // SettleSize is how many proposals a decision looks at, in one transaction.
@@ -278,7 +272,7 @@ func (s *settling) bring(ctx context.Context, tx pgx.Tx, some []link.Proposal) (
 
 // done writes down what was decided.
 func (s *settling) done(ctx context.Context, tx pgx.Tx, open []link.Proposal) (Done, error) {
-	done := Done{Refused: []Unsettled{}}
+	done := Done{Refused: []link.Refused{}}
 	var acts []audit.Act
 	action := map[Action]string{Accept: "accepted", Reject: "rejected", Create: "created"}[s.in.Action]
 	for _, p := range open {
@@ -291,9 +285,9 @@ func (s *settling) done(ctx context.Context, tx pgx.Tx, open []link.Proposal) (D
 		}})
 	}
 	for id, why := range s.refused {
-		done.Refused = append(done.Refused, Unsettled{id, why})
+		done.Refused = append(done.Refused, link.Refused{ID: id, Reason: why})
 	}
-	slices.SortFunc(done.Refused, func(a, b Unsettled) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	slices.SortFunc(done.Refused, func(a, b link.Refused) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	if len(open) == SettleSize && s.in.Class != "" {
 		done.Next = open[SettleSize-1].ID.String()
 	}

@@ -64,18 +64,12 @@ type Errand struct {
 	Reason string // required to ignore
 }
 
-// Unmended is a difference that was left as it is.
-type Unmended struct {
-	ID     uuid.UUID `json:"id"`
-	Reason string    `json:"reason"`
-}
-
 // Done is what came of an errand.
 type Done struct {
-	Done    int        `json:"done"`
-	Refused []Unmended `json:"refused" nullable:"false"`
-	Left    int64      `json:"left"` // open ones of the kind that were not looked at yet: ask again, from Next on
-	Next    string     `json:"next,omitempty"`
+	Done    int            `json:"done"`
+	Refused []link.Refused `json:"refused" nullable:"false"`
+	Left    int64          `json:"left"` // open ones of the kind that were not looked at yet: ask again, from Next on
+	Next    string         `json:"next,omitempty"`
 }
 
 // MendSize is how many differences an errand looks at, in one transaction.
@@ -97,8 +91,8 @@ update differences set state = $3, action = $2, reason = nullif($4, ''), changed
 
 // Mend does something about differences, by the ways that entities and records go anyway: a link is made due, a record is
 // brought in. The next reconciliation tells what came of it. One that changed since it was found is refused, as is an id that
-// is no open difference here. after is
-// Done.Next of the call before. Errors: [ErrNotFound], [ErrRunning], [schema.Violations].
+// is no open difference here. after is Done.Next of the call before.
+// Errors: [ErrNotFound], [ErrRunning], [schema.Violations].
 func (r *Reconciler) Mend(ctx context.Context, tx pgx.Tx, reconciliation uuid.UUID, in Errand, after string) (Done, error) {
 	if err := in.check(); err != nil {
 		return Done{}, err
@@ -186,11 +180,11 @@ type mending struct {
 func (m *mending) refuse(d *Difference, why string) { m.refused[d.ID] = why }
 
 // missing says of the ids that are no open differences here why they are not mended, each once.
-func (m *mending) missing(ctx context.Context, tx pgx.Tx, open []*Difference) ([]Unmended, error) {
-	absent := []Unmended{}
+func (m *mending) missing(ctx context.Context, tx pgx.Tx, open []*Difference) ([]link.Refused, error) {
+	absent := []link.Refused{}
 	for i, id := range m.in.IDs {
 		if !slices.ContainsFunc(open, func(d *Difference) bool { return d.ID == id }) && !slices.Contains(m.in.IDs[:i], id) {
-			absent = append(absent, Unmended{id, "it is no difference of this reconciliation"})
+			absent = append(absent, link.Refused{ID: id, Reason: "it is no difference of this reconciliation"})
 		}
 	}
 	if len(absent) == 0 {
@@ -200,7 +194,7 @@ func (m *mending) missing(ctx context.Context, tx pgx.Tx, open []*Difference) ([
 	var state State
 	rows, _ := tx.Query(ctx, statesOf, m.of.ID, m.in.IDs)
 	_, err := pgx.ForEachRow(rows, []any{&id, &state}, func() error {
-		if i := slices.IndexFunc(absent, func(u Unmended) bool { return u.ID == id }); i >= 0 {
+		if i := slices.IndexFunc(absent, func(u link.Refused) bool { return u.ID == id }); i >= 0 {
 			absent[i].Reason = fmt.Sprintf("it is %s already", state)
 		}
 		return nil
@@ -426,7 +420,7 @@ func (m *mending) unlink(ctx context.Context, tx pgx.Tx, some []*Difference) err
 
 // settle writes down what was done.
 func (m *mending) settle(ctx context.Context, tx pgx.Tx, open []*Difference) (Done, error) {
-	done := Done{Refused: []Unmended{}}
+	done := Done{Refused: []link.Refused{}}
 	var ids []uuid.UUID
 	var acts []audit.Act
 	state, action := Mended, "mended"
@@ -435,7 +429,7 @@ func (m *mending) settle(ctx context.Context, tx pgx.Tx, open []*Difference) (Do
 	}
 	for _, d := range open {
 		if why, refused := m.refused[d.ID]; refused {
-			done.Refused = append(done.Refused, Unmended{d.ID, why})
+			done.Refused = append(done.Refused, link.Refused{ID: d.ID, Reason: why})
 			continue
 		}
 		ids = append(ids, d.ID)

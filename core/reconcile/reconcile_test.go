@@ -219,7 +219,7 @@ func TestMendingSaysWhatIsNoOpenDifference(t *testing.T) {
 	other, _ := w.reconcile("customer")
 	unknown := uuid.New()
 	in := reconcile.Errand{Action: reconcile.Ignore, IDs: []uuid.UUID{unknown, found[0].ID, found[1].ID, unknown}, Reason: "an alias"}
-	want := []reconcile.Unmended{{ID: unknown, Reason: "it is no difference of this reconciliation"}, {ID: found[0].ID, Reason: "it is ignored already"}}
+	want := []link.Refused{{ID: unknown, Reason: "it is no difference of this reconciliation"}, {ID: found[0].ID, Reason: "it is ignored already"}}
 	done := w.mend(r, in)
 	if diff := cmp.Diff(want, done.Refused); done.Done != 1 || diff != "" {
 		t.Errorf("%d done; refused (-want +got):\n%s", done.Done, diff)
