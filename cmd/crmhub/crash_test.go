@@ -59,7 +59,7 @@ func TestKilledHubImportsAndMergesOnce(t *testing.T) {
 	}
 	// killed asks for the import's state, and kills the hub in between, until it has the status; at least the given times.
 	killed := func(path, status string, kills int) (got struct {
-		Status                        string
+		Status                         string
 		Created, Refused, Undone, Kept int
 	},
 	) {
@@ -131,7 +131,7 @@ func TestKilledHubImportsAndMergesOnce(t *testing.T) {
 		}
 	}
 	var merges struct{ Items []any }
-	if _, err := h.call(http.MethodGet, "/merges?limit=100", nil, &merges); err != nil || len(merges.Items) != 20 {
+	if _, err := h.call(http.MethodGet, "/merges", nil, &merges); err != nil || len(merges.Items) != 20 {
 		t.Errorf("%d merges, %v", len(merges.Items), err)
 	}
 

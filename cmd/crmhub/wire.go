@@ -263,6 +263,7 @@ func (h *hub) run(ctx context.Context) error {
 		},
 		Replay: h.replay,
 	})
+	g.Go(func() error { return h.db.WatchSchema(ctx) })
 	g.Go(func() error { return h.db.KeepStatistics(ctx) })
 	g.Go(func() error { return h.relay.Run(ctx) })
 	g.Go(func() error { return h.sealer.Run(ctx) })

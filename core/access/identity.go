@@ -51,6 +51,18 @@ func (g grants) scope(r Resource, a Action) Scope {
 	return g[r][a].Wider(g[r][Any]).Wider(g[Any][a]).Wider(g[Any][Any])
 }
 
+// some reports whether anything is granted of a scope's resource and action, each of which may be [Any].
+func (g grants) some(resource, action string) bool {
+	for r, actions := range g {
+		for a := range actions {
+			if (resource == Any || r == Any || string(r) == resource) && (action == Any || a == Any || string(a) == action) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // May returns how far somebody may do something; [postgres.ScopeNone] if not at all.
 func (p *Permissions) May(r Resource, a Action) Scope {
 	if p == nil || len(p.token) > 0 && !covered(p.token, r, a) {

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -50,6 +51,9 @@ func (s *Store) AddToken(ctx context.Context, p postgres.Principal, user uuid.UU
 	if err := vs.Err(); err != nil {
 		return Token{}, "", err
 	}
+	if err := s.givesSomething(ctx, p.Organization, user, scopes); err != nil {
+		return Token{}, "", err
+	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Token{}, "", fmt.Errorf("add token: %w", err)
@@ -72,6 +76,29 @@ func (s *Store) AddToken(ctx context.Context, p postgres.Principal, user uuid.UU
 		return Token{}, "", fmt.Errorf("add token: %w", err)
 	}
 	return t, secret, nil
+}
+
+// givesSomething refuses scopes of which the user may nothing: whoever uses the token would be refused, and wonder.
+func (s *Store) givesSomething(ctx context.Context, organization, user uuid.UUID, scopes []string) error {
+	if len(scopes) == 0 {
+		return nil
+	}
+	who, err := s.Actor(ctx, organization, postgres.User(user))
+	if errors.Is(err, ErrUnauthenticated) {
+		return nil // no token of whoever may not come in counts
+	}
+	if err != nil {
+		return fmt.Errorf("add token: %w", err)
+	}
+	var vs schema.Violations
+	for i, scope := range scopes {
+		if r, a, _ := strings.Cut(scope, ":"); !who.grants.some(r, a) {
+			vs = append(vs, schema.Violation{
+				Pointer: "/scopes/" + strconv.Itoa(i), Rule: "permission", Message: "must be something that the token's user may",
+			})
+		}
+	}
+	return vs.Err()
 }
 
 const findToken = `

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"crmhub/core/access"
 	"crmhub/core/connection"
@@ -159,6 +160,12 @@ func problemOf(err error) *Problem {
 		return &Problem{
 			Type: problemType("unavailable"), Title: "The database's disk is full", Status: http.StatusServiceUnavailable,
 			Detail: "Nothing was changed. Once there is room again, repeat the request, with its Idempotency-Key.",
+			header: http.Header{"Retry-After": {"30"}},
+		}
+	case errors.Is(err, syscall.ENOSPC):
+		return &Problem{
+			Type: problemType("unavailable"), Title: "The hub's disk is full", Status: http.StatusServiceUnavailable,
+			Detail: "Nothing was changed. Once there is room for temporary files again, repeat the request, with its Idempotency-Key.",
 			header: http.Header{"Retry-After": {"30"}},
 		}
 	case postgres.Unavailable(err):

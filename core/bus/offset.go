@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
@@ -83,8 +84,8 @@ type overtaken struct {
 	committed int64
 }
 
-// ahead returns the partitions of which a group has committed more than there is.
-func (c *Client) ahead(ctx context.Context, group string) (map[Partition]overtaken, error) {
+// committed returns a group's places: the offset that it would read next, of each partition that it has committed something of.
+func (c *Client) committed(ctx context.Context, group string) (map[Partition]int64, error) {
 	fetched, err := c.kafka.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group}) // of all topics
 	if err == nil {
 		err = fetched.Error
@@ -92,27 +93,46 @@ func (c *Client) ahead(ctx context.Context, group string) (map[Partition]overtak
 	if err != nil {
 		return nil, fmt.Errorf("fetch offsets: %w", err)
 	}
-	var topics []string
-	for topic := range fetched.Topics {
-		topics = append(topics, topic)
-	}
-	extents, err := c.extents(ctx, topics)
-	if err != nil {
-		return nil, err
-	}
-	ahead := map[Partition]overtaken{}
+	places := map[Partition]int64{}
 	for topic, partitions := range fetched.Topics {
 		for _, f := range partitions {
 			if f.Error != nil {
 				return nil, fmt.Errorf("fetch offset in %s, partition %d: %w", topic, f.Partition, f.Error)
 			}
-			p := Partition{topic, f.Partition}
-			if e, ok := extents[p]; ok && f.CommittedOffset > e.end {
-				ahead[p] = overtaken{e, f.CommittedOffset}
+			if f.CommittedOffset >= 0 {
+				places[Partition{topic, f.Partition}] = f.CommittedOffset
 			}
 		}
 	}
+	return places, nil
+}
+
+// ahead returns the partitions of which a group has committed more than there is.
+func (c *Client) ahead(ctx context.Context, group string) (map[Partition]overtaken, error) {
+	places, err := c.committed(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	extents, err := c.extents(ctx, topicsOf(places))
+	if err != nil {
+		return nil, err
+	}
+	ahead := map[Partition]overtaken{}
+	for p, place := range places {
+		if e, ok := extents[p]; ok && place > e.end {
+			ahead[p] = overtaken{e, place}
+		}
+	}
 	return ahead, nil
+}
+
+func topicsOf(places map[Partition]int64) (topics []string) {
+	for p := range places {
+		if !slices.Contains(topics, p.Topic) {
+			topics = append(topics, p.Topic)
+		}
+	}
+	return topics
 }
 
 func (c *Client) rewind(ctx context.Context, group string, ahead map[Partition]overtaken) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"crmhub/core/bus"
 	"crmhub/core/bus/bustest"
@@ -120,5 +121,59 @@ func TestReaderBeyondTheEndOfALogEndsAndTheNextReadsAll(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Retention may pass a group that did not read for longer than a topic keeps messages. Whoever reads has to know of it.
+func TestReaderBeforeTheBeginningOfALogEndsAndTheNextGoesOn(t *testing.T) {
+	t.Parallel()
+	addr := bustest.Addr(t)
+	c := bustest.Connect(t, addr)
+	topic, group := "crmhub.test-"+uuid.NewString(), "crmhub.test-"+uuid.NewString()
+	if err := c.EnsureTopics(t.Context(), []string{topic}); err != nil {
+		t.Fatal(err)
+	}
+	id := uuid.New()
+	r := c.NewReader(t.Context(), group, []string{topic})
+	for v := range int64(5) {
+		write(t, c, topic, event(id, v+1))
+	}
+	all := fetch(t, r, 5)
+	if err := r.Commit(t.Context(), all[:2]); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	deleteBefore(t, addr, topic, all[0].Partition, 4)
+
+	r = c.NewReader(t.Context(), group, []string{topic})
+	if got, err := r.Fetch(t.Context(), 1); !errors.Is(err, bus.ErrLogPassed) {
+		t.Fatalf("got %v, %v, want ErrLogPassed", got, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	r = c.NewReader(t.Context(), group, []string{topic})
+	if got := fetch(t, r, 1); got[0].Version != 5 {
+		t.Errorf("the group goes on with version %d, want 5", got[0].Version)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// deleteBefore deletes the beginning of a log, as retention does.
+func deleteBefore(t *testing.T, addr, topic string, partition int, offset int64) {
+	t.Helper()
+	p := kmsg.NewDeleteRecordsRequestTopicPartition()
+	p.Partition, p.Offset = int32(partition), offset //nolint:gosec // a small number
+	of := kmsg.NewDeleteRecordsRequestTopic()
+	of.Topic, of.Partitions = topic, []kmsg.DeleteRecordsRequestTopicPartition{p}
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	req.Topics = []kmsg.DeleteRecordsRequestTopic{of}
+	answer, err := req.RequestWith(t.Context(), foreign(t, addr))
+	if err != nil || answer.Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Fatalf("%+v, %v", answer, err)
 	}
 }

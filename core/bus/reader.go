@@ -35,10 +35,12 @@ type Reader struct {
 	err    error // of leaving the group
 }
 
-// ErrClosed is returned by a reader that was closed, ErrLogLost by one that stood behind the end of a log.
+// ErrClosed is returned by a reader that was closed, ErrLogLost by one that stood behind the end of a log, ErrLogPassed by one that
+// stood before its beginning.
 var (
-	ErrClosed  = errors.New("the reader is closed")
-	ErrLogLost = errors.New("a log ends before the group's place in it")
+	ErrClosed    = errors.New("the reader is closed")
+	ErrLogLost   = errors.New("a log ends before the group's place in it")
+	ErrLogPassed = errors.New("messages were deleted by age before the group read them")
 )
 
 // ahead is how many messages a reader fetches before somebody asks for them.
@@ -81,8 +83,8 @@ func (r *Reader) Close() error {
 }
 
 // Fetch waits for a message and returns it with those that are already there, at most limit. It fails only when ctx
-// ends, the reader is closed (ErrClosed), or a log lost its end (ErrLogLost): the reader is then of no more use, and the
-// next of its group begins that log anew.
+// ends, the reader is closed (ErrClosed), a log lost its end (ErrLogLost), or its beginning went before it was read
+// (ErrLogPassed): the reader is then of no more use, and the next of its group goes on at the log's beginning.
 func (r *Reader) Fetch(ctx context.Context, limit int) ([]Received, error) {
 	var batch []Received
 	select {
@@ -153,6 +155,14 @@ func (r *Reader) run(ctx context.Context) {
 	r.reader = kafka.NewReader(r.config)
 	close(r.joined)
 	defer func() { r.err = r.reader.Close() }()
+	places, err := r.client.committed(ctx, r.config.GroupID)
+	if err == nil {
+		err = r.passed(ctx, places)
+	}
+	if errors.Is(err, ErrLogPassed) {
+		r.lost = err
+		return
+	} // else it is noticed with the first message
 	for {
 		m, err := r.reader.FetchMessage(ctx)
 		switch {
@@ -169,12 +179,44 @@ func (r *Reader) run(ctx context.Context) {
 			continue
 		}
 		health.works(ctx, r.logger)
+		at := Partition{m.Topic, m.Partition}
+		if place, ok := places[at]; ok && m.Offset > place {
+			if err := r.passed(ctx, map[Partition]int64{at: place}); errors.Is(err, ErrLogPassed) {
+				r.lost = err
+				return
+			}
+		}
+		if places != nil {
+			places[at] = m.Offset + 1
+		}
 		select {
 		case r.queue <- received(m):
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// passed is ErrLogPassed, if a log begins behind a place, and lets the group go on at that log's beginning. kafka-go goes on there
+// without a word.
+func (r *Reader) passed(ctx context.Context, places map[Partition]int64) error {
+	extents, err := r.client.extents(ctx, topicsOf(places))
+	if err != nil {
+		return err
+	}
+	var messages []kafka.Message
+	var gone int64
+	for p, place := range places {
+		if first := extents[p].first; first > place {
+			messages = append(messages, kafka.Message{Topic: p.Topic, Partition: p.Number, Offset: first - 1})
+			gone += first - place
+		}
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	err = fmt.Errorf("%w: %d of %s, partition %d, and perhaps others", ErrLogPassed, gone, messages[0].Topic, messages[0].Partition)
+	return errors.Join(err, r.reader.CommitMessages(ctx, messages...))
 }
 
 // rewind lets the group begin logs anew of which it has committed more than there is. Only a member can while the group

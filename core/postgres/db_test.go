@@ -214,6 +214,9 @@ func TestOlderProgramRefusesANewerSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := db.WatchSchema(t.Context()); !errors.Is(err, postgres.ErrNewerSchema) {
+		t.Errorf("a program that runs: got %v", err)
+	}
 	if _, err := db.Migrate(t.Context()); !errors.Is(err, postgres.ErrNewerSchema) {
 		t.Errorf("got %v", err)
 	}

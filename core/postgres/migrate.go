@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -59,4 +60,29 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 		names[i] = r.Source.Path
 	}
 	return names, nil
+}
+
+// WatchSchema returns [ErrNewerSchema] when a newer version of the program has migrated the database under this one, which then must
+// not go on writing by rules that no longer hold. It asks every ten seconds until ctx ends, and then returns nil.
+func (db *DB) WatchSchema(ctx context.Context) error {
+	names, err := fs.Glob(Migrations(), "*.sql")
+	if err != nil {
+		return fmt.Errorf("watch the schema: %w", err)
+	}
+	known, err := goose.NumericComponent(names[len(names)-1])
+	if err != nil {
+		return fmt.Errorf("watch the schema: %w", err)
+	}
+	for {
+		var stored int64
+		err := db.pool.QueryRow(ctx, "select max(version_id) from goose_db_version where is_applied").Scan(&stored)
+		if err == nil && stored > known { // a database that does not answer is asked again
+			return fmt.Errorf("%w: it is at %d, this program knows %d", ErrNewerSchema, stored, known)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(10 * time.Second):
+		}
+	}
 }

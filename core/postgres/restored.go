@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A standby that took over is in a new timeline: its checkpoint tells so after a while, the end of its recovery until then.
+// A clock that went back since must not let all that is new pass for old. A standby that took over is in a new timeline: its checkpoint tells so after a while, the end of its recovery until then.
 const noteHome = `
 with here as (
 	select concat_ws('/', s.system_identifier, greatest(c.timeline_id, r.min_recovery_end_timeline), d.oid, 'database_home'::regclass::oid) as place
@@ -22,7 +22,7 @@ with here as (
 	update number_sequences set taken = taken + greatest(1000, taken / 10)
 	where exists (select from noted where restored_at is not null)
 )
-select coalesce((select restored_at from noted), (select restored_at from database_home)), exists (select from noted where restored_at is not null)`
+select least(coalesce((select restored_at from noted), (select restored_at from database_home)), now()), exists (select from noted where restored_at is not null)`
 
 // Restored tells when the database was found to be a restored one: a dump on another server or in another database, a state of
 // earlier, or a standby that took over. It may have forgotten what the hub did before. Zero: never. found says that this call noticed; it then

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"crmhub/core/bus"
 	"crmhub/core/link"
 )
 
@@ -47,6 +49,9 @@ func (p *Pusher) follow(ctx context.Context) error {
 		batch, done, err := p.Changes.Next(gctx, batchSize)
 		if err != nil {
 			if gctx.Err() == nil {
+				if errors.Is(err, bus.ErrLogPassed) {
+					p.Metrics.passed.WithLabelValues(p.Code).Inc()
+				}
 				failed = fmt.Errorf("read changes: %w", err)
 			}
 			break

@@ -7,6 +7,7 @@ type Metrics struct {
 	records *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
 	paused  *prometheus.GaugeVec
+	passed  *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of pushing.
@@ -23,7 +24,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "crmhub_push_paused", Help: "1 while a connection is held back because it fails as a whole.",
 		}, []string{"connection"}),
+		passed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "crmhub_push_topics_passed_total",
+			Help: "Times that changes were deleted from their topics by age before a connection read them; all versions were compared then.",
+		}, []string{"connection"}),
 	}
-	r.MustRegister(m.records, m.seconds, m.paused)
+	r.MustRegister(m.records, m.seconds, m.paused, m.passed)
 	return m
 }

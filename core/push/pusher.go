@@ -103,7 +103,7 @@ type Pusher struct {
 
 	restored time.Time // when the database last was, if ever
 
-	step    func(step) error // set by tests: an error is a crash at that point
+	step func(step) error // set by tests: an error is a crash at that point
 }
 
 type stream struct {
