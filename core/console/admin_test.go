@@ -331,7 +331,7 @@ func TestAuditTrailIsReadAndVerified(t *testing.T) {
 	s.signIn()
 	s.seal("/admin/audit?entity=order&action=created", "/orders/"+s.order.ID.String())
 	s.get("/admin/audit").wants(t, 200, "created", "Customer", "No. 1")
-	s.get("/admin/audit?entity=order&action=created").wants(t, 200, "/orders/"+s.order.ID.String())
+	s.get("/admin/audit?entity=order&action=created").wants(t, 200, "/orders/"+s.order.ID.String()+`">Order · `+s.order.Number+"</a>")
 	s.get("/admin/audit?entity=team").wants(t, 200, "Nothing matches")
 	s.get("/admin/audit?from=x").wants(t, http.StatusBadRequest)
 	s.do(http.MethodPost, "/admin/audit/verify", nil).wants(t, 200, "The trail is intact", "were checked")

@@ -17,6 +17,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"answered":                 {""},
 	"answered_auth":            {""},
 	"answered_config":          {""},
+	"believed":                 nil,
 	"no_tls":                   nil,
 	"no_workbook":              nil,
 	"workbook_too_large":       nil,

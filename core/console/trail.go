@@ -44,6 +44,7 @@ type trailRow struct {
 	audit.Entry
 	Who    string
 	What   string // the kind of thing
+	Title  string // of a record, "" where the visitor does not see it
 	Link   string // to the thing, "" if it has no page
 	Fields []trailField
 	More   string // what else it says, as JSON
@@ -114,13 +115,25 @@ func (v *visit) writeTrail(ctx context.Context, report *audit.Report) error {
 		}
 		p.pager = pagerOf(address, f.After, found.Next)
 		p.choices(v, f, known)
-		return nil
+		return v.titledEntries(ctx, tx, p.Items)
 	})
 	if err != nil {
 		return err
 	}
 	v.here = auditPath
 	return v.write(http.StatusOK, "audit", p)
+}
+
+// titledEntries names the records that entries are about, as far as the visitor sees them.
+func (v *visit) titledEntries(ctx context.Context, tx pgx.Tx, rows []trailRow) error {
+	var records []*trailRow
+	for i := range rows {
+		if rows[i].Link != "" && slices.Contains(crm.Kinds(), crm.Kind(rows[i].Entity)) {
+			records = append(records, &rows[i])
+		}
+	}
+	about := func(i int) (string, uuid.UUID) { return records[i].Entity, *records[i].EntityID }
+	return v.titled(ctx, tx, len(records), about, func(i int, title, _ string) { records[i].Title = title })
 }
 
 // day is when a day that the address names begins in the visitor's zone, or one some days later; the zero time for none.

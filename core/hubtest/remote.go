@@ -3,6 +3,7 @@ package hubtest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,7 +28,7 @@ func NewRemote() *Remote {
 	return &Remote{records: map[string]map[string]connector.Record{"party": {}, "receipt": {}}}
 }
 
-// Script says what happens before each page from now on, counted from 0.
+// Script says what happens before each page from now on, counted from 0. A doubt counts for who has not accepted it.
 func (r *Remote) Script(before func(call int) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,7 +79,7 @@ func (r *Remote) Pull(_ context.Context, in connector.PullRequest) (connector.Pa
 	r.calls++
 	r.mu.Unlock()
 	if before != nil {
-		if err := before(call); err != nil {
+		if err := before(call); err != nil && !(in.Accept && isDoubt(err)) {
 			return connector.Page{}, err
 		}
 	}
@@ -98,6 +99,11 @@ func (r *Remote) Pull(_ context.Context, in connector.PullRequest) (connector.Pa
 		p.Records = append(p.Records, r.records[in.Stream][id])
 	}
 	return p, nil
+}
+
+func isDoubt(err error) bool {
+	_, ok := errors.AsType[*connector.Doubt](err)
+	return ok
 }
 
 // Get gives a record.

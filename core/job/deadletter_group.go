@@ -29,7 +29,7 @@ type LetterCause struct {
 	Attempts     int64             `json:"attempts"` // of all of them
 	FirstSeen    time.Time         `json:"first_seen"`
 	LastSeen     time.Time         `json:"last_seen"`
-	Latest       uuid.UUID         `json:"latest_id"` // the letter that changed last
+	Latest       uuid.UUID         `json:"latest_id"`                  // the letter that changed last
 	EntityID     *uuid.UUID        `json:"latest_entity_id,omitempty"` // what that letter is about, if it is a push's
 	RemoteID     string            `json:"latest_remote_id,omitempty"` // and if it is a pull's
 }

@@ -143,14 +143,14 @@ func TestLettersAreGroupedByCause(t *testing.T) {
 			}
 		}
 	})
-	cause := func(pointer string, n, attempts int64) job.LetterCause {
+	cause := func(pointer string, n, attempts int64, latest string) job.LetterCause {
 		return job.LetterCause{
 			ConnectionID: f.connection, Direction: job.Pull, Entity: "order", Stage: job.StageSchema, Class: "schema", Message: "the record is not valid",
-			Violations: schema.Violations{{Pointer: pointer, Rule: "type", Message: "must be a number"}}, Count: n, Attempts: attempts,
+			Violations: schema.Violations{{Pointer: pointer, Rule: "type", Message: "must be a number"}}, Count: n, Attempts: attempts, RemoteID: latest,
 		}
 	}
 	ignore := cmpopts.IgnoreFields(job.LetterCause{}, "Fingerprint", "FirstSeen", "LastSeen", "Latest")
-	if diff := cmp.Diff([]job.LetterCause{cause("/lines/*/qty", 2, 3), cause("/name", 1, 1)}, got, ignore); diff != "" {
+	if diff := cmp.Diff([]job.LetterCause{cause("/lines/*/qty", 2, 3, "2"), cause("/name", 1, 1, "3")}, got, ignore); diff != "" {
 		t.Error(diff)
 	}
 	if !got[0].FirstSeen.Before(got[0].LastSeen) || got[0].Latest == uuid.Nil {

@@ -92,7 +92,7 @@ func (r *reading) read(ctx context.Context) (err error) {
 		}
 	}()
 	for !at.Done {
-		page, err := r.Puller.Read(ctx, r.connection, string(r.kind), session, at.Cursor)
+		page, err := r.Puller.Read(ctx, r.connection, string(r.kind), session, at.Cursor, r.task.Believe)
 		if err != nil {
 			return err
 		}

@@ -14,8 +14,8 @@ import (
 )
 
 // Read reads the page of an entity's stream after a cursor, nil at first, again when the remote fails for a while. It moves no
-// cursor of a pull.
-func (p *Puller) Read(ctx context.Context, c connection.Connection, entity string, session connector.Session, cursor json.RawMessage) (
+// cursor of a pull. With accept it goes on in spite of the connector's doubts: a person has seen them.
+func (p *Puller) Read(ctx context.Context, c connection.Connection, entity string, session connector.Session, cursor json.RawMessage, accept bool) (
 	connector.Page, error,
 ) {
 	s, err := p.streamOf(ctx, c, entity)
@@ -26,7 +26,7 @@ func (p *Puller) Read(ctx context.Context, c connection.Connection, entity strin
 	if !ok {
 		return connector.Page{}, connector.Misconfigured(schema.Say("cannot_pull", c.Connector), "the connector "+c.Connector+" cannot pull")
 	}
-	page, _, err := s.fetch(ctx, puller, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: s.PageSize}, nil)
+	page, _, err := s.fetch(ctx, puller, connector.PullRequest{Stream: s.mapping.Record(), Cursor: cursor, Limit: s.PageSize, Accept: accept}, nil)
 	return page, err
 }
 

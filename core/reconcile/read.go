@@ -77,7 +77,7 @@ func (c *comparison) produce(ctx context.Context, pages chan<- *page) (err error
 	defer func() { c.noteShapes(ctx, shapes) }()
 	var cursor json.RawMessage
 	for {
-		got, err := c.Puller.Read(ctx, c.connection, string(c.kind), c.session, cursor)
+		got, err := c.Puller.Read(ctx, c.connection, string(c.kind), c.session, cursor, c.task.Believe)
 		if err != nil {
 			return err
 		}

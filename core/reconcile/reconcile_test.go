@@ -108,6 +108,28 @@ func TestFarLessThanIsLinkedIsSuspect(t *testing.T) {
 	}
 }
 
+// A system that never rests gives no list without a doubt. Who accepts that has a comparison, and its report says so.
+func TestAListThatNeverRestsIsComparedOnceSomebodyAcceptsIt(t *testing.T) {
+	t.Parallel()
+	w := newHouse(t).world(t)
+	w.parties(10)
+	w.remote.Script(func(int) error { return &connector.Doubt{Message: "the list changed each time"} })
+	r, _ := w.reconcile("customer")
+	if r.Verdict != reconcile.Suspect || r.Message != "the list changed each time" {
+		t.Errorf("%+v", r)
+	}
+	var believing job.Run
+	w.Tx(func(tx pgx.Tx) (err error) {
+		believing, err = job.Accept(t.Context(), tx, r.RunID)
+		return err
+	})
+	w.Ended(believing)
+	r, found := w.result(believing)
+	if r.Verdict != reconcile.Equal || len(found) > 0 || !strings.Contains(r.Message, "accepted") || r.Said == nil || r.Said.Code != "believed" {
+		t.Errorf("%+v with %d differences", r, len(found))
+	}
+}
+
 // A page that shifts while the stream is read leaves records out and gives others twice: neither is a difference.
 func TestShiftingPagesAreNoDifference(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,7 @@ type Reconciliation struct {
 	RunID          uuid.UUID  `json:"run_id"`
 	Entity         string     `json:"entity"`
 	Verdict        Verdict    `json:"verdict" enum:"running,equal,differs,suspect,failed,cancelled"`
-	Message        string     `json:"message,omitempty"` // why it failed or is suspect
+	Message        string     `json:"message,omitempty"` // why it failed or is suspect, or that it was begun in spite of a doubt
 	MappingVersion string     `json:"mapping_version"`   // what the records were read by
 	Counts         Counts     `json:"counts"`
 	Sums           []Sum      `json:"sums" nullable:"false"` // of orders, invoices and payments: what is neither deleted nor cancelled
