@@ -86,7 +86,7 @@ func TestCustomersOfThePoolAreClaimed(t *testing.T) {
 			t.Errorf("%s belongs to %v", id, owner)
 		}
 	}
-	s.get(s.post("/pool/claim", "back", "")).wants(t, 200, "Select at least one", "You own 3 customers", "3 claimed today")
+	s.get(s.post("/pool/claim", "back", "")).wants(t, 200, "Select at least one", "Customers you own: 3", "3 claimed today")
 }
 
 func TestRefusedClaimsSayWhy(t *testing.T) {
@@ -129,7 +129,7 @@ func TestThePoolShowsWhatItsVisitorMaySeeAndDo(t *testing.T) {
 	s.signIn()
 	a := s.get("/pool")
 	a.wants(t, 200, "moved away")
-	for _, hidden := range []string{"Alpha", "Phone", "Lead", "/pool/claim", "You own"} {
+	for _, hidden := range []string{"Alpha", "Phone", "Lead", "/pool/claim", "Customers you own"} {
 		if strings.Contains(a.body, hidden) {
 			t.Errorf("the pool shows %q", hidden)
 		}
