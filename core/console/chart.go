@@ -48,7 +48,8 @@ type anchor struct {
 }
 
 const (
-	chartWidth = 360.0
+	chartWidth = 320.0
+	barLetters = 41 // that stand above a bar: its label and its number
 	barRow     = 38.0
 	barHeight  = 12.0
 	plotLeft   = 46.0
@@ -76,7 +77,7 @@ func barChart(title, desc string, points []point) *chart {
 		top := float64(i) * barRow
 		from, to := scale(min(p.Value, 0)), scale(max(p.Value, 0))
 		c.Bars = append(c.Bars, bar{
-			Label: shorten(p.Label, 46-width(p.Text)), Text: p.Text, TextY: top + 13, X: from, Y: top + 18, Width: tenth(max(to-from, 1)), Height: barHeight, Below: p.Value < 0,
+			Label: shorten(p.Label, barLetters-width(p.Text)), Text: p.Text, TextY: top + 13, X: from, Y: top + 18, Width: tenth(max(to-from, 1)), Height: barHeight, Below: p.Value < 0,
 		})
 	}
 	return c

@@ -38,7 +38,7 @@ func TestBarsAreAsLongAsTheirNumbers(t *testing.T) {
 			if b.Width < want-.2 || b.Width > want+.2 {
 				t.Fatalf("bar %d is %v wide, want %v", i, b.Width, want)
 			}
-			if b.Below != (points[i].Value < 0) || width(b.Label)+width(b.Text) > 46 {
+			if b.Below != (points[i].Value < 0) || width(b.Label)+width(b.Text) > barLetters {
 				t.Fatalf("bar %d: %+v", i, b)
 			}
 		}

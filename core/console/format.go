@@ -34,7 +34,7 @@ func functions(lang string, words, english catalogue, assetNames map[string]stri
 		"number": func(n any) string { return group(fmt.Sprint(n)) },
 		"day":    func(d crm.Date) (string, error) { return formatDate(lang, d) },
 		"when":   func(v any) (template.HTML, error) { return formatTime(lang, v) },
-		"took":   formatDuration,
+		"took":   func(d time.Duration) string { return formatDuration(lang, d) },
 		// schedule says a cron schedule in words.
 		"schedule": words.schedule,
 		"json":     prettyJSON,
@@ -143,19 +143,23 @@ func formatDate(lang string, v any) (string, error) {
 	return t.Format("2 Jan 2006"), nil
 }
 
-// formatDuration gives 0.4 s, 12 s, 3 min 20 s or 2 h 5 min; "–" for none.
-func formatDuration(d time.Duration) string {
+// formatDuration gives 0.4 s, 12 s, 3 min 20 s or 2 h 5 min, in Chinese 2 小时 5 分; "–" for none.
+func formatDuration(lang string, d time.Duration) string {
+	second, minute, hour := "s", "min", "h"
+	if lang == "zh-CN" {
+		second, minute, hour = "秒", "分", "小时"
+	}
 	switch {
 	case d <= 0:
 		return "–"
 	case d < 10*time.Second:
-		return strconv.FormatFloat(max(d.Seconds(), 0.1), 'f', 1, 64) + " s"
+		return fmt.Sprintf("%.1f %s", max(d.Seconds(), 0.1), second)
 	case d < time.Minute:
-		return strconv.Itoa(int(d.Seconds())) + " s"
+		return fmt.Sprintf("%d %s", int(d.Seconds()), second)
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+		return fmt.Sprintf("%d %s %d %s", int(d.Minutes()), minute, int(d.Seconds())%60, second)
 	default:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+		return fmt.Sprintf("%d %s %d %s", int(d.Hours()), hour, int(d.Minutes())%60, minute)
 	}
 }
 

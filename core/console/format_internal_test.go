@@ -69,9 +69,12 @@ func TestDurationsAreAsPreciseAsPeopleCare(t *testing.T) {
 		0: "–", time.Millisecond: "0.1 s", 1234 * time.Millisecond: "1.2 s", 59 * time.Second: "59 s",
 		200 * time.Second: "3 min 20 s", 125 * time.Minute: "2 h 5 min",
 	} {
-		if got := formatDuration(d); got != want {
+		if got := formatDuration("en", d); got != want {
 			t.Errorf("%s is written %q, want %q", d, got, want)
 		}
+	}
+	if got := formatDuration("zh-CN", 125*time.Minute); got != "2 小时 5 分" {
+		t.Errorf("in Chinese %q", got)
 	}
 }
 

@@ -49,7 +49,9 @@ func (c column) Label() string { return c.label }
 func (c column) Class() string {
 	var classes []string
 	for class, is := range map[string]bool{
-		"num": c.numeric(), "wide": c.Wide, "nowrap": c.Type == "instant" || c.Type == "date" || c.Name == "number",
+		"num": c.numeric(), "wide": c.Wide, "nowrap": c.Type == "instant" || c.Type == "date" || c.Key || len(c.Enum) > 0,
+		"words": c.Refers == user || c.Name == "stage" || c.Type == "boolean", // short ones, which Chinese would break between any two letters
+		"named": c.Name == "name" || c.Name == "subject",
 		"due": slices.Contains([]string{"due_at", "due_date", "resolve_due", "next_contact_at"}, c.Name), // what [late] looks at
 	} {
 		if is {

@@ -92,7 +92,7 @@ func (l *listPage) conditions() int {
 
 // Narrowed reports whether a filter is on that is folded away.
 func (l *listPage) Narrowed() bool {
-	return len(l.Chips) > 0 || slices.ContainsFunc(l.Ranges, func(r dateRange) bool { return r.FromNow != "" || r.ToNow != "" })
+	return slices.ContainsFunc(l.Ranges, func(r dateRange) bool { return r.FromNow != "" || r.ToNow != "" })
 }
 
 // Here is what the page of the list was asked for, to come back to it.

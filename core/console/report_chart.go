@@ -41,9 +41,10 @@ func (v *visit) reportChart(result report.Result, t *reportTable) *chart {
 			rows = append(rows, i)
 		}
 	}
-	title := v.say("report.chart_title", v.wordsOf(first.Title), inSentence(v.lang, v.wordsOf(key.Title)))
+	of, by := v.wordsOf(first.Title), inSentence(v.lang, v.wordsOf(key.Title))
+	title := v.say("report.chart_title", of, by)
 	if first.Type == report.TypeAmount && currency != "" {
-		title += " (" + currency + ")"
+		title = v.say("report.chart_title_in", of, by, currency)
 	}
 	if key.Type == report.TypeMonth {
 		if c := v.monthChart(title, result, t, rows, measures); c != nil {

@@ -206,7 +206,10 @@ func (v *visit) figureText(c report.Column, s string, row report.Row, only strin
 	case report.TypeDecimal:
 		return group(s)
 	case report.TypePercent:
-		return group(s) + " %"
+		if d, err := decimal.NewFromString(s); err == nil {
+			s = d.StringFixed(2) // one below the other they compare
+		}
+		return group(s) + "%"
 	case report.TypeMonth:
 		if at, err := time.Parse("2006-01", s); err == nil && v.lang == "en" {
 			return at.Format("Jan 2006")

@@ -66,7 +66,7 @@ func TestCustomersOfThePoolAreClaimed(t *testing.T) {
 	s.get("/pool").wants(t, 200, "The pool is empty")
 	ids := s.pool("Alpha", "Beta <&>", "Gamma")
 	a := s.get("/pool")
-	a.wants(t, 200, "Alpha", "Beta &lt;&amp;&gt;", "moved away", "before: Ann Lee", "Phone", "You own 0 customers", "0 claimed today", "Claim selected")
+	a.wants(t, 200, "Alpha", "Beta &lt;&amp;&gt;", "moved away", "before: Ann Lee", "Phone", "Customers you own: 0", "0 claimed today", "Claim selected")
 	if strings.Contains(a.body, "1 777") {
 		t.Error("the pool shows how to reach a customer")
 	}
@@ -86,7 +86,7 @@ func TestCustomersOfThePoolAreClaimed(t *testing.T) {
 			t.Errorf("%s belongs to %v", id, owner)
 		}
 	}
-	s.get(s.post("/pool/claim", "back", "")).wants(t, 200, "Select at least one", "You own 3 customers", "3 claimed today")
+	s.get(s.post("/pool/claim", "back", "")).wants(t, 200, "Select at least one", "Customers you own: 3", "3 claimed today")
 }
 
 func TestRefusedClaimsSayWhy(t *testing.T) {
@@ -96,7 +96,7 @@ func TestRefusedClaimsSayWhy(t *testing.T) {
 	most, days := 1, 30
 	ids := s.pool("Alpha", "Beta", "Gamma")
 	s.limit(upkeep.Quota{MaxOwned: &most})
-	s.get("/pool").wants(t, 200, "You own 0 of at most 1 customers")
+	s.get("/pool").wants(t, 200, "Customers you own: 0 of at most 1")
 	claimed := url.Values{"id": ids, "back": {""}}
 	s.do(http.MethodPost, "/pool/claim", claimed).
 		wants(t, http.StatusUnprocessableEntity, "Some were not claimed", "1 are yours now", "Beta, Gamma: Ann Lee owns 1 customers, and may own 1.", "Release one")
@@ -111,7 +111,7 @@ func TestRefusedClaimsSayWhy(t *testing.T) {
 		return err
 	})
 	s.do(http.MethodPost, "/pool/claim", url.Values{"one": {ids[1]}, "back": {"q=Beta"}}).
-		wants(t, http.StatusUnprocessableEntity, "您不久前刚释放它", "可再次领取的时间", "30 天后")
+		wants(t, http.StatusUnprocessableEntity, "您不久前刚释放此客户", "可再次领取的时间", "30 天后")
 	for _, form := range []url.Values{{"id": {"x"}}, {"one": {"x"}}, {"id": make([]string, 101)}, {"id": {ids[1]}, "back": {"level=odd"}}} {
 		s.do(http.MethodPost, "/pool/claim", form).wants(t, http.StatusBadRequest)
 	}
@@ -129,7 +129,7 @@ func TestThePoolShowsWhatItsVisitorMaySeeAndDo(t *testing.T) {
 	s.signIn()
 	a := s.get("/pool")
 	a.wants(t, 200, "moved away")
-	for _, hidden := range []string{"Alpha", "Phone", "Lead", "/pool/claim", "You own"} {
+	for _, hidden := range []string{"Alpha", "Phone", "Lead", "/pool/claim", "Customers you own"} {
 		if strings.Contains(a.body, hidden) {
 			t.Errorf("the pool shows %q", hidden)
 		}

@@ -234,7 +234,7 @@ func (v *visit) number(f field, s string, doc map[string]any) string {
 	case f.Name == "residual" && d.IsZero():
 		return "–"
 	case f.percent():
-		return group(d.String()) + " %"
+		return group(d.String()) + "%"
 	case f.Name == "price" && f.amount():
 		return formatPrice(d, currency)
 	case f.amount() && currency != "":

@@ -7,12 +7,12 @@ func targetsReport() Report {
 		Name: "targets", Title: Text{"Targets against achieved", "目标达成"},
 		Amounts: []crm.Kind{crm.KindOrder, crm.KindInvoice, crm.KindOpportunity},
 		Definition: Text{
-			En: "The targets of the months that begin in the period, and what was achieved in each month: of revenue the untaxed amount of orders booked, of orders their " +
-				"number, of invoiced the untaxed amount of invoices less credit notes, of won the amount of opportunities won, as the reports booked, invoiced and win-rate " +
+			En: "The targets of the months that begin in the period, and what was achieved in each month: the untaxed amount of orders booked, their " +
+				"number, the untaxed amount of invoices less credit notes, or the amount of opportunities won, as the reports on these " +
 				"count them. An owner's target counts what belongs to that owner, a department's what belongs to those who are in it or below it now, the organization's " +
 				"everything. A target in the base currency is held against all documents at their own rates, one in another currency against documents in that currency " +
 				"alone. Targets of the organization, departments and people stand side by side: the totals add up all of them.",
-			Zh: "期间内各月的目标与当月完成情况：revenue 为有效订单不含税金额，orders 为订单数，invoiced 为发票不含税金额减红字发票，won 为赢单金额，" +
+			Zh: "期间内各月的目标与当月完成情况：订单销售额（有效订单不含税金额）、订单数、开票销售额（发票不含税金额减红字发票）或赢单金额，" +
 				"口径同“订单销售额”“开票销售额”与“赢单率”。负责人的目标只计其名下单据，部门的目标计现属该部门及其下级部门人员的单据，组织的目标计全部。" +
 				"以本位币设定的目标按各单据汇率折算全部单据，以其他币种设定的只计该币种单据。组织、部门与个人的目标并列，合计为全部目标之和。",
 		},

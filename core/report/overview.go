@@ -8,11 +8,11 @@ func overview() Report {
 		Amounts: []crm.Kind{crm.KindOrder, crm.KindInvoice},
 		Definition: Text{
 			En: "A few figures as of a day, by the role that looks at them. Open orders: confirmed, in progress or on hold. Revenue: untaxed amount of the orders dated in " +
-				"the month up to as_of, and in the whole month before, that are confirmed or later and not cancelled. New customers: entered in the month up to as_of. " +
+				"the month up to the day chosen, and in the whole month before, that are confirmed or later and not cancelled. New customers: entered in the month up to the day chosen. " +
 				"Receivable: open on invoices and credit notes, tax included; overdue is the part whose due date has passed. Invoiced: untaxed amount of invoices less " +
-				"credit notes of the month up to as_of. Amounts are in the base currency at each document's own rate.",
-			Zh: "截至某日的关键数字，因角色而异。未完成订单：已确认、执行中或挂起。销售额：本月截至 as_of 及上月整月内，已确认及之后且未取消的订单的不含税金额。" +
-				"新客户：本月截至 as_of 录入的客户。应收：发票与红字发票的未清金额（含税），逾期为到期日已过的部分。开票：本月截至 as_of 的发票不含税金额减红字发票。" +
+				"credit notes of the month up to the day chosen. Amounts are in the base currency at each document's own rate.",
+			Zh: "截至某日的关键数字，因角色而异。未完成订单：已确认、执行中或挂起。销售额：本月截至所选日期及上月整月内，已确认及之后且未取消的订单的不含税金额。" +
+				"新客户：本月截至所选日期录入的客户。应收：发票与红字发票的未清金额（含税），逾期为到期日已过的部分。开票：本月截至所选日期的发票不含税金额减红字发票。" +
 				"金额按各单据自身汇率折算为本位币。",
 		},
 		Parameters: []Parameter{

@@ -38,10 +38,10 @@ func atRiskCustomers() Report {
 		Name: "at-risk-customers", Title: Text{"Customers at risk", "流失风险客户"},
 		Amounts: []crm.Kind{crm.KindOrder, crm.KindInvoice}, Fields: customerOf(crm.KindOrder, crm.KindInvoice),
 		Definition: Text{
-			En: "Customers with at least two orders that count in the 730 days up to as_of, by a score of at most 100 points: silent for more than twice the average " +
+			En: "Customers with at least two orders that count in the 730 days up to the day chosen, by a score of at most 100 points: silent for more than twice the average " +
 				"time between their orders (at least 30 days) 40; untaxed amount ordered in the last 180 days below half of that in the 180 before 30; an invoice " +
 				"overdue by more than 30 days 20; credit notes in the last 365 days above 10 % of the amount ordered in them 10. Who has no point is not listed.",
-			Zh: "截至 as_of 的 730 天内至少有两张有效订单的客户，按得分排列（满分 100）：沉默时间超过其平均下单间隔的两倍（且不少于 30 天）40；" +
+			Zh: "截至所选日期的 730 天内至少有两张有效订单的客户，按得分排列（满分 100）：沉默时间超过其平均下单间隔的两倍（且不少于 30 天）40；" +
 				"近 180 天订购额不足此前 180 天的一半 30；有逾期超过 30 天的发票 20；近 365 天红字发票超过同期订购额的 10% 10。得零分者不列。",
 		},
 		Parameters: []Parameter{asOf(), ownerID(), limit()},

@@ -61,10 +61,10 @@ func receivablesAging() Report {
 		Name: "receivables-aging", Title: Text{"Receivables aging", "应收账款账龄"},
 		Amounts: []crm.Kind{crm.KindInvoice},
 		Definition: Text{
-			En: "What was open on as_of of the invoices and credit notes issued until then, tax included, by the days since it was due: not due, 1–30, 31–60, 61–90, more " +
+			En: "What was open on the day chosen of the invoices and credit notes issued until then, tax included, by the days since it was due: not due, 1–30, 31–60, 61–90, more " +
 				"than 90. Without a due date an invoice is due the day it is issued. Open on a day is what is open now plus what payments of later days settled. " +
 				"Credit notes not yet settled are negative. In the base currency amounts are turned at each invoice's own rate.",
-			Zh: "截至 as_of 已开具的发票与红字发票的未清金额（含税），按逾期天数分段：未到期、1–30、31–60、61–90、90 天以上。无到期日的发票以开票日为到期日。" +
+			Zh: "截至所选日期已开具的发票与红字发票的未清金额（含税），按逾期天数分段：未到期、1–30、31–60、61–90、90 天以上。无到期日的发票以开票日为到期日。" +
 				"某日的未清金额 = 现在的未清金额 + 该日之后收款核销的金额。未核销的红字发票为负数。折算本位币时使用各发票自身汇率。",
 		},
 		Parameters: []Parameter{asOf(), by("customer", "owner", "currency"), ownerID(), customerID(), currency(), perCurrency(), limit()},
@@ -75,7 +75,7 @@ func receivablesAging() Report {
 				measures: []Column{
 					measure("total", TypeAmount, "Open", "未清合计"), measure("not_due", TypeAmount, "Not due", "未到期"),
 					measure("days_1_30", TypeAmount, "1–30 days", "1–30 天"), measure("days_31_60", TypeAmount, "31–60 days", "31–60 天"),
-					measure("days_61_90", TypeAmount, "61–90 days", "61–90 天"), measure("days_over_90", TypeAmount, "More than 90 days", "90 天以上"),
+					measure("days_61_90", TypeAmount, "61–90 days", "61–90 天"), measure("days_over_90", TypeAmount, "Over 90 days", "90 天以上"),
 				},
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日"), measure("age", TypeInteger, "Days overdue", "逾期天数")),
 			}
@@ -228,9 +228,9 @@ func expectedCash() Report {
 		Name: "expected-cash", Title: Text{"Expected cash", "预计回款"},
 		Amounts: []crm.Kind{crm.KindInvoice},
 		Definition: Text{
-			En: "What was open on as_of of the invoices and credit notes issued until then, tax included, by the day, week (from Monday) or month it is due; overdue is the part " +
+			En: "What was open on the day chosen of the invoices and credit notes issued until then, tax included, by the day, week (from Monday) or month it is due; overdue is the part " +
 				"whose day has passed. Without a due date an invoice is due the day it is issued. No guess is made at who pays late.",
-			Zh: "截至 as_of 已开具的发票与红字发票的未清金额（含税），按到期的日、周（周一起）或月汇总；其中到期日已过的为逾期。无到期日的发票以开票日为到期日。" +
+			Zh: "截至所选日期已开具的发票与红字发票的未清金额（含税），按到期的日、周（周一起）或月汇总；其中到期日已过的为逾期。无到期日的发票以开票日为到期日。" +
 				"不预测客户是否拖延付款。",
 		},
 		Parameters: []Parameter{asOf(), by("month", "week", "day", "customer"), ownerID(), customerID(), currency(), perCurrency(), limit()},

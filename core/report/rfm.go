@@ -48,18 +48,18 @@ func rfm() Report {
 		Name: "rfm", Title: Text{"RFM segments", "RFM 客户分层"},
 		Amounts: []crm.Kind{crm.KindOrder, crm.KindInvoice}, Fields: customerOf(crm.KindOrder, crm.KindInvoice),
 		Definition: Text{
-			En: "Each customer with an order that counts (confirmed or later, not cancelled) in the days up to as_of has a recency R (days since the last " +
+			En: "Each customer with an order that counts (confirmed or later, not cancelled) in the days up to the day chosen has a recency R (days since the last " +
 				"order), a frequency F (number of orders) and a monetary value M (untaxed amount of the orders less credit notes of the same days, in the base currency). " +
 				"Each is scored 1 to 5 by quintile: 1 + floor(5 × share of the other customers that do worse), at most 5, so that equals score alike; a smaller R is better. " +
 				"With FM = (F + M) / 2 rounded up, the first that fits is the segment: R ≥ 4 and FM ≥ 4 champion; R ≥ 3 and FM ≥ 3 loyal; R ≥ 4 and FM = 2 promising; " +
 				"R ≥ 4 new; R = 3 needs attention; FM ≥ 4 cannot lose; FM = 3 at risk; R = 2 hibernating; else lost.",
-			Zh: "截至 as_of 的若干天内有有效订单（已确认及之后且未取消）的每个客户：R 为距最近一单的天数，F 为订单数，M 为订单不含税金额减去同期红字发票（本位币）。" +
+			Zh: "截至所选日期的若干天内有有效订单（已确认及之后且未取消）的每个客户：R 为距最近一单的天数，F 为订单数，M 为订单不含税金额减去同期红字发票（本位币）。" +
 				"各按五分位打 1–5 分：1 + ⌊5 × 表现更差的其他客户所占比例⌋，最高 5 分，数值相同得分相同；R 越小越好。" +
 				"FM =（F + M）÷ 2 向上取整，按序取首个符合者：R≥4 且 FM≥4 重要价值；R≥3 且 FM≥3 忠诚；R≥4 且 FM=2 有潜力；R≥4 新客户；R=3 需关注；" +
 				"FM≥4 重要挽留；FM=3 有风险；R=2 沉睡；其余流失。",
 		},
 		Parameters: []Parameter{
-			asOf(), integer("days", 365, 3660, Text{"Length of the window in days, as_of included.", "统计窗口天数（含 as_of 当日）。"}),
+			asOf(), integer("days", 365, 3660, Text{"Length of the window in days, the day chosen included.", "统计窗口天数（含所选日期当日）。"}),
 			by("segment", "score"), ownerID(), currency(), limit(),
 		},
 		facts: rfmFacts,

@@ -8,12 +8,12 @@ func customerValue() Report {
 		Amounts: []crm.Kind{crm.KindOrder}, Fields: customerOf(crm.KindOrder),
 		Definition: Text{
 			En: "What a customer is worth if he goes on as he did: average order × orders a year × years, which is the untaxed amount of his orders that count " +
-				"(confirmed or later, not cancelled) in the days up to as_of, in the base currency, × 365 / days × years. It knows no margin, no interest and no churn.",
-			Zh: "假定客户保持现状的价值：客单价 × 年订单数 × 年数，即截至 as_of 的若干天内有效订单（已确认及之后且未取消）的不含税金额（本位币）× 365 ÷ 天数 × 年数。" +
+				"(confirmed or later, not cancelled) in the days up to the day chosen, in the base currency, × 365 / days × years. It knows no margin, no interest and no churn.",
+			Zh: "假定客户保持现状的价值：客单价 × 年订单数 × 年数，即截至所选日期的若干天内有效订单（已确认及之后且未取消）的不含税金额（本位币）× 365 ÷ 天数 × 年数。" +
 				"不考虑毛利、利息与流失。",
 		},
 		Parameters: []Parameter{
-			asOf(), integer("days", 365, 3660, Text{"Length of the window in days, as_of included.", "统计窗口天数（含 as_of 当日）。"}),
+			asOf(), integer("days", 365, 3660, Text{"Length of the window in days, the day chosen included.", "统计窗口天数（含所选日期当日）。"}),
 			integer("years", 3, 20, Text{"How many years a customer is expected to stay.", "预计客户留存的年数。"}),
 			ownerID(), customerID(), currency(), perCurrency(), limit(),
 		},

@@ -244,9 +244,10 @@ function begin(root) {
   root.querySelectorAll("[data-board]").forEach(board);
   root.querySelectorAll("[data-all]").forEach(chooseAll);
   root.querySelectorAll("[data-rows]").forEach(rows);
-  // Forms marked data-submit-on-change are sent when a choice is made.
+  // Forms marked data-submit-on-change are sent when a choice is made; what is typed is not whole yet when it first changes.
+  const typed = ["search", "date", "month"];
   for (const form of root.querySelectorAll("form[data-submit-on-change]")) {
-    form.addEventListener("change", (e) => { if (e.target.type !== "search") form.requestSubmit(); });
+    form.addEventListener("change", (e) => { if (!typed.includes(e.target.type)) form.requestSubmit(); });
     form.addEventListener("submit", () => { for (const field of form.elements) if (field.name && !field.value) field.disabled = true; });
   }
   for (const form of root.querySelectorAll("form[data-swap]")) {
@@ -267,6 +268,12 @@ addEventListener("popstate", () => location.reload());
 document.addEventListener("click", (e) => {
   for (const fold of document.querySelectorAll("details.fold[open]")) if (!fold.contains(e.target)) fold.open = false;
 });
+
+// A panel that would reach beyond the window opens to the other side.
+document.addEventListener("toggle", ({ target }) => {
+  const panel = target.matches?.("details.fold[open]") && target.querySelector(".panel");
+  if (panel && panel.getBoundingClientRect().right > document.documentElement.clientWidth) target.classList.add("end");
+}, true);
 
 // A fault of a text leads to its line.
 document.addEventListener("click", (e) => {
