@@ -125,6 +125,8 @@ func (f *form) readField(fd field, name string, values url.Values) (value any, g
 		return ungrouped(s), true
 	case fd.Format == "currency", fd.Format == "country", fd.Format == "uscc":
 		return strings.ToUpper(s), true
+	case fd.Format == "website" && strings.Contains(s, ".") && !strings.Contains(s, "://"):
+		return "https://" + s, true // as it is said and printed
 	default:
 		return s, true
 	}

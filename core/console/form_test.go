@@ -421,7 +421,10 @@ func TestAContractOfAnOpportunityOrAnOrderSaysWhatWasSold(t *testing.T) {
 	s := newSite(t)
 	s.signIn()
 	id := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
-	customer := id(s.enter("/customers", "name", "Acme", "currency", "EUR"))
+	customer := id(s.enter("/customers", "name", "Acme", "currency", "EUR", "website", "acme.example/shop"))
+	if c, _ := s.stored(crm.KindCustomer, "/customers/"+customer).(*crm.Customer); c.Website != "https://acme.example/shop" {
+		t.Errorf("the website is %s", c.Website)
+	}
 	opportunity := id(s.enter("/opportunities", "name", "Harbour", "customer_id", customer, "currency", "USD", "amount", "1,500"))
 	order := s.enter("/orders", "customer_id", customer, "opportunity_id", opportunity, "date", "2026-11-28", "currency", "USD",
 		"lines~list", "1", "lines.0.description", "Lantern", "lines.0.qty", "4", "lines.0.price", "125", "lines.0.tax_rate", "10")
