@@ -40,6 +40,7 @@ type happening struct {
 type quickForm struct {
 	Kinds []option // what an activity was
 	Now   string   // in the visitor's zone
+	Due   string   // when a task is due that says nothing else
 	Zone  string
 	Owner string // who enters it, "" where he may not say so
 }
@@ -278,7 +279,7 @@ func (v *visit) quick(k crm.Kind) *quickForm {
 	if v.who.May(r, access.Create) == "" || slices.ContainsFunc([]string{"customer_id", "subject"}, func(f string) bool { return v.who.Field(r, f) != access.FieldEdit }) {
 		return nil
 	}
-	q := &quickForm{Now: time.Now().In(v.zone()).Format("2006-01-02T15:04"), Zone: v.zone().String()}
+	q := &quickForm{Now: v.instantInput(time.Now().UTC().Format(time.RFC3339)), Due: v.instantInput(v.tomorrow()), Zone: v.zone().String()}
 	if v.who.Field(r, "owner_id") == access.FieldEdit {
 		q.Owner = v.who.UserID.String()
 	}

@@ -13,7 +13,6 @@ import (
 	"crmhub/core/access"
 	"crmhub/core/crm"
 	"crmhub/core/duplicate"
-	"crmhub/core/schema"
 )
 
 // formPage is the data of a page that asks for a record.
@@ -27,6 +26,7 @@ type formPage struct {
 	Zone    string   // in which its times are
 	Faults  []string // what is wrong and stands beside no field
 	Wrong   bool     // something is
+	Marked  []input  // the inputs beside which it stands, each with a label that says where it is
 	StaleBy string   // who saved it meanwhile
 	StaleAt time.Time
 	Matches []likeness // what may be the same
@@ -58,6 +58,7 @@ type input struct {
 	Options  []option
 	Checked  bool
 	Fault    string
+	First    bool   // what is written first
 	Stored   string // what is stored now, where that differs from what was entered and somebody else has saved
 	Differs  bool
 
@@ -237,6 +238,19 @@ func (f *form) page(p *formPage) {
 		}
 	}
 	p.Faults = slices.Sorted(maps.Values(f.faults)) // what no input took
+	p.Marked = marked(p.Groups)
+}
+
+// start sets where writing begins: at what is asked for and not yet there.
+func (p *formPage) start() {
+	for _, g := range p.Groups {
+		for i, in := range g.Inputs {
+			if in.Required && in.Value == "" && in.Form != "select" {
+				g.Inputs[i].First = true
+				return
+			}
+		}
+	}
 }
 
 // givenLast puts what may be left to the hub behind what a person has to say.
@@ -309,36 +323,6 @@ func (f *form) list(fd field, items []any) inputList {
 		l.Sums = f.totals(items)
 	}
 	return l
-}
-
-// violation says in words what is wrong, and of what.
-func (v *visit) violation(broken schema.Violation, fields []field) string {
-	steps := strings.Split(strings.TrimPrefix(broken.Pointer, "/"), "/")
-	said := brokenRule(v.lang, v.words(), broken)
-	name := steps[0]
-	if name == "ext" && len(steps) > 1 {
-		name = customPrefix + steps[1]
-	}
-	if i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name }); i >= 0 {
-		return fields[i].label + v.say("colon") + said
-	}
-	return said
-}
-
-// blame sets what is wrong beside the inputs that it is about.
-func (f *form) blame(vs schema.Violations) {
-	for _, broken := range vs {
-		name := strings.ReplaceAll(strings.TrimPrefix(broken.Pointer, "/"), "/", ".")
-		said := f.violation(broken, nil)
-		if asked := slices.ContainsFunc(f.fields, func(fd field) bool { return fd.Name == name || strings.HasPrefix(name, fd.Name+".") }); !asked {
-			said = f.violation(broken, f.fields)
-		}
-		before := f.faults[name]
-		if before != "" && !strings.Contains(before, said) { // two rules may say the same
-			said = before + f.say("semicolon") + said
-		}
-		f.faults[name] = said
-	}
 }
 
 // matches makes the matches of a duplicate ready to be shown.

@@ -13,16 +13,31 @@ import (
 	"crmhub/core/crm"
 )
 
+// origins are what something new may be made of: the kind, the field that refers to it, and what is taken over, those of the new one first.
+var origins = map[crm.Kind][]struct { //nolint:gochecknoglobals // a table
+	of     crm.Kind
+	by     string
+	fields map[string]string
+}{
+	crm.KindOrder: {
+		{crm.KindOpportunity, "opportunity_id", map[string]string{"customer_id": "customer_id", "contact_id": "primary_contact_id", "currency": "currency", "lines": "lines"}},
+	},
+	crm.KindContract: {
+		{crm.KindOrder, "order_id", map[string]string{"name": "number", "customer_id": "customer_id", "opportunity_id": "opportunity_id", "currency": "currency", "amount": "total"}},
+		{crm.KindOpportunity, "opportunity_id", map[string]string{"name": "name", "customer_id": "customer_id", "currency": "currency", "amount": "amount"}},
+	},
+}
+
 // inherit completes a form for something new by what it is about, as far as the visitor may see that: an order has the customer and the lines
-// of its opportunity, and whatever is of a customer is in his currency.
+// of its opportunity, a contract what was sold, and whatever is of a customer is in his currency.
 func (f *form) inherit(ctx context.Context, tx pgx.Tx) error {
-	if f.view.kind == crm.KindOrder {
-		from, err := f.origin(ctx, tx, crm.KindOpportunity, "opportunity_id")
+	for _, o := range origins[f.view.kind] {
+		from, err := f.origin(ctx, tx, o.of, o.by)
 		if err != nil {
 			return err
 		}
-		f.inheritFields(crm.KindOpportunity, from, map[string]string{"customer_id": "customer_id", "contact_id": "primary_contact_id", "currency": "currency", "lines": "lines"})
 		if from != nil {
+			f.inheritFields(o.of, from, o.fields)
 			return f.learn(ctx, tx, true)
 		}
 	}

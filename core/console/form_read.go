@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,12 +122,37 @@ func (f *form) readField(fd field, name string, values url.Values) (value any, g
 		}
 		return s, true
 	case fd.Type == "number":
-		return strings.NewReplacer(",", "", " ", "", "，", "").Replace(s), true
+		return ungrouped(s), true
 	case fd.Format == "currency", fd.Format == "country", fd.Format == "uscc":
 		return strings.ToUpper(s), true
+	case fd.Format == "website" && strings.Contains(s, ".") && !strings.Contains(s, "://"):
+		return "https://" + s, true // as it is said and printed
 	default:
 		return s, true
 	}
+}
+
+// grouped are the ways people write thousands: 1,234,567.50 and 1 234 567.50.
+var grouped = regexp.MustCompile(`^-?[0-9]{1,3}((,[0-9]{3})+|( [0-9]{3})+)(\.[0-9]*)?$`)
+
+// ungrouped is a number as it was written, without what stands between its thousands. A comma anywhere else stays, and the store
+// refuses it: 1,5 is 1.5 to some and 15 to nobody.
+func ungrouped(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch r {
+		case '，':
+			return ','
+		case '\u00a0', '\u202f':
+			return ' '
+		case '−':
+			return '-'
+		}
+		return r
+	}, strings.TrimSpace(s))
+	if grouped.MatchString(s) {
+		s = strings.NewReplacer(",", "", " ", "").Replace(s)
+	}
+	return s
 }
 
 // rowsOf are the numbers of the rows of a list that were sent, in order.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
 
 	"crmhub/core/access"
 	"crmhub/core/crm"
@@ -222,6 +224,60 @@ func TestFaultsStandBesideTheirFields(t *testing.T) {
 	s.get("/customers").wants(t, 200, "No customers yet")
 }
 
+// One answer names every field that is wrong, beside it and above the form, and says in the reader's language what to write.
+func TestWhatIsWrongIsSaidFieldByFieldInTheReadersLanguage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.signIn()
+	customer := url.Values{
+		"name": {strings.Repeat("n", 400)}, "email": {"nobody"}, "phone": {"call me"}, "website": {"example"}, "employees": {"ten"}, "currency": {"EURO"}, "uscc": {"12"},
+		"credit_limit": {"1,5"}, "next_contact_at": {"soon"}, "addresses~list": {"1"}, "addresses.0.city": {"Graz"}, "addresses.0.country": {"Austria"},
+	}
+	order := url.Values{
+		"date": {"tomorrow"}, "currency": {"EUR"}, "customer_id": {uuid.NewString()}, "lines~list": {"1"}, "lines.0.description": {"Tea"}, "lines.0.qty": {"two"}, "lines.0.price": {"1.2345678"},
+		"lines.0.discount_pct": {"120"}, "lines.0.tax_rate": {"-1"},
+	}
+	for lang, want := range map[string][]string{
+		"en": {
+			"name: must have at most 300 characters", "email: must be an e-mail address such as name@example.com", "phone: must be a phone number such as +86 10 1234 5678",
+			"website: must be a web address such as https://example.com", "employees: must be a whole number such as 12", "currency: must be a currency’s three letters, such as CNY or USD",
+			"uscc: must be 18 digits and capital letters, without I, O, S, V and Z", "credit_limit: must be a number such as 1234.50",
+			"next_contact_at: must be a date and time such as 2026-11-28 09:30", "addresses.0.country: must be a country’s two letters, such as CN or DE",
+			"date: must be a date such as 2026-11-28", "lines.0.qty: must be a number such as 1234.50", "lines.0.price: must have at most 6 decimals", "lines.0.tax_rate: must be between 0 and 100",
+		},
+		"zh-CN": {
+			"name: 最多 300 个字符", "email: 必须是邮箱地址，如 name@example.com", "phone: 必须是电话号码，如 +86 10 1234 5678",
+			"website: 必须是网址，如 https://example.com", "employees: 必须是整数，如 12", "currency: 必须是三个字母的币种代码，如 CNY、USD",
+			"uscc: 必须是 18 位数字或大写字母，不含 I、O、S、V、Z", "credit_limit: 必须是数字，如 1234.50",
+			"next_contact_at: 必须是日期和时间，如 2026-11-28 09:30", "addresses.0.country: 必须是两个字母的国家代码，如 CN、DE",
+			"date: 必须是日期，如 2026-11-28", "lines.0.qty: 必须是数字，如 1234.50", "lines.0.price: 最多 6 位小数", "lines.0.tax_rate: 必须在 0 到 100 之间",
+		},
+	} {
+		s.post("/language", "language", lang)
+		var got []string
+		for path, form := range map[string]url.Values{"/customers": customer, "/orders": order} {
+			a := s.do(http.MethodPost, path, form)
+			if a.status != http.StatusUnprocessableEntity {
+				t.Fatalf("%s answers %d", path, a.status)
+			}
+			for _, m := range beside.FindAllStringSubmatch(a.body, -1) {
+				got = append(got, m[1]+": "+strings.ReplaceAll(html.UnescapeString(m[2]), "'", "’"))
+			}
+			if linked, marked := strings.Count(a.body, `<li><a href="#f-`), strings.Count(a.body, `aria-invalid="true"`); linked != marked {
+				t.Errorf("%s: of %d marked inputs %d are named above the form", path, marked, linked)
+			}
+		}
+		for _, w := range want {
+			if !slices.Contains(got, w) {
+				t.Errorf("%s: %q is not among\n%s", lang, w, strings.Join(got, "\n"))
+			}
+		}
+	}
+}
+
+// beside is an input with what stands beside it as wrong.
+var beside = regexp.MustCompile(`name="([a-z_0-9.]+)"[^>]*aria-invalid="true"[^>]*>(?:</div>|</select>|\s)*<span class="error"[^>]*>([^<]*)</span>`)
+
 func TestStaleEditShowsBoth(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -357,6 +413,49 @@ func TestAnOrderOfAnOpportunityHasItsCustomerAndLines(t *testing.T) {
 			t.Errorf("%s is %q, not %q", name, got, want)
 		}
 	}
+}
+
+// A contract says what was sold, and for how much, without writing it again.
+func TestAContractOfAnOpportunityOrAnOrderSaysWhatWasSold(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.signIn()
+	id := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+	customer := id(s.enter("/customers", "name", "Acme", "currency", "EUR", "website", "acme.example/shop"))
+	if c, _ := s.stored(crm.KindCustomer, "/customers/"+customer).(*crm.Customer); c.Website != "https://acme.example/shop" {
+		t.Errorf("the website is %s", c.Website)
+	}
+	opportunity := id(s.enter("/opportunities", "name", "Harbour", "customer_id", customer, "currency", "USD", "amount", "1,500"))
+	order := s.enter("/orders", "customer_id", customer, "opportunity_id", opportunity, "date", "2026-11-28", "currency", "USD",
+		"lines~list", "1", "lines.0.description", "Lantern", "lines.0.qty", "4", "lines.0.price", "125", "lines.0.tax_rate", "10")
+	stored, _ := s.stored(crm.KindOrder, order).(*crm.Order)
+	for query, want := range map[string]map[string]string{
+		"opportunity_id=" + opportunity: {"name": "Harbour", "customer_id": customer, "currency": "USD", "amount": "1500"},
+		"order_id=" + id(order):         {"name": stored.Number, "customer_id": customer, "opportunity_id": opportunity, "currency": "USD", "amount": "550"},
+	} {
+		form := s.get("/contracts/new?" + query).asBrowser(t)
+		for name, value := range want {
+			if got := form.Get(name); got != value && !(name == "amount" && decimal.RequireFromString(got).Equal(decimal.RequireFromString(value))) {
+				t.Errorf("%s: %s is %q, not %q", query, name, got, value)
+			}
+		}
+	}
+}
+
+// Writing begins where something is asked for, and a task that says nothing else is due: one that never is would be on no list of what is to be done.
+func TestANewFormBeginsWhereSomethingIsAskedFor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.signIn()
+	for path, name := range map[string]string{"/customers/new": "name", "/contacts/new": "name", "/orders/new": "customer_id~text", "/tasks/new": "subject"} {
+		a := s.get(path)
+		if !regexp.MustCompile(`name="`+name+`"[^>]* autofocus`).MatchString(a.body) || strings.Count(a.body, " autofocus") != 1 {
+			t.Errorf("%s does not begin at %s", path, name)
+		}
+	}
+	tomorrow := time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly) + "T09:00"
+	s.get("/tasks/new").wants(t, 200, `name="due_at" value="`+tomorrow+`"`)
+	s.get(s.enter("/customers", "name", "Acme", "currency", "EUR")).wants(t, 200, `name="due_at" value="`+tomorrow+`"`)
 }
 
 // A form takes over the currency of the customer who is chosen within it, unless somebody has written another, or a price in the old one.

@@ -51,6 +51,8 @@ func (f *form) begin(ctx context.Context, tx pgx.Tx) error {
 			value = base
 		case fd.Name == "owner_id":
 			value = f.who.UserID.String()
+		case f.view.kind == crm.KindTask && fd.Name == "due_at":
+			value = f.tomorrow()
 		case fd.Refers == crm.KindPipeline:
 			for _, p := range f.lines {
 				if p.IsDefault {
@@ -101,6 +103,7 @@ func (c *Console) formNew(w view) func(context.Context, *visit) error {
 		if err != nil {
 			return err
 		}
+		p.start()
 		return v.show("form", p)
 	}
 }

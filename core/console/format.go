@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 
@@ -211,5 +213,9 @@ func inSentence(lang, name string) string {
 	if lang != "en" || name == "" {
 		return name
 	}
-	return strings.ToLower(name[:1]) + name[1:]
+	first, size := utf8.DecodeRuneInString(name)
+	if next, _ := utf8.DecodeRuneInString(name[size:]); unicode.IsUpper(next) {
+		return name // USCC
+	}
+	return string(unicode.ToLower(first)) + name[size:]
 }

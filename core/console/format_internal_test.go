@@ -30,6 +30,20 @@ func TestAmountsAreWrittenAsTheirCurrencyCounts(t *testing.T) {
 	}
 }
 
+// An amount that is not understood is refused, never guessed: dropping every comma made 15 of 1,5 and 1.2345 of 1.234,5.
+func TestThousandsMayBeApartAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for entered, want := range map[string]string{
+		"1,234.50": "1234.50", "1,234,567": "1234567", "-12,000": "-12000", " 1 234.5 ": "1234.5", "1，234.5": "1234.5", "1\u00a0234": "1234",
+		"−3,000.25": "-3000.25", "12.5": "12.5", "1,5": "1,5", "1.234,5": "1.234,5", "12,34": "12,34", "1,2345": "1,2345", "1234,567": "1234,567",
+		"1,234 567": "1,234 567", "1 5": "1 5", "ten": "ten", "": "",
+	} {
+		if got := ungrouped(entered); got != want {
+			t.Errorf("%q is read as %q, want %q", entered, got, want)
+		}
+	}
+}
+
 func TestDaysAndInstantsPerLanguage(t *testing.T) {
 	t.Parallel()
 	day, err := crm.ParseDate("2026-02-03")

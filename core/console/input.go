@@ -149,6 +149,13 @@ func (f *form) reach() []uuid.UUID {
 	return f.who.Owners(r, access.Assign)
 }
 
+// tomorrow is nine o'clock of the visitor's next day: when a task is due unless he says otherwise, since one that is never due is on no list of
+// what is to be done.
+func (v *visit) tomorrow() string {
+	y, m, d := time.Now().In(v.zone()).Date()
+	return time.Date(y, m, d+1, 9, 0, 0, 0, v.zone()).UTC().Format(time.RFC3339)
+}
+
 // instantInput writes an instant as a control of a browser takes it, in the visitor's zone.
 func (v *visit) instantInput(s string) string {
 	at, err := time.Parse(time.RFC3339, s)

@@ -200,14 +200,14 @@ func describing(t *testing.T, words catalogue, mentioned map[string]bool, kind, 
 func TestEverySayingHasWords(t *testing.T) {
 	t.Parallel()
 	said := map[string]bool{}
-	call := regexp.MustCompile(`\b(?:Say|because)\("([a-z_]+)"|[fF]ault\([^\n]*?"(map_[a-z_]+)", "`)
+	call := regexp.MustCompile(`\b(?:Say|because)\("([a-z_]+)"|[fF]ault\([^\n]*?"(map_[a-z_]+)", "|\.tell\([^\n]*?"(field_[a-z_]+)", "`)
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		b, err := os.ReadFile("../../" + path)
 		for _, m := range call.FindAllStringSubmatch(string(b), -1) {
-			code := m[1] + m[2]
+			code := m[1] + m[2] + m[3]
 			said[code] = true
 			if _, known := sayings[code]; !known {
 				t.Errorf("%s says %s, which has no words", path, code)
@@ -272,6 +272,9 @@ func states() map[string]bool {
 	}
 	for code := range sayings {
 		all["said."+code] = true
+	}
+	for _, form := range []string{"choice", "country", "currency", "date", "email", "instant", "integer", "number", "phone", "reference", "uscc", "website"} {
+		all["must."+form] = true
 	}
 	for _, code := range []string{
 		"fewer_than_before", "fewer_than_linked", "may_be_there", "refers_unpushed",

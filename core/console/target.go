@@ -108,7 +108,7 @@ func (v *visit) writeTargets(ctx context.Context, wrong error) error {
 
 // targetAmount reads what a target asks for.
 func (v *visit) targetAmount() (decimal.Decimal, error) {
-	d, err := decimal.NewFromString(strings.NewReplacer(",", "", " ", "", "，", "").Replace(v.r.PostFormValue("amount")))
+	d, err := decimal.NewFromString(ungrouped(v.r.PostFormValue("amount")))
 	if err != nil || d.Exponent() < -4 || d.NumDigits() > 20 {
 		return d, schema.Violations{{Pointer: "/amount", Rule: "format", Message: "must be a decimal number"}}
 	}

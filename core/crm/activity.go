@@ -41,7 +41,7 @@ func (a *Activity) Validate() schema.Violations {
 	f := checkFields(a)
 	f.between("/minutes", a.Minutes, 0, 100_000)
 	if a.NextContactAt != nil && a.NextContactAt.Before(a.At) {
-		f.add("/next_contact_at", "minimum", "must not be before the activity itself")
+		f.tell("/next_contact_at", "minimum", "field_before_activity", "must not be before the activity itself")
 	}
 	return f.violations
 }

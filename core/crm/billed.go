@@ -86,7 +86,7 @@ func bound(stored, o *Order, invoiced []billed) schema.Violations {
 	}
 	for _, b := range invoiced {
 		if b.currency == o.Currency && o.Currency == stored.Currency && o.Total.LessThan(b.total) && o.Total.LessThan(stored.Total) {
-			f.add("/lines", "billed", "cannot come to less than %s, what its invoices come to: credit them first", b.total)
+			f.tell("/lines", "billed", "field_billed_at_least", "cannot come to less than %s, what its invoices come to: credit them first", b.total)
 		}
 	}
 	return f.violations
@@ -242,7 +242,7 @@ func (v *Invoice) fitting(origins map[uuid.UUID]*origin) schema.Violations {
 	fit("/order_id", v.OrderID, "an order")
 	if from := fit("/reverses_id", v.ReversesID, "an invoice"); from != nil && v.Type == "credit_note" && fits(v.Total) && v.Status != "cancelled" {
 		if from.left.Add(v.Total).IsNegative() {
-			f.add("/total", "minimum", "cannot be less than %s: no more is left to be credited of the invoice", from.left.Neg())
+			f.tell("/total", "minimum", "field_credit_left", "cannot be less than %s: no more is left to be credited of the invoice", from.left.Neg())
 		} else {
 			from.left = from.left.Add(v.Total)
 		}

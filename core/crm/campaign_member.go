@@ -34,7 +34,7 @@ func (m *CampaignMember) Normalize() {
 func (m *CampaignMember) Validate() schema.Violations {
 	f := checkFields(m)
 	if (m.ContactID == nil) == (m.CustomerID == nil) {
-		f.add("", "oneOf", "must name either a contact_id or a customer_id")
+		f.tell("", "oneOf", "field_member", "must name either a contact_id or a customer_id")
 	}
 	return f.violations
 }

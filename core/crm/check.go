@@ -92,6 +92,11 @@ func (c *faults) add(pointer, rule, format string, args ...any) {
 	c.violations = append(c.violations, schema.Violation{Pointer: pointer, Rule: rule, Message: fmt.Sprintf(format, args...)})
 }
 
+// tell is add of a rule that says too little by its name: readers of other languages are told by the code.
+func (c *faults) tell(pointer, rule, code, format string, args ...any) {
+	c.violations = append(c.violations, schema.Violation{Pointer: pointer, Rule: rule, Message: fmt.Sprintf(format, args...), Said: schema.Say(code, args...)})
+}
+
 // checkFields checks what the tags of e's type say, for every field but the head's.
 func checkFields(e Entity) *faults {
 	c := new(faults)
@@ -180,11 +185,11 @@ func (c *faults) texts(at string, f field, v reflect.Value) {
 func (c *faults) number(at string, f field, d decimal.Decimal) {
 	switch {
 	case !fits(d):
-		c.add(at, "maximum", "has too many digits")
+		c.tell(at, "maximum", "field_too_long", "has too many digits")
 	case !d.Equal(d.Truncate(int32(f.scale))): //nolint:gosec // a column's scale
-		c.add(at, "scale", "must have at most %d decimals", f.scale)
+		c.tell(at, "scale", "field_decimals", "must have at most %d decimals", f.scale)
 	case d.Abs().GreaterThanOrEqual(decimal.New(1, int32(f.precision-f.scale))): //nolint:gosec // as above
-		c.add(at, "maximum", "must have at most %d digits before the decimal point", f.precision-f.scale)
+		c.tell(at, "maximum", "field_digits", "must have at most %d digits before the decimal point", f.precision-f.scale)
 	}
 }
 
@@ -203,35 +208,35 @@ func (c *faults) year(at string, value reflect.Value) {
 		y = t.Year()
 	}
 	if y < 1 || y > 9999 {
-		c.add(at, "format", "must be in the years 1 to 9999")
+		c.tell(at, "format", "field_years", "must be in the years 1 to 9999")
 	}
 }
 
 // atLeastZero refuses a negative number.
 func (c *faults) atLeastZero(at string, d *decimal.Decimal) {
 	if d != nil && d.IsNegative() {
-		c.add(at, "minimum", "must not be negative")
+		c.tell(at, "minimum", "field_not_negative", "must not be negative")
 	}
 }
 
 // between refuses a whole number out of a range.
 func (c *faults) between(at string, n *int32, low, high int32) {
 	if n != nil && (*n < low || *n > high) {
-		c.add(at, "maximum", "must be between %d and %d", low, high)
+		c.tell(at, "maximum", "field_between", "must be between %d and %d", low, high)
 	}
 }
 
 // ordered refuses an end before its start; either may be open.
 func (c *faults) ordered(at string, start, end *Date) {
 	if start != nil && end != nil && end.Before(*start) {
-		c.add(at, "minimum", "must not be before %s, the start", start)
+		c.tell(at, "minimum", "field_before_start", "must not be before %s, the start", start)
 	}
 }
 
 // percent refuses what is not between 0 and 100.
 func (c *faults) percent(at string, d *decimal.Decimal) {
 	if d != nil && (d.IsNegative() || d.GreaterThan(hundred)) {
-		c.add(at, "maximum", "must be between 0 and 100")
+		c.tell(at, "maximum", "field_between", "must be between %d and %d", 0, 100)
 	}
 }
 

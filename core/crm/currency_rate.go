@@ -31,10 +31,10 @@ func (r *CurrencyRate) Normalize() {
 func (r *CurrencyRate) Validate() schema.Violations {
 	f := checkFields(r)
 	if r.Rate.IsNegative() {
-		f.add("/rate", "minimum", "must be positive")
+		f.tell("/rate", "minimum", "field_positive", "must be positive")
 	}
 	if r.Base != "" && r.Base == r.Currency {
-		f.add("/currency", "const", "must be another currency than %s, the organization's own", r.Base)
+		f.tell("/currency", "const", "field_other_currency", "must be another currency than %s, the organization's own", r.Base)
 	}
 	return f.violations
 }

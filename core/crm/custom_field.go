@@ -44,7 +44,7 @@ func (c *CustomField) Validate() schema.Violations {
 		f.add("/entity", "enum", "must be one of %v", Kinds())
 	}
 	if c.Name != "" && !customName.MatchString(c.Name) {
-		f.add("/name", "pattern", "must be small letters, digits and underscores, a letter first")
+		f.tell("/name", "pattern", "field_custom_name", "must be small letters, digits and underscores, a letter first")
 	}
 	if (c.Type == "choice") != (len(c.Choices) > 0) {
 		f.add("/choices", "required", "must be given for a choice, and only for one")

@@ -94,7 +94,7 @@ func (c *Customer) Validate() schema.Violations {
 	f := checkFields(c)
 	f.atLeastZero("/credit_limit", c.CreditLimit)
 	if c.Employees != nil && *c.Employees < 0 {
-		f.add("/employees", "minimum", "must not be negative")
+		f.tell("/employees", "minimum", "field_not_negative", "must not be negative")
 	}
 	if first := slices.IndexFunc(c.InvoiceProfiles, isDefault); first >= 0 {
 		for i, p := range c.InvoiceProfiles[first+1:] {

@@ -117,7 +117,9 @@ func (r *reading) field(at string, f field, in any, v reflect.Value) {
 		}
 		i, err := strconv.ParseInt(n.String(), 10, 64)
 		if err != nil || v.OverflowInt(i) {
-			r.fault(at, "type", "must be a whole number of at most %d", maxInt(v))
+			r.violations = append(r.violations, schema.Violation{
+				Pointer: at, Rule: "type", Message: fmt.Sprintf("must be a whole number of at most %d", maxInt(v)), Said: schema.Say("field_integer", maxInt(v)),
+			})
 			return
 		}
 		v.SetInt(i)

@@ -35,7 +35,7 @@ func (b *Feedback) Validate() schema.Violations {
 	f.between("/score", b.Score, 1, 5)
 	f.between("/nps", b.NPS, 0, 10)
 	if b.Score == nil && b.NPS == nil && b.Text == "" {
-		f.add("", "anyOf", "must have a score, an nps or a text")
+		f.tell("", "anyOf", "field_feedback", "must have a score, an nps or a text")
 	}
 	return f.violations
 }

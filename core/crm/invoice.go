@@ -123,19 +123,19 @@ func (v *Invoice) Validate() schema.Violations {
 		f.add("/issue_date", "required", "must be given once the invoice is issued")
 	}
 	if !v.RateToBase.IsPositive() {
-		f.add("/rate_to_base", "minimum", "must be positive")
+		f.tell("/rate_to_base", "minimum", "field_positive", "must be positive")
 	}
 	if v.Type == "credit_note" && v.Total.IsPositive() {
-		f.add("/total", "maximum", "must not be positive on a credit note")
+		f.tell("/total", "maximum", "field_credit_positive", "must not be positive on a credit note")
 	}
 	if v.Type == "invoice" && v.Total.IsNegative() {
-		f.add("/total", "minimum", "must not be negative on an invoice")
+		f.tell("/total", "minimum", "field_invoice_negative", "must not be negative on an invoice")
 	}
 	if !fits(v.Untaxed) || !fits(v.Tax) || !fits(v.Total) {
 		return f.violations
 	}
 	if !v.Untaxed.Add(v.Tax).Equal(v.Total) {
-		f.add("/total", "sum", "must be untaxed plus tax")
+		f.tell("/total", "sum", "field_total_sum", "must be untaxed plus tax")
 	}
 	var untaxed, tax decimal.Decimal
 	for i, l := range v.Lines {
@@ -148,10 +148,10 @@ func (v *Invoice) Validate() schema.Violations {
 		untaxed, tax = untaxed.Add(l.Untaxed), tax.Add(l.Tax)
 	}
 	if len(v.Lines) > 0 && !untaxed.Equal(v.Untaxed) {
-		f.add("/untaxed", "sum", "must be what the lines' untaxed amounts add up to")
+		f.tell("/untaxed", "sum", "field_untaxed_sum", "must be what the lines' untaxed amounts add up to")
 	}
 	if len(v.Lines) > 0 && !tax.Equal(v.Tax) {
-		f.add("/tax", "sum", "must be what the lines' taxes add up to")
+		f.tell("/tax", "sum", "field_tax_sum", "must be what the lines' taxes add up to")
 	}
 	return f.violations
 }

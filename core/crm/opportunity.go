@@ -89,7 +89,7 @@ func (o *Opportunity) Validate() schema.Violations {
 	f.atLeastZero("/amount", &o.Amount)
 	f.between("/probability", o.Probability, 0, 100)
 	if !o.RateToBase.IsPositive() {
-		f.add("/rate_to_base", "minimum", "must be positive")
+		f.tell("/rate_to_base", "minimum", "field_positive", "must be positive")
 	}
 	if o.Status == "lost" && o.LostReason == "" {
 		f.add("/lost_reason", "required", "must say why it was lost")
@@ -97,7 +97,7 @@ func (o *Opportunity) Validate() schema.Violations {
 	for i, l := range o.Lines {
 		at := "/lines/" + strconv.Itoa(i)
 		if l.Qty.IsNegative() {
-			f.add(at+"/qty", "minimum", "must be positive")
+			f.tell(at+"/qty", "minimum", "field_positive", "must be positive")
 		}
 		f.atLeastZero(at+"/price", &l.Price)
 		f.percent(at+"/discount_pct", &l.DiscountPct)

@@ -153,7 +153,7 @@ func overplanned(actor postgres.Actor, stored, o *Order) schema.Violations {
 		sum = sum.Add(n.Amount)
 	}
 	if sum.GreaterThan(o.Total) {
-		f.add("/instalments", "sum", "must not add up to more than %s, the order's total", o.Total)
+		f.tell("/instalments", "sum", "field_instalments", "must not add up to more than %s, the order's total", o.Total)
 	}
 	return f.violations
 }
@@ -196,7 +196,7 @@ func (o *Order) progress(done func(OrderLine) decimal.Decimal) string {
 func (o *Order) Validate() schema.Violations {
 	f := checkFields(o)
 	if !o.RateToBase.IsPositive() {
-		f.add("/rate_to_base", "minimum", "must be positive")
+		f.tell("/rate_to_base", "minimum", "field_positive", "must be positive")
 	}
 	if o.Status == "on_hold" && o.HeldStatus == "" {
 		f.add("/held_status", "required", "must say where on_hold goes back to")
@@ -204,7 +204,7 @@ func (o *Order) Validate() schema.Violations {
 	for i, l := range o.Lines {
 		at := "/lines/" + strconv.Itoa(i)
 		if l.Qty.IsNegative() {
-			f.add(at+"/qty", "minimum", "must be positive")
+			f.tell(at+"/qty", "minimum", "field_positive", "must be positive")
 		}
 		f.atLeastZero(at+"/price", &l.Price)
 		f.percent(at+"/discount_pct", &l.DiscountPct)
@@ -212,7 +212,7 @@ func (o *Order) Validate() schema.Violations {
 	}
 	for i, n := range o.Instalments {
 		if n.Amount.IsNegative() {
-			f.add("/instalments/"+strconv.Itoa(i)+"/amount", "minimum", "must be positive")
+			f.tell("/instalments/"+strconv.Itoa(i)+"/amount", "minimum", "field_positive", "must be positive")
 		}
 	}
 	return f.violations

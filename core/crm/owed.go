@@ -33,7 +33,7 @@ func (v *Invoice) owed(actor postgres.Actor, stored *Invoice, pays bool) schema.
 	f.countable(v.Currency, amounts)
 	moved := !v.Residual.Equal(old.Residual) || (stored == nil || old.Status == "draft") && !v.Total.Equal(old.Total)
 	if moved && (v.Residual.Sign()*v.Total.Sign() < 0 || v.Residual.Abs().GreaterThan(v.Total.Abs())) {
-		f.add("/residual", "range", "must be between 0 and %s, the total", v.Total)
+		f.tell("/residual", "range", "field_residual", "must be between 0 and %s, the total", v.Total)
 		return f.violations
 	}
 	if stored != nil && moved && v.PaymentStatus == old.PaymentStatus && consistent(old.PaymentStatus) {
@@ -90,7 +90,7 @@ func (c *faults) countable(currency string, amounts []amount) {
 	}
 	for _, a := range amounts {
 		if fits(a.is) && !a.is.Equal(a.was) && !a.is.Equal(a.is.Truncate(digits)) {
-			c.add(a.at, "multipleOf", "must have at most %d decimals, those of %s", digits, currency)
+			c.tell(a.at, "multipleOf", "field_currency_decimals", "must have at most %d decimals, those of %s", digits, currency)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (p *Payment) Validate() schema.Violations {
 	}
 	// Of money that went out no more can be allocated than went out.
 	if p.Amount.IsPositive() && sum.GreaterThan(p.Amount) || p.Amount.IsNegative() && sum.LessThan(p.Amount) {
-		f.add("/allocations", "sum", "must not add up to more than the payment")
+		f.tell("/allocations", "sum", "field_allocations", "must not add up to more than the payment")
 	}
 	return f.violations
 }

@@ -117,7 +117,7 @@ func (p *Payment) misallocated(actor postgres.Actor, old *Payment, invoices map[
 		case a.Amount.Sign() != p.Amount.Sign():
 			f.add(at+"/amount", "sign", "must be more than nothing, and in the direction of the payment")
 		case !given[a.InvoiceID] && !v.takes(change):
-			f.add(at+"/amount", "maximum", "must be at most the %s that are open of the invoice", v.residual.Add(a.Amount.Sub(change)))
+			f.tell(at+"/amount", "maximum", "field_open_at_most", "must be at most the %s that are open of the invoice", v.residual.Add(a.Amount.Sub(change)))
 		}
 		given[a.InvoiceID] = true
 	}

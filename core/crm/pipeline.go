@@ -83,7 +83,7 @@ func (p *Pipeline) Validate() schema.Violations {
 		f.between(at+"/rotten_days", s.RottenDays, 1, 10_000)
 	}
 	if kinds["open"] == 0 || kinds["won"] != 1 || kinds["lost"] == 0 {
-		f.add("/stages", "contains", "must have an open stage, a lost one and exactly one that is won")
+		f.tell("/stages", "contains", "field_stages", "must have an open stage, a lost one and exactly one that is won")
 	}
 	if p.IsDefault && !p.IsActive {
 		f.add("/is_active", "const", "must be true: the default pipeline takes new opportunities")

@@ -177,7 +177,9 @@ func (w *writing) moved(stored, e Entity) schema.Violations {
 		vs = append(vs, w.circular(e)...)
 	case *Activity:
 		if e.At.After(w.at.Add(time.Hour)) && !isConnection(w.by.Actor) {
-			vs = append(vs, schema.Violation{Pointer: "/at", Rule: "maximum", Message: "must not be in the future: plan a task or a next_contact_at"})
+			vs = append(vs, schema.Violation{
+				Pointer: "/at", Rule: "maximum", Message: "must not be in the future: plan a task or a next_contact_at", Said: schema.Say("field_future"),
+			})
 		}
 	case *Task:
 		setWhen(&e.DoneAt, e.Status == "completed", w.at)

@@ -235,8 +235,8 @@ func (e *Editor) merge(stored crm.Entity, patch map[string]any) (crm.Entity, err
 }
 
 func (e *Editor) judge(k crm.Kind, doc map[string]any) (crm.Entity, error) {
-	if err := e.schemas[k].Validate(doc).Err(); err != nil {
-		return nil, err
+	if broken := e.schemas[k].Validate(doc); broken != nil {
+		return nil, crm.Explain(k, doc, broken)
 	}
 	return crm.FromDocument(k, doc)
 }

@@ -244,10 +244,18 @@ function begin(root) {
   root.querySelectorAll("[data-board]").forEach(board);
   root.querySelectorAll("[data-all]").forEach(chooseAll);
   root.querySelectorAll("[data-rows]").forEach(rows);
-  // Forms marked data-submit-on-change are sent when a choice is made; what is typed is not whole yet when it first changes.
-  const typed = ["search", "date", "month"];
+  // Forms marked data-submit-on-change are sent when a choice is made.
+  // What is typed into a date, or chosen by arrows, changes with each key: that is sent by Enter or when the field is left.
   for (const form of root.querySelectorAll("form[data-submit-on-change]")) {
-    form.addEventListener("change", (e) => { if (!typed.includes(e.target.type)) form.requestSubmit(); });
+    let typed, changed;
+    form.addEventListener("keydown", (e) => { typed = e.key !== "Enter" && e.key !== " "; });
+    form.addEventListener("pointerdown", () => { typed = false; });
+    form.addEventListener("focusin", () => { typed = false; });
+    form.addEventListener("focusout", () => { if (changed) form.requestSubmit(); });
+    form.addEventListener("change", (e) => {
+      if (e.target.type === "search") return;
+      if (typed && e.target.matches("select, input:not([type=checkbox], [type=radio])")) changed = true; else form.requestSubmit();
+    });
     form.addEventListener("submit", () => { for (const field of form.elements) if (field.name && !field.value) field.disabled = true; });
   }
   for (const form of root.querySelectorAll("form[data-swap]")) {
