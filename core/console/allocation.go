@@ -241,7 +241,7 @@ func (c *Console) allocate(ctx context.Context, v *visit) error {
 	var add []crm.PaymentAllocation
 	for name, values := range v.r.Form {
 		text, ok := strings.CutPrefix(name, "amount.")
-		given := strings.NewReplacer(",", "", " ", "", "，", "").Replace(values[0])
+		given := ungroup(values[0])
 		if !ok || given == "" {
 			continue
 		}

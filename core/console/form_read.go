@@ -121,7 +121,7 @@ func (f *form) readField(fd field, name string, values url.Values) (value any, g
 		}
 		return s, true
 	case fd.Type == "number":
-		return strings.NewReplacer(",", "", " ", "", "，", "").Replace(s), true
+		return ungroup(s), true
 	case fd.Format == "currency", fd.Format == "country", fd.Format == "uscc":
 		return strings.ToUpper(s), true
 	default:
@@ -308,7 +308,7 @@ func (f *form) usual(fd field) any {
 	case fd.vocabulary == "contract.signers.party":
 		return "customer"
 	case fd.Type == "date" && fd.Required:
-		return time.Now().In(f.zone()).Format(time.DateOnly)
+		return f.day.String()
 	case fd.Type == "instant" && fd.Required:
 		return time.Now().UTC().Format(time.RFC3339)
 	case fd.Name == "qty" && fd.Required:

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,6 +95,19 @@ func group(s string) string {
 		whole += "." + fraction
 	}
 	return sign + whole
+}
+
+// grouped are the thousands of a number as [group] writes it.
+var grouped = regexp.MustCompile(`^-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$`)
+
+// ungroup makes a plain decimal of a number as people type it or copy it from a page. A comma that does not stand between
+// thousands stays, for who reads the number to refuse: 1,50 is not 150.
+func ungroup(s string) string {
+	s = strings.NewReplacer(" ", "", "\u00a0", "", "\u202f", "", "，", ",", "．", ".", "−", "-").Replace(s)
+	if grouped.MatchString(s) {
+		return strings.ReplaceAll(s, ",", "")
+	}
+	return s
 }
 
 // formatTime gives a <time> element: the instant for machines and the script, the minute in UTC for people.

@@ -30,6 +30,19 @@ func TestAmountsAreWrittenAsTheirCurrencyCounts(t *testing.T) {
 	}
 }
 
+// A comma is the decimal mark of half the world: what may be one is never taken for nothing.
+func TestNumbersAreReadAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	for typed, want := range map[string]string{
+		"1234.5": "1234.5", "1,234.50": "1234.50", "−1,234,567.50": "-1234567.50", "1 234.5": "1234.5", "1，234．5": "1234.5", "1,234": "1234",
+		"1,50": "1,50", "0,50": "0,50", "1.234,50": "1.234,50", "12,34,567": "12,34,567", "1,234,5": "1,234,5", ",5": ",5", "1.5,000": "1.5,000",
+	} {
+		if got := ungroup(typed); got != want {
+			t.Errorf("%q is read as %q, want %q", typed, got, want)
+		}
+	}
+}
+
 func TestDaysAndInstantsPerLanguage(t *testing.T) {
 	t.Parallel()
 	day, err := crm.ParseDate("2026-02-03")

@@ -44,7 +44,11 @@ func (v *visit) writeTargets(ctx context.Context, wrong error) error {
 	}
 	p := targetsPage{Month: v.r.FormValue("month")}
 	if _, err := time.Parse("2006-01", p.Month); err != nil {
-		p.Month = time.Now().In(v.zone()).Format("2006-01")
+		today, err := get(ctx, v, func(tx pgx.Tx) (time.Time, error) { return v.today(ctx, tx) })
+		if err != nil {
+			return err
+		}
+		p.Month = today.Format("2006-01")
 	}
 	if v.who.May(access.Reports, access.Read) != "" {
 		p.Report = "/reports/targets?month=" + p.Month
@@ -108,7 +112,7 @@ func (v *visit) writeTargets(ctx context.Context, wrong error) error {
 
 // targetAmount reads what a target asks for.
 func (v *visit) targetAmount() (decimal.Decimal, error) {
-	d, err := decimal.NewFromString(strings.NewReplacer(",", "", " ", "", "，", "").Replace(v.r.PostFormValue("amount")))
+	d, err := decimal.NewFromString(ungroup(v.r.PostFormValue("amount")))
 	if err != nil || d.Exponent() < -4 || d.NumDigits() > 20 {
 		return d, schema.Violations{{Pointer: "/amount", Rule: "format", Message: "must be a decimal number"}}
 	}
