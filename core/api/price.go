@@ -68,14 +68,21 @@ func (e entities) getPrice() operation {
 			}
 			var faults parameterFaults
 			q := crm.PriceQuestion{
-				Product: id, List: cmp.Or(c.formIn("price_list", listForm, &faults), standardList), Currency: c.formIn("currency", currencyForm, &faults), On: e.dayIn(c, "at", &faults),
+				Product: id, List: cmp.Or(c.formIn("price_list", listForm, &faults), standardList), Currency: c.formIn("currency", currencyForm, &faults), On: c.dayIn("at", &faults),
 			}
 			q.Quantity, _ = decimal.NewFromString(cmp.Or(c.formIn("quantity", quantityForm, &faults), "1"))
 			customer := c.idIn("customer_id", &faults)
 			if err := faults.err(); err != nil {
 				return answer{}, err
 			}
-			return ok(postgres.Get(ctx, e.DB, c.who.Principal, func(tx pgx.Tx) (foundPrice, error) { return e.findPrice(ctx, tx, c, q, customer) }))
+			return ok(postgres.Get(ctx, e.DB, c.who.Principal, func(tx pgx.Tx) (_ foundPrice, err error) {
+				if q.On.IsZero() {
+					if q.On, err = e.CRM.Today(ctx, tx); err != nil {
+						return foundPrice{}, err
+					}
+				}
+				return e.findPrice(ctx, tx, c, q, customer)
+			}))
 		},
 	}
 }
@@ -206,7 +213,7 @@ func (e entities) getRate() operation {
 				return answer{}, forbidden(needs, "You do not see the field rate of currency_rates.")
 			}
 			var faults parameterFaults
-			from, to, on := c.formIn("from", currencyForm, &faults), c.formIn("to", currencyForm, &faults), e.dayIn(c, "at", &faults)
+			from, to, on := c.formIn("from", currencyForm, &faults), c.formIn("to", currencyForm, &faults), c.dayIn("at", &faults)
 			if !c.query.Has("from") {
 				faults.add("from", "required", "is required")
 			}
@@ -217,6 +224,11 @@ func (e entities) getRate() operation {
 			err := e.DB.As(ctx, c.who.Principal, func(tx pgx.Tx) (err error) {
 				if to == "" {
 					if to, err = e.CRM.BaseCurrency(ctx, tx); err != nil {
+						return err
+					}
+				}
+				if on.IsZero() {
+					if on, err = e.CRM.Today(ctx, tx); err != nil {
 						return err
 					}
 				}
@@ -250,10 +262,10 @@ func (c *call) formIn(name, form string, faults *parameterFaults) string {
 	return given
 }
 
-// dayIn reads a day in the query; today, in UTC, if it is not there.
-func (s *server) dayIn(c *call, name string, faults *parameterFaults) crm.Date {
+// dayIn reads a day in the query; zero, for the organization's today, if it is not there.
+func (c *call) dayIn(name string, faults *parameterFaults) crm.Date {
 	if !c.query.Has(name) {
-		return crm.DateOf(s.now().UTC())
+		return crm.Date{}
 	}
 	day, err := crm.ParseDate(c.query.Get(name))
 	if err != nil || day.Time().Year() < 1 {

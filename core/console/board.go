@@ -126,8 +126,11 @@ func (v *visit) stages(ctx context.Context, tx pgx.Tx, p *crm.Pipeline, mine boo
 			all.Set("owner_id", "me")
 		}
 		if column.Kind != "open" {
-			now := time.Now().UTC()
-			month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+			today, err := v.today(ctx, tx)
+			if err != nil {
+				return nil, err
+			}
+			month := today.AddDate(0, 0, 1-today.Day())
 			query.Filter = append(query.Filter, crm.Condition{Field: "closed_at", Op: crm.OpGreaterEqual, Value: month.Format(time.RFC3339)})
 		}
 		column.All = pathOf(crm.KindOpportunity) + "?" + all.Encode()

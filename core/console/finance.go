@@ -121,7 +121,7 @@ func (c *Console) showReceivables(ctx context.Context, v *visit) error {
 		for i, row := range result.Rows {
 			customer, _ := row["key"].(string)
 			currency, _ := row["currency"].(string)
-			to := pathOf(crm.KindInvoice) + "?customer_id=" + customer + "&currency=" + currency + "&residual%5Bne%5D=0&sort=due_date"
+			to := pathOf(crm.KindInvoice) + "?customer_id=" + customer + "&currency=" + currency + "&residual%5Bne%5D=0&status%5Bin%5D=issued%2Ccredited_partial%2Ccredited_full&sort=due_date"
 			p.Table.Rows[i] = append(p.Table.Rows[i], cell{Text: v.say("finance.open_invoices"), Link: to})
 		}
 		for i := range p.Table.Totals {

@@ -102,7 +102,10 @@ func TestFinanceTakesInvoicesInAndMatchesPayments(t *testing.T) {
 	s.get("/finance/inbox?status=refused").wants(t, 200, "none.xml", "no number")
 
 	known, _, _ := strings.Cut(s.upload("/finance/inbox", "R-2b.xml", ubl(t, "R-2")+"\n").header.Get("Location"), "?")
-	s.get(known).wants(t, 200, "already is an invoice with this number", invoice)
+	twice := s.get(known + "?customer=müller")
+	if twice.wants(t, 200, "already is an invoice with this number", invoice); strings.Contains(twice.body, "Accept the invoice") {
+		t.Error("what is there already is offered to be accepted")
+	}
 	s.post(known+"/refuse", "reason", "sent twice")
 	s.get(known).wants(t, 200, "sent twice", "Review again")
 	s.post(known + "/reopen")
@@ -119,6 +122,7 @@ func TestFinanceTakesInvoicesInAndMatchesPayments(t *testing.T) {
 	two := "/finance/payments/" + short.String()
 	amount := "amount." + s.invoice.ID.String()
 	s.do(http.MethodPost, two, form(amount, "4444")).wants(t, http.StatusUnprocessableEntity, "Not done", `value="4444"`)
+	s.do(http.MethodPost, two, form(amount, "0,50")).wants(t, http.StatusUnprocessableEntity, "decimal number")
 	s.do(http.MethodPost, two, form(amount, "much")).wants(t, http.StatusUnprocessableEntity)
 	s.post(two, amount, "4,443.70")
 	s.get("/invoices/"+s.invoice.ID.String()).wants(t, 200, "0.50 EUR")

@@ -109,6 +109,7 @@ type form struct {
 	faults map[string]string
 	lines  []*crm.Pipeline
 	gave   map[string]string // what a customer chosen within the form said, by field
+	day    crm.Date          // where the organization is
 
 	conditions []field // that a segment may ask for
 }

@@ -142,6 +142,8 @@ func ungrouped(s string) string {
 		switch r {
 		case '，':
 			return ','
+		case '．':
+			return '.'
 		case '\u00a0', '\u202f':
 			return ' '
 		case '−':
@@ -334,7 +336,7 @@ func (f *form) usual(fd field) any {
 	case fd.vocabulary == "contract.signers.party":
 		return "customer"
 	case fd.Type == "date" && fd.Required:
-		return time.Now().In(f.zone()).Format(time.DateOnly)
+		return f.day.String()
 	case fd.Type == "instant" && fd.Required:
 		return time.Now().UTC().Format(time.RFC3339)
 	case fd.Name == "qty" && fd.Required:

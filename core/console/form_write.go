@@ -20,7 +20,11 @@ import (
 // newForm begins a form for a kind, with what its fields may be.
 func (v *visit) newForm(ctx context.Context, tx pgx.Tx, w view) (*form, error) {
 	f := &form{visit: v, view: w, doc: map[string]any{}, chosen: map[string]chosen{}, faults: map[string]string{}, gave: map[string]string{}}
-	var err error
+	today, err := v.today(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	f.day = crm.DateOf(today)
 	if f.fields, err = v.entered(ctx, tx, w.kind); err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (c column) Class() string {
 		"num": c.numeric(), "wide": c.Wide, "nowrap": c.Type == "instant" || c.Type == "date" || c.Key || len(c.Enum) > 0,
 		"words": c.Refers == user || c.Name == "stage" || c.Type == "boolean", // short ones, which Chinese would break between any two letters
 		"named": c.Name == "name" || c.Name == "subject",
-		"due": slices.Contains([]string{"due_at", "due_date", "resolve_due", "next_contact_at"}, c.Name), // what [late] looks at
+		"due":   slices.Contains([]string{"due_at", "due_date", "resolve_due", "next_contact_at"}, c.Name), // what [late] looks at
 	} {
 		if is {
 			classes = append(classes, class)
@@ -148,8 +148,12 @@ func (v *visit) gridOf(ctx context.Context, tx pgx.Tx, w view, fields []field, i
 	if err != nil {
 		return g, err
 	}
+	today, err := v.today(ctx, tx)
+	if err != nil {
+		return g, err
+	}
 	for i, doc := range docs {
-		row := gridRow{ID: crm.HeadOf(items[i]).ID, Link: w.path() + "/" + crm.HeadOf(items[i]).ID.String(), Late: late(items[i])}
+		row := gridRow{ID: crm.HeadOf(items[i]).ID, Link: w.path() + "/" + crm.HeadOf(items[i]).ID.String(), Late: late(items[i], crm.DateOf(today))}
 		for j, c := range g.Columns {
 			shown := v.cell(c.field, c.valueIn(doc), doc, n)
 			if c.Badge {
@@ -177,14 +181,14 @@ func (v *visit) document(e crm.Entity) (map[string]any, error) {
 	return v.who.Present(access.Resource(e.Kind()), doc), nil
 }
 
-// late reports whether something that is still to be done should have been.
-func late(e crm.Entity) bool {
+// late reports whether something that is still to be done should have been: by now, or before that day.
+func late(e crm.Entity, today crm.Date) bool {
 	now := time.Now()
 	switch e := e.(type) {
 	case *crm.Task:
 		return e.DueAt != nil && e.DueAt.Before(now) && e.Status != "completed" && e.Status != "cancelled"
 	case *crm.Invoice:
-		return e.DueDate != nil && e.DueDate.Before(crm.DateOf(now)) && e.Residual.IsPositive()
+		return e.DueDate != nil && e.DueDate.Before(today) && e.Residual.IsPositive()
 	case *crm.Ticket:
 		return e.ResolveDue != nil && e.ResolveDue.Before(now) && e.ResolvedAt == nil && e.ClosedAt == nil
 	case *crm.Customer:

@@ -57,11 +57,16 @@ func (c *Console) home(ctx context.Context, v *visit) error {
 	return v.show("home", p)
 }
 
-// today is when the visitor's day begins, and the next one.
-func (v *visit) today() (from, to time.Time) {
-	now := time.Now().In(v.zone())
-	from = time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
-	return from, from.AddDate(0, 0, 1)
+// today is when the day begins where the organization is, whatever the visitor's browser says: what is due is so for all.
+func (v *visit) today(ctx context.Context, tx pgx.Tx) (time.Time, error) {
+	if v.days == nil {
+		var err error
+		if v.days, err = v.console.CRM.Location(ctx, tx); err != nil {
+			return time.Time{}, err
+		}
+	}
+	year, month, day := time.Now().In(v.days).Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, v.days), nil
 }
 
 // due reads the visitor's own of a kind whose time has come by the end of today.
@@ -70,10 +75,13 @@ func (v *visit) due(ctx context.Context, tx pgx.Tx, k crm.Kind, at string, more 
 	if v.who.May(r, access.Read) == "" || slices.ContainsFunc([]string{at, "owner_id", "status"}, func(f string) bool { return v.who.Hides(r, f) }) {
 		return nil, false, nil
 	}
-	_, tomorrow := v.today()
+	today, err := v.today(ctx, tx)
+	if err != nil {
+		return nil, false, err
+	}
 	q := crm.Query{Filter: append([]crm.Condition{
 		{Field: "owner_id", Op: crm.OpEqual, Value: v.who.UserID.String()},
-		{Field: at, Op: crm.OpLess, Value: tomorrow.UTC().Format(time.RFC3339)},
+		{Field: at, Op: crm.OpLess, Value: today.AddDate(0, 0, 1).UTC().Format(time.RFC3339)},
 	}, more...), Sort: []crm.Sort{{Field: at}}, Limit: todoSize}
 	q.Blind = v.who.Blind(r)
 	page, err := v.console.CRM.List(ctx, tx, k, q)
@@ -98,7 +106,10 @@ func (v *visit) dueTasks(ctx context.Context, tx pgx.Tx, p *homePage) error {
 	if err != nil {
 		return err
 	}
-	today, _ := v.today()
+	today, err := v.today(ctx, tx)
+	if err != nil {
+		return err
+	}
 	for i, e := range tasks {
 		t, _ := e.(*crm.Task)
 		doc := docs[i]
@@ -123,7 +134,10 @@ func (v *visit) dueCustomers(ctx context.Context, tx pgx.Tx, p *homePage) error 
 		return err
 	}
 	p.MayDo = true
-	today, _ := v.today()
+	today, err := v.today(ctx, tx)
+	if err != nil {
+		return err
+	}
 	for _, e := range customers {
 		c, _ := e.(*crm.Customer)
 		doc, err := v.document(c)
@@ -172,8 +186,11 @@ func (v *visit) dueInvoices(ctx context.Context, tx pgx.Tx, p *homePage) error {
 	if v.who.May(r, access.Read) == "" || slices.ContainsFunc([]string{"due_date", "residual", "status"}, func(f string) bool { return v.who.Hides(r, f) }) {
 		return nil
 	}
-	_, tomorrow := v.today()
-	week := tomorrow.AddDate(0, 0, 6).Format(time.DateOnly)
+	today, err := v.today(ctx, tx)
+	if err != nil {
+		return err
+	}
+	week := today.AddDate(0, 0, 7).Format(time.DateOnly)
 	g, next, err := v.grid(ctx, tx, crm.KindInvoice, crm.Query{
 		Filter: []crm.Condition{
 			{Field: "residual", Op: crm.OpGreater, Value: "0"},

@@ -13,11 +13,12 @@ import (
 func (v *visit) importChange(i transfer.Import) transfer.Change {
 	q := v.r.Form
 	header := q.Has("header")
-	change := transfer.Change{Header: &header}
+	mark := q.Get("decimal_mark")
+	change := transfer.Change{Header: &header, Decimal: &mark}
 	again := header != i.Form.Header
 	if i.Form.Format == sheet.CSV {
-		encoding, delimiter, mark := q.Get("encoding"), q.Get("delimiter"), q.Get("decimal_mark")
-		change.Encoding, change.Delimiter, change.Decimal = &encoding, &delimiter, &mark
+		encoding, delimiter := q.Get("encoding"), q.Get("delimiter")
+		change.Encoding, change.Delimiter = &encoding, &delimiter
 		again = again || encoding != i.Form.Encoding || delimiter != i.Form.Delimiter
 	}
 	mode := transfer.Mode(q.Get("mode"))

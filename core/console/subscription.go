@@ -3,12 +3,15 @@ package console
 import (
 	"context"
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
+	"crmhub/core/crm"
 	"crmhub/core/notify"
 	"crmhub/core/schema"
 	"crmhub/core/secret"
@@ -31,7 +34,29 @@ type subscriptionsPage struct {
 type deliveryRow struct {
 	notify.Delivery
 	Name string
+	Told string // what it tells, in the visitor's language
 	Last notify.Attempt
+}
+
+// changeTold is what package notify says of a change: order SO-1 updated (version 7).
+var changeTold = regexp.MustCompile(`^\S+ (.+) \S+ \(version ([0-9]+)\)$`)
+
+// toldOf says a delivery's summary, which is the receiver's and in English, in the visitor's language, as far as the hub wrote it.
+func (v *visit) toldOf(d notify.Delivery) string {
+	entity, what, _ := strings.Cut(d.Event, ".")
+	if entity == "alert" {
+		kind, name, _ := strings.Cut(strings.TrimPrefix(d.Summary, "resolved: "), ": ")
+		if said, ok := v.words()["alert.kind."+strings.ReplaceAll(kind, " ", "_")]; ok {
+			return v.say("delivery.alert_"+what, said, name)
+		}
+	}
+	if parts := changeTold.FindStringSubmatch(d.Summary); parts != nil && slices.Contains(crm.Kinds(), crm.Kind(entity)) {
+		return v.say("delivery.change", v.say("state.entity."+entity), parts[1], v.words().act(what), parts[2])
+	}
+	if d.Event == "subscription.test" {
+		return v.say("delivery.test")
+	}
+	return d.Summary
 }
 
 // notifyPages are what somebody should look at, and who outside is told.
@@ -83,7 +108,7 @@ func (v *visit) writeSubscriptions(ctx context.Context, wrong error) error {
 		}
 		latest, err := v.console.Notify.Deliveries(ctx, tx, notify.Filter{Limit: pageSize})
 		for _, d := range latest.Items {
-			r := deliveryRow{Delivery: d, Name: names[d.SubscriptionID]}
+			r := deliveryRow{Delivery: d, Name: names[d.SubscriptionID], Told: v.toldOf(d)}
 			if n := len(d.Attempts); n > 0 {
 				r.Last = d.Attempts[n-1]
 			}

@@ -26,7 +26,18 @@ func TestSubscriptionsArePeoplesToMake(t *testing.T) {
 		t.Error("the secret is shown again")
 	}
 	at := regexp.MustCompile(`/sync/subscriptions/[0-9a-f-]{36}`).FindString(list.body)
-	s.get(s.post(at+"/test")).wants(t, 200, "Test sent", "subscription.test", "Sending")
+	s.get(s.post(at+"/test")).wants(t, 200, "Test sent", "subscription.test", "This is a test.", "Sending")
+	s.tx(func(tx pgx.Tx) error { // as package notify queues them
+		_, err := tx.Exec(t.Context(), `insert into deliveries (id, subscription_id, event_id, event, summary, body)
+			select gen_random_uuid(), s.id, gen_random_uuid(), v.event, v.summary, '{}' from subscriptions s, (values
+				('order.updated', 'order SO-1 of May updated (version 7)'), ('alert.resolved', 'resolved: dead letters: Our ERP'), ('alert.opened', 'run failed: x'),
+				('order.updated', 'something else')) v (event, summary)`)
+		return err
+	})
+	s.get("/sync/subscriptions").wants(t, 200, "Order SO-1 of May: Changed (version 7)", "Resolved: Records were refused: Our ERP", "last run failed: x", "something else")
+	s.post("/language", "language", "zh-CN", "to", "/")
+	s.get("/sync/subscriptions").wants(t, 200, "订单 SO-1 of May：已修改（版本 7）", "已恢复：", "这是一条测试。")
+	s.post("/language", "language", "en", "to", "/")
 	s.get(s.post(at, "status", "paused")).wants(t, 200, "Paused", "Resume")
 	s.do("POST", at, url.Values{"status": {"disabled"}}).wants(t, 400)
 	s.do("POST", at+"/key", nil).wants(t, 200, "whsec_")

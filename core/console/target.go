@@ -44,7 +44,11 @@ func (v *visit) writeTargets(ctx context.Context, wrong error) error {
 	}
 	p := targetsPage{Month: v.r.FormValue("month")}
 	if _, err := time.Parse("2006-01", p.Month); err != nil {
-		p.Month = time.Now().In(v.zone()).Format("2006-01")
+		today, err := get(ctx, v, func(tx pgx.Tx) (time.Time, error) { return v.today(ctx, tx) })
+		if err != nil {
+			return err
+		}
+		p.Month = today.Format("2006-01")
 	}
 	if v.who.May(access.Reports, access.Read) != "" {
 		p.Report = "/reports/targets?month=" + p.Month

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -34,9 +35,10 @@ type visit struct {
 	r       *http.Request
 	lang    string
 	who     access.Identity
-	here    string // the path of the page shown, where that is not the request's
-	known   *names // see everybody
-	endTurn func() // of a page that is read; what lasts longer than reading ends it early
+	here    string         // the path of the page shown, where that is not the request's
+	known   *names         // see everybody
+	days    *time.Location // see today
+	endTurn func()         // of a page that is read; what lasts longer than reading ends it early
 }
 
 // frame is what the layout needs around a page's own data.

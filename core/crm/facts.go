@@ -22,6 +22,7 @@ type facts struct {
 	paid      map[uuid.UUID]decimal.Decimal
 	optedOut  map[uuid.UUID]bool      // contacts who want no marketing
 	base      string                  // the organization's currency
+	zone      *time.Location          // its time zone, see [writing.year]
 	declared  []CustomField           // of the kind written
 	above     map[uuid.UUID]uuid.UUID // of customers and product categories, see readTree
 	paying    map[uuid.UUID]bool      // invoices that payments pay, of those to be cancelled
@@ -196,25 +197,24 @@ func (w *writing) queueRates(b *pgx.Batch) {
 			wanted, currencies, days = append(wanted, rate), append(currencies, strings.ToUpper(strings.TrimSpace(currency))), append(days, day)
 		}
 	}
-	today := DateOf(w.at)
 	for _, e := range w.batch {
 		switch e := e.(type) {
 		case *Order:
 			want(&e.RateToBase, e.Currency, e.Date)
 		case *Opportunity:
-			want(&e.RateToBase, e.Currency, today)
+			want(&e.RateToBase, e.Currency, Date{})
 		case *Invoice:
+			day := Date{} // today
 			if e.IssueDate != nil {
-				want(&e.RateToBase, e.Currency, *e.IssueDate)
-			} else {
-				want(&e.RateToBase, e.Currency, today)
+				day = *e.IssueDate
 			}
+			want(&e.RateToBase, e.Currency, day)
 		}
 	}
 	if len(wanted) == 0 {
 		return
 	}
-	queueRates(b, currencies, days, func(rates []decimal.Decimal) {
+	queueRates(b, w.at, currencies, days, func(rates []decimal.Decimal) {
 		for i, rate := range rates {
 			*wanted[i] = rate // zero, where there is none, stays the type's business
 		}
@@ -224,22 +224,26 @@ func (w *writing) queueRates(b *pgx.Batch) {
 const ratesOnDays = `
 select coalesce(r.rate, 0)
 from unnest($1::text[], $2::date[]) with ordinality as w (currency, day, n)
+cross join (select ($3::timestamptz at time zone ` + Zone + `)::date as day) t
 left join lateral (
 	select c.rate
 	from currency_rates c
-	where c.currency = left(w.currency, 3)::char(3) and c.base = (select base_currency from organizations) and c.date <= w.day and c.deleted_at is null
+	where c.currency = left(w.currency, 3)::char(3) and c.base = (select base_currency from organizations) and c.date <= coalesce(w.day, t.day) and c.deleted_at is null
 	order by c.date desc
 	limit 1
 ) r on true
 order by w.n`
 
-// queueRates asks for the rate of each currency on each day; 0 where none is known.
-func queueRates(b *pgx.Batch, currencies []string, days []Date, take func([]decimal.Decimal)) {
-	at := make([]time.Time, len(days))
+// queueRates asks for the rate of each currency on each day, a zero day being the organization's at that time; 0 where none is known.
+func queueRates(b *pgx.Batch, at time.Time, currencies []string, days []Date, take func([]decimal.Decimal)) {
+	on := make([]*time.Time, len(days))
 	for i, d := range days {
-		at[i] = d.Time()
+		if !d.IsZero() {
+			day := d.Time()
+			on[i] = &day
+		}
 	}
-	b.Queue(ratesOnDays, currencies, at).Query(func(rows pgx.Rows) error {
+	b.Queue(ratesOnDays, currencies, on, at).Query(func(rows pgx.Rows) error {
 		rates, err := pgx.CollectRows(rows, pgx.RowTo[decimal.Decimal])
 		if err == nil {
 			take(rates)
@@ -255,7 +259,7 @@ func (s *Store) Rate(ctx context.Context, tx pgx.Tx, currency string, on Date) (
 	var rate decimal.Decimal
 	var b pgx.Batch
 	b.Queue("select base_currency from organizations").QueryRow(func(row pgx.Row) error { return row.Scan(&base) })
-	queueRates(&b, []string{currency}, []Date{on}, func(rates []decimal.Decimal) { rate = rates[0] })
+	queueRates(&b, s.now(), []string{currency}, []Date{on}, func(rates []decimal.Decimal) { rate = rates[0] })
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return decimal.Zero, fmt.Errorf("look up the rate of %s: %w", currency, err)
 	}

@@ -25,7 +25,11 @@ func (w *writing) giveNumbers(ctx context.Context, tx pgx.Tx) error {
 		if v := reflect.ValueOf(e).Elem().FieldByIndex(key.index); v.Len() == 0 {
 			p := w.table.prefix + "-"
 			if w.table.yearly {
-				p += fmt.Sprintf("%04d-", w.year(e))
+				year, err := w.year(ctx, tx, e)
+				if err != nil {
+					return err
+				}
+				p += fmt.Sprintf("%04d-", year)
 			}
 			empty[p] = append(empty[p], v)
 		}
@@ -45,19 +49,26 @@ func (w *writing) giveNumbers(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// year is the year a document's number shows: that of its date.
-func (w *writing) year(e Entity) int {
+// year is the year a document's number shows: that of its date, or the organization's.
+func (w *writing) year(ctx context.Context, tx pgx.Tx, e Entity) (int, error) {
 	switch e := e.(type) {
 	case *Order:
-		return e.Date.Time().Year()
+		return e.Date.Time().Year(), nil
 	case *Payment:
-		return e.Date.Time().Year()
+		return e.Date.Time().Year(), nil
 	case *Invoice:
 		if e.IssueDate != nil {
-			return e.IssueDate.Time().Year()
+			return e.IssueDate.Time().Year(), nil
 		}
 	}
-	return w.at.Year()
+	if w.facts.zone == nil { // once a batch
+		zone, err := location(ctx, tx)
+		if err != nil {
+			return 0, err
+		}
+		w.facts.zone = zone
+	}
+	return w.at.In(w.facts.zone).Year(), nil
 }
 
 // The lateral query's limit keeps the planner from comparing with all numbers there are.

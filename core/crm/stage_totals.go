@@ -27,14 +27,14 @@ group by stage, currency`
 select stage, currency, sum(count)::bigint, sum(amount) from (` + openTotals + `
 union all
 select stage, currency, count(*), sum(amount) from opportunities
-where pipeline_id = $1 and deleted_at is null and status <> 'open' and closed_at >= date_trunc('month', now())
+where pipeline_id = $1 and deleted_at is null and status <> 'open' and closed_at >= date_trunc('month', now() at time zone ` + Zone + `) at time zone ` + Zone + `
 	and ($2::uuid[] is null or owner_id = any($2))
 group by stage, currency
 ) o
 group by stage, currency`
 )
 
-// StageTotals adds up the opportunities of a pipeline by stage and currency: those open, and those closed this month. Owners
+// StageTotals adds up the opportunities of a pipeline by stage and currency: those open, and those closed this month, which begins where the organization is. Owners
 // narrows them to their rows; nil is everybody's.
 func (s *Store) StageTotals(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, owners []uuid.UUID) ([]StageTotal, error) {
 	return s.addUp(ctx, tx, stageTotals, pipeline, owners)

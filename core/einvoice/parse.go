@@ -1,6 +1,7 @@
 package einvoice
 
 import (
+	"bufio"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // What a file may be at most. An invoice of 1,000 lines has about 2 MB and 50,000 elements; attachments are inside.
@@ -70,8 +72,12 @@ type parser struct {
 func parse(r io.Reader) (*element, error) {
 	limited := &io.LimitedReader{R: r, N: MaxBytes + 1}
 	kept := &keepError{r: limited}
-	p := &parser{decoder: xml.NewDecoder(kept), names: map[xml.Name]string{}}
+	text, wide := utf8Of(kept)
+	p := &parser{decoder: xml.NewDecoder(text), names: map[xml.Name]string{}}
 	p.decoder.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
+		if wide { // it is UTF-8 by now, whatever it says
+			return in, nil
+		}
 		encoding, err := ianaindex.IANA.Encoding(label)
 		if err != nil || encoding == nil {
 			return nil, fmt.Errorf("unknown encoding %q", label)
@@ -97,6 +103,16 @@ func parse(r io.Reader) (*element, error) {
 			return nil, &SyntaxError{Line: line, Reason: reason}
 		}
 	}
+}
+
+// utf8Of decodes a file that begins with a byte order mark of UTF-16, which every reader of XML has to know.
+func utf8Of(r io.Reader) (text io.Reader, wide bool) {
+	b := bufio.NewReader(r)
+	mark, _ := b.Peek(2)
+	if string(mark) != "\xff\xfe" && string(mark) != "\xfe\xff" {
+		return b, false
+	}
+	return unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder().Reader(b), true
 }
 
 func notXML(line int, err error) error {

@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/encoding/unicode"
 )
 
 const namespaces = `xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2" xmlns:cbc="urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2" xmlns:cac="urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"`
@@ -94,6 +95,22 @@ func TestParseReadsWhatTheFileMeans(t *testing.T) {
 	latin := []byte("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><Invoice " + namespaces + "><cbc:Note>Gr\xfc\xdfe</cbc:Note></Invoice>")
 	if v := parsed(t, latin); cmp.Diff([]string{"Grüße"}, v.Notes) != "" {
 		t.Errorf("%q", v.Notes)
+	}
+}
+
+// Every reader of XML has to know UTF-16; files say so themselves, or leave it to their mark.
+func TestFilesInUTF16AreRead(t *testing.T) {
+	t.Parallel()
+	for _, declared := range []string{`<?xml version="1.0" encoding="UTF-16"?>`, `<?xml version="1.0"?>`, ""} {
+		for _, order := range []unicode.Endianness{unicode.LittleEndian, unicode.BigEndian} {
+			file, err := unicode.UTF16(order, unicode.UseBOM).NewEncoder().String(declared + "<Invoice " + namespaces + "><cbc:Note>Grüße 发票</cbc:Note></Invoice>")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := parsed(t, []byte(file)); cmp.Diff([]string{"Grüße 发票"}, v.Notes) != "" {
+				t.Errorf("%q", v.Notes)
+			}
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ func (s *Store) prepare(ctx context.Context, tx pgx.Tx, r Report, given Paramete
 }
 
 // zone is where the organization's days begin and end. It is the transaction's, so that every day and month in the texts goes by it.
-const zone = `coalesce((select time_zone from pool_settings), 'UTC')`
+const zone = crm.Zone
 
 // settings are those of a transaction that reads much: the zone, a plan for the parameters at hand, memory for a hash of a million
 // customers, and what a row from a worker costs in truth. An index that holds all that is asked for is read at the price of a

@@ -34,13 +34,13 @@ func Encodings() []string { return []string{UTF8, UTF16LE, UTF16BE, GB18030, Win
 // Delimiters are all delimiters of CSV files.
 func Delimiters() []string { return []string{",", ";", "\t", "|", Blanks} }
 
-// The decimal marks of CSV files. The other sign may stand between thousands.
+// The decimal marks of CSV files, and of texts in workbooks. The other sign may stand between thousands.
 const (
 	Point = "point"
 	Comma = "comma"
 )
 
-// DecimalMarks are all decimal marks of CSV files.
+// DecimalMarks are all decimal marks.
 func DecimalMarks() []string { return []string{Point, Comma} }
 
 // Form is how the bytes of a file are a table.
@@ -48,20 +48,18 @@ type Form struct {
 	Format    Format `json:"format" enum:"csv,xlsx"`
 	Encoding  string `json:"encoding,omitempty" doc:"Of a CSV file; sensed from all of its bytes." enum:"utf-8,utf-16le,utf-16be,gb18030,windows-1252"`
 	Delimiter string `json:"delimiter,omitempty" doc:"Of a CSV file: , ; | a tab, or a blank for columns with blanks between them."`
-	Decimal   string `json:"decimal_mark,omitempty" doc:"Of the numbers in a CSV file; sensed where they tell it. Absent: each number has to tell by itself." enum:"point,comma"`
+	Decimal   string `json:"decimal_mark,omitempty" doc:"Of the numbers in a CSV file, and of those that a workbook keeps as texts; sensed where they tell it. Absent: each number has to tell by itself." enum:"point,comma"`
 	Header    bool   `json:"header" doc:"The first row names the columns."`
 }
 
 // Validate returns what is wrong with a form that somebody chose.
 func (f Form) Validate() schema.Violations {
-	if f.Format == XLSX {
-		return nil
-	}
 	var vs schema.Violations
-	if !slices.Contains(Encodings(), f.Encoding) {
+	text := f.Format != XLSX
+	if text && !slices.Contains(Encodings(), f.Encoding) {
 		vs = append(vs, schema.Violation{Pointer: "/encoding", Rule: "enum", Message: "must be utf-8, utf-16le, utf-16be, gb18030 or windows-1252"})
 	}
-	if !slices.Contains(Delimiters(), f.Delimiter) {
+	if text && !slices.Contains(Delimiters(), f.Delimiter) {
 		vs = append(vs, schema.Violation{Pointer: "/delimiter", Rule: "enum", Message: "must be a comma, semicolon, tab, bar or blank"})
 	}
 	if f.Decimal != "" && !slices.Contains(DecimalMarks(), f.Decimal) {

@@ -10,7 +10,11 @@ import (
 type Row struct {
 	Number int64    // the line of a CSV file that it begins in, the row of an XLSX sheet; from 1
 	Cells  []string // as many as there are: rows may be ragged
+	Kept   []bool   // of a workbook, which cells it keeps as numbers, as far as there are any; a text that looks like one is not
 }
+
+// IsNumber reports whether a workbook keeps a cell as a number, which then has a point, whatever its readers see.
+func (r Row) IsNumber(cell int) bool { return cell < len(r.Kept) && r.Kept[cell] }
 
 // Reader gives the rows of a table one by one. Close it.
 type Reader struct {

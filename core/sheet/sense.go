@@ -12,12 +12,12 @@ import (
 // Sensor learns the form of a file from its bytes as they pass by Write: the encoding from all of them, the rest from
 // the first. It never fails; a file of no form is a CSV file with one column.
 type Sensor struct {
-	head  []byte
-	size  int64
-	lines int64
-	last  byte
-	utf8  utf8Count
-	gb    gbCount
+	head           []byte
+	size           int64
+	lines, returns int64 // line feeds and carriage returns
+	last           byte
+	utf8           utf8Count
+	gb             gbCount
 }
 
 // Write takes in the next bytes of the file. Its error is always nil.
@@ -27,6 +27,7 @@ func (s *Sensor) Write(p []byte) (int, error) {
 	}
 	s.size += int64(len(p))
 	s.lines += int64(bytes.Count(p, []byte{'\n'}))
+	s.returns += int64(bytes.Count(p, []byte{'\r'}))
 	if len(p) > 0 {
 		s.last = p[len(p)-1]
 	}
@@ -40,10 +41,14 @@ func (s *Sensor) Size() int64 { return s.size }
 
 // Lines is how many lines a text has: about its rows. It says nothing about an XLSX file.
 func (s *Sensor) Lines() int64 {
-	if s.size > 0 && s.last != '\n' {
-		return s.lines + 1
+	lines := s.lines
+	if lines == 0 {
+		lines = s.returns
 	}
-	return s.lines
+	if s.size > 0 && s.last != '\n' && (s.last != '\r' || s.lines > 0) {
+		lines++
+	}
+	return lines
 }
 
 // Form is what the file seems to be.
@@ -58,7 +63,7 @@ func (s *Sensor) Form() Form {
 		return f
 	}
 	if s.size > int64(len(s.head)) { // the head ends inside a line
-		if end := bytes.LastIndexByte(text, '\n'); end > 0 {
+		if end := bytes.LastIndexAny(text, "\r\n"); end > 0 {
 			text = text[:end]
 		}
 	}
@@ -204,22 +209,34 @@ var (
 	tellsComma = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{3})+,[0-9]+$|^[0-9]*,([0-9]{1,2}|[0-9]{4,})$|^(0?|[0-9]{4,}),[0-9]{3}$|^[0-9]{1,3}(\.[0-9]{3}){2,}$`)
 )
 
-// decimalMarkOf is the mark that the numbers of a text tell; "" if none does, or not all the same.
-func decimalMarkOf(text []byte, delimiter string) string {
-	points, commas := false, false
-	for _, row := range firstRows(text, delimiter, len(text)) {
-		for _, cell := range row {
-			cell = strings.Trim(cell, " +-()%¥$€£\u00a0")
-			points, commas = points || tellsPoint.MatchString(cell), commas || tellsComma.MatchString(cell)
-		}
-	}
+// Marks learns the decimal mark of a file from its cells.
+type Marks struct{ points, commas bool }
+
+// See takes in a cell that is text.
+func (m *Marks) See(cell string) {
+	cell = strings.Trim(cell, " +-()%¥$€£\u00a0")
+	m.points, m.commas = m.points || tellsPoint.MatchString(cell), m.commas || tellsComma.MatchString(cell)
+}
+
+// Mark is the one that the numbers tell; "" if none does, or not all the same.
+func (m *Marks) Mark() string {
 	switch {
-	case points && !commas:
+	case m.points && !m.commas:
 		return Point
-	case commas && !points:
+	case m.commas && !m.points:
 		return Comma
 	}
 	return ""
+}
+
+func decimalMarkOf(text []byte, delimiter string) string {
+	var m Marks
+	for _, row := range firstRows(text, delimiter, len(text)) {
+		for _, cell := range row {
+			m.See(cell)
+		}
+	}
+	return m.Mark()
 }
 
 var valueForm = regexp.MustCompile(`^[-+(]?[¥$€£]?[0-9][0-9.,:/ \-]*[%)]?$|^[^@ ]+@[^@ ]+\.[^@ ]+$`)

@@ -93,6 +93,7 @@ func TestDirtyFilesAreSensedAndRead(t *testing.T) {
 		"one broken cell":     {"a,b\n甲乙丙丁,戊己庚辛\n1,x\xffy\n", csv("utf-8", ","), []string{"a", "b"}, [][]string{{"甲乙丙丁", "戊己庚辛"}, {"1", "x\xffy"}}},
 		"same name twice":     {"a,a\n1,2\n", csv("utf-8", ","), []string{"a", "a"}, [][]string{{"1", "2"}}},
 		"in columns":          {" id  date  units\n 1 19970101  1\n 2 19970112  12\n", csv("utf-8", " "), []string{"id", "date", "units"}, [][]string{{"1", "19970101", "1"}, {"2", "19970112", "12"}}},
+		"carriage returns":    {"a;b\r1,5;\"x\ry\"\r\r2;z\r", marked(";", sheet.Comma), []string{"a", "b"}, [][]string{{"1,5", "x\ny"}, {"2", "z"}}},
 		"sentences":           {"remark\nall is well\nso it is\n", csv("utf-8", ","), []string{"remark"}, [][]string{{"all is well"}, {"so it is"}}},
 		"thousands only":      {"a\n1.234\n", csv("utf-8", ","), []string{"a"}, [][]string{{"1.234"}}},
 		"thousands and cents": {"a;b\n1.234;x\n-€ 1.234,50;y\n", marked(";", sheet.Comma), []string{"a", "b"}, [][]string{{"1.234", "x"}, {"-€ 1.234,50", "y"}}},
@@ -311,6 +312,51 @@ func TestNumbersComeAsTheirAuthorSeesThem(t *testing.T) {
 	}
 	want := [][]string{{"1.1"}, {"0.3"}, {"13800138000"}, {"91350100M000100Y43"}, {"100000000000000000"}, {"0.00000015"}}
 	if d := cmp.Diff(want, rows); d != "" {
+		t.Error(d)
+	}
+}
+
+// What a workbook keeps as a number is told from a text that looks like one, in whatever order and with whatever prefix its XML has it.
+func TestTextsOfAWorkbookAreNoNumbers(t *testing.T) {
+	t.Parallel()
+	book := excelize.NewFile()
+	for cell, v := range map[string]any{
+		"A1": "n", "B1": "t", "A2": 1.155, "B2": "1.155", "B4": 2, "A5": true, "C5": "1.1000000000000001", "AB6": 7,
+	} {
+		if err := book.SetCellValue("Sheet1", cell, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := book.SetCellFormula("Sheet1", "A6", "1+1"); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := errors.Join(book.MoveSheet("Sheet1", "Sheet1"), book.Write(&b)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := sheet.Open(&b, sheet.Form{Format: sheet.XLSX, Header: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	got := map[string]bool{}
+	for {
+		row, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, cell := range row.Cells {
+			if cell != "" {
+				name, _ := excelize.CoordinatesToCellName(i+1, int(row.Number))
+				got[name+" "+cell] = row.IsNumber(i)
+			}
+		}
+	}
+	want := map[string]bool{"A2 1.155": true, "B2 1.155": false, "B4 2": true, "A5 1": false, "C5 1.1000000000000001": false, "AB6 7": true}
+	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 }

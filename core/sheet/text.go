@@ -2,6 +2,7 @@ package sheet
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ const bufferSize = 64 << 10
 
 // openText reads the rows of a text in UTF-8.
 func openText(in io.Reader, delimiter string) source {
+	in = linesOf(in)
 	bounded := &boundedReader{in: in}
 	if delimiter == Blanks {
 		return &blankReader{in: bufio.NewReaderSize(bounded, bufferSize), bounded: bounded}
@@ -57,6 +59,28 @@ func openText(in io.Reader, delimiter string) source {
 	r.FieldsPerRecord = -1
 	r.LazyQuotes = true // a quotation mark where none belongs is part of the cell
 	return &csvReader{in: r, bounded: bounded}
+}
+
+// linesOf gives a text whose lines end in a carriage return alone, as some bank programs and old Macs have it, with line feeds. It is
+// one if its beginning has no line feed at all.
+func linesOf(in io.Reader) io.Reader {
+	b := bufio.NewReaderSize(in, bufferSize)
+	if head, _ := b.Peek(bufferSize); bytes.IndexByte(head, '\n') < 0 && bytes.IndexByte(head, '\r') >= 0 {
+		return feeds{b}
+	}
+	return b
+}
+
+type feeds struct{ in io.Reader }
+
+func (f feeds) Read(p []byte) (int, error) {
+	n, err := f.in.Read(p)
+	for i, c := range p[:n] {
+		if c == '\r' {
+			p[i] = '\n'
+		}
+	}
+	return n, err
 }
 
 // endMark is put behind a file: where it is no row of its own, a quotation mark before it was not closed, which encoding/csv

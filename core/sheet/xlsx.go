@@ -16,6 +16,7 @@ import (
 // xlsxReader reads the first sheet of a workbook. Numbers come as they are kept, so a date is a count of days.
 type xlsxReader struct {
 	book *excelize.File
+	kept *keptCells
 	rows *excelize.Rows
 	row  int64
 }
@@ -28,7 +29,8 @@ func openXLSX(in io.Reader) (*xlsxReader, error) {
 	case len(b) > MaxXLSX:
 		return nil, ErrTooLarge
 	}
-	if err := checkParts(b); err != nil {
+	parts, err := checkParts(b)
+	if err != nil {
 		return nil, err
 	}
 	book, err := excelize.OpenReader(bytes.NewReader(b), excelize.Options{
@@ -37,23 +39,23 @@ func openXLSX(in io.Reader) (*xlsxReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoXLSX, err)
 	}
-	x := &xlsxReader{book: book}
+	x := &xlsxReader{book: book, kept: openKept(parts)}
 	sheets := book.GetSheetList()
 	if len(sheets) == 0 {
-		return nil, errors.Join(ErrNoXLSX, book.Close())
+		return nil, errors.Join(ErrNoXLSX, x.kept.close(), book.Close())
 	}
 	if x.rows, err = book.Rows(sheets[0]); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNoXLSX, err), book.Close())
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNoXLSX, err), x.kept.close(), book.Close())
 	}
 	return x, nil
 }
 
 // checkParts refuses a file that would fill memory or disk when unpacked. That a part is no longer than it says is
 // seen to by archive/zip.
-func checkParts(b []byte) error {
+func checkParts(b []byte) (*zip.Reader, error) {
 	parts, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoXLSX, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoXLSX, err)
 	}
 	var all, other uint64
 	for _, p := range parts.File {
@@ -63,10 +65,10 @@ func checkParts(b []byte) error {
 			other += p.UncompressedSize64
 		}
 		if all > maxUnpack || other > maxOther {
-			return ErrTooLarge
+			return nil, ErrTooLarge
 		}
 	}
-	return nil
+	return parts, nil
 }
 
 func (x *xlsxReader) next() (Row, error) {
@@ -81,10 +83,13 @@ func (x *xlsxReader) next() (Row, error) {
 		case empty(cells):
 			continue
 		}
+		row := Row{Number: x.row, Cells: cells, Kept: x.kept.of(x.row)}
 		for i, c := range cells {
-			cells[i] = asTyped(c)
+			if row.IsNumber(i) {
+				cells[i] = asTyped(c)
+			}
 		}
-		return Row{Number: x.row, Cells: cells}, nil
+		return row, nil
 	}
 	if err := x.rows.Error(); err != nil {
 		return Row{}, fmt.Errorf("after row %d: %w: %w", x.row, ErrNoXLSX, err)
@@ -92,7 +97,9 @@ func (x *xlsxReader) next() (Row, error) {
 	return Row{}, io.EOF
 }
 
-func (x *xlsxReader) close() error { return errors.Join(x.rows.Close(), x.book.Close()) }
+func (x *xlsxReader) close() error {
+	return errors.Join(x.rows.Close(), x.kept.close(), x.book.Close())
+}
 
 // binaryForm is a number in the form that Excel keeps but never shows: with 16 or 17 digits, or an exponent of 10.
 var binaryForm = regexp.MustCompile(`^-?([0-9]+\.[0-9]+|[0-9](\.[0-9]+)?E[+-][0-9]{1,3})$`)

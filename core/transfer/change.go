@@ -43,8 +43,8 @@ func (s *Store) apply(ctx context.Context, db *postgres.DB, who postgres.Princip
 	if form.Format == sheet.CSV {
 		set(&form.Encoding, c.Encoding)
 		set(&form.Delimiter, c.Delimiter)
-		set(&form.Decimal, c.Decimal)
 	}
+	set(&form.Decimal, c.Decimal)
 	set(&form.Header, c.Header)
 	marked := i.Form
 	marked.Decimal = form.Decimal

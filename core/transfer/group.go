@@ -79,7 +79,7 @@ func (p *staged) add(row sheet.Row, column int, preset string) {
 		}}})
 		return
 	}
-	packed := pack(row.Cells)
+	packed := pack(row)
 	p.keys, p.numbers, p.cells = append(p.keys, key), append(p.numbers, row.Number), append(p.cells, packed)
 	p.size += len(packed)
 }
@@ -163,7 +163,7 @@ func (w *taking) groupsAfter(ctx context.Context, after string) (keys []string, 
 		var row sheet.Row
 		var cells []byte
 		_, err = pgx.ForEachRow(found, []any{&key, &row.Number, &cells}, func() error {
-			row.Cells = unpack(cells)
+			row.Cells, row.Kept = unpack(cells)
 			keys, rows = append(keys, key), append(rows, row)
 			return nil
 		})
@@ -175,29 +175,37 @@ func (w *taking) groupsAfter(ctx context.Context, after string) (keys []string, 
 	return keys, rows, nil
 }
 
-// pack keeps cells as they are, broken ones too: each behind its length.
-func pack(cells []string) []byte {
+// number is added to the length of a cell that is kept as a number. No cell is as long.
+const number = 1 << 40
+
+// pack keeps the cells of a row as they are, broken ones too: each behind its length.
+func pack(row sheet.Row) []byte {
 	var b []byte
-	for _, c := range cells {
-		b = binary.AppendUvarint(b, uint64(len(c)))
+	for i, c := range row.Cells {
+		n := uint64(len(c))
+		if row.IsNumber(i) {
+			n += number
+		}
+		b = binary.AppendUvarint(b, n)
 		b = append(b, c...)
 	}
 	return b
 }
 
-func unpack(b []byte) []string {
-	var cells []string
+func unpack(b []byte) (cells []string, kept []bool) {
 	for len(b) > 0 {
 		n, used := binary.Uvarint(b)
 		if used <= 0 {
-			return cells
+			return cells, kept
 		}
 		b = b[used:]
+		kept = append(kept, n >= number)
+		n %= number
 		size := len(b) // less only if pack did not write it
 		if n < uint64(size) {
 			size = int(n) //nolint:gosec // less than a length
 		}
 		cells, b = append(cells, string(b[:size])), b[size:]
 	}
-	return cells
+	return cells, kept
 }

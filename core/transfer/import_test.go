@@ -1,12 +1,15 @@
 package transfer_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/xuri/excelize/v2"
 
 	"crmhub/core/crm"
 	"crmhub/core/schema"
@@ -266,6 +269,42 @@ O-4,K1,2026-01-04,P1,1,1,CNY,8,/date: differs between the rows of one order (sam
 `
 	if d := cmp.Diff(want, f.refusals(i)); d != "" {
 		t.Error(d)
+	}
+}
+
+// A workbook's text that may be thousands or thousandths is refused as in a CSV file, also in rows that are brought together.
+func TestTextsOfAWorkbookAreReadAsText(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.save(&crm.Customer{Code: "K1", Name: "Kunde"})
+	book := excelize.NewFile()
+	for n, row := range [][]any{
+		{"number", "customer code", "date", "description", "qty", "price", "currency"},
+		{"O-1", "K1", "2026-01-02", "a", 1.155, 2, "EUR"}, {"O-2", "K1", "2026-01-02", "b", "1.155", 2, "EUR"}, {"O-3", "K1", "2026-01-02", "c", 1, "2", "EUR"},
+	} {
+		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", n+1), &row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if err := book.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	i := f.upload(crm.KindOrder, "orders.xlsx", b.String())
+	if i.GroupBy != "number" || i.Form.Decimal != "" {
+		t.Fatalf("grouped by %q, with a decimal %s", i.GroupBy, i.Form.Decimal)
+	}
+	i = f.do(i, f.store.Run)
+	if d := cmp.Diff(transfer.Counts{Rows: 3, Created: 2, Refused: 1}, i.Counts); d != "" {
+		t.Fatalf("%s %s: %s", i.Status, i.Error, d)
+	}
+	if got := f.refusals(i); !strings.Contains(got, "O-2") || !strings.Contains(got, "ambiguous") {
+		t.Error(got)
+	}
+	for _, e := range f.all(crm.KindOrder, "number") {
+		if o, _ := e.(*crm.Order); o.Number == "O-1" && o.Lines[0].Qty.String() != "1.155" {
+			t.Errorf("%s was ordered", o.Lines[0].Qty)
+		}
 	}
 }
 

@@ -54,8 +54,8 @@ type builder struct {
 	kind     crm.Kind
 	columns  []cellTarget
 	defaults []cellTarget
-	form     sheet.Form
-	width    int // columns of a CSV file, 0 of one that has cells where they belong
+	mark     string // of decimals
+	width    int    // columns of a CSV file, 0 of one that has cells where they belong
 }
 
 type cellTarget struct {
@@ -65,7 +65,7 @@ type cellTarget struct {
 }
 
 func newBuilder(i *Import) *builder {
-	b := &builder{kind: i.Entity, form: i.Form}
+	b := &builder{kind: i.Entity, mark: i.Form.Decimal}
 	if i.Form.Format == sheet.CSV {
 		b.width = len(i.Columns)
 	}
@@ -99,14 +99,14 @@ func (b *builder) build(rows []sheet.Row) *item {
 		lines := make(map[string]map[string]any)
 		for _, set := range [][]cellTarget{b.columns, b.defaults} {
 			for _, c := range set {
-				cell := c.text
+				cell, kept := c.text, false
 				if c.column >= 0 && c.column < len(row.Cells) {
 					if given := strings.TrimFunc(row.Cells[c.column], blank); given != "" {
-						cell = given
+						cell, kept = given, row.IsNumber(c.column)
 					}
 				}
 				if cell != "" {
-					b.set(it, c.target, index, cell, lines)
+					b.set(it, c.target, index, cell, kept, lines)
 				}
 			}
 		}
@@ -125,7 +125,7 @@ func (b *builder) build(rows []sheet.Row) *item {
 func blank(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b' }
 
 // set puts a cell where its target says.
-func (b *builder) set(it *item, t target, index int, cell string, lines map[string]map[string]any) {
+func (b *builder) set(it *item, t target, index int, cell string, kept bool, lines map[string]map[string]any) {
 	at := pointer(t, index)
 	if !utf8.ValidString(cell) || strings.ContainsRune(cell, 0) {
 		it.fault(at, "encoding", "has characters that are none: another encoding, or a broken file")
@@ -142,7 +142,7 @@ func (b *builder) set(it *item, t target, index int, cell string, lines map[stri
 		it.refs = append(it.refs, reference{target: t, index: index, value: cell, doc: doc})
 		return
 	}
-	value, wrong := valueOf(t.field, cell, b.form)
+	value, wrong := valueOf(t.field, cell, b.mark, kept)
 	if wrong != nil {
 		it.fault(at, wrong.rule, wrong.message)
 		return

@@ -102,6 +102,7 @@ func (s *Store) sense(ctx context.Context, db *postgres.DB, who postgres.Princip
 	for n, name := range r.Names() {
 		i.Columns[n] = Column{Name: storable(name), Samples: []string{}}
 	}
+	var marks sheet.Marks
 	for range sampleRows {
 		row, err := r.Next()
 		if err != nil {
@@ -111,10 +112,16 @@ func (s *Store) sense(ctx context.Context, db *postgres.DB, who postgres.Princip
 			break // what is wrong further on is for the preview to say
 		}
 		for n, cell := range row.Cells {
+			if !row.IsNumber(n) {
+				marks.See(cell)
+			}
 			if n < len(i.Columns) && strings.TrimSpace(cell) != "" && len(i.Columns[n].Samples) < 3 && !slices.Contains(i.Columns[n].Samples, sample(cell)) {
 				i.Columns[n].Samples = append(i.Columns[n].Samples, sample(cell))
 			}
 		}
+	}
+	if i.Form.Format == sheet.XLSX && i.Form.Decimal == "" {
+		i.Form.Decimal = marks.Mark()
 	}
 	senseColumns(i.Entity, i.Columns)
 	i.propose()

@@ -22,13 +22,13 @@ import (
 // fault is why a cell is no value: a rule and a sentence.
 type fault struct{ rule, message string }
 
-// valueOf reads a cell, not empty, of a file of that form as the JSON value of a field.
-func valueOf(f crm.Field, cell string, form sheet.Form) (any, *fault) {
+// valueOf reads a cell, not empty, of a file with that decimal mark as the JSON value of a field. kept is one that a workbook keeps as a number.
+func valueOf(f crm.Field, cell, mark string, kept bool) (any, *fault) {
 	switch f.Type {
 	case "number":
-		return numberOf(cell, form)
+		return numberOf(cell, mark, kept)
 	case "integer":
-		return integerOf(cell, form)
+		return integerOf(cell, mark, kept)
 	case "boolean":
 		return booleanOf(cell)
 	case "date":
@@ -104,8 +104,8 @@ func booleanOf(cell string) (any, *fault) {
 	return nil, &fault{"format", "must be yes or no"}
 }
 
-func integerOf(cell string, form sheet.Form) (any, *fault) {
-	s, wrong := numberOf(cell, form)
+func integerOf(cell, mark string, kept bool) (any, *fault) {
+	s, wrong := numberOf(cell, mark, kept)
 	if wrong != nil {
 		return nil, wrong
 	}
@@ -125,12 +125,12 @@ var (
 	groupedForm = regexp.MustCompile(`^[0-9]{1,3}([.,][0-9]{3})+$`)
 )
 
-// numberOf reads a number. One that a workbook keeps as a number has a point, whatever its readers see.
-func numberOf(cell string, form sheet.Form) (any, *fault) {
-	if form.Format == sheet.XLSX && keptForm.MatchString(cell) {
+// numberOf reads a number. One that a workbook keeps as a number has a point, whatever its readers see; a text there is read as text.
+func numberOf(cell, mark string, kept bool) (any, *fault) {
+	if kept && keptForm.MatchString(cell) {
 		return cell, nil
 	}
-	return decimalOf(cell, form.Decimal)
+	return decimalOf(cell, mark)
 }
 
 var keptForm = regexp.MustCompile(crm.DecimalForm)

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func TestCellsAreReadAsTheirFieldSays(t *testing.T) {
 		{choice, "a", "A"},
 		{choice, "odd", "odd"},
 	} {
-		got, wrong := valueOf(tc.field, tc.cell, sheet.Form{Format: sheet.CSV})
+		got, wrong := valueOf(tc.field, tc.cell, "", false)
 		if n, ok := got.(interface{ String() string }); ok {
 			got = n.String()
 		}
@@ -98,20 +99,19 @@ func TestCellsAreReadAsTheirFieldSays(t *testing.T) {
 // A sign before three digits is what the file's other numbers say that it is, and never a guess.
 func TestNumbersAreReadByTheDecimalMarkOfTheFile(t *testing.T) {
 	t.Parallel()
-	untold, point, comma, book := sheet.Form{Format: sheet.CSV}, sheet.Form{Format: sheet.CSV, Decimal: sheet.Point}, sheet.Form{Format: sheet.CSV, Decimal: sheet.Comma},
-		sheet.Form{Format: sheet.XLSX}
+	const untold, point, comma, kept = "", sheet.Point, sheet.Comma, "kept" // as a number, by a workbook
 	for _, tc := range []struct {
 		cell string
-		form sheet.Form
+		mark string
 		want string
 	}{
 		{"10.000", untold, "!ambiguous"},
 		{"10.000", point, "10.000"},
 		{"10.000", comma, "10000"},
-		{"10.000", book, "10.000"},
+		{"10.000", kept, "10.000"},
 		{"10,000", point, "10000"},
 		{"10,000", comma, "10.000"},
-		{"10,000", book, "!ambiguous"},
+		{"10,000", kept, "!ambiguous"},
 		{"1.15", comma, "!ambiguous"},
 		{"1,15", point, "!ambiguous"},
 		{"1.234,5", comma, "1234.5"},
@@ -120,15 +120,15 @@ func TestNumbersAreReadByTheDecimalMarkOfTheFile(t *testing.T) {
 		{"1.234.567", comma, "1234567"},
 		{"1.234.567", point, "!ambiguous"},
 		{"-1 234,5", comma, "-1234.5"},
-		{"-1234.5", book, "-1234.5"},
-		{"1.234,5", book, "1234.5"},
+		{"-1234.5", kept, "-1234.5"},
+		{"1.234,5", kept, "1234.5"},
 	} {
-		got, wrong := valueOf(crm.Field{Type: "number"}, tc.cell, tc.form)
+		got, wrong := valueOf(crm.Field{Type: "number"}, tc.cell, strings.TrimSuffix(tc.mark, kept), tc.mark == kept)
 		if wrong != nil {
 			got = "!" + wrong.rule
 		}
 		if got != tc.want {
-			t.Errorf("%q in a file %+v is %v, want %s", tc.cell, tc.form, got, tc.want)
+			t.Errorf("%q with %q is %v, want %s", tc.cell, tc.mark, got, tc.want)
 		}
 	}
 }
@@ -159,7 +159,7 @@ func FuzzValue(f *testing.F) {
 				t.Errorf("%q is the date %v", cell, v)
 			}
 		}
-		_, _ = integerOf(cell, sheet.Form{})
+		_, _ = integerOf(cell, "", false)
 		_, _ = instantOf(cell)
 		_, _ = booleanOf(cell)
 	})

@@ -27,9 +27,6 @@ type DueCustomer struct {
 	FallsAt    time.Time  `json:"-"` // when that day begins
 }
 
-// zone is the time zone of the pool, in a statement.
-const zone = `coalesce((select time_zone from pool_settings), 'UTC')`
-
 // due finds the customers that are due by a rule, and for each the rule by which it is due first.
 //
 //	$1 now
@@ -43,7 +40,7 @@ const zone = `coalesce((select time_zone from pool_settings), 'UTC')`
 // The dry run, the warnings and the job run this one text. What it reads it must read as the hub: an order that the
 // customer's owner does not see keeps the customer as well.
 const due = `
-with day as materialized (select z.zone, ($1::timestamptz at time zone z.zone)::date as today from (select ` + zone + ` as zone) z),
+with day as materialized (select z.zone, ($1::timestamptz at time zone z.zone)::date as today from (select ` + crm.Zone + ` as zone) z),
 found as (
 	select distinct on (c.id) c.id, c.name, c.owner_id, r.id as rule_id, r.name as rule, r.basis, b.since, r.days, b.due_on,
 		b.due_on::timestamp at time zone day.zone as falls_at

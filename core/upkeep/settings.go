@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-	_ "time/tzdata" // time zones are input: they must not depend on what the machine has installed
 
 	"github.com/jackc/pgx/v5"
 
