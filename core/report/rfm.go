@@ -18,31 +18,6 @@ const (
 	Lost           Segment = "lost"
 )
 
-// SegmentOf names the cell of the grid, scores from 1 to 5 each. The first line that fits decides, so that each of the
-// 125 cells is in one segment and none is in two. The statement of the report says the same; a test holds them together.
-func SegmentOf(r, f, m int) Segment {
-	switch fm := (f + m + 1) / 2; {
-	case r >= 4 && fm >= 4:
-		return Champion
-	case r >= 3 && fm >= 3:
-		return Loyal
-	case r >= 4 && fm == 2:
-		return Promising
-	case r >= 4:
-		return NewCustomer
-	case r == 3:
-		return NeedsAttention
-	case fm >= 4:
-		return CannotLose
-	case fm == 3:
-		return AtRisk
-	case r == 2:
-		return Hibernating
-	default:
-		return Lost
-	}
-}
-
 func rfm() Report {
 	return Report{
 		Name: "rfm", Title: Text{"RFM segments", "RFM 客户分层"},
