@@ -129,11 +129,15 @@ func (f *face) runs(s string) []run {
 	return all
 }
 
-// printable makes spaces of what moves a pen or ends a line.
+// printable makes spaces of what moves a pen or ends a line, and leaves out emoji and what joins or colours them: no font of a paper has them,
+// and viewers put boxes in their place.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' {
+		switch {
+		case r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029':
 			return ' '
+		case r == '\ufe0f', r == '\u200d', r >= 0x1f000 && r < 0x20000:
+			return -1
 		}
 		return r
 	}, s)

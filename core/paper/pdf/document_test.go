@@ -121,6 +121,9 @@ func TestMeasure(t *testing.T) {
 	if a, b := d.Measure("iii", 10, false), d.Measure("WWW", 10, false); a <= 0 || a >= b {
 		t.Errorf("iii is %v wide and WWW %v", a, b)
 	}
+	if a, b := d.Measure("Tea 👍🏽\u200d❤\ufe0f", 10, false), d.Measure("Tea ❤", 10, false); a != b {
+		t.Errorf("emoji, which no font has, take room: %v, not %v", a, b)
+	}
 	if a, b := d.Measure("a\nb", 10, true), d.Measure("a b", 10, true); a != b {
 		t.Errorf("an end of line is %v wide, a space %v", a, b)
 	}
