@@ -425,3 +425,28 @@ func TestABrokenWorkbookIsAFaultOfTheFile(t *testing.T) {
 		}
 	}
 }
+
+// People and reports write what a table is about above it.
+func TestTitlesAboveTheNamesAreNoNames(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		file  string
+		names []string
+		first sheet.Row
+	}{
+		"a title":                    {"Contacts of the fair,,\n,,\nName,E-mail,\nAnn,ann@example.com,x\n", []string{"Name", "E-mail", ""}, sheet.Row{Number: 4, Cells: []string{"Ann", "ann@example.com", "x"}}},
+		"a title, a day":             {"Contacts\nas of 28 November\nName,City\nAnn,Graz\n", []string{"Name", "City"}, sheet.Row{Number: 4, Cells: []string{"Ann", "Graz"}}},
+		"none":                       {"Name,City\nAnn,\n", []string{"Name", "City"}, sheet.Row{Number: 2, Cells: []string{"Ann", ""}}},
+		"one column":                 {"Name\nAnn\nBob\n", []string{"Name"}, sheet.Row{Number: 2, Cells: []string{"Ann"}}},
+		"one column, and many names": {"Name\nA\nB\nC\nD\nE\nF,1\n", []string{"Name"}, sheet.Row{Number: 2, Cells: []string{"A"}}},
+	} {
+		r, err := sheet.Open(strings.NewReader(c.file), sheet.Form{Format: sheet.CSV, Encoding: sheet.UTF8, Delimiter: ",", Header: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := r.Next()
+		if diff := cmp.Diff(c.names, r.Names()) + cmp.Diff(c.first, first); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", name, err, diff)
+		}
+	}
+}
