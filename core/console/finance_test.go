@@ -122,7 +122,7 @@ func TestFinanceTakesInvoicesInAndMatchesPayments(t *testing.T) {
 	two := "/finance/payments/" + short.String()
 	amount := "amount." + s.invoice.ID.String()
 	s.do(http.MethodPost, two, form(amount, "4444")).wants(t, http.StatusUnprocessableEntity, "Not done", `value="4444"`)
-	s.do(http.MethodPost, two, form(amount, "0,50")).wants(t, http.StatusUnprocessableEntity, "decimal number")
+	s.do(http.MethodPost, two, form(amount, "0,50")).wants(t, http.StatusUnprocessableEntity, "Not done", `value="0,50"`)
 	s.do(http.MethodPost, two, form(amount, "much")).wants(t, http.StatusUnprocessableEntity)
 	s.post(two, amount, "4,443.70")
 	s.get("/invoices/"+s.invoice.ID.String()).wants(t, 200, "0.50 EUR")

@@ -47,7 +47,10 @@ func (v *visit) toldOf(d notify.Delivery) string {
 	if entity == "alert" {
 		kind, name, _ := strings.Cut(strings.TrimPrefix(d.Summary, "resolved: "), ": ")
 		if said, ok := v.words()["alert.kind."+strings.ReplaceAll(kind, " ", "_")]; ok {
-			return v.say("delivery.alert_"+what, said, name)
+			if what == "resolved" {
+				return v.say("delivery.alert_resolved", said, name)
+			}
+			return v.say("delivery.alert_opened", said, name)
 		}
 	}
 	if parts := changeTold.FindStringSubmatch(d.Summary); parts != nil && slices.Contains(crm.Kinds(), crm.Kind(entity)) {

@@ -36,7 +36,7 @@ func TestSubscriptionsArePeoplesToMake(t *testing.T) {
 	})
 	s.get("/sync/subscriptions").wants(t, 200, "Order SO-1 of May: Changed (version 7)", "Resolved: Records were refused: Our ERP", "last run failed: x", "something else")
 	s.post("/language", "language", "zh-CN", "to", "/")
-	s.get("/sync/subscriptions").wants(t, 200, "订单 SO-1 of May：已修改（版本 7）", "已恢复：", "这是一条测试。")
+	s.get("/sync/subscriptions").wants(t, 200, "订单 SO-1 of May：修改（版本 7）", "已恢复：", "这是一条测试。")
 	s.post("/language", "language", "en", "to", "/")
 	s.get(s.post(at, "status", "paused")).wants(t, 200, "Paused", "Resume")
 	s.do("POST", at, url.Values{"status": {"disabled"}}).wants(t, 400)

@@ -280,7 +280,9 @@ func TestTextsOfAWorkbookAreReadAsText(t *testing.T) {
 	book := excelize.NewFile()
 	for n, row := range [][]any{
 		{"number", "customer code", "date", "description", "qty", "price", "currency"},
-		{"O-1", "K1", "2026-01-02", "a", 1.155, 2, "EUR"}, {"O-2", "K1", "2026-01-02", "b", "1.155", 2, "EUR"}, {"O-3", "K1", "2026-01-02", "c", 1, "2", "EUR"},
+		{"O-1", "K1", "2026-01-02", "a", 1.155, 2, "EUR"},
+		{"O-2", "K1", "2026-01-02", "b", "1.155", 2, "EUR"},
+		{"O-3", "K1", "2026-01-02", "c", 1, "2", "EUR"},
 	} {
 		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", n+1), &row); err != nil {
 			t.Fatal(err)

@@ -147,7 +147,7 @@ type Capacity struct {
 const readCapacity = `
 select (select count(*) from customers c where c.owner_id = $1 and c.deleted_at is null),
 	(select count(*) from pool_log p where p.event = 'claimed' and p.to_owner = $1
-		and p.at >= date_trunc('day', $2::timestamptz at time crm.Zone ` + crm.Zone + `) at time crm.Zone ` + crm.Zone + `),
+		and p.at >= date_trunc('day', $2::timestamptz at time zone ` + crm.Zone + `) at time zone ` + crm.Zone + `),
 	coalesce(max(max_owned) filter (where user_id is not null), max(max_owned) filter (where role_id is not null), max(max_owned)),
 	coalesce(max(claims_per_day) filter (where user_id is not null), max(claims_per_day) filter (where role_id is not null), max(claims_per_day)),
 	coalesce(min(cooldown_days) filter (where user_id is not null), min(cooldown_days) filter (where role_id is not null), min(cooldown_days))
