@@ -49,7 +49,7 @@ func (w *world) enterAndKill(n, kills int, longest time.Duration) int {
 
 // A hub that is killed again and again while it imports, takes the import back and merges does each of them whole, once.
 func TestKilledHubImportsAndMergesOnce(t *testing.T) {
-	const n = 8000
+	const n = 3000
 	h := newHub(t)
 	h.start()
 	var file strings.Builder
