@@ -22,7 +22,8 @@ with here as (
 	update number_sequences set taken = taken + greatest(1000, taken / 10)
 	where exists (select from noted where restored_at is not null)
 )
-select least(coalesce((select restored_at from noted), (select restored_at from database_home)), now()), exists (select from noted where restored_at is not null)`
+select case when h.at > now() then now() else h.at end, exists (select from noted where restored_at is not null)
+from (select coalesce((select restored_at from noted), (select restored_at from database_home)) as at) h`
 
 // Restored tells when the database was found to be a restored one: a dump on another server or in another database, a state of
 // earlier, or a standby that took over. It may have forgotten what the hub did before. Zero: never. found says that this call noticed; it then
