@@ -278,10 +278,11 @@ func states() map[string]bool {
 	}
 	for _, code := range []string{
 		"fewer_than_before", "fewer_than_linked", "may_be_there", "refers_unpushed",
-		"answered_auth", "answered_config", "bad_address", "bad_certificate", "bad_cursor", "cannot_open", "cannot_pull", "certificate_invalid", "certificate_refused", "config_wrong", "credentials_refused", "cursor_stands", "duplicates_there", "file_waits", "folder_closed", "foreign_file", "gone_there", "hung_up", "kafka_credentials", "kafka_invalid", "kafka_no_topic", "kafka_rights", "kafka_too_large", "kafka_version", "lacks_there", "ledger_has_another", "ledger_lacks", "list_moves", "login_lacks", "may_be_left_there", "no_folders", "no_host", "no_mapping", "no_overwriting", "no_range", "no_reason", "no_request", "no_tls", "not_pulled", "note_damaged", "other_file", "other_host_key", "other_name", "reference_taken", "refused_auth", "refused_business", "refused_config", "refused_data", "sent_already", "topic_anew", "topic_gone", "topic_later", "topic_not_made", "topic_shorter", "unknown_file", "unreadable_answer", "untrusted", "wrong_shape",
+		"answered_auth", "answered_config", "bad_address", "bad_certificate", "bad_cursor", "cannot_open", "cannot_pull", "certificate_invalid", "certificate_refused", "config_wrong", "credentials_refused", "cursor_stands", "duplicates_there", "file_waits", "folder_closed", "foreign_file", "gone_there", "hung_up", "kafka_credentials", "kafka_invalid", "kafka_no_topic", "kafka_rights", "kafka_too_large", "kafka_version", "lacks_there", "ledger_has_another", "ledger_lacks", "list_moves", "login_lacks", "may_be_left_there", "no_folders", "no_host", "no_mapping", "no_overwriting", "no_range", "no_reason", "no_request", "no_tls", "not_pulled", "note_damaged", "other_file", "other_host_key", "other_name", "reference_taken", "refused_auth", "refused_business", "refused_config", "refused_data", "sent_already", "topic_anew", "topic_gone", "topic_later", "topic_not_made", "topic_shorter", "unknown_file", "unreachable", "unreadable_answer", "untrusted", "wrong_shape",
 	} {
 		all["remedy."+code] = true
 	}
+	all["delivery.alert_opened"], all["delivery.alert_resolved"] = true, true
 	for _, action := range auditedActions() {
 		all["act."+action] = true
 	}
