@@ -291,7 +291,7 @@ func TestSecondFactorIsTurnedOnAndOff(t *testing.T) {
 	if n := strings.Count(on.body, "<li><code>"); n != 10 {
 		t.Errorf("%d recovery codes", n)
 	}
-	s.get("/account").wants(t, 200, "10 recovery codes left")
+	s.get("/account").wants(t, 200, "Recovery codes left: 10")
 	s.now = s.now.Add(time.Minute)
 	s.do(http.MethodPost, "/account/factor/codes", form("password", password, "code", code())).wants(t, 200, "Recovery codes")
 	s.now = s.now.Add(time.Minute)

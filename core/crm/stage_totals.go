@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -27,17 +28,22 @@ group by stage, currency`
 select stage, currency, sum(count)::bigint, sum(amount) from (` + openTotals + `
 union all
 select stage, currency, count(*), sum(amount) from opportunities
-where pipeline_id = $1 and deleted_at is null and status <> 'open' and closed_at >= date_trunc('month', now() at time zone ` + Zone + `) at time zone ` + Zone + `
+where pipeline_id = $1 and deleted_at is null and status <> 'open' and closed_at >= $3
 	and ($2::uuid[] is null or owner_id = any($2))
 group by stage, currency
 ) o
 group by stage, currency`
 )
 
-// StageTotals adds up the opportunities of a pipeline by stage and currency: those open, and those closed this month, which begins where the organization is. Owners
-// narrows them to their rows; nil is everybody's.
+// StageTotals adds up the opportunities of a pipeline by stage and currency: those open, and those closed this month, which begins where
+// the organization is. Owners narrows them to their rows; nil is everybody's.
 func (s *Store) StageTotals(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, owners []uuid.UUID) ([]StageTotal, error) {
-	return s.addUp(ctx, tx, stageTotals, pipeline, owners)
+	zone, err := location(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	year, month, _ := s.now().In(zone).Date() // as an argument: the server plans by how much a month is
+	return s.addUp(ctx, tx, stageTotals, pipeline, owners, time.Date(year, month, 1, 0, 0, 0, 0, zone))
 }
 
 // OpenTotals is StageTotals of what is open.
@@ -45,8 +51,8 @@ func (s *Store) OpenTotals(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, o
 	return s.addUp(ctx, tx, openTotals, pipeline, owners)
 }
 
-func (s *Store) addUp(ctx context.Context, tx pgx.Tx, sql string, pipeline uuid.UUID, owners []uuid.UUID) ([]StageTotal, error) {
-	rows, err := tx.Query(ctx, sql+" order by stage, currency", pipeline, owners)
+func (s *Store) addUp(ctx context.Context, tx pgx.Tx, sql string, pipeline uuid.UUID, more ...any) ([]StageTotal, error) {
+	rows, err := tx.Query(ctx, sql+" order by stage, currency", append([]any{pipeline}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("add up the stages of pipeline %s: %w", pipeline, err)
 	}
