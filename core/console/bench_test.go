@@ -162,6 +162,7 @@ func (w *walk) all(login string) (pages []pageRead) {
 		}
 	}
 	record := regexp.MustCompile(`href="(/[a-z-]+/[0-9a-f]{8}-[0-9a-f-]{27})"`)
+	later := regexp.MustCompile(`data-later><a href="([^"]+)"`) // what the script brings in
 	for i := 0; i < len(paths); i++ {
 		if slices.Contains(paths[:i], paths[i]) || strings.HasPrefix(paths[i], "/assets") || strings.HasPrefix(paths[i], "/api") {
 			continue
@@ -170,6 +171,9 @@ func (w *walk) all(login string) (pages []pageRead) {
 		p := w.get(paths[i])
 		p.name = fmt.Sprint(login, " ", p.name)
 		pages = append(pages, p)
+		if part := later.FindStringSubmatch(p.body); part != nil {
+			paths = append(paths, strings.ReplaceAll(part[1], "&amp;", "&"))
+		}
 		if first := record.FindStringSubmatch(p.body); first != nil && strings.Count(paths[i], "/") == 1 {
 			paths = append(paths, first[1])
 		}

@@ -335,7 +335,7 @@ func (s *site) paths() []string {
 		"/follow-ups", "/follow-ups?whose=all", "/pool", "/pool/due?ahead=30", "/pool/rules", "/pool/log", "/sync/jobs", "/sync/jobs/" + s.job.ID.String(), "/sync/runs", "/sync/runs/" + s.run.ID.String(), "/sync/dead-letters", "/sync/dead-letters/causes", "/sync/dead-letters/" + s.letter.String(),
 		"/sync/alerts", "/sync/alerts?status=resolved", "/sync/subscriptions", "/account", "/account/tokens", "/admin/users", "/admin/users/" + s.ann.ID.String(), "/admin/roles", "/admin/roles/" + s.role("sales").ID.String(),
 		"/admin/roles/" + s.role("sales").ID.String() + "/fields?resource=customer", "/admin/departments", "/admin/teams", "/admin/audit", "/admin/organization", "/admin/organization/seller", "/targets",
-		"/finance/inbox?status=", s.received("I-9", "I-9"), "/finance/payments", "/finance/payments/" + s.pay("P-9", "R-1", "4400").String(), "/finance/receivables", "/finance/reconciliation",
+		"/finance/inbox?status=", s.received("I-9", "I-9"), "/finance/payments", "/finance/payments/" + s.pay("P-9", "R-1", "4400").String(), "/finance/receivables", "/finance/receivables/customers", "/finance/reconciliation",
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	inboxPath       = "/finance/inbox"
 	allocationPath  = "/finance/payments"
 	receivablesPath = "/finance/receivables"
+	debtorsPath     = receivablesPath + "/customers"
 	comparedPath    = "/finance/reconciliation"
 )
 
@@ -41,6 +42,7 @@ func (c *Console) financePages() map[string]page {
 		"POST " + allocationPath + "/{id}":      {needs(payments, access.Update), c.allocate},
 		"POST " + allocationPath + "/{id}/undo": {needs(payments, access.Update), c.reverseAllocation},
 		"GET " + receivablesPath:                {needs(access.Reports, access.Read), c.showReceivables},
+		"GET " + debtorsPath:                    {needs(access.Reports, access.Read), c.showDebtors},
 		"GET " + comparedPath:                   {needs(invoices, access.Read), c.showCompared},
 	}
 	guarded := map[string]page{}
@@ -67,72 +69,83 @@ func seesFinance(who access.Identity) bool {
 	return len(who.Blind(access.Resource(crm.KindInvoice))) == 0
 }
 
-// receivablesPage is what is owed, by customer and age.
+// receivablesPage is what is owed by age: in all, a row a currency, or by the customers who owe most.
 type receivablesPage struct {
-	AsOf    string
-	Fault   bool
-	Refused string // why the visitor may not see the report
-	Report  string // where it is with everything that it can be asked for
-	Files   *reportFiles
-	Table   *reportTable
+	AsOf      string
+	Fault     bool
+	Refused   string // why the visitor may not see the report
+	Report    string // where it is with everything that it can be asked for
+	Files     *reportFiles
+	Table     *reportTable
+	Customers string // where these are; "" where they are shown
 }
 
 const agingReport = "receivables-aging"
 
-// aged asks the report of aging by customer; ok is false where as_of is no day.
-func (c *Console) aged(ctx context.Context, tx pgx.Tx, v *visit) (r report.Report, result report.Result, ok bool, err error) {
-	if r, err = report.Find(agingReport); err != nil {
-		return r, result, false, err
-	}
-	given := report.Parameters{"by": "customer", "per_currency": "true"}
-	if day := v.r.URL.Query().Get("as_of"); day != "" {
-		if _, err := crm.ParseDate(day); err != nil {
-			return r, result, false, nil //nolint:nilerr // what was typed is no day, and the page says so
-		}
-		given["as_of"] = day
-	}
-	result, err = c.reports.Run(ctx, tx, r, given)
-	return r, result, true, err
+// showReceivables shows what is owed in all. Who owes it is a page of its own, which the script brings in: to rank a million customers takes
+// longer than all else.
+func (c *Console) showReceivables(ctx context.Context, v *visit) error {
+	return c.showAged(ctx, v, "currency", c.reports.Run)
 }
 
-func (c *Console) showReceivables(ctx context.Context, v *visit) error {
+func (c *Console) showDebtors(ctx context.Context, v *visit) error {
+	return c.showAged(ctx, v, "customer", c.reports.Leading)
+}
+
+func (c *Console) showAged(ctx context.Context, v *visit, by string,
+	run func(context.Context, pgx.Tx, report.Report, report.Parameters) (report.Result, error),
+) error {
 	p := receivablesPage{AsOf: v.r.URL.Query().Get("as_of")}
-	status := http.StatusOK
-	err := v.as(ctx, func(tx pgx.Tx) error {
-		r, result, ok, err := c.aged(ctx, tx, v)
+	r, err := report.Find(agingReport)
+	if err != nil {
+		return err
+	}
+	if p.Refused = v.reportRefused(r); p.Refused != "" {
+		return v.write(http.StatusForbidden, "receivables", p)
+	}
+	given := report.Parameters{"by": by, "per_currency": "true"}
+	if p.AsOf != "" {
+		if _, err := crm.ParseDate(p.AsOf); err != nil {
+			p.Fault = true
+			return v.write(http.StatusUnprocessableEntity, "receivables", p)
+		}
+		given["as_of"] = p.AsOf
+	}
+	err = v.as(ctx, func(tx pgx.Tx) error {
+		result, err := run(ctx, tx, r, given)
 		if err != nil {
 			return err
 		}
-		if p.Refused = v.reportRefused(r); p.Refused != "" {
-			status = http.StatusForbidden
-			return nil
-		}
-		if !ok {
-			p.Fault, status = true, http.StatusUnprocessableEntity
-			return nil
-		}
 		p.AsOf = result.Parameters["as_of"]
-		p.Report = addressOf(reportPath(r.Name), result.Parameters, nil)
-		p.Files = v.reportFiles(r, result.Parameters)
+		result.Parameters["by"] = "customer" // for the report and its files
+		p.Report, p.Files = addressOf(reportPath(r.Name), result.Parameters, nil), v.reportFiles(r, result.Parameters)
+		result.Parameters["by"] = by
 		if p.Table, err = v.reportTable(ctx, tx, r, result); err != nil {
 			return err
 		}
-		p.Table.Columns = append(p.Table.Columns, reportColumn{Label: v.say("finance.documents")})
-		for i, row := range result.Rows {
-			customer, _ := row["key"].(string)
-			currency, _ := row["currency"].(string)
-			to := pathOf(crm.KindInvoice) + "?customer_id=" + customer + "&currency=" + currency + "&residual%5Bne%5D=0&status%5Bin%5D=issued%2Ccredited_partial%2Ccredited_full&sort=due_date"
-			p.Table.Rows[i] = append(p.Table.Rows[i], cell{Text: v.say("finance.open_invoices"), Link: to})
-		}
-		for i := range p.Table.Totals {
-			p.Table.Totals[i] = append(p.Table.Totals[i], cell{})
+		p.Table.Totals = nil // a row a currency is one
+		if by == "customer" {
+			v.linkOpenInvoices(p.Table, result.Rows)
+		} else if len(result.Rows) > 0 {
+			p.Customers = urlOf(debtorsPath, map[string]string{"as_of": p.AsOf})
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return v.write(status, "receivables", p)
+	return v.show("receivables", p)
+}
+
+// linkOpenInvoices adds a column with the way to each customer's open invoices.
+func (v *visit) linkOpenInvoices(t *reportTable, rows []report.Row) {
+	t.Columns = append(t.Columns, reportColumn{Label: v.say("finance.documents")})
+	for i, row := range rows {
+		customer, _ := row["key"].(string)
+		currency, _ := row["currency"].(string)
+		to := pathOf(crm.KindInvoice) + "?customer_id=" + customer + "&currency=" + currency + "&residual%5Bne%5D=0&status%5Bin%5D=issued%2Ccredited_partial%2Ccredited_full&sort=due_date"
+		t.Rows[i] = append(t.Rows[i], cell{Text: v.say("finance.open_invoices"), Link: to})
+	}
 }
 
 // comparedPage are the sums of the newest comparison of each connection.

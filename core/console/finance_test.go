@@ -129,10 +129,16 @@ func TestFinanceTakesInvoicesInAndMatchesPayments(t *testing.T) {
 	s.get("/payments/"+short.String()).wants(t, 200, two)
 
 	aged := s.get("/finance/receivables")
-	aged.wants(t, 200, "970.35", "Open invoices", "measure=days_over_90")
-	open := regexp.MustCompile(`href="(/invoices\?customer_id=[^"]+)"`).FindStringSubmatch(aged.body)
-	if open == nil {
+	aged.wants(t, 200, "970.35", "measure=days_over_90")
+	of := regexp.MustCompile(`href="(/finance/receivables/customers[^"]+)"`).FindStringSubmatch(aged.body)
+	if of == nil {
 		t.Fatal(aged.body)
+	}
+	debtors := s.get(html.UnescapeString(of[1]))
+	debtors.wants(t, 200, "970.35", "Open invoices", "measure=days_over_90")
+	open := regexp.MustCompile(`href="(/invoices\?customer_id=[^"]+)"`).FindStringSubmatch(debtors.body)
+	if open == nil {
+		t.Fatal(debtors.body)
 	}
 	s.get(strings.ReplaceAll(open[1], "&amp;", "&")).wants(t, 200, "R-1", "R-2")
 	s.get("/finance/receivables?as_of=x").wants(t, http.StatusUnprocessableEntity)

@@ -39,14 +39,14 @@ func (v *visit) reportTable(ctx context.Context, tx pgx.Tx, r report.Report, res
 			t.add(v, c)
 		}
 	}
-	t.Currency = onlyCurrency(result.Totals, t.columns)
+	t.Currency = onlyCurrency(append(slices.Clone(result.Totals), result.Rows...), t.columns)
 	n, err := v.reportNames(ctx, tx, t.columns, result.Rows)
 	if err != nil {
 		return nil, err
 	}
 	// A row a currency has only that currency's records behind it, if the report can be asked for one.
 	narrows := slices.ContainsFunc(r.Parameters, func(p report.Parameter) bool { return p.Name == "currency" })
-	several := len(result.Totals) > 1
+	several := len(result.Totals) != 1 // where nobody asked, there may be
 	link := func(c report.Column, row report.Row, total bool) string {
 		if c.Name == "key" || c.Derived || c.Type == report.TypeReasons || several && total && !narrows {
 			return ""

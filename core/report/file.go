@@ -32,7 +32,7 @@ func (s *Store) whole(ctx context.Context, tx pgx.Tx, r Report, given Parameters
 	if limited {
 		a.named["limit"], a.shown["limit"] = most, strconv.Itoa(most)
 	}
-	result, err := s.answer(ctx, tx, r, a)
+	result, err := s.answer(ctx, tx, r, a, facts.numbers)
 	if err == nil && limited && result.Truncated {
 		return Result{}, schema.Violations{{
 			Pointer: "/limit", Rule: "range", Message: "there are more than " + strconv.Itoa(most) + " rows: say how many of them, or narrow the report",

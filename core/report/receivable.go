@@ -33,13 +33,18 @@ func stillOpen(day string) string {
 	return invoiceCounts + ` and d.residual <> 0 and d.issue_date <= ` + day
 }
 
-// debtors are two common table expressions. paid_later has the customers of the invoices that payments of days after a day settled. debtors has
-// those who come first of who owed something on that day, and paid_later: what they owed is not added up yet. It ranks by sums of
-// floats, in the order of an index that holds these, which are no more than a cent or so from the amounts: so a few more come along.
-func debtors(day string) string {
+// paidLater is a common table expression: the customers of the invoices that payments of days after a day settled.
+func paidLater(day string) string {
 	return `paid_later (key) as materialized (
 	select d.customer_id from ` + later(day) + ` join invoices d on d.id = l.invoice_id
-), debtors (key) as materialized (
+)`
+}
+
+// debtors are two common table expressions, paidLater and who comes first of those who owed something on that day, with paid_later: what they
+// owed is not added up yet. It ranks by sums of floats, in the order of an index that holds these, which are no more than a cent or so
+// from the amounts: so a few more come along.
+func debtors(day string) string {
+	return paidLater(day) + `, debtors (key) as materialized (
 	(select d.key
 	from (
 		select d.customer_id as key, case when @per_currency::boolean then d.currency end as currency,
@@ -79,8 +84,11 @@ func receivablesAging() Report {
 				},
 				record: append(documentColumns(), measure("due_date", TypeDate, "Due", "到期日"), measure("age", TypeInteger, "Days overdue", "逾期天数")),
 			}
-			if by == "customer" {
+			switch by {
+			case "customer":
 				f.ranked, f.totals, f.settings = debtors("@as_of::date")+", ranked as (select key from debtors)", agingTotals(), alone
+			case "currency":
+				f.daily, f.settings = agingDaily(), alone
 			}
 			return f
 		},
@@ -94,22 +102,40 @@ from (` + agedSQL(key) + `
 ) f`
 }
 
-// agingTotals adds up by age before there are bands: of some hundred days instead of each invoice. What payments of later days settled stands in
-// the groups.
-func agingTotals() string {
+// openDaily adds up by age before there are bands: of some hundred days instead of each invoice. It leaves out the customers of paid_later.
+func openDaily() string {
 	return `
-select f.currency` + ageBands + `
-from (
-	select ` + documentCurrency + ` as currency, @as_of::date - d.due as age, d.open
+	select d.currency::text as key, ` + documentCurrency + ` as currency, @as_of::date - d.due as age, d.open
 	from (
 		select d.currency, coalesce(d.due_date, d.issue_date) as due, sum(` + stored("d.residual") + `) as open
 		from invoices d
 		where ` + stillOpen("@as_of::date") + ` and ` + notPaidLater + ` and ` + documentFilter + `
 		group by 1, 2
-	) d
+	) d`
+}
+
+// agingTotals is what all customers owe. What those of paid_later owe stands in the groups.
+func agingTotals() string {
+	return `
+select f.currency` + ageBands + `
+from (` + openDaily() + `
 ) f
 union all
 select currency, total, not_due, days_1_30, days_31_60, days_61_90, days_over_90 from grouped where key in (select key from paid_later)`
+}
+
+// agingDaily is what all customers owe by the currency of the documents.
+func agingDaily() string {
+	return `
+with ` + paidLater("@as_of::date") + `
+select f.key, f.currency` + ageBands + `
+from (` + openDaily() + `
+) f
+union all
+select f.key, f.currency` + ageBands + `
+from (` + agedSQL("d.currency::text") + `
+) f
+where f.customer_id in (select key from paid_later)`
 }
 
 // age is for how many days what is open of an invoice has been due.

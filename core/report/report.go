@@ -73,6 +73,8 @@ type facts struct {
 	// be so many groups that the facts are summed up (to grouped) for those alone. totals then selects rows, fewer than the facts, that come to the
 	// same by currency.
 	ranked, totals string
+	// daily selects rows, fewer than the facts, that come to the same by key and currency: what is added up instead. "": the facts are.
+	daily string
 	// settings are further ones of the transaction, as [settings].
 	settings string
 

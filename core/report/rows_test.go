@@ -1,12 +1,15 @@
 package report_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
 
@@ -94,6 +97,48 @@ func TestFirstRowsAreThoseOfAll(t *testing.T) {
 			for _, total := range all.Totals {
 				if !sums[total["currency"]].Equal(dec(total[c.Name])) {
 					rt.Fatalf("%v: rows add up to %v of %s, the total is %v", given, sums, c.Name, total)
+				}
+			}
+		}
+	})
+}
+
+// What is added up day by day is what the rows by customer come to, and what comes first is the same without the totals.
+func TestOpenByDayIsOpenByCustomer(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.New(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		b := openBooks(t, db)
+		r, err := report.Find("receivables-aging")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		given := drawParameters(rt, r, b.draw(t, rt))
+		given["limit"], given["per_currency"], given["by"] = "1000", "true", "customer"
+		byCustomer := b.run(t, r.Name, given)
+		var leading report.Result
+		if err := b.as(t, func(ctx context.Context, tx pgx.Tx) (err error) {
+			leading, err = b.store.Leading(ctx, tx, r, given)
+			return err
+		}); err != nil {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(byCustomer.Rows, leading.Rows); diff != "" || len(leading.Totals) > 0 {
+			rt.Fatalf("%v (-run +leading, which has %d totals):\n%s", given, len(leading.Totals), diff)
+		}
+		given["by"] = "currency"
+		byCurrency := b.run(t, r.Name, given)
+		if len(byCurrency.Rows) != len(byCustomer.Totals) {
+			rt.Fatalf("%v: %d currencies, and %d totals by customer", given, len(byCurrency.Rows), len(byCustomer.Totals))
+		}
+		for _, total := range byCustomer.Totals {
+			i := slices.IndexFunc(byCurrency.Rows, func(row report.Row) bool { return row["key"] == total["currency"] })
+			if i < 0 {
+				rt.Fatalf("%v: nothing in %v", given, total["currency"])
+			}
+			for _, c := range measuresOf(byCurrency) {
+				if !dec(byCurrency.Rows[i][c.Name]).Equal(dec(total[c.Name])) {
+					rt.Fatalf("%v: %s is %v, the total by customer %v", given, c.Name, byCurrency.Rows[i], total)
 				}
 			}
 		}

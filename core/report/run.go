@@ -52,16 +52,25 @@ func (s *Store) Run(ctx context.Context, tx pgx.Tx, r Report, given Parameters) 
 	if err != nil {
 		return Result{}, err
 	}
-	return s.answer(ctx, tx, r, a)
+	return s.answer(ctx, tx, r, a, facts.numbers)
 }
 
-func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (Result, error) {
+// Leading answers a report as [Store.Run] does, without its totals: for who asked for these by other keys.
+func (s *Store) Leading(ctx context.Context, tx pgx.Tx, r Report, given Parameters) (Result, error) {
+	a, err := s.prepare(ctx, tx, r, given)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.answer(ctx, tx, r, a, facts.leading)
+}
+
+func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments, statement func(facts) string) (Result, error) {
 	f := factsFor(r, a)
 	result := Result{
 		Report: r.Name, Title: r.Title, Definition: r.Definition, Parameters: a.shown, BaseCurrency: a.base(),
 		Columns: f.columns(), Labels: f.labels, Rows: []Row{}, Totals: []Row{},
 	}
-	rows, err := tx.Query(ctx, f.numbers(), a.named)
+	rows, err := tx.Query(ctx, statement(f), a.named)
 	if err != nil {
 		return Result{}, fmt.Errorf("report %s: %w", r.Name, err)
 	}
@@ -92,8 +101,8 @@ func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments) (R
 func factsFor(r Report, a arguments) facts {
 	f := r.facts(a.by)
 	for _, end := range []string{"as_of", "to"} {
-		if day, ok := a.named[end].(crm.Date); ok && f.ranked != "" && day.Before(a.today()) {
-			f.ranked, f.settings = "", "" // many have paid since, who would be gathered for each sum anew
+		if day, ok := a.named[end].(crm.Date); ok && f.ranked+f.daily != "" && day.Before(a.today()) {
+			f.ranked, f.daily, f.settings = "", "", "" // many have paid since, who would be gathered for each sum anew
 		}
 	}
 	return f
@@ -157,53 +166,61 @@ func (a arguments) base() string {
 }
 
 // numbers is the statement that sums the facts up: by key and currency, and these sums, or what is as much, again by currency alone.
-// The inner sum is the one that reads much, and the server shares it among its workers.
 func (f facts) numbers() string {
-	key, order := "null::text", "currency"
+	var total selection
 	if f.key != nil {
-		key, order = "key", f.order+", key nulls last, currency"
-	}
-	var inner, outer, packed string
-	var row, total selection
-	if f.key != nil {
-		row.add("g.key::text")
 		total.add("null")
 		if f.label != "" {
-			row.add(f.label)
 			total.add("null")
 		}
 	}
-	for _, s := range []*selection{&row, &total} {
-		s.add("g.currency")
-		for _, m := range f.measures {
-			s.add("g." + m.Name + "::text")
-		}
-		for _, d := range f.derived {
-			s.add("(" + d.sql + ")::text")
+	f.figures(&total)
+	if f.reasons != nil {
+		total.add("null")
+	}
+	totals := "grouped"
+	if f.ranked != "" {
+		totals = "(" + f.totals + ") parts"
+	}
+	return f.leading() + `
+union all
+(select 'true'` + total.sql + `
+from (select currency` + f.sum() + ` from ` + totals + ` group by currency) g
+order by currency)`
+}
+
+// leading is the statement of what comes first. The inner sum is the one that reads much, and the server shares it among its workers.
+func (f facts) leading() string {
+	key, order := "null::text", "currency"
+	var row selection
+	if f.key != nil {
+		key, order = "key", f.order+", key nulls last, currency"
+		row.add("g.key::text")
+		if f.label != "" {
+			row.add(f.label)
 		}
 	}
-	for _, m := range f.measures {
-		sum := ", sum(" + m.Name + ") as " + m.Name
-		inner, outer = inner+sum, outer+sum
-	}
+	f.figures(&row)
+	packed := ""
 	if f.reasons != nil {
 		packed = packedScore
 		row.add(f.unpacked())
-		total.add("null")
 	}
-	grouped := f.sums
+	summed := f.sql
+	if f.daily != "" {
+		summed = f.daily
+	}
+	ranked, grouped := "", f.sums
 	if grouped == "" {
 		grouped = `
-	select ` + key + ` as key, currency` + inner + packed + `
-	from (` + f.sql + `
+	select ` + key + ` as key, currency` + f.sum() + packed + `
+	from (` + summed + `
 	) facts group by 1, 2`
 	}
-	ranked, totals := "", "grouped"
 	if f.ranked != "" {
 		ranked = f.ranked + ", "
-		totals = "(" + f.totals + ") parts"
 		grouped = `
-	select key, currency` + inner + `
+	select key, currency` + f.sum() + `
 	from (` + f.sql + `
 	) facts where key = any (array(select key from ranked)) group by 1, 2`
 	}
@@ -212,11 +229,27 @@ with ` + ranked + `grouped as materialized (` + grouped + `
 )
 (select 'false'` + row.sql + `
 from (select * from grouped order by ` + order + ` limit @limit::bigint + 1) g
-order by ` + order + `)
-union all
-(select 'true'` + total.sql + `
-from (select currency` + outer + ` from ` + totals + ` group by currency) g
-order by currency)`
+order by ` + order + `)`
+}
+
+// figures adds what a row or total of g comes to.
+func (f facts) figures(s *selection) {
+	s.add("g.currency")
+	for _, m := range f.measures {
+		s.add("g." + m.Name + "::text")
+	}
+	for _, d := range f.derived {
+		s.add("(" + d.sql + ")::text")
+	}
+}
+
+// sum adds each measure up.
+func (f facts) sum() string {
+	sums := ""
+	for _, m := range f.measures {
+		sums += ", sum(" + m.Name + ") as " + m.Name
+	}
+	return sums
 }
 
 // selection is a list of expressions to select, with names that hide none of what is sorted by: sorted by the text

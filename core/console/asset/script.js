@@ -60,6 +60,16 @@ function localize(root) {
   }
 }
 
+// later puts a part of the page that a link leads to in the link's place: what takes the server longer than the rest.
+async function later(place) {
+  const answer = await fetch(place.querySelector("a").href).catch(() => null);
+  if (!answer?.ok || answer.redirected) return; // the link remains
+  const part = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-part]");
+  if (!part || !place.isConnected) return;
+  place.replaceWith(part);
+  begin(part);
+}
+
 // swap sends a form and puts the page that answers in the place of this one, without loading all of it.
 async function swap(form, button) {
   const body = new URLSearchParams(new FormData(form, button));
@@ -240,6 +250,7 @@ function rows(region) {
 function begin(root) {
   localize(root);
   root.querySelectorAll("[data-live]").forEach(follow);
+  root.querySelectorAll("[data-later]").forEach(later);
   root.querySelectorAll("[data-refer]").forEach(refer);
   root.querySelectorAll("[data-board]").forEach(board);
   root.querySelectorAll("[data-all]").forEach(chooseAll);
