@@ -112,7 +112,7 @@ func (t topic) leaders() []int32 {
 func (s *session) ask(ctx context.Context, t topic, leader int32, offsets map[int32]int64, wait time.Duration) ([]kmsg.FetchResponseTopicPartition, error) {
 	const readCommitted = 1
 	request := kmsg.NewPtrFetchRequest()
-	request.MinBytes, request.MaxBytes, request.MaxWaitMillis = 1, fetchBytes, int32(wait/time.Millisecond)
+	request.MinBytes, request.MaxBytes, request.MaxWaitMillis = 1, fetchBytes, int32(wait/time.Millisecond) //nolint:gosec // seconds
 	request.IsolationLevel = readCommitted
 	asked := kmsg.NewFetchRequestTopic()
 	asked.Topic, asked.TopicID = t.name, t.id

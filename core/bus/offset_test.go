@@ -167,7 +167,7 @@ func TestReaderBeforeTheBeginningOfALogEndsAndTheNextGoesOn(t *testing.T) {
 func deleteBefore(t *testing.T, addr, topic string, partition int, offset int64) {
 	t.Helper()
 	p := kmsg.NewDeleteRecordsRequestTopicPartition()
-	p.Partition, p.Offset = int32(partition), offset //nolint:gosec // a small number
+	p.Partition, p.Offset = int32(partition), offset
 	of := kmsg.NewDeleteRecordsRequestTopic()
 	of.Topic, of.Partitions = topic, []kmsg.DeleteRecordsRequestTopicPartition{p}
 	req := kmsg.NewPtrDeleteRecordsRequest()

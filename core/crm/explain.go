@@ -19,14 +19,14 @@ func Explain(k Kind, doc map[string]any, broken schema.Violations) schema.Violat
 	for _, v := range slices.Concat(e.Validate(), r.violations) { // what cannot be read has no other fault
 		own[v.Pointer] = v
 	}
-	told := make(schema.Violations, len(broken))
+	told := make(schema.Violations, 0, len(broken))
 	at := map[string]bool{}
-	for i, v := range broken {
+	for _, v := range broken {
 		at[v.Pointer] = true
-		told[i] = v
 		if better, ok := own[v.Pointer]; ok && v.Rule != "required" {
-			told[i] = better
+			v = better
 		}
+		told = append(told, v)
 	}
 	for _, v := range slices.Concat(r.violations, checkFields(e).violations) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(v.Pointer, "/"), "/")

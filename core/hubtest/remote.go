@@ -79,7 +79,7 @@ func (r *Remote) Pull(_ context.Context, in connector.PullRequest) (connector.Pa
 	r.calls++
 	r.mu.Unlock()
 	if before != nil {
-		if err := before(call); err != nil && !(in.Accept && isDoubt(err)) {
+		if err := before(call); err != nil && (!in.Accept || !isDoubt(err)) {
 			return connector.Page{}, err
 		}
 	}

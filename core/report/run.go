@@ -245,11 +245,11 @@ func (f facts) figures(s *selection) {
 
 // sum adds each measure up.
 func (f facts) sum() string {
-	sums := ""
+	var sums strings.Builder
 	for _, m := range f.measures {
-		sums += ", sum(" + m.Name + ") as " + m.Name
+		sums.WriteString(", sum(" + m.Name + ") as " + m.Name)
 	}
-	return sums
+	return sums.String()
 }
 
 // selection is a list of expressions to select, with names that hide none of what is sorted by: sorted by the text

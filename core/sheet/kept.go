@@ -173,7 +173,7 @@ func decodePart(parts *zip.Reader, name string, v any) bool {
 	if err != nil {
 		return false
 	}
-	defer in.Close()
+	defer in.Close() //nolint:errcheck // it was read
 	return xml.NewDecoder(in).Decode(v) == nil
 }
 

@@ -203,7 +203,7 @@ func unpack(b []byte) (cells []string, kept []bool) {
 		n %= number
 		size := len(b) // less only if pack did not write it
 		if n < uint64(size) {
-			size = int(n) //nolint:gosec // less than a length
+			size = int(n)
 		}
 		cells, b = append(cells, string(b[:size])), b[size:]
 	}
