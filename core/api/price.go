@@ -22,8 +22,6 @@ const (
 	currencyForm = `^[A-Z]{3}$`
 	listForm     = `^[^\x00-\x1f\x7f]{1,64}$`
 	quantityForm = `^[0-9]{1,14}(\.[0-9]{1,6})?$`
-
-	standardList = "standard" // the price list of prices that name none
 )
 
 // foundPrice is what a product costs, and why.
@@ -44,9 +42,9 @@ type priceSource string
 
 // getPrice answers what a product costs.
 func (e entities) getPrice() operation {
-	example := crm.PriceQuestion{List: standardList, Currency: "EUR", Quantity: decimal.NewFromInt(12), On: exampleDay()}
+	example := crm.PriceQuestion{List: crm.StandardList, Currency: "EUR", Quantity: decimal.NewFromInt(12), On: exampleDay()}
 	id := uuid.MustParse(exampleID)
-	shown := &crm.Price{Head: crm.Head{ID: id}, PriceList: standardList, Amount: decimal.RequireFromString("9.5"), MinQty: decimal.NewFromInt(10), ValidFrom: exampleDay()}
+	shown := &crm.Price{Head: crm.Head{ID: id}, PriceList: crm.StandardList, Amount: decimal.RequireFromString("9.5"), MinQty: decimal.NewFromInt(10), ValidFrom: exampleDay()}
 	return operation{
 		id: "get-product-price", needs: may(e.resource(), access.Read), tag: "entities", summary: "Say what a product costs",
 		description: "Needs the permission price:read too. 404 also where the product has no price for what is asked: none is converted from another currency.",
@@ -54,7 +52,7 @@ func (e entities) getPrice() operation {
 			dayParameter("at", "On which day; today if left out."),
 			queryParameter("quantity", "For how many; 1 if left out.", &huma.Schema{Type: huma.TypeString, Pattern: quantityForm}, "12"),
 			queryParameter("currency", "In which currency; if left out the customer's, else the product's, else the organization's own.", &huma.Schema{Type: huma.TypeString, Pattern: currencyForm}, "EUR"),
-			queryParameter("price_list", "Of which price list; standard if left out.", &huma.Schema{Type: huma.TypeString, Pattern: listForm}, standardList),
+			queryParameter("price_list", "Of which price list; standard if left out.", &huma.Schema{Type: huma.TypeString, Pattern: listForm}, crm.StandardList),
 			idParameter("customer_id", "For whom: in this customer's currency, if none is given."),
 		},
 		status: http.StatusOK, result: jsonBody(e.document, priceFound(example, shown, "price")),
@@ -68,7 +66,7 @@ func (e entities) getPrice() operation {
 			}
 			var faults parameterFaults
 			q := crm.PriceQuestion{
-				Product: id, List: cmp.Or(c.formIn("price_list", listForm, &faults), standardList), Currency: c.formIn("currency", currencyForm, &faults), On: c.dayIn("at", &faults),
+				Product: id, List: cmp.Or(c.formIn("price_list", listForm, &faults), crm.StandardList), Currency: c.formIn("currency", currencyForm, &faults), On: c.dayIn("at", &faults),
 			}
 			q.Quantity, _ = decimal.NewFromString(cmp.Or(c.formIn("quantity", quantityForm, &faults), "1"))
 			customer := c.idIn("customer_id", &faults)
@@ -124,9 +122,9 @@ func (e entities) findPrice(ctx context.Context, tx pgx.Tx, c *call, q crm.Price
 	q.Currency = cmp.Or(q.Currency, theirs, product.Currency, base)
 	source := priceSource("price")
 	price, err := e.CRM.PriceFor(ctx, tx, q)
-	if errors.Is(err, crm.ErrNotFound) && q.List != standardList {
+	if errors.Is(err, crm.ErrNotFound) && q.List != crm.StandardList {
 		standard := q
-		standard.List, source = standardList, "standard_price"
+		standard.List, source = crm.StandardList, "standard_price"
 		price, err = e.CRM.PriceFor(ctx, tx, standard)
 	}
 	if err == nil {

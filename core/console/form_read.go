@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/url"
 	"regexp"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/access"
@@ -343,49 +341,6 @@ func (f *form) usual(fd field) any {
 		return "1"
 	case len(fd.Enum) > 0 && !fd.custom() && !optionalChoice(fd):
 		return fd.Enum[0]
-	}
-	return nil
-}
-
-// learn completes lines whose product was chosen, by what is known of the product: those that are not described yet, or every one.
-func (f *form) learn(ctx context.Context, tx pgx.Tx, every bool) error {
-	i := slices.IndexFunc(f.fields, func(fd field) bool { return fd.Name == "lines" })
-	if i < 0 || f.who.May(access.Resource(crm.KindProduct), access.Read) == "" {
-		return nil
-	}
-	items, _ := f.doc["lines"].([]any)
-	bare := map[uuid.UUID][]map[string]any{}
-	for _, item := range items {
-		line, _ := item.(map[string]any)
-		id, err := uuid.Parse(fmt.Sprint(line["product_id"]))
-		if description, _ := line["description"].(string); err == nil && (every || description == "") {
-			bare[id] = append(bare[id], line)
-		}
-	}
-	products, err := f.console.CRM.Get(ctx, tx, crm.KindProduct, slices.Collect(maps.Keys(bare)))
-	if err != nil {
-		return err
-	}
-	for id, e := range products {
-		doc, err := f.document(e)
-		if err != nil {
-			return err
-		}
-		for _, line := range bare[id] {
-			if old, _ := line["description"].(string); old == "" {
-				line["description"] = doc["name"]
-			}
-			take := map[string]string{"unit": "unit", "tax_rate": "tax_rate"}
-			if doc["currency"] == f.doc["currency"] {
-				take["price"] = "list_price"
-			}
-			for to, from := range take {
-				has := slices.ContainsFunc(f.fields[i].fields, func(fd field) bool { return fd.Name == to })
-				if old := line[to]; has && (old == nil || old == "") && doc[from] != nil {
-					line[to] = doc[from]
-				}
-			}
-		}
 	}
 	return nil
 }

@@ -395,6 +395,35 @@ func TestAnOrdersFormSaysWhatItsLinesComeTo(t *testing.T) {
 	s.do(http.MethodPost, "/orders", form).wants(t, 200, "0.00 EUR")
 }
 
+// A line's price is that of the price list for as many; where nobody knows one, it is asked for: a line without would be for nothing, and what
+// was entered as the amount would be lost.
+func TestALineHasAPrice(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fill()
+	s.signIn()
+	id := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+	product := id(s.enter("/products", "sku", "L-1", "name", "Lantern", "unit", "pcs", "list_price", "150", "currency", "EUR", "is_active", "true"))
+	for quantity, amount := range map[string]string{"1": "140", "10": "120"} {
+		s.enter("/prices", "product_id", product, "price_list", "standard", "currency", "EUR", "min_qty", quantity, "amount", amount, "valid_from", "2026-01-01")
+	}
+	deal := func(currency, qty, price string) answer {
+		return s.do(http.MethodPost, "/opportunities", form("name", "Harbour", "customer_id", s.customer.ID.String(), "currency", currency, "amount", "9000",
+			"lines~list", "1", "lines.0.product_id", product, "lines.0.qty", qty, "lines.0.price", price))
+	}
+	for qty, want := range map[string]string{"3": "420", "12": "1440"} {
+		saved := deal("EUR", qty, "")
+		saved.wants(t, http.StatusSeeOther)
+		to, _, _ := strings.Cut(saved.header.Get("Location"), "?")
+		o, _ := s.stored(crm.KindOpportunity, to).(*crm.Opportunity)
+		if !o.Amount.Equal(decimal.RequireFromString(want)) {
+			t.Errorf("%s lanterns come to %s, not %s", qty, o.Amount, want)
+		}
+	}
+	deal("USD", "3", "").wants(t, http.StatusUnprocessableEntity, "Lines 1 · Price", "enter 0 if it is free", `value="9000"`)
+	deal("USD", "3", "0").wants(t, http.StatusSeeOther)
+}
+
 func TestAnOrderOfAnOpportunityHasItsCustomerAndLines(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -285,6 +285,9 @@ func (v *visit) tryForm(ctx context.Context, p *formPage, w view, save func(cont
 				f.doc[fd.Name] = append([]any{}, items...) // faults name rows that hold something
 			}
 		}
+		if vs := f.unpriced(); len(vs) > 0 {
+			return vs
+		}
 		return save(ctx, tx, f, asked)
 	})
 	status := http.StatusUnprocessableEntity

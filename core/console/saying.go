@@ -216,6 +216,7 @@ var sayings = map[string][]string{ //nolint:gochecknoglobals // a table
 	"other_host_key":           nil,
 	"other_name":               nil,
 	"outcome_unknown":          nil,
+	"price_missing":            nil,
 	"read_again":               {"", "act."},
 	"reference_taken":          nil,
 	"refers_to_no_id":          {"state.entity."},

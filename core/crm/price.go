@@ -10,6 +10,9 @@ import (
 	"crmhub/core/schema"
 )
 
+// StandardList is the price list of prices that name none.
+const StandardList = "standard"
+
 // Price is what a product costs on a price list, from a quantity on and for some time. No two of the same product,
 // list, currency and quantity overlap.
 type Price struct {
@@ -30,7 +33,7 @@ func (*Price) Kind() Kind { return KindPrice }
 // Normalize brings fields to their canonical form.
 func (p *Price) Normalize() {
 	canonical(p)
-	p.PriceList = cmp.Or(p.PriceList, "standard")
+	p.PriceList = cmp.Or(p.PriceList, StandardList)
 	p.Currency = strings.ToUpper(p.Currency)
 }
 
