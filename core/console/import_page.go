@@ -94,7 +94,7 @@ func (p *importPage) Undoable() bool { return p.Status == transfer.Done || p.Res
 // CSV reports whether the file is text.
 func (p *importPage) CSV() bool { return p.Form.Format == sheet.CSV }
 
-// Wrote reports whether it wrote something.
+// Wrote reports whether it wrote something, or would.
 func (p *importPage) Wrote() bool { return p.Created+p.Updated > 0 }
 
 func (c *Console) showImport(ctx context.Context, v *visit) error {

@@ -127,6 +127,22 @@ func TestFileIsImportedAndTakenBack(t *testing.T) {
 	s.get("/imports").wants(t, 200, "new.csv", "Ann Lee")
 }
 
+// What would write nothing is not offered.
+func TestNothingIsNotImported(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.transfers()
+	s.signIn()
+	path := s.uploaded("customer", "new.csv", customersFile)
+	s.post(path, "encoding", "utf-8", "delimiter", ",", "header", "1", "mode", "update", "match_by", "code", "field.0", "code", "field.1", "name", "field.2", "", "field.3", "", "do", "preview")
+	s.ended(path)
+	page := s.get(path)
+	page.wants(t, 200, "Nothing to import", "Rows that will not be imported")
+	if strings.Contains(page.body, "Import now") {
+		t.Error("it is offered")
+	}
+}
+
 func TestImportSaysWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
