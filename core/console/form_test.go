@@ -407,6 +407,9 @@ func TestALineHasAPrice(t *testing.T) {
 	for quantity, amount := range map[string]string{"1": "140", "10": "120"} {
 		s.enter("/prices", "product_id", product, "price_list", "standard", "currency", "EUR", "min_qty", quantity, "amount", amount, "valid_from", "2026-01-01")
 	}
+	if page := s.get("/opportunities/new"); strings.Contains(page.body, `name="pipeline_id"`) {
+		t.Error("a pipeline is asked for where there is none")
+	}
 	deal := func(currency, qty, price string) answer {
 		return s.do(http.MethodPost, "/opportunities", form("name", "Harbour", "customer_id", s.customer.ID.String(), "currency", currency, "amount", "9000",
 			"lines~list", "1", "lines.0.product_id", product, "lines.0.qty", qty, "lines.0.price", price))

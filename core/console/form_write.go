@@ -35,7 +35,9 @@ func (v *visit) newForm(ctx context.Context, tx pgx.Tx, w view) (*form, error) {
 	f.people = known.persons
 	switch w.kind {
 	case crm.KindOpportunity:
-		f.lines, err = v.pipelines(ctx, tx)
+		if f.lines, err = v.pipelines(ctx, tx); len(f.lines) == 0 { // the first opportunity brings one along
+			f.fields = slices.DeleteFunc(f.fields, func(fd field) bool { return fd.Refers == crm.KindPipeline })
+		}
 	case crm.KindSegment:
 		f.conditions, err = v.conditionFields(ctx, tx, "")
 	}
