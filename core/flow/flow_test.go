@@ -68,7 +68,7 @@ func TestFlowsAreReadFromWhatIsStored(t *testing.T) {
 	due := good.Add(time.Hour)
 	want := []flow.Flows{
 		{
-			ID: erp.ID, Code: "erp", Name: "The erp", Connector: "stub", Status: connection.Active, Breaker: connection.Closed,
+			ID: erp.ID, Code: "erp", Name: "The erp", Connector: "stub", Status: connection.Active, Breaker: connection.Closed, Hold: connection.Breaker{State: connection.Closed},
 			Flows: []flow.Flow{
 				{Entity: "customer", Direction: job.Push, State: flow.Failing, Letters: 1, Push: &flow.Push{}},
 				{Entity: "order", Direction: job.Push, State: flow.Flowing, LastHour: 1, LastDay: 2, Push: &flow.Push{Waiting: 2, Since: &changed}},
@@ -79,7 +79,7 @@ func TestFlowsAreReadFromWhatIsStored(t *testing.T) {
 			},
 		},
 		{
-			Code: "shop", Name: "The shop", Connector: "stub", Status: connection.Active, Breaker: connection.Closed,
+			Code: "shop", Name: "The shop", Connector: "stub", Status: connection.Active, Breaker: connection.Closed, Hold: connection.Breaker{State: connection.Closed},
 			Flows: []flow.Flow{
 				{Entity: "customer", Direction: job.Push, State: flow.Flowing, Push: &flow.Push{}}, {Entity: "order", Direction: job.Push, State: flow.Flowing, Push: &flow.Push{}},
 			},
