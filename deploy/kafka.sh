@@ -60,6 +60,7 @@ fetch() {
 POM
   mvn -q -B -f "$project/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DincludeScope=runtime -DexcludeArtifactIds=slf4j-reload4j -DoutputDirectory="$lib" >&2
+  echo >&2 # Maven sets a terminal's colours back without ending the line, and the address would follow on it
   rm -r "$project"
   touch "$lib/complete"
 }
