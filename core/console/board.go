@@ -110,7 +110,15 @@ func (v *visit) pipelines(ctx context.Context, tx pgx.Tx) ([]*crm.Pipeline, erro
 
 // stages are the columns of a pipeline's board.
 func (v *visit) stages(ctx context.Context, tx pgx.Tx, p *crm.Pipeline, mine bool) ([]boardStage, error) {
-	columns, err := v.stageSums(ctx, tx, p, mine, v.console.CRM.StageTotals)
+	today, err := v.today(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	month := today.AddDate(0, 0, 1-today.Day())
+	counted := func(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, owners []uuid.UUID) ([]crm.StageTotal, error) {
+		return v.console.CRM.StageTotals(ctx, tx, pipeline, owners, month)
+	}
+	columns, err := v.stageSums(ctx, tx, p, mine, counted)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +134,6 @@ func (v *visit) stages(ctx context.Context, tx pgx.Tx, p *crm.Pipeline, mine boo
 			all.Set("owner_id", "me")
 		}
 		if column.Kind != "open" {
-			today, err := v.today(ctx, tx)
-			if err != nil {
-				return nil, err
-			}
-			month := today.AddDate(0, 0, 1-today.Day())
 			query.Filter = append(query.Filter, crm.Condition{Field: "closed_at", Op: crm.OpGreaterEqual, Value: month.Format(time.RFC3339)})
 		}
 		column.All = pathOf(crm.KindOpportunity) + "?" + all.Encode()

@@ -255,6 +255,20 @@ func (s *site) tx(fn func(tx pgx.Tx) error) {
 	}
 }
 
+// linkOrder links the order with a record of the ERP, and with no other.
+func (s *site) linkOrder(remoteID string) {
+	s.Helper()
+	s.tx(func(tx pgx.Tx) error {
+		_, err := tx.Exec(s.Context(), `delete from links where entity = 'order'`)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(s.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'order', $3, $4, 'linked')`,
+			uuid.Must(uuid.NewV7()), s.erp.ID, s.order.ID, remoteID)
+		return err
+	})
+}
+
 // fill gives the organization one thing of each kind that a page shows.
 func (s *site) fill() {
 	s.Helper()

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crmhub/core/job"
@@ -212,16 +211,8 @@ func TestDeadLettersNameTheRecordOnBothSides(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
+	s.linkOrder("77")
 	s.tx(func(tx pgx.Tx) error {
-		_, err := tx.Exec(t.Context(), `delete from links where entity = 'order'`)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'order', $3, '77', 'linked')`,
-			uuid.Must(uuid.NewV7()), s.erp.ID, s.order.ID)
-		if err != nil {
-			return err
-		}
 		return job.Bury(t.Context(), tx, []job.DeadLetter{{
 			ConnectionID: s.erp.ID, Direction: job.Push, Entity: "order", EntityID: &s.order.ID,
 			Stage: job.StageRemote, Class: "business", Message: "the period is closed",

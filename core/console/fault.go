@@ -34,10 +34,10 @@ func (v *visit) fieldOf(pointer string, fields []field) (found field, label stri
 // violation says in words what is wrong, and of what.
 func (v *visit) violation(broken schema.Violation, fields []field) string {
 	fd, label := v.fieldOf(broken.Pointer, fields)
-	if label == "" {
-		return brokenRule(v.lang, v.words(), broken)
+	if label != "" {
+		label += v.say("colon")
 	}
-	return label + v.say("colon") + v.fault(broken, fd)
+	return label + v.fault(broken, fd)
 }
 
 // fault says in words what is wrong with a field: where its value has another form than it must have, what that form is.
@@ -68,14 +68,12 @@ func (f field) form() string {
 	return ""
 }
 
-// blame sets what is wrong beside the inputs that it is about. What no input is about is said with its field's name.
+// blame sets what is wrong beside the inputs that it is about.
 func (f *form) blame(vs schema.Violations) {
 	for _, broken := range vs {
 		name := strings.ReplaceAll(strings.TrimPrefix(broken.Pointer, "/"), "/", ".")
-		said := f.violation(broken, f.fields)
-		if fd, label := f.fieldOf(broken.Pointer, f.fields); label != "" {
-			said = f.fault(broken, fd)
-		}
+		fd, _ := f.fieldOf(broken.Pointer, f.fields)
+		said := f.fault(broken, fd)
 		before := f.faults[name]
 		if before != "" && !strings.Contains(before, said) { // two rules may say the same
 			said = before + f.say("semicolon") + said

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -117,9 +118,9 @@ func (c *Console) showAged(ctx context.Context, v *visit, by string,
 			return err
 		}
 		p.AsOf = result.Parameters["as_of"]
-		result.Parameters["by"] = "customer" // for the report and its files
-		p.Report, p.Files = addressOf(reportPath(r.Name), result.Parameters, nil), v.reportFiles(r, result.Parameters)
-		result.Parameters["by"] = by
+		whole := maps.Clone(result.Parameters)
+		whole["by"] = "customer"
+		p.Report, p.Files = addressOf(reportPath(r.Name), whole, nil), v.reportFiles(r, whole)
 		if p.Table, err = v.reportTable(ctx, tx, r, result); err != nil {
 			return err
 		}

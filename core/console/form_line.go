@@ -23,6 +23,10 @@ func (f *form) learn(ctx context.Context, tx pgx.Tx, every bool) error {
 	if i < 0 || f.who.May(access.Resource(crm.KindProduct), access.Read) == "" {
 		return nil
 	}
+	lacks := func(line map[string]any, name string) bool {
+		has := slices.ContainsFunc(f.fields[i].fields, func(fd field) bool { return fd.Name == name })
+		return has && (line[name] == nil || line[name] == "")
+	}
 	items, _ := f.doc["lines"].([]any)
 	bare := map[uuid.UUID][]map[string]any{}
 	for _, item := range items {
@@ -42,18 +46,23 @@ func (f *form) learn(ctx context.Context, tx pgx.Tx, every bool) error {
 			return err
 		}
 		for _, line := range bare[id] {
+			if old, _ := line["description"].(string); old == "" {
+				line["description"] = doc["name"]
+			}
+			for _, name := range []string{"unit", "tax_rate"} {
+				if known := doc[name]; known != nil && lacks(line, name) {
+					line[name] = known
+				}
+			}
+			if !lacks(line, "price") {
+				continue
+			}
 			price, err := f.price(ctx, tx, id, doc, line)
 			if err != nil {
 				return err
 			}
-			if old, _ := line["description"].(string); old == "" {
-				line["description"] = doc["name"]
-			}
-			for to, known := range map[string]any{"unit": doc["unit"], "tax_rate": doc["tax_rate"], "price": price} {
-				has := slices.ContainsFunc(f.fields[i].fields, func(fd field) bool { return fd.Name == to })
-				if old := line[to]; has && (old == nil || old == "") && known != nil {
-					line[to] = known
-				}
+			if price != nil {
+				line["price"] = price
 			}
 		}
 	}

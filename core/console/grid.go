@@ -148,9 +148,11 @@ func (v *visit) gridOf(ctx context.Context, tx pgx.Tx, w view, fields []field, i
 	if err != nil {
 		return g, err
 	}
-	today, err := v.today(ctx, tx)
-	if err != nil {
-		return g, err
+	var today time.Time
+	if w.kind == crm.KindInvoice { // the only kind that is late by the day
+		if today, err = v.today(ctx, tx); err != nil {
+			return g, err
+		}
 	}
 	for i, doc := range docs {
 		row := gridRow{ID: crm.HeadOf(items[i]).ID, Link: w.path() + "/" + crm.HeadOf(items[i]).ID.String(), Late: late(items[i], crm.DateOf(today))}

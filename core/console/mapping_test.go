@@ -16,15 +16,7 @@ func TestMappingIsTriedSavedPublishedAndTakenBack(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	s.signIn()
-	s.tx(func(tx pgx.Tx) error {
-		_, err := tx.Exec(t.Context(), `delete from links where entity = 'order'`)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(t.Context(), `insert into links (id, connection_id, entity, entity_id, remote_id, state) values ($1, $2, 'order', $3, 'S-1', 'linked')`,
-			uuid.Must(uuid.NewV7()), s.erp.ID, s.order.ID)
-		return err
-	})
+	s.linkOrder("S-1")
 	connection := "/sync/connections/" + s.erp.ID.String()
 	path := connection + "/mappings/order"
 	s.get(connection).wants(t, 200, `href="`+path+`"`, "the shipped version is live")

@@ -35,15 +35,10 @@ group by stage, currency
 group by stage, currency`
 )
 
-// StageTotals adds up the opportunities of a pipeline by stage and currency: those open, and those closed this month, which begins where
-// the organization is. Owners narrows them to their rows; nil is everybody's.
-func (s *Store) StageTotals(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, owners []uuid.UUID) ([]StageTotal, error) {
-	zone, err := location(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	year, month, _ := s.now().In(zone).Date() // as an argument: the server plans by how much a month is
-	return s.addUp(ctx, tx, stageTotals, pipeline, owners, time.Date(year, month, 1, 0, 0, 0, 0, zone))
+// StageTotals adds up the opportunities of a pipeline by stage and currency: those open, and those closed since then. Owners narrows them to
+// their rows; nil is everybody's.
+func (s *Store) StageTotals(ctx context.Context, tx pgx.Tx, pipeline uuid.UUID, owners []uuid.UUID, since time.Time) ([]StageTotal, error) {
+	return s.addUp(ctx, tx, stageTotals, pipeline, owners, since)
 }
 
 // OpenTotals is StageTotals of what is open.

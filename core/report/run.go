@@ -48,20 +48,20 @@ type Row map[string]any
 
 // Run answers a report. What is wrong with the parameters is [schema.Violations].
 func (s *Store) Run(ctx context.Context, tx pgx.Tx, r Report, given Parameters) (Result, error) {
-	a, err := s.prepare(ctx, tx, r, given)
-	if err != nil {
-		return Result{}, err
-	}
-	return s.answer(ctx, tx, r, a, facts.numbers)
+	return s.run(ctx, tx, r, given, facts.numbers)
 }
 
 // Leading answers a report as [Store.Run] does, without its totals: for who asked for these by other keys.
 func (s *Store) Leading(ctx context.Context, tx pgx.Tx, r Report, given Parameters) (Result, error) {
+	return s.run(ctx, tx, r, given, facts.leading)
+}
+
+func (s *Store) run(ctx context.Context, tx pgx.Tx, r Report, given Parameters, statement func(facts) string) (Result, error) {
 	a, err := s.prepare(ctx, tx, r, given)
 	if err != nil {
 		return Result{}, err
 	}
-	return s.answer(ctx, tx, r, a, facts.leading)
+	return s.answer(ctx, tx, r, a, statement)
 }
 
 func (s *Store) answer(ctx context.Context, tx pgx.Tx, r Report, a arguments, statement func(facts) string) (Result, error) {
